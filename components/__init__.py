@@ -1,0 +1,24 @@
+"""The components: each wraps one part of the pipeline, and stands alone in a program of yours."""
+
+from .api_gateway_log_role import ApiGatewayLogRole, ApiGatewayLogRoleArgs
+from .realtime_pipe import RealtimePipe, RealtimePipeArgs
+from .stream_table import SUBMISSION_RECORDS, StreamTable, StreamTableArgs
+from .submission_ingest import SubmissionIngest, SubmissionIngestArgs
+from .tenant_identity import TenantIdentity, TenantIdentityArgs
+from .websocket_gateway import WebSocketGateway, WebSocketGatewayArgs
+
+__all__ = [
+    "StreamTable",
+    "StreamTableArgs",
+    "SUBMISSION_RECORDS",
+    "SubmissionIngest",
+    "SubmissionIngestArgs",
+    "RealtimePipe",
+    "RealtimePipeArgs",
+    "WebSocketGateway",
+    "WebSocketGatewayArgs",
+    "TenantIdentity",
+    "TenantIdentityArgs",
+    "ApiGatewayLogRole",
+    "ApiGatewayLogRoleArgs",
+]

@@ -1,0 +1,41 @@
+"""A dead-letter queue as every component makes it: standard, encrypted, two weeks' memory, an alarm."""
+
+import pulumi
+import pulumi_aws as aws
+
+from ._tags import Tags
+
+RETENTION_SECONDS = 14 * 24 * 3600
+"""The longest that SQS keeps a message."""
+
+
+def dead_letter_queue(
+    name: str,
+    parent: pulumi.Resource,
+    tags: Tags | None,
+) -> aws.sqs.Queue:
+    """The queue `{name}-dead-letters`, and the alarm `{name}-dead-letters-alarm` on the first message in it."""
+    own = pulumi.ResourceOptions(parent=parent)
+    queue = aws.sqs.Queue(
+        f"{name}-dead-letters",
+        message_retention_seconds=RETENTION_SECONDS,
+        sqs_managed_sse_enabled=True,
+        tags=tags,
+        opts=own,
+    )
+    aws.cloudwatch.MetricAlarm(
+        f"{name}-dead-letters-alarm",
+        alarm_description=f"{name}: something could not be processed and waits in the dead-letter queue",
+        namespace="AWS/SQS",
+        metric_name="ApproximateNumberOfMessagesVisible",
+        dimensions={"QueueName": queue.name},
+        statistic="Maximum",
+        period=60,
+        evaluation_periods=1,
+        comparison_operator="GreaterThanThreshold",
+        threshold=0,
+        treat_missing_data="notBreaching",
+        tags=tags,
+        opts=own,
+    )
+    return queue

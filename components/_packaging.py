@@ -1,0 +1,104 @@
+"""What goes into a Lambda: our code, and its pinned dependencies built for the machine that runs it.
+
+Everything in an archive is read from sorted paths and carries no time, so two clones make the same bytes. No `.pyc`
+goes in: one compiled here would not be read by another Python, and Lambda could not write it back (docs/adr/0006).
+"""
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pulumi
+
+HANDLERS = Path(__file__).resolve().parent.parent / "handlers"
+BUILD = Path(__file__).resolve().parent.parent / ".build"
+
+PLATFORMS: dict[str, list[str]] = {
+    "lambda": [
+        "--implementation=cp",
+        "--python-version=3.13",
+        "--platform=manylinux_2_34_aarch64",
+        "--platform=manylinux_2_28_aarch64",
+        "--platform=manylinux2014_aarch64",
+    ],
+    "host": [],
+}
+"""What tells pip which wheels to take: Lambda's python3.13 on arm64 (glibc 2.34), or this Python's."""
+
+
+class PackagingError(Exception):
+    """The dependencies could not be built; the text holds what pip said."""
+
+
+def handler_archive(entry_point: str, package_for: str, *, with_dependencies: bool) -> pulumi.AssetArchive:
+    """The code of one Lambda: `{entry_point}.py` and `formbridge/`, and the dependencies where it needs them.
+
+    Raises:
+        ValueError: `package_for` is neither `lambda` nor `host`.
+        PackagingError: the dependencies could not be built.
+    """
+    check_platform(package_for)
+    files = {f"{entry_point}.py": HANDLERS / f"{entry_point}.py", **_files(HANDLERS, "formbridge/**/*.py")}
+    if with_dependencies:
+        files |= _files(dependencies(package_for), "**/*")
+    assets: dict[str, pulumi.Asset | pulumi.Archive] = {
+        name: pulumi.FileAsset(str(path)) for name, path in sorted(files.items())
+    }
+    return pulumi.AssetArchive(assets)
+
+
+def check_platform(package_for: str) -> None:
+    """Refuse a machine that there is no packaging for.
+
+    Raises:
+        ValueError: `package_for` is neither `lambda` nor `host`.
+    """
+    if package_for not in PLATFORMS:
+        raise ValueError(f"package_for: must be one of {', '.join(PLATFORMS)}, got {package_for!r}")
+
+
+def dependencies(package_for: str) -> Path:
+    """The folder of `handlers/requirements.txt` installed for a machine; built once, then kept.
+
+    Raises:
+        PackagingError: pip failed.
+    """
+    requirements = HANDLERS / "requirements.txt"
+    # Wheels for this machine depend on its Python, those for Lambda do not.
+    python = f"cp{sys.version_info.major}{sys.version_info.minor}" if package_for == "host" else "cp313"
+    digest = hashlib.sha256(requirements.read_bytes() + repr(PLATFORMS[package_for]).encode()).hexdigest()[:12]
+    built = BUILD / f"{package_for}-{python}-{digest}"
+    if not built.is_dir():
+        BUILD.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=BUILD) as scratch:
+            target = Path(scratch) / "target"
+            _pip_install(requirements, target, PLATFORMS[package_for])
+            # Another process may have built the same meanwhile: then theirs is as good.
+            if not built.is_dir():
+                target.rename(built)
+    return built
+
+
+def _pip_install(requirements: Path, target: Path, platform: list[str]) -> None:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--only-binary=:all:"]
+    finished = subprocess.run(  # noqa: S603 - every word of the command is ours
+        [*command, *platform, "--target", str(target), "--requirement", str(requirements)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if finished.returncode != 0:
+        raise PackagingError(f"pip could not install {requirements.name}:\n{finished.stderr.strip()}")
+
+
+def _files(root: Path, pattern: str) -> dict[str, Path]:
+    """The files below `root` by their path in the archive; without what differs from machine to machine."""
+    return {
+        path.relative_to(root).as_posix(): path
+        for path in root.glob(pattern)
+        if path.is_file()
+        and not {"__pycache__", "bin"}.intersection(path.relative_to(root).parts)
+        and path.name not in {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
+    }

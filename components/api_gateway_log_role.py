@@ -1,0 +1,51 @@
+"""The role by which API Gateway writes logs: one setting for a whole account and region."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_aws as aws
+
+from ._iam import trust_policy
+from ._tags import Tags
+
+PUSH_TO_LOGS = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+
+
+class ApiGatewayLogRoleArgs(TypedDict):
+    """What an `ApiGatewayLogRole` takes."""
+
+    tags: NotRequired[Tags]
+    """Tags of the role. Default: none."""
+
+
+class ApiGatewayLogRole(pulumi.ComponentResource):
+    """Lets API Gateway write logs. A WebSocket stage with an access log is refused in an account without it.
+
+    It is a setting of the account in a region, not of one API: let one stack make it.
+    """
+
+    role_arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ApiGatewayLogRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("formbridge:index:ApiGatewayLogRole", name, {}, opts)
+        own = pulumi.ResourceOptions(parent=self)
+        role = aws.iam.Role(
+            f"{name}-role",
+            assume_role_policy=trust_policy("apigateway.amazonaws.com"),
+            tags=args.get("tags"),
+            opts=own,
+        )
+        may_log = aws.iam.RolePolicyAttachment(
+            f"{name}-policy",
+            role=role.name,
+            policy_arn=PUSH_TO_LOGS,
+            opts=own,
+        )
+        aws.apigateway.Account(
+            f"{name}-account",
+            cloudwatch_role_arn=role.arn,
+            # API Gateway tries the role when it is set.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[may_log]),
+        )
+        self.role_arn = role.arn
+        self.register_outputs({"role_arn": self.role_arn})

@@ -1,0 +1,51 @@
+"""The gateway's REQUEST authorizer: 401 without a token that verifies, 403 for what the token does not grant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from jwt import PyJWKClient
+
+from formbridge import settings
+from formbridge.authentication import (
+    Forbidden,
+    TokenVerifier,
+    Unauthorized,
+    bearer_token,
+    check_origin,
+    policy,
+)
+from formbridge.logs import correlation, log
+
+
+@cache
+def verifier() -> TokenVerifier:
+    return TokenVerifier(
+        issuer=settings.text("ISSUER"),
+        audience=settings.text("AUDIENCE"),
+        tenant_claim=settings.text("TENANT_CLAIM"),
+        keys=PyJWKClient(settings.text("JWKS_URL"), lifespan=3600, timeout=5),
+    )
+
+
+def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    ids = correlation(event, context)
+    headers: Mapping[str, str] = event.get("headers") or {}
+    query: Mapping[str, str] = event.get("queryStringParameters") or {}
+    try:
+        identity = verifier().verify(bearer_token(headers))
+    except Unauthorized as error:
+        log("unauthorized", {**ids, "reason": str(error)})
+        # API Gateway answers 401 to an error of exactly this text, and 500 to any other.
+        raise Exception("Unauthorized") from None  # noqa: TRY002
+    try:
+        check_origin(headers, settings.words("ALLOWED_ORIGINS"))
+        tenant_id = identity.choose_tenant(query.get("tenant_id"))
+    except Forbidden as error:
+        log("forbidden", {**ids, "reason": str(error)})
+        return policy(identity.subject, "Deny", event["methodArn"], {})
+    log("authorized", {**ids, "tenant_id": tenant_id})
+    context_values = {"tenant_id": tenant_id, "expires_at": str(identity.expires_at)}
+    return policy(identity.subject, "Allow", event["methodArn"], context_values)

@@ -1,0 +1,36 @@
+"""$connect and $disconnect: a connection's row comes and goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import boto3
+
+from formbridge import protocol, settings, timestamps
+from formbridge.authentication import offered_subprotocols
+from formbridge.aws import CONFIG
+from formbridge.fanout import Connection
+from formbridge.logs import correlation, log, log_failures
+from formbridge.registry import Registry
+
+
+@cache
+def registry() -> Registry:
+    return Registry(boto3.client("dynamodb", config=CONFIG), settings.text("CONNECTIONS_TABLE_NAME"))
+
+
+@log_failures
+def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    request = event["requestContext"]
+    granted = request["authorizer"]
+    tenant_id: str = granted["tenant_id"]
+    log(request["routeKey"], {**correlation(event, context), "tenant_id": tenant_id})
+    if request["routeKey"] == "$disconnect":
+        registry().remove(tenant_id, request["connectionId"])
+        return {"statusCode": 200}
+    registry().add(Connection(tenant_id, request["connectionId"], timestamps.now_ms(), int(granted["expires_at"])))
+    # A browser refuses a server that selects none of the subprotocols it offered.
+    offered = protocol.SUBPROTOCOL in offered_subprotocols(event.get("headers") or {})
+    return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": protocol.SUBPROTOCOL} if offered else {}}

@@ -1,0 +1,73 @@
+"""The opaque mark of how far a client has seen its tenant's submissions.
+
+A position is a value of GSI1's sort key, `{updated_at}#{submission_id}`, or the time part alone. The tenant stands in
+the cursor, so that one carried to another tenant is refused rather than read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from . import timestamps
+
+OVERLAP_MS: Final = 5_000
+"""How far a complete reply's cursor trails the clock: what commits late, or is indexed late, still lies after it."""
+
+MAX_AGE_MS: Final = 24 * 3600 * 1000
+"""How far back a cursor resumes; beyond it the client gets a fresh snapshot."""
+
+
+class BadCursor(ValueError):
+    """A cursor that this server did not make for this tenant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a client of `tenant_id` has seen."""
+
+    tenant_id: str
+    position: str
+    """Everything at or before this value of GSI1's sort key has been sent."""
+    scan_started_ms: int | None = None
+    """Where a reply was cut into pages: when the first was read, in epoch milliseconds. The last page's cursor trails
+    that moment, since what committed while the pages were read may lie before the pages' end."""
+
+    @classmethod
+    def complete(cls, tenant_id: str, read_at_ms: int) -> Cursor:
+        """The cursor of a reply that held everything up to the moment it was read at, less the overlap."""
+        return cls(tenant_id, timestamps.to_iso(read_at_ms - OVERLAP_MS))
+
+    def encode(self) -> str:
+        """As text that is safe in JSON and in a URL."""
+        raw = json.dumps([self.tenant_id, self.position, self.scan_started_ms], separators=(",", ":"))
+        return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str, tenant_id: str) -> Cursor:
+        """Read a cursor that a client of `tenant_id` brought.
+
+        Raises:
+            BadCursor: it is not one of ours, or another tenant's; which of the two is not told.
+        """
+        try:
+            padded = text.encode("ascii") + b"=" * (-len(text) % 4)
+            fields: object = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        except (ValueError, RecursionError, binascii.Error) as error:
+            raise BadCursor("cursor: not one of this server's") from error
+        match fields:
+            case [str(owner), str(position), None | int() as started] if owner == tenant_id:
+                try:
+                    timestamps.normalise(position.partition("#")[0])
+                except ValueError as error:
+                    raise BadCursor("cursor: not one of this server's") from error
+                return cls(owner, position, started)
+            case _:
+                raise BadCursor("cursor: not one of this server's")
+
+    def is_too_old(self, now_ms: int) -> bool:
+        """Whether what changed since can no longer be told for sure."""
+        return self.position < timestamps.to_iso(now_ms - MAX_AGE_MS)

@@ -1,0 +1,24 @@
+"""The shapes of the names that cross the wire, and the one way to check them."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from typing import Final
+
+TENANT_ID: Final = re.compile(r"t_[A-Za-z0-9_-]{1,64}")
+"""A tenant, as `protocol.md` fixes it."""
+
+SUBMISSION_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+FORM_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+STATUS: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
+# Short and ASCII on purpose: 200 submissions, the largest snapshot, then always fit one 128 KB frame.
+
+_REPR: Final = reprlib.Repr()
+_REPR.maxstring = _REPR.maxlong = _REPR.maxother = 80
+_REPR.maxlevel = 2
+
+
+def quoted(value: object) -> str:
+    """`value` as an error shows it: its repr, cut short however long or deep it is."""
+    return _REPR.repr(value)

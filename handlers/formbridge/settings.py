@@ -1,0 +1,39 @@
+"""What a Lambda takes from its environment, checked when it starts."""
+
+from __future__ import annotations
+
+import os
+
+
+class SettingsError(ValueError):
+    """An environment variable is missing or not of its type; the text names it."""
+
+
+def text(name: str) -> str:
+    """A variable that must be there.
+
+    Raises:
+        SettingsError: it is not, or it is empty.
+    """
+    value = os.environ.get(name, "")
+    if not value:
+        raise SettingsError(f"{name}: the environment variable is not set")
+    return value
+
+
+def whole_number(name: str) -> int:
+    """A variable that must be a whole number.
+
+    Raises:
+        SettingsError: it is not.
+    """
+    value = text(name)
+    try:
+        return int(value)
+    except ValueError as error:
+        raise SettingsError(f"{name}: must be a whole number, got {value!r}") from error
+
+
+def words(name: str) -> list[str]:
+    """A variable of words with spaces between; none where it is not set."""
+    return os.environ.get(name, "").split()

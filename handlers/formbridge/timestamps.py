@@ -1,0 +1,38 @@
+"""Times as the wire has them: ISO 8601 in UTC with milliseconds, and epoch milliseconds."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def now_ms() -> int:
+    """The time now, in epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def to_iso(epoch_ms: int) -> str:
+    """`1790000000123` → `2026-09-21T14:13:20.123Z`."""
+    return _format(_EPOCH + timedelta(milliseconds=epoch_ms))
+
+
+def normalise(text: str) -> str:
+    """Any ISO 8601 time as UTC with milliseconds; one without an offset is read as UTC.
+
+    Raises:
+        ValueError: `text` is not an ISO 8601 time, or lies outside the years 1 to 9999 in UTC.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    try:
+        return _format(moment.astimezone(UTC))
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
+
+
+def _format(moment: datetime) -> str:
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -1,0 +1,47 @@
+"""EventBridge → DynamoDB: a submission's event becomes its next version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import boto3
+
+from formbridge import settings, timestamps
+from formbridge.aws import CONFIG
+from formbridge.dead_letters import DeadLetters
+from formbridge.logs import correlation, log, log_failures
+from formbridge.submission import MalformedEvent, SubmissionEvent
+from formbridge.submissions import SubmissionsTable
+
+
+@cache
+def submissions() -> SubmissionsTable:
+    return SubmissionsTable(boto3.client("dynamodb", config=CONFIG), settings.text("TABLE_NAME"))
+
+
+@cache
+def dead_letters() -> DeadLetters:
+    return DeadLetters(boto3.client("sqs", config=CONFIG), settings.text("DEAD_LETTER_QUEUE_URL"))
+
+
+@log_failures
+def handler(event: Mapping[str, Any], context: object) -> None:
+    ids = correlation(event, context)
+    try:
+        parsed = SubmissionEvent.parse(event)
+        saved = submissions().save(parsed, timestamps.now_ms(), settings.whole_number("RETENTION_DAYS"))
+    except MalformedEvent as error:
+        dead_letters().send(event, str(error))
+        log("malformed event", {**ids, "reason": str(error)})
+    else:
+        log(
+            "saved",
+            {
+                **ids,
+                "tenant_id": parsed.tenant_id,
+                "submission_id": parsed.submission_id,
+                "result": saved.value,
+            },
+        )
