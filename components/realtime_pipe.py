@@ -83,7 +83,7 @@ class RealtimePipe(pulumi.ComponentResource):
             ),
             opts=own,
         )
-        patterns = args.get("filters")
+        patterns = [json.dumps(pattern) for pattern in args.get("filters", [])]
         pipe = aws.pipes.Pipe(
             f"{name}-pipe",
             role_arn=role.arn,
@@ -100,9 +100,7 @@ class RealtimePipe(pulumi.ComponentResource):
                     "on_partial_batch_item_failure": "AUTOMATIC_BISECT",
                     "dead_letter_config": {"arn": dead_letters.arn},
                 },
-                "filter_criteria": {"filters": [{"pattern": json.dumps(pattern)} for pattern in patterns]}
-                if patterns
-                else None,
+                "filter_criteria": {"filters": [{"pattern": pattern} for pattern in patterns]} if patterns else None,
             },
             target=args["function_arn"],
             target_parameters={"lambda_function_parameters": {"invocation_type": "REQUEST_RESPONSE"}},

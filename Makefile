@@ -1,0 +1,43 @@
+# Everything here works in a fresh clone: each target makes the set-up that it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := __main__.py settings.py components handlers local tests bench
+
+.PHONY: help setup dev preview test check format bench clean
+
+help: ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: .venv/ready ## make .venv and the Lambdas' dependencies
+
+.venv/ready: requirements.txt requirements-dev.txt handlers/requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13")'
+	$(PYTHON) -m venv .venv || { echo "On Debian: apt-get install python3-venv"; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	$(BIN)/python -c 'from components._packaging import PLATFORMS, dependencies; [dependencies(name) for name in PLATFORMS]'
+	touch $@
+
+dev: setup ## run the pipeline on this machine, with a live dashboard
+	$(BIN)/python -m local up $(ARGS)
+
+preview: setup ## what the program would create
+	$(BIN)/python -m local preview
+
+test: setup ## all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## lint, format and types
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/basedpyright
+
+format: setup ## put the code into shape
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+bench: setup ## latency from submission to receipt, beside the emulator's floor
+	$(BIN)/python -m bench.latency $(ARGS)
+
+clean: ## remove what the other targets made
+	rm -rf .venv .build .local .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
