@@ -1,0 +1,146 @@
+"""A small client that speaks `protocol.md`, and a producer that puts events on the bus as any AWS client would."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+
+    from local.stack import Stack
+
+Frame = dict[str, Any]
+PATIENCE = 20.0
+"""Seconds after which what should have come is called missing."""
+
+
+def aws(stack: Stack, service: str) -> Any:
+    """A boto3 client of the running stack."""
+    return boto3.client(
+        service,  # pyright: ignore[reportArgumentType] - any service
+        endpoint_url=stack.endpoint_url,
+        region_name=stack.region,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+@dataclass
+class Dashboard:
+    """A connected client that holds what a dashboard would: of each submission, its newest version."""
+
+    socket: ClientConnection
+    frames: list[Frame] = field(default_factory=list[Frame])
+    held: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+
+    def ask(self, action: str, **fields: object) -> Frame:
+        """Send a request and wait for its reply, keeping what is pushed meanwhile."""
+        request_id = str(uuid.uuid4())
+        self.socket.send(json.dumps({"action": action, "id": request_id, **fields}))
+        return self.until(lambda frame: frame.get("id") == request_id)
+
+    def until(self, wanted: Callable[[Frame], bool]) -> Frame:
+        """The next frame that is `wanted`."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            frame = self.receive(deadline - time.monotonic())
+            if wanted(frame):
+                return frame
+
+    def until_held(self, condition: Callable[[Mapping[str, Mapping[str, Any]]], bool]) -> None:
+        """Take in frames until what is held meets `condition`."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition(self.held):
+            self.receive(deadline - time.monotonic())
+
+    def receive(self, timeout: float) -> Frame:
+        """Take in one frame. Raises TimeoutError."""
+        if timeout <= 0:
+            raise TimeoutError(f"held: {sorted(self.held)}; frames: {len(self.frames)}")
+        frame: Frame = json.loads(self.socket.recv(timeout))
+        self.frames.append(frame)
+        for update in updates_of(frame):
+            data = update["data"]
+            held = self.held.get(data["submission_id"])
+            if held is None or data["version"] >= held["version"]:
+                self.held[data["submission_id"]] = data
+        return frame
+
+
+def updates_of(frame: Frame) -> list[Frame]:
+    """The updates that a frame of any type carries."""
+    return [frame] if frame["type"] == "submission_update" else frame.get("updates", [])
+
+
+@contextmanager
+def dashboard(stack: Stack, token: str, *, subscribe: bool = True, **fields: object) -> Generator[Dashboard]:
+    """Connect as a browser does, and subscribe."""
+    with connect(
+        stack.output("websocket_url"),
+        subprotocols=[Subprotocol("formbridge.v1"), Subprotocol(f"bearer.{token}")],
+        open_timeout=PATIENCE,
+        close_timeout=1,
+    ) as socket:
+        client = Dashboard(socket)
+        if subscribe:
+            assert client.ask("subscribe", **fields)["type"] == "subscribed"
+        yield client
+
+
+@dataclass(frozen=True)
+class Producer:
+    """The form product: puts events on the stack's bus."""
+
+    stack: Stack
+    events: EventBridgeClient
+
+    def received(self, tenant_id: str, form_id: str = "contact", **fields: object) -> str:
+        """One `submission.received`; its submission's id."""
+        submission_id = f"sub-{uuid.uuid4()}"
+        self.put("submission.received", {**self.detail(tenant_id, submission_id, form_id), **fields})
+        return submission_id
+
+    def updated(self, tenant_id: str, submission_id: str, status: str, form_id: str = "contact") -> None:
+        """One `submission.updated`."""
+        detail = self.detail(tenant_id, submission_id, form_id)
+        self.put("submission.updated", {**detail, "status": status, "updated_at": now_iso()})
+
+    def put(self, detail_type: str, detail: Mapping[str, object]) -> None:
+        """Any event, as it is."""
+        answer = self.events.put_events(
+            Entries=[
+                {
+                    "EventBusName": self.stack.output("event_bus_name"),
+                    "Source": "form-bridge",
+                    "DetailType": detail_type,
+                    "Detail": json.dumps(detail),
+                }
+            ]
+        )
+        assert answer["FailedEntryCount"] == 0
+
+    @staticmethod
+    def detail(tenant_id: str, submission_id: str, form_id: str) -> dict[str, object]:
+        return {
+            "tenant_id": tenant_id,
+            "submission_id": submission_id,
+            "form_id": form_id,
+            "status": "processing",
+            "submitted_at": now_iso(),
+            "payload": {"email": "ada@example.com"},
+        }
+
+
+def now_iso() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,88 @@
+"""One running stack for all end-to-end tests: `python -m local up`, as a person would start it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from local import stack as stacks
+from local.stack import Stack
+from tests.e2e.client import Producer, aws
+
+ROOT = Path(__file__).resolve().parents[2]
+UP_SECONDS = 120
+
+
+def local(*words: str) -> list[str]:
+    """The command line of the local run."""
+    return [sys.executable, "-m", "local", *words]
+
+
+@pytest.fixture(scope="session")
+def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("local")
+
+
+@pytest.fixture(scope="session")
+def stack(state_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    log = tmp_path_factory.mktemp("up") / "up.log"
+    with log.open("w") as output:
+        up = subprocess.Popen(
+            local("up", "--headless", "--state-dir", str(state_dir)), cwd=ROOT, stdout=output, stderr=output
+        )
+        try:
+            wait_until_up(up, state_dir / stacks.FILE_NAME, log)
+            yield stacks.read(state_dir)
+        finally:
+            up.terminate()
+            status = up.wait(timeout=30)
+    assert status == 0, log.read_text()
+
+
+def wait_until_up(up: subprocess.Popen[bytes], file: Path, log: Path) -> None:
+    for _ in range(UP_SECONDS * 10):
+        if file.exists():
+            return
+        try:
+            up.wait(timeout=0.1)
+        except subprocess.TimeoutExpired:
+            continue
+        break
+    pytest.fail(f"the stack did not come up:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def producer(stack: Stack) -> Producer:
+    return Producer(stack, aws(stack, "events"))
+
+
+@pytest.fixture
+def tenant(request: pytest.FixtureRequest) -> str:
+    """A tenant that no other test has."""
+    test = re.sub(r"\W", "", request.node.name)[:30]
+    return f"t_{test}-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="session")
+def token(state_dir: Path, stack: Stack) -> Callable[..., str]:
+    """`python -m local token`, as a function."""
+
+    def mint(tenant_id: str, expires_in: int | None = None) -> str:
+        lifetime = [] if expires_in is None else ["--expires-in", str(expires_in)]
+        done = subprocess.run(
+            local("token", "--tenant", tenant_id, "--state-dir", str(state_dir), *lifetime),
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return mint
