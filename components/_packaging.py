@@ -7,6 +7,7 @@ goes in: one compiled here would not be read by another Python, and Lambda could
 import hashlib
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -66,18 +67,22 @@ def dependencies(package_for: str) -> Path:
         PackagingError: pip failed.
     """
     requirements = HANDLERS / "requirements.txt"
-    # Wheels for this machine depend on its Python, those for Lambda do not.
-    python = f"cp{sys.version_info.major}{sys.version_info.minor}" if package_for == "host" else "cp313"
+    # Wheels for this machine depend on it and its Python, those for Lambda do not.
+    machine = f"{sysconfig.get_platform()}-{sys.version_info.major}.{sys.version_info.minor}"
+    platform = machine if package_for == "host" else "python3.13-arm64"
     digest = hashlib.sha256(requirements.read_bytes() + repr(PLATFORMS[package_for]).encode()).hexdigest()[:12]
-    built = BUILD / f"{package_for}-{python}-{digest}"
+    built = BUILD / f"{package_for}-{platform}-{digest}"
     if not built.is_dir():
         BUILD.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=BUILD) as scratch:
             target = Path(scratch) / "target"
             _pip_install(requirements, target, PLATFORMS[package_for])
-            # Another process may have built the same meanwhile: then theirs is as good.
-            if not built.is_dir():
+            try:
                 target.rename(built)
+            except OSError:
+                # Another process has built the same meanwhile: theirs is as good.
+                if not built.is_dir():
+                    raise
     return built
 
 

@@ -85,7 +85,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             tags=self._tags,
             opts=self._own,
         )
-        authorizer = self._authorizer(api)
+        authorizer, may_authorize = self._authorizer(api)
         connect = self._connect_function(connections)
         message = self._message_function(connections)
         routes = [
@@ -93,7 +93,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             *self._route(api, "disconnect", "$disconnect", connect),
             *self._route(api, "default", "$default", message, replies=True),
         ]
-        stage = self._stage(api, routes)
+        stage = self._stage(api, [*routes, may_authorize])
         self.websocket_url = stage.invoke_url
         self.management_endpoint = stage.invoke_url.apply(_management_endpoint)
         broadcast = self._broadcast_function(connections, api)
@@ -123,7 +123,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             opts=self._own,
         )
 
-    def _authorizer(self, api: aws.apigatewayv2.Api) -> aws.apigatewayv2.Authorizer:
+    def _authorizer(self, api: aws.apigatewayv2.Api) -> tuple[aws.apigatewayv2.Authorizer, aws.lambda_.Permission]:
         args = self._args
         issuer = pulumi.Output.from_input(args["issuer"])
         function = self._function(
@@ -147,8 +147,10 @@ class WebSocketGateway(pulumi.ComponentResource):
             name="tenant",
             opts=self._own,
         )
-        self._may_invoke("authorize", function, pulumi.Output.concat(api.execution_arn, "/authorizers/", authorizer.id))
-        return authorizer
+        permission = self._may_invoke(
+            "authorize", function, pulumi.Output.concat(api.execution_arn, "/authorizers/", authorizer.id)
+        )
+        return authorizer, permission
 
     def _connect_function(self, connections: aws.dynamodb.Table) -> HandlerFunction:
         return self._function(
@@ -267,7 +269,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             opts=self._own,
         )
 
-    def _stage(self, api: aws.apigatewayv2.Api, routes: Sequence[pulumi.Resource]) -> aws.apigatewayv2.Stage:
+    def _stage(self, api: aws.apigatewayv2.Api, ready: Sequence[pulumi.Resource]) -> aws.apigatewayv2.Stage:
         logs = aws.cloudwatch.LogGroup(
             f"{self._name}-access-logs",
             retention_in_days=self._args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS),
@@ -288,7 +290,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             },
             tags=self._tags,
             # What a stage serves is what stood when it was deployed.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=routes),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=ready),
         )
 
 

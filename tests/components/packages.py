@@ -1,0 +1,51 @@
+"""The Lambdas' dependencies, without pip: a small folder as pip would leave it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from components import _packaging
+
+PACKAGED = {
+    "jwt/__init__.py",
+    "cffi/api.py",
+    "cryptography/hazmat/bindings/_rust.abi3.so",
+    "_cffi_backend.cpython-313-aarch64-linux-gnu.so",
+    "pyjwt-2.15.0.dist-info/METADATA",
+}
+"""What of the folder belongs into a Lambda."""
+
+LEFT_OUT = {
+    "jwt/__pycache__/__init__.cpython-313.pyc",
+    "bin/cffi-gen-src",
+    "pyjwt-2.15.0.dist-info/RECORD",
+    "pyjwt-2.15.0.dist-info/INSTALLER",
+    "pyjwt-2.15.0.dist-info/REQUESTED",
+    "pyjwt-2.15.0.dist-info/direct_url.json",
+}
+"""What pip leaves there too, and what differs from machine to machine."""
+
+
+def write_dependencies(folder: Path) -> Path:
+    """Make `folder` what pip would."""
+    for name in PACKAGED | LEFT_OUT:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"the content of {name}")
+    return folder
+
+
+@contextmanager
+def no_pip(folder: Path) -> Generator[None]:
+    """Meanwhile the dependencies for any machine are what lies in `folder`."""
+
+    def dependencies(package_for: str) -> Path:
+        return folder
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_packaging, "dependencies", dependencies)
+        yield

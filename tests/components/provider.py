@@ -1,0 +1,96 @@
+"""AWS as the components see it: what each resource is called, and what it says of itself once it exists."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, cast
+
+import pulumi
+
+REGION = "eu-west-1"
+ACCOUNT = "123456789012"
+Values = dict[str, Any]
+
+
+class Provider(pulumi.runtime.Mocks):
+    """Creates by the rules of pulumi_aws: physical names and ids from the logical name, outputs from both.
+
+    `instead` holds outputs that are to be others, by the resource's logical name.
+    """
+
+    def __init__(self, instead: Mapping[str, Values] | None = None) -> None:
+        self._instead = instead or {}
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, Values]:
+        inputs = cast("Values", args.inputs)  # pyright: ignore[reportUnknownMemberType]  # a bare dict to the SDK
+        outputs = {**_outputs(args.typ, args.name, inputs), **self._instead.get(args.name, {})}
+        return outputs.pop("id"), outputs
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[Values, None]:
+        raise NotImplementedError(f"{args.token}: no component asks AWS anything")
+
+
+def arn(service: str, resource: str) -> str:
+    """The ARN of a resource in the account and region of these tests."""
+    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"
+
+
+def physical_name(name: str) -> str:
+    """What pulumi_aws calls a resource that was given no name."""
+    return f"{name}-{_digest(name, 7)}"
+
+
+def api_id(name: str) -> str:
+    """The id that API Gateway makes up."""
+    return _digest(name, 10)
+
+
+def user_pool_id(name: str) -> str:
+    """The id that Cognito makes up."""
+    return f"{REGION}_{_digest(name, 9)}"
+
+
+def _digest(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def _outputs(kind: str, logical_name: str, inputs: Values) -> Values:
+    """The `id` and the computed outputs of a new resource."""
+    name: str = inputs.get("name") or physical_name(logical_name)
+    made_up = api_id(logical_name)
+    match kind:
+        case "aws:dynamodb/table:Table":
+            table = arn("dynamodb", f"table/{name}")
+            stream = {"streamArn": f"{table}/stream/2026-11-22T20:00:00.000"} if inputs.get("streamEnabled") else {}
+            return {"id": name, "name": name, "arn": table, **stream}
+        case "aws:cloudwatch/eventBus:EventBus":
+            return {"id": name, "name": name, "arn": arn("events", f"event-bus/{name}")}
+        case "aws:cloudwatch/eventRule:EventRule":
+            path = f"{inputs['eventBusName']}/{name}"
+            return {"id": path, "name": name, "arn": arn("events", f"rule/{path}")}
+        case "aws:sqs/queue:Queue":
+            url = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"
+            return {"id": url, "url": url, "name": name, "arn": arn("sqs", name)}
+        case "aws:iam/role:Role":
+            return {"id": name, "name": name, "arn": f"arn:aws:iam::{ACCOUNT}:role/{name}"}
+        case "aws:lambda/function:Function":
+            function = arn("lambda", f"function:{name}")
+            invoke = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{function}/invocations"
+            return {"id": name, "name": name, "arn": function, "invokeArn": invoke}
+        case "aws:cloudwatch/logGroup:LogGroup":
+            return {"id": name, "name": name, "arn": arn("logs", f"log-group:{name}")}
+        case "aws:pipes/pipe:Pipe":
+            return {"id": name, "name": name, "arn": arn("pipes", f"pipe/{name}")}
+        case "aws:apigatewayv2/api:Api":
+            endpoint = f"wss://{made_up}.execute-api.{REGION}.amazonaws.com"
+            return {"id": made_up, "name": name, "executionArn": arn("execute-api", made_up), "apiEndpoint": endpoint}
+        case "aws:apigatewayv2/stage:Stage":
+            url = f"wss://{inputs['apiId']}.execute-api.{REGION}.amazonaws.com/{inputs['name']}"
+            return {"id": inputs["name"], "invokeUrl": url}
+        case "aws:cognito/userPool:UserPool":
+            pool = user_pool_id(logical_name)
+            endpoint = f"cognito-idp.{REGION}.amazonaws.com/{pool}"
+            return {"id": pool, "name": name, "endpoint": endpoint, "arn": arn("cognito-idp", f"userpool/{pool}")}
+        case _:
+            return {"id": made_up, "name": name}

@@ -1,0 +1,46 @@
+"""`ApiGatewayLogRole`: the account's one role for the logs of API Gateway."""
+
+from __future__ import annotations
+
+import pytest
+
+from components import ApiGatewayLogRole
+
+from .harness import Recording, run
+from .policies import trust
+from .provider import ACCOUNT, physical_name
+
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{physical_name('api-gateway-role')}"
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    return run(lambda: ApiGatewayLogRole("api-gateway", {}))
+
+
+def test_declares_the_role_its_policy_and_the_setting_of_the_account(recording: Recording) -> None:
+    assert recording.children("api-gateway") == {
+        ("iam/role:Role", "api-gateway-role"),
+        ("iam/rolePolicyAttachment:RolePolicyAttachment", "api-gateway-policy"),
+        ("apigateway/account:Account", "api-gateway-account"),
+    }
+
+
+def test_only_api_gateway_may_take_the_role(recording: Recording) -> None:
+    assert recording.json("api-gateway-role", "assumeRolePolicy") == trust("apigateway.amazonaws.com")
+
+
+def test_the_role_may_do_what_aws_says_that_it_needs(recording: Recording) -> None:
+    assert recording.inputs("api-gateway-policy") == {
+        "role": physical_name("api-gateway-role"),
+        "policyArn": "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs",
+    }
+
+
+def test_the_account_gets_the_role_once_it_may_log(recording: Recording) -> None:
+    assert recording.inputs("api-gateway-account") == {"cloudwatchRoleArn": ROLE_ARN}
+    assert "api-gateway-policy" in recording.dependencies("api-gateway-account")
+
+
+def test_registers_the_role(recording: Recording) -> None:
+    assert recording.registered("api-gateway") == {"role_arn": ROLE_ARN}

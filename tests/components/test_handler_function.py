@@ -1,0 +1,101 @@
+"""`HandlerFunction`: a Lambda with one role, that may log to one group and do what it was given, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pytest
+
+from components._function import HandlerFunction
+from components._iam import Statement
+
+from .examples import TABLE_ARN
+from .harness import Recording, run
+from .packages import PACKAGED
+from .policies import allow, allow_logs, document, trust
+from .provider import ACCOUNT, arn, physical_name
+
+
+def declare(statements: Sequence[Statement] = (), *, with_dependencies: bool = False) -> Recording:
+    return run(
+        lambda: HandlerFunction(
+            "worker",
+            "connect",
+            environment={"TABLE_NAME": pulumi.Output.from_input("submissions")},
+            statements=statements,
+            with_dependencies=with_dependencies,
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    return declare([Statement(["dynamodb:GetItem"], [TABLE_ARN])])
+
+
+def test_declares_a_function_a_role_its_policy_and_a_log_group(recording: Recording) -> None:
+    assert recording.children("worker") == {
+        ("lambda/function:Function", "worker-function"),
+        ("iam/role:Role", "worker-role"),
+        ("iam/rolePolicy:RolePolicy", "worker-policy"),
+        ("cloudwatch/logGroup:LogGroup", "worker-logs"),
+    }
+
+
+def test_only_lambda_may_take_the_role(recording: Recording) -> None:
+    assert recording.json("worker-role", "assumeRolePolicy") == trust("lambda.amazonaws.com")
+
+
+def test_the_role_may_log_and_do_what_it_was_given(recording: Recording) -> None:
+    assert recording.inputs("worker-policy")["role"] == physical_name("worker-role")
+    assert recording.json("worker-policy", "policy") == document(
+        allow_logs("worker"), allow(["dynamodb:GetItem"], TABLE_ARN)
+    )
+
+
+def test_the_role_may_only_log_where_it_was_given_nothing() -> None:
+    assert declare().json("worker-policy", "policy") == document(allow_logs("worker"))
+
+
+def test_the_function_runs_our_entry_point_as_its_role(recording: Recording) -> None:
+    function = recording.inputs("worker-function")
+
+    assert (function["runtime"], function["architectures"]) == ("python3.13", ["arm64"])
+    assert function["handler"] == "connect.handler"
+    assert function["role"] == f"arn:aws:iam::{ACCOUNT}:role/{physical_name('worker-role')}"
+    assert function["environment"] == {"variables": {"TABLE_NAME": "submissions"}}
+    assert (function["timeout"], function["memorySize"]) == (10, 256)
+
+
+def test_the_function_logs_json_to_its_own_group_which_forgets_after_two_weeks(recording: Recording) -> None:
+    assert recording.inputs("worker-function")["loggingConfig"] == {
+        "logFormat": "JSON",
+        "logGroup": physical_name("worker-logs"),
+        "applicationLogLevel": "INFO",
+        "systemLogLevel": "WARN",
+    }
+    assert recording.inputs("worker-logs")["retentionInDays"] == 14
+
+
+def test_the_function_is_made_when_its_role_may_do_what_it_needs(recording: Recording) -> None:
+    assert "worker-policy" in recording.dependencies("worker-function")
+
+
+def test_the_function_carries_dependencies_only_where_it_needs_them() -> None:
+    without, with_them = (
+        set(declare(with_dependencies=needed).inputs("worker-function")["code"].assets) for needed in (False, True)
+    )
+
+    assert with_them - without == PACKAGED
+    assert without < with_them
+
+
+def test_registers_what_others_call_it_by(recording: Recording) -> None:
+    name = physical_name("worker-function")
+    function_arn = arn("lambda", f"function:{name}")
+
+    registered = recording.registered("worker")
+
+    assert (registered["name"], registered["arn"]) == (name, function_arn)
+    assert registered["invoke_arn"].endswith(f":lambda:path/2015-03-31/functions/{function_arn}/invocations")

@@ -1,0 +1,152 @@
+"""`SubmissionIngest`: from the bus into the table, and what fails into the queue."""
+
+from __future__ import annotations
+
+import pytest
+
+from components import SubmissionIngest
+
+from .examples import TABLE_ARN
+from .harness import Recording, run
+from .policies import allow, allow_logs, document
+from .provider import ACCOUNT, REGION, arn, physical_name
+
+BUS = physical_name("ingest-bus")
+RULE_ARN = arn("events", f"rule/{BUS}/{physical_name('ingest-rule')}")
+FUNCTION = physical_name("ingest-persist-function")
+FUNCTION_ARN = arn("lambda", f"function:{FUNCTION}")
+QUEUE = physical_name("ingest-dead-letters")
+QUEUE_ARN = arn("sqs", QUEUE)
+QUEUE_URL = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{QUEUE}"
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    return run(lambda: SubmissionIngest("ingest", {"table_arn": TABLE_ARN}))
+
+
+def test_declares_the_bus_the_rule_its_target_and_the_queue_for_what_fails(recording: Recording) -> None:
+    assert recording.children("ingest") == {
+        ("cloudwatch/eventBus:EventBus", "ingest-bus"),
+        ("cloudwatch/eventRule:EventRule", "ingest-rule"),
+        ("cloudwatch/eventTarget:EventTarget", "ingest-target"),
+        ("sqs/queue:Queue", "ingest-dead-letters"),
+        ("sqs/queuePolicy:QueuePolicy", "ingest-dead-letters-policy"),
+        ("cloudwatch/metricAlarm:MetricAlarm", "ingest-dead-letters-alarm"),
+        ("formbridge:index:HandlerFunction", "ingest-persist"),
+        ("lambda/functionEventInvokeConfig:FunctionEventInvokeConfig", "ingest-persist-retries"),
+        ("lambda/permission:Permission", "ingest-persist-permission"),
+    }
+
+
+def test_the_rule_matches_submissions_and_nothing_else_on_the_bus(recording: Recording) -> None:
+    assert recording.inputs("ingest-rule")["eventBusName"] == BUS
+    assert recording.json("ingest-rule", "eventPattern") == {
+        "source": ["form-bridge"],
+        "detail-type": ["submission.received", "submission.updated"],
+    }
+
+
+def test_the_target_is_the_persist_lambda_tried_for_an_hour_and_then_the_queue(recording: Recording) -> None:
+    assert recording.inputs("ingest-target") == {
+        "eventBusName": BUS,
+        "rule": physical_name("ingest-rule"),
+        "arn": FUNCTION_ARN,
+        "deadLetterConfig": {"arn": QUEUE_ARN},
+        "retryPolicy": {"maximumEventAgeInSeconds": 3600, "maximumRetryAttempts": 10},
+    }
+
+
+def test_the_target_is_made_when_the_rule_may_invoke_it(recording: Recording) -> None:
+    assert "ingest-persist-permission" in recording.dependencies("ingest-target")
+
+
+def test_only_this_rule_may_invoke_the_lambda(recording: Recording) -> None:
+    assert recording.inputs("ingest-persist-permission") == {
+        "action": "lambda:InvokeFunction",
+        "function": FUNCTION,
+        "principal": "events.amazonaws.com",
+        "sourceArn": RULE_ARN,
+    }
+
+
+def test_a_failing_event_is_run_three_times_and_then_goes_to_the_queue(recording: Recording) -> None:
+    assert recording.inputs("ingest-persist-retries") == {
+        "functionName": FUNCTION,
+        "maximumEventAgeInSeconds": 3600,
+        "maximumRetryAttempts": 2,
+        "destinationConfig": {"onFailure": {"destination": QUEUE_ARN}},
+    }
+
+
+def test_only_this_rule_may_send_to_the_queue_from_outside(recording: Recording) -> None:
+    assert recording.inputs("ingest-dead-letters-policy")["queueUrl"] == QUEUE_URL
+    assert recording.json("ingest-dead-letters-policy", "policy") == document(
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": QUEUE_ARN,
+            "Condition": {"ArnEquals": {"aws:SourceArn": RULE_ARN}},
+        }
+    )
+
+
+def test_the_lambda_may_write_submissions_and_send_dead_letters(recording: Recording) -> None:
+    assert recording.json("ingest-persist-policy", "policy") == document(
+        allow_logs("ingest-persist"),
+        allow(["dynamodb:UpdateItem"], TABLE_ARN),
+        allow(["sqs:SendMessage"], QUEUE_ARN),
+    )
+
+
+def test_the_lambda_is_told_where_to_write_and_keeps_submissions_for_ever(recording: Recording) -> None:
+    assert recording.inputs("ingest-persist-function")["handler"] == "persist.handler"
+    assert recording.inputs("ingest-persist-function")["environment"]["variables"] == {
+        "TABLE_NAME": "submissions",
+        "DEAD_LETTER_QUEUE_URL": QUEUE_URL,
+        "RETENTION_DAYS": "0",
+    }
+
+
+def test_retention_is_what_was_asked_for() -> None:
+    recording = run(
+        lambda: SubmissionIngest("ingest", {"table_arn": TABLE_ARN, "retention_days": 30, "log_retention_days": 7})
+    )
+
+    assert recording.inputs("ingest-persist-function")["environment"]["variables"]["RETENTION_DAYS"] == "30"
+    assert recording.inputs("ingest-persist-logs")["retentionInDays"] == 7
+
+
+def test_the_queue_is_standard_encrypted_and_keeps_dead_letters_for_two_weeks(recording: Recording) -> None:
+    assert recording.inputs("ingest-dead-letters") == {
+        "messageRetentionSeconds": 14 * 24 * 3600,
+        "sqsManagedSseEnabled": True,
+    }
+
+
+def test_the_first_dead_letter_raises_an_alarm(recording: Recording) -> None:
+    alarm = recording.inputs("ingest-dead-letters-alarm")
+
+    assert (alarm["namespace"], alarm["metricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
+    assert alarm["dimensions"] == {"QueueName": QUEUE}
+    assert (alarm["statistic"], alarm["comparisonOperator"], alarm["threshold"]) == (
+        "Maximum",
+        "GreaterThanThreshold",
+        0,
+    )
+    assert (alarm["period"], alarm["evaluationPeriods"]) == (60, 1)
+    assert alarm["treatMissingData"] == "notBreaching", "an empty queue says nothing"
+
+
+def test_registers_the_bus_and_the_queue(recording: Recording) -> None:
+    assert recording.registered("ingest") == {
+        "event_bus_name": BUS,
+        "event_bus_arn": arn("events", f"event-bus/{BUS}"),
+        "dead_letter_queue_url": QUEUE_URL,
+    }
+
+
+def test_refuses_a_machine_that_there_is_no_packaging_for() -> None:
+    with pytest.raises(ValueError, match=r"^package_for: must be one of lambda, host, got 'windows'$"):
+        run(lambda: SubmissionIngest("ingest", {"table_arn": TABLE_ARN, "package_for": "windows"}))

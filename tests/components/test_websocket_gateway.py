@@ -1,0 +1,345 @@
+"""`WebSocketGateway`: who may connect, what each Lambda may do, and what a stage serves when it is made."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from components import WebSocketGateway, WebSocketGatewayArgs
+
+from .examples import AUDIENCE, ISSUER, TABLE_ARN
+from .harness import Recording, run
+from .packages import PACKAGED
+from .policies import allow, allow_logs, document
+from .provider import REGION, Provider, api_id, arn, physical_name
+
+API = api_id("gateway-api")
+EXECUTION_ARN = arn("execute-api", API)
+CONNECTIONS = physical_name("gateway-connections")
+CONNECTIONS_ARN = arn("dynamodb", f"table/{CONNECTIONS}")
+ROUTES = {"connect": "$connect", "disconnect": "$disconnect", "default": "$default"}
+SERVED_BY = {"connect": "connect", "disconnect": "connect", "default": "message", "authorize": "authorize"}
+"""The Lambda behind each route, and behind the authorizer."""
+REQUIRED: WebSocketGatewayArgs = {"table_arn": TABLE_ARN, "issuer": ISSUER, "audience": AUDIENCE}
+
+
+def declare(args: WebSocketGatewayArgs, provider: Provider | None = None) -> Recording:
+    return run(lambda: WebSocketGateway("gateway", args), provider=provider)
+
+
+def environment(recording: Recording, function: str) -> dict[str, Any]:
+    return recording.inputs(f"gateway-{function}-function")["environment"]["variables"]
+
+
+def function_name(function: str) -> str:
+    return physical_name(f"gateway-{function}-function")
+
+
+def invoke_arn(function: str) -> str:
+    path = f"path/2015-03-31/functions/{arn('lambda', f'function:{function_name(function)}')}/invocations"
+    return f"arn:aws:apigateway:{REGION}:lambda:{path}"
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    return declare(REQUIRED)
+
+
+def test_declares_the_api_its_routes_its_lambdas_and_its_own_table(recording: Recording) -> None:
+    assert recording.children("gateway") == {
+        ("apigatewayv2/api:Api", "gateway-api"),
+        ("apigatewayv2/authorizer:Authorizer", "gateway-authorizer"),
+        ("apigatewayv2/stage:Stage", "gateway-stage"),
+        ("cloudwatch/logGroup:LogGroup", "gateway-access-logs"),
+        ("dynamodb/table:Table", "gateway-connections"),
+        ("apigatewayv2/integration:Integration", "gateway-connect-integration"),
+        ("apigatewayv2/integration:Integration", "gateway-disconnect-integration"),
+        ("apigatewayv2/integration:Integration", "gateway-default-integration"),
+        ("apigatewayv2/route:Route", "gateway-connect-route"),
+        ("apigatewayv2/route:Route", "gateway-disconnect-route"),
+        ("apigatewayv2/route:Route", "gateway-default-route"),
+        ("apigatewayv2/routeResponse:RouteResponse", "gateway-default-response"),
+        ("lambda/permission:Permission", "gateway-authorize-permission"),
+        ("lambda/permission:Permission", "gateway-connect-permission"),
+        ("lambda/permission:Permission", "gateway-disconnect-permission"),
+        ("lambda/permission:Permission", "gateway-default-permission"),
+        ("formbridge:index:HandlerFunction", "gateway-authorize"),
+        ("formbridge:index:HandlerFunction", "gateway-connect"),
+        ("formbridge:index:HandlerFunction", "gateway-message"),
+        ("formbridge:index:HandlerFunction", "gateway-broadcast"),
+    }
+
+
+class TestConnections:
+    def test_have_a_table_without_a_stream(self, recording: Recording) -> None:
+        table = recording.inputs("gateway-connections")
+
+        assert "streamEnabled" not in table
+        assert (table["hashKey"], table["rangeKey"]) == ("PK", "SK")
+        assert {one["name"]: one["type"] for one in table["attributes"]} == {"PK": "S", "SK": "S"}
+
+    def test_are_encrypted_paid_for_by_use_and_forgotten_by_ttl(self, recording: Recording) -> None:
+        table = recording.inputs("gateway-connections")
+
+        assert table["billingMode"] == "PAY_PER_REQUEST"
+        assert table["serverSideEncryption"] == {"enabled": True}
+        assert table["ttl"] == {"attributeName": "ttl", "enabled": True}
+        assert table["pointInTimeRecovery"] == {"enabled": False}
+
+
+class TestRoutes:
+    def test_are_chosen_by_the_action_of_a_frame(self, recording: Recording) -> None:
+        assert recording.inputs("gateway-api") == {
+            "protocolType": "WEBSOCKET",
+            "routeSelectionExpression": "$request.body.action",
+        }
+
+    @pytest.mark.parametrize(("suffix", "route_key"), ROUTES.items())
+    def test_lead_to_their_lambda(self, recording: Recording, suffix: str, route_key: str) -> None:
+        route = recording.inputs(f"gateway-{suffix}-route")
+
+        assert route["apiId"] == API
+        assert route["routeKey"] == route_key
+        assert route["target"] == f"integrations/{api_id(f'gateway-{suffix}-integration')}"
+        assert recording.inputs(f"gateway-{suffix}-integration") == {
+            "apiId": API,
+            "integrationType": "AWS_PROXY",
+            "integrationMethod": "POST",
+            "integrationUri": invoke_arn(SERVED_BY[suffix]),
+        }
+
+    def test_ask_the_authorizer_on_connect_only(self, recording: Recording) -> None:
+        routes = {one.inputs["routeKey"]: one.inputs for one in recording.of_type("apigatewayv2/route:Route")}
+
+        assert {key: route["authorizationType"] for key, route in routes.items()} == {
+            "$connect": "CUSTOM",
+            "$disconnect": "NONE",
+            "$default": "NONE",
+        }
+        assert {key: route.get("authorizerId") for key, route in routes.items()} == {
+            "$connect": api_id("gateway-authorizer"),
+            "$disconnect": None,
+            "$default": None,
+        }
+
+    def test_reply_on_default_only(self, recording: Recording) -> None:
+        routes = {one.inputs["routeKey"]: one.inputs for one in recording.of_type("apigatewayv2/route:Route")}
+
+        assert {key: route.get("routeResponseSelectionExpression") for key, route in routes.items()} == {
+            "$connect": None,
+            "$disconnect": None,
+            "$default": "$default",
+        }
+        assert recording.inputs("gateway-default-response") == {
+            "apiId": API,
+            "routeId": api_id("gateway-default-route"),
+            "routeResponseKey": "$default",
+        }
+
+    @pytest.mark.parametrize(
+        ("suffix", "source"),
+        [
+            *((suffix, f"/live/{route_key}") for suffix, route_key in ROUTES.items()),
+            ("authorize", f"/authorizers/{api_id('gateway-authorizer')}"),
+        ],
+    )
+    def test_may_each_invoke_their_lambda_from_this_api_alone(
+        self, recording: Recording, suffix: str, source: str
+    ) -> None:
+        assert recording.inputs(f"gateway-{suffix}-permission") == {
+            "action": "lambda:InvokeFunction",
+            "function": function_name(SERVED_BY[suffix]),
+            "principal": "apigateway.amazonaws.com",
+            "sourceArn": f"{EXECUTION_ARN}{source}",
+        }
+
+
+class TestAuthorizer:
+    def test_is_asked_with_the_whole_request(self, recording: Recording) -> None:
+        assert recording.inputs("gateway-authorizer") == {
+            "apiId": API,
+            "authorizerType": "REQUEST",
+            "authorizerUri": invoke_arn("authorize"),
+            "name": "tenant",
+        }
+
+    def test_may_log_and_nothing_else(self, recording: Recording) -> None:
+        assert recording.json("gateway-authorize-policy", "policy") == document(allow_logs("gateway-authorize"))
+
+    def test_knows_the_issuer_and_lets_every_page_with_a_token_connect(self, recording: Recording) -> None:
+        assert environment(recording, "authorize") == {
+            "ISSUER": ISSUER,
+            "AUDIENCE": AUDIENCE,
+            "JWKS_URL": f"{ISSUER}/.well-known/jwks.json",
+            "TENANT_CLAIM": "custom:tenant_id",
+            "ALLOWED_ORIGINS": "",
+        }
+
+    def test_takes_what_it_is_told(self) -> None:
+        recording = declare(
+            {
+                **REQUIRED,
+                "jwks_url": "https://keys.example.com/jwks.json",
+                "tenant_claim": "groups",
+                "allowed_origins": ["https://a.example.com", "http://localhost:8080"],
+            }
+        )
+
+        authorizer = environment(recording, "authorize")
+
+        assert authorizer["JWKS_URL"] == "https://keys.example.com/jwks.json"
+        assert authorizer["TENANT_CLAIM"] == "groups"
+        assert authorizer["ALLOWED_ORIGINS"] == "https://a.example.com http://localhost:8080"
+
+    def test_alone_carries_dependencies(self, recording: Recording) -> None:
+        carrying = [
+            function.name
+            for function in recording.of_type("lambda/function:Function")
+            if PACKAGED.intersection(function.inputs["code"].assets)
+        ]
+
+        assert carrying == ["gateway-authorize-function"]
+
+
+class TestLambdas:
+    def test_for_connections_may_write_and_delete_a_row(self, recording: Recording) -> None:
+        assert recording.json("gateway-connect-policy", "policy") == document(
+            allow_logs("gateway-connect"),
+            allow(["dynamodb:PutItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
+        )
+        assert environment(recording, "connect") == {"CONNECTIONS_TABLE_NAME": CONNECTIONS}
+
+    def test_for_messages_may_change_a_row_and_read_submissions_by_the_index_alone(self, recording: Recording) -> None:
+        assert recording.json("gateway-message-policy", "policy") == document(
+            allow_logs("gateway-message"),
+            allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], CONNECTIONS_ARN),
+            allow(["dynamodb:Query"], f"{TABLE_ARN}/index/GSI1"),
+        )
+        assert environment(recording, "message") == {
+            "CONNECTIONS_TABLE_NAME": CONNECTIONS,
+            "TABLE_NAME": "submissions",
+        }
+
+    def test_for_broadcasts_may_find_connections_post_to_them_and_close_them(self, recording: Recording) -> None:
+        assert recording.json("gateway-broadcast-policy", "policy") == document(
+            allow_logs("gateway-broadcast"),
+            allow(["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
+            allow(
+                ["execute-api:ManageConnections"],
+                f"{EXECUTION_ARN}/live/POST/@connections/*",
+                f"{EXECUTION_ARN}/live/DELETE/@connections/*",
+            ),
+        )
+
+    def test_for_broadcasts_know_where_the_connections_are(self, recording: Recording) -> None:
+        assert environment(recording, "broadcast") == {
+            "CONNECTIONS_TABLE_NAME": CONNECTIONS,
+            "MANAGEMENT_ENDPOINT": f"https://{API}.execute-api.{REGION}.amazonaws.com/live",
+        }
+
+    def test_for_broadcasts_have_time_and_memory_for_many_posts(self, recording: Recording) -> None:
+        function = recording.inputs("gateway-broadcast-function")
+
+        assert (function["timeout"], function["memorySize"]) == (60, 512)
+
+    @pytest.mark.parametrize("function", ["authorize", "connect", "message"])
+    def test_behind_the_api_answer_before_it_gives_up(self, recording: Recording, function: str) -> None:
+        assert recording.inputs(f"gateway-{function}-function")["timeout"] < 29
+
+    @pytest.mark.parametrize("function", ["authorize", "connect", "message", "broadcast"])
+    def test_run_the_entry_point_of_their_name(self, recording: Recording, function: str) -> None:
+        assert recording.inputs(f"gateway-{function}-function")["handler"] == f"{function}.handler"
+
+
+class TestStage:
+    def test_serves_what_was_ready_when_it_was_deployed(self, recording: Recording) -> None:
+        ready = {
+            name
+            for kind, name in recording.children("gateway")
+            if kind.split(":")[-1] in {"Route", "RouteResponse", "Permission"}
+        }
+
+        assert len(ready) == 8
+        assert ready <= recording.dependencies("gateway-stage")
+
+    def test_is_live_and_deploys_by_itself(self, recording: Recording) -> None:
+        stage = recording.inputs("gateway-stage")
+
+        assert (stage["apiId"], stage["name"], stage["autoDeploy"]) == (API, "live", True)
+
+    def test_is_throttled_and_measured_and_traces_no_data(self, recording: Recording) -> None:
+        assert recording.inputs("gateway-stage")["defaultRouteSettings"] == {
+            "throttlingRateLimit": 1000,
+            "throttlingBurstLimit": 2000,
+            "detailedMetricsEnabled": True,
+            "dataTraceEnabled": False,
+        }
+
+    def test_is_throttled_as_it_is_told(self) -> None:
+        settings = declare({**REQUIRED, "rate_limit": 5, "burst_limit": 10}).inputs("gateway-stage")[
+            "defaultRouteSettings"
+        ]
+
+        assert (settings["throttlingRateLimit"], settings["throttlingBurstLimit"]) == (5, 10)
+
+    def test_logs_who_asked_for_what_and_how_it_went(self, recording: Recording) -> None:
+        access_log = recording.inputs("gateway-stage")["accessLogSettings"]
+
+        assert access_log["destinationArn"] == arn("logs", f"log-group:{physical_name('gateway-access-logs')}")
+        assert {
+            "$context.requestId",
+            "$context.routeKey",
+            "$context.status",
+            "$context.connectionId",
+            "$context.authorizer.tenant_id",
+        } <= set(json.loads(access_log["format"]).values())
+
+    def test_logs_no_header_query_or_body_which_may_hold_a_token(self, recording: Recording) -> None:
+        logged = json.loads(recording.inputs("gateway-stage")["accessLogSettings"]["format"]).values()
+        harmless = r"^\$context\.(?!.*(header|query|body|path|token|claims|override))[a-zA-Z._]+$"
+
+        for variable in logged:
+            assert re.match(harmless, variable, re.IGNORECASE), variable
+
+
+def test_logs_are_kept_as_long_as_was_asked_for() -> None:
+    groups = declare({**REQUIRED, "log_retention_days": 30}).of_type("cloudwatch/logGroup:LogGroup")
+
+    assert {one.name: one.inputs["retentionInDays"] for one in groups} == {
+        "gateway-access-logs": 30,
+        "gateway-authorize-logs": 30,
+        "gateway-connect-logs": 30,
+        "gateway-message-logs": 30,
+        "gateway-broadcast-logs": 30,
+    }
+
+
+def test_logs_are_kept_for_two_weeks_by_default(recording: Recording) -> None:
+    groups = recording.of_type("cloudwatch/logGroup:LogGroup")
+
+    assert {one.inputs["retentionInDays"] for one in groups} == {14}
+
+
+def test_registers_where_to_connect_where_to_post_and_what_the_pipe_invokes(recording: Recording) -> None:
+    assert recording.registered("gateway") == {
+        "websocket_url": f"wss://{API}.execute-api.{REGION}.amazonaws.com/live",
+        "management_endpoint": f"https://{API}.execute-api.{REGION}.amazonaws.com/live",
+        "connections_table_name": CONNECTIONS,
+        "broadcast_function_arn": arn("lambda", f"function:{function_name('broadcast')}"),
+    }
+
+
+def test_the_connections_of_an_emulator_are_found_without_tls() -> None:
+    path = f"127.0.0.1:4566/_aws/execute-api/{API}/live"
+    recording = declare(REQUIRED, Provider({"gateway-stage": {"invokeUrl": f"ws://{path}"}}))
+
+    assert recording.registered("gateway")["management_endpoint"] == f"http://{path}"
+    assert environment(recording, "broadcast")["MANAGEMENT_ENDPOINT"] == f"http://{path}"
+
+
+def test_refuses_a_machine_that_there_is_no_packaging_for() -> None:
+    with pytest.raises(ValueError, match=r"^package_for: must be one of lambda, host, got 'arm64'$"):
+        declare({**REQUIRED, "package_for": "arm64"})

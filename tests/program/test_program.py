@@ -1,0 +1,218 @@
+"""What the program declares, exports, and does with each setting."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import _packaging
+from tests.components.harness import Recording
+from tests.components.provider import REGION, api_id, physical_name, user_pool_id
+
+from .whole_program import ROOT, STACK, declare
+
+OWN_ISSUER = "https://login.example.com"
+OWN_AUDIENCE = "dashboards"
+
+
+def environment(recording: Recording, function: str) -> dict[str, Any]:
+    return recording.inputs(f"{function}-function")["environment"]["variables"]
+
+
+def test_exports_are_what_operators_and_dashboards_need(recording: Recording) -> None:
+    endpoint = f"{api_id('gateway-api')}.execute-api.{REGION}.amazonaws.com/live"
+    issuer = f"https://cognito-idp.{REGION}.amazonaws.com/{user_pool_id('identity-users')}"
+
+    assert recording.exports == {
+        "websocket_url": f"wss://{endpoint}",
+        "management_endpoint": f"https://{endpoint}",
+        "event_bus_name": physical_name("ingest-bus"),
+        "table_name": physical_name("submissions-table"),
+        "connections_table_name": physical_name("gateway-connections"),
+        "pipe_name": physical_name("realtime-pipe"),
+        "issuer": issuer,
+        "jwks_url": f"{issuer}/.well-known/jwks.json",
+        "client_id": api_id("identity-dashboard"),
+    }
+
+
+def test_is_made_of_components_alone(recording: Recording) -> None:
+    assert recording.children(f"formbridge-realtime-{STACK}") == {
+        ("formbridge:index:StreamTable", "submissions"),
+        ("formbridge:index:SubmissionIngest", "ingest"),
+        ("formbridge:index:TenantIdentity", "identity"),
+        ("formbridge:index:ApiGatewayLogRole", "api-gateway"),
+        ("formbridge:index:WebSocketGateway", "gateway"),
+        ("formbridge:index:RealtimePipe", "realtime"),
+    }
+
+
+def test_declares_these_resources(recording: Recording) -> None:
+    assert Counter(resource.type.removeprefix("aws:") for resource in recording.custom()) == {
+        "dynamodb/table:Table": 2,
+        "cloudwatch/eventBus:EventBus": 1,
+        "cloudwatch/eventRule:EventRule": 1,
+        "cloudwatch/eventTarget:EventTarget": 1,
+        "cloudwatch/logGroup:LogGroup": 6,
+        "cloudwatch/metricAlarm:MetricAlarm": 2,
+        "sqs/queue:Queue": 2,
+        "sqs/queuePolicy:QueuePolicy": 1,
+        "iam/role:Role": 7,
+        "iam/rolePolicy:RolePolicy": 6,
+        "iam/rolePolicyAttachment:RolePolicyAttachment": 1,
+        "lambda/function:Function": 5,
+        "lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": 1,
+        "lambda/permission:Permission": 5,
+        "pipes/pipe:Pipe": 1,
+        "apigateway/account:Account": 1,
+        "apigatewayv2/api:Api": 1,
+        "apigatewayv2/authorizer:Authorizer": 1,
+        "apigatewayv2/integration:Integration": 3,
+        "apigatewayv2/route:Route": 3,
+        "apigatewayv2/routeResponse:RouteResponse": 1,
+        "apigatewayv2/stage:Stage": 1,
+        "cognito/userPool:UserPool": 1,
+        "cognito/userPoolClient:UserPoolClient": 1,
+    }
+
+
+def test_a_second_run_declares_the_same(recording: Recording) -> None:
+    again = declare()
+
+    assert again.exports == recording.exports
+    assert again.resources == recording.resources
+
+
+def test_a_preview_declares_the_same_and_knows_no_export(recording: Recording) -> None:
+    preview = declare(preview=True)
+
+    assert set(preview.resources) == set(recording.resources)
+    assert set(preview.exports) == set(recording.exports)
+    assert "unknown" in repr(preview.exports["websocket_url"])
+
+
+def test_tags_say_which_project_and_stack_a_resource_belongs_to(recording: Recording) -> None:
+    tags = {one.name: one.inputs["tags"] for one in recording.custom() if "tags" in one.inputs}
+
+    assert {"submissions-table", "identity-users", "gateway-stage", "realtime-pipe", "api-gateway-role"} <= set(tags)
+    assert all(one == {"Project": "formbridge-realtime", "Stack": STACK} for one in tags.values())
+
+
+class TestWiring:
+    def test_the_pipe_leads_from_the_tables_stream_to_the_broadcast_lambda(self, recording: Recording) -> None:
+        pipe = recording.inputs("realtime-pipe")
+
+        assert pipe["source"] == recording.registered("submissions")["stream_arn"]
+        assert pipe["target"] == recording.registered("gateway")["broadcast_function_arn"]
+        assert "SUB#" in pipe["sourceParameters"]["filterCriteria"]["filters"][0]["pattern"]
+
+    def test_what_is_persisted_is_what_snapshots_read(self, recording: Recording) -> None:
+        table = recording.exports["table_name"]
+
+        assert environment(recording, "ingest-persist")["TABLE_NAME"] == table
+        assert environment(recording, "gateway-message")["TABLE_NAME"] == table
+
+    def test_the_authorizer_believes_the_stacks_own_issuer(self, recording: Recording) -> None:
+        authorizer = environment(recording, "gateway-authorize")
+
+        assert (authorizer["ISSUER"], authorizer["AUDIENCE"], authorizer["JWKS_URL"]) == (
+            recording.exports["issuer"],
+            recording.exports["client_id"],
+            recording.exports["jwks_url"],
+        )
+
+    def test_the_gateway_is_made_when_api_gateway_may_log(self, recording: Recording) -> None:
+        order = [resource.name for resource in recording.resources.values()]
+
+        assert "api-gateway-account" in recording.dependencies("gateway")
+        assert order.index("api-gateway-account") < order.index("gateway") < order.index("gateway-stage")
+
+    def test_each_lambda_is_given_the_variables_that_it_reads(self, recording: Recording) -> None:
+        functions = recording.of_type("lambda/function:Function")
+
+        given = {one.inputs["handler"]: set(one.inputs["environment"]["variables"]) for one in functions}
+
+        assert given == {handler: variables_read_by(handler) for handler in given}
+
+
+def variables_read_by(handler: str) -> set[str]:
+    """The names that the entry point asks `formbridge.settings` for."""
+    source = (ROOT / "handlers" / handler.replace(".handler", ".py")).read_text()
+    return set(re.findall(r'settings\.\w+\("([A-Z_]+)"\)', source))
+
+
+class TestSettings:
+    """Each key of the configuration reaches what it is about."""
+
+    def test_an_issuer_of_ones_own_needs_no_user_pool(self) -> None:
+        recording = declare(issuer=OWN_ISSUER, audience=OWN_AUDIENCE)
+
+        assert not [one.name for one in recording.resources.values() if one.type.startswith("aws:cognito/")]
+        assert (recording.exports["issuer"], recording.exports["client_id"]) == (OWN_ISSUER, OWN_AUDIENCE)
+        assert environment(recording, "gateway-authorize")["ISSUER"] == OWN_ISSUER
+        assert environment(recording, "gateway-authorize")["AUDIENCE"] == OWN_AUDIENCE
+
+    def test_keys_are_read_where_jwks_url_says(self) -> None:
+        elsewhere = "http://127.0.0.1:8080/.well-known/jwks.json"
+        recording = declare(jwksUrl=elsewhere)
+
+        assert recording.exports["jwks_url"] == elsewhere
+        assert environment(recording, "gateway-authorize")["JWKS_URL"] == elsewhere
+
+    def test_the_tenant_is_read_from_tenant_claim(self) -> None:
+        recording = declare(tenantClaim="groups")
+
+        assert environment(recording, "gateway-authorize")["TENANT_CLAIM"] == "groups"
+
+    def test_the_pages_of_allowed_origins_may_connect(self) -> None:
+        recording = declare(allowedOrigins='["https://a.example.com","https://b.example.com"]')
+
+        assert (
+            environment(recording, "gateway-authorize")["ALLOWED_ORIGINS"]
+            == "https://a.example.com https://b.example.com"
+        )
+
+    def test_submissions_expire_after_retention_days(self) -> None:
+        assert environment(declare(retentionDays="30"), "ingest-persist")["RETENTION_DAYS"] == "30"
+
+    def test_every_log_is_kept_for_log_retention_days(self) -> None:
+        groups = declare(logRetentionDays="7").of_type("cloudwatch/logGroup:LogGroup")
+
+        assert {one.inputs["retentionInDays"] for one in groups} == {7}
+
+    @pytest.mark.parametrize(("protect", "table", "pool"), [("true", True, "ACTIVE"), ("false", False, "INACTIVE")])
+    def test_protect_data_keeps_the_table_and_the_pool(self, protect: str, table: bool, pool: str) -> None:
+        recording = declare(protectData=protect)
+
+        assert recording.inputs("submissions-table")["deletionProtectionEnabled"] is table
+        assert recording.inputs("identity-users")["deletionProtection"] == pool
+
+    def test_without_api_gateway_log_role_the_accounts_setting_is_left_alone(self) -> None:
+        recording = declare(apiGatewayLogRole="false")
+
+        assert recording.of_type("apigateway/account:Account") == []
+        assert not [one.name for one in recording.resources.values() if one.name.startswith("api-gateway")]
+        assert recording.of_type("apigatewayv2/stage:Stage")
+
+    @pytest.mark.parametrize("package_for", ["lambda", "host"])
+    def test_dependencies_are_those_for_package_for(
+        self, package_for: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[str] = []
+
+        def dependencies(machine: str) -> Path:
+            asked.append(machine)
+            return tmp_path
+
+        monkeypatch.setattr(_packaging, "dependencies", dependencies)
+        declare(packageFor=package_for)
+
+        assert asked == [package_for]
+
+    def test_package_for_another_machine_is_refused(self) -> None:
+        with pytest.raises(ValueError, match=r"^package_for: must be one of lambda, host, got 'windows'$"):
+            declare(packageFor="windows")

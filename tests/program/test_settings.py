@@ -1,0 +1,104 @@
+"""`Settings` and the schema in `Pulumi.yaml` say the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from settings import Settings
+from tests.components.harness import PROJECT, STACK, run
+
+from .whole_program import ROOT, config
+
+OTHER: dict[str, str] = {
+    "issuer": "https://login.example.com",
+    "audience": "dashboards",
+    "jwksUrl": "https://login.example.com/keys",
+    "tenantClaim": "groups",
+    "allowedOrigins": '["https://a.example.com"]',
+    "retentionDays": "30",
+    "logRetentionDays": "7",
+    "protectData": "true",
+    "apiGatewayLogRole": "false",
+    "packageFor": "host",
+}
+"""For each key a value that is not its default."""
+
+
+def load(values: Mapping[str, str]) -> Settings:
+    loaded: list[Settings] = []
+    run(lambda: loaded.append(Settings.load()), config=values)
+    return loaded[0]
+
+
+def schema() -> dict[str, dict[str, Any]]:
+    return yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+
+
+def snake_case(key: str) -> str:
+    return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", key)
+
+
+def without(key: str) -> dict[str, str]:
+    return {name: value for name, value in config().items() if name != f"{PROJECT}:{key}"}
+
+
+def test_each_setting_is_a_key_of_the_schema() -> None:
+    assert {field.name for field in fields(Settings)} == {snake_case(key) for key in schema()}
+
+
+def test_each_key_of_the_schema_has_a_type_a_default_and_a_description() -> None:
+    for key, declaration in schema().items():
+        assert {"type", "default", "description"} <= set(declaration), key
+
+
+@pytest.mark.parametrize("key", schema())
+def test_each_key_of_the_schema_sets_its_setting_and_no_other(key: str) -> None:
+    default, other = asdict(load(config())), asdict(load(config(**{key: OTHER[key]})))
+
+    assert [name for name in default if default[name] != other[name]] == [snake_case(key)]
+
+
+def test_the_defaults_are_those_of_the_smallest_use() -> None:
+    assert load(config()) == Settings(
+        issuer=None,
+        audience=None,
+        jwks_url=None,
+        tenant_claim="custom:tenant_id",
+        allowed_origins=[],
+        retention_days=0,
+        log_retention_days=14,
+        protect_data=False,
+        api_gateway_log_role=True,
+        package_for="lambda",
+    )
+
+
+@pytest.mark.parametrize("key", ["issuer", "audience", "jwksUrl"])
+def test_what_has_no_value_by_nature_may_be_missing(key: str) -> None:
+    assert asdict(load(without(key)))[snake_case(key)] is None
+
+
+@pytest.mark.parametrize("key", sorted(set(OTHER) - {"issuer", "audience", "jwksUrl"}))
+def test_any_other_key_that_is_missing_is_an_error_that_names_it(key: str) -> None:
+    with pytest.raises(pulumi.ConfigMissingError, match=f"{PROJECT}:{key}"):
+        load(without(key))
+
+
+@pytest.mark.parametrize(("key", "value"), [("retentionDays", "soon"), ("protectData", "perhaps")])
+def test_a_value_of_another_type_is_an_error_that_names_key_and_value(key: str, value: str) -> None:
+    with pytest.raises(pulumi.ConfigTypeError, match=f"{PROJECT}:{key}.*{value}"):
+        load({**config(), f"{PROJECT}:{key}": value})
+
+
+def test_tags_name_the_project_and_the_stack() -> None:
+    tags: list[dict[str, str]] = []
+    run(lambda: tags.append(Settings.load().tags), config=config())
+
+    assert tags == [{"Project": PROJECT, "Stack": STACK}]
