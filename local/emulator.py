@@ -1,0 +1,212 @@
+"""MiniStack, the AWS emulator, as a child process that listens on 127.0.0.1 and leaves nothing behind."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import boto3.session
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+START_TIMEOUT_SECONDS = 30.0
+STOP_TIMEOUT_SECONDS = 1.0
+"""How long an end in order may take before it is a kill. There is nothing to save, and MiniStack waits for idle
+connections."""
+LAMBDA_WARM_TTL_SECONDS = 20
+"""How long surplus Lambda workers (50 to 60 MB each) stay after a burst. The first of each function always stays."""
+
+
+class EmulatorError(Exception):
+    """The emulator did not start, or ended by itself. The message quotes the end of its log."""
+
+
+def local_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment` without the user's AWS settings, and with 127.0.0.1 reached directly rather than by a proxy.
+
+    Nothing local may depend on, or touch, a real account: every `AWS_*` variable is dropped, and the shared
+    configuration and credentials files point nowhere.
+    """
+    kept = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
+    exceptions = ",".join(filter(None, (kept.get("no_proxy") or kept.get("NO_PROXY"), "127.0.0.1", "localhost")))
+    return {
+        **kept,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "no_proxy": exceptions,
+        "NO_PROXY": exceptions,
+    }
+
+
+def client(service: str, endpoint_url: str, region: str, *, read_timeout: float = 60) -> Any:
+    """A boto3 client of the emulator, with made-up credentials.
+
+    `read_timeout` is in seconds. Calls are made once: a local failure is a fact to show, not a hiccup to retry.
+    """
+    session = boto3.session.Session(
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106  # the emulator checks none
+        region_name=region,
+    )
+    config = Config(read_timeout=read_timeout, retries={"total_max_attempts": 1})
+    return session.client(service, endpoint_url=endpoint_url, config=config)
+
+
+def cognito_keys(state_dir: Path) -> Path:
+    """Where the emulator that runs with `state_dir` keeps the keys of its Cognito user pools, as PEM files."""
+    return state_dir / "emulator" / "state" / "cognito-pool-keys"
+
+
+class Emulator:
+    """One MiniStack process, with a directory of its own in `state_dir`: made by `start`, removed by `stop`.
+
+    A context manager: starts on entry, stops on exit. `stop` may be called at any time, and twice.
+    """
+
+    def __init__(self, state_dir: Path, region: str) -> None:
+        self.directory = state_dir.resolve() / "emulator"
+        self.region = region
+        self.endpoint_url = ""
+        """`http://127.0.0.1:PORT`, once it has started."""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log_path(self) -> Path:
+        """Everything that MiniStack and the Lambda functions print."""
+        return self.directory / "emulator.log"
+
+    def start(self) -> None:
+        """Start MiniStack on a free port and return when it answers. Raises EmulatorError if it does not."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+        temporary, state = self.directory / "tmp", self.directory / "state"
+        temporary.mkdir(parents=True)
+        state.mkdir()
+        port = _free_port()
+        environment = {
+            **local_environment(os.environ),
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_HOST": "127.0.0.1",
+            "MINISTACK_REGION": self.region,
+            "LAMBDA_EXECUTOR": "local",
+            "LAMBDA_WARM_TTL_SECONDS": str(LAMBDA_WARM_TTL_SECONDS),
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "PERSIST_STATE": "0",
+            "STATE_DIR": str(state),
+            "TMPDIR": str(temporary),
+            "LOG_LEVEL": "WARNING",
+            # At its start MiniStack removes containers that an earlier one left. Ours has none: keep it from Docker.
+            "DOCKER_HOST": f"unix://{temporary}/no-docker.sock",
+        }
+        with self.log_path.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603  # our own script
+                # -P: this script's directory is no place to import from.
+                [sys.executable, "-P", str(Path(__file__).with_name("ministack_child.py"))],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                process_group=0,
+            )
+        self.endpoint_url = f"http://127.0.0.1:{port}"
+        self._wait_until_healthy(self._process, port)
+
+    def wait(self, timeout: float | None = None) -> EmulatorError | None:
+        """Block until the process has ended, and say how it did; None if it still runs after `timeout` seconds."""
+        process = self._process
+        if process is None:
+            return None
+        try:
+            return self._ended(process.wait(timeout))
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self) -> None:
+        """End MiniStack and its Lambda workers, and remove their directory."""
+        process, self._process = self._process, None
+        if process is not None:
+            _end_group(process)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _wait_until_healthy(self, process: subprocess.Popen[bytes], port: int) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while time.monotonic() < deadline:
+            code = process.poll()
+            if code is not None:
+                raise self._ended(code)
+            if _answers(port):
+                return
+            time.sleep(0.02)
+        raise EmulatorError(f"the emulator did not answer within {START_TIMEOUT_SECONDS:g} s{self._log_tail()}")
+
+    def _ended(self, code: int) -> EmulatorError:
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return EmulatorError(f"the emulator {how}{self._log_tail()}")
+
+    def _log_tail(self, lines: int = 15) -> str:
+        try:
+            text = self.log_path.read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
+        tail = "\n".join(text.splitlines()[-lines:])
+        return f"; the end of its log:\n{tail}" if tail else ", and its log is empty"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/_ministack/health")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """Terminate, then kill, the process group that `process` leads."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(STOP_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
+    if process.stdin is not None:
+        process.stdin.close()

@@ -1,0 +1,196 @@
+"""Runs a Pulumi program, unmodified and in this process, against a monitor."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import importlib
+import os
+import runpy
+import sys
+import threading
+import traceback
+from collections.abc import Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pulumi.runtime
+from pulumi.runtime.stack import run_in_stack
+
+from .errors import ConfigError, ProgramError
+from .monitor import Monitor
+from .project import Project, is_library, load_project
+
+__all__ = ["ConfigError", "ProgramError", "Project", "load_project", "run"]
+
+_PARALLEL = 10  # as many as a boto3 client keeps connections
+
+
+def run(project: Project, monitor: Monitor) -> None:
+    """Runs the program of `project`; afterwards `monitor` holds its resources and exports.
+
+    While it runs, the working directory and the import path are those of the program, in the whole process. They are
+    restored, and the program's own modules are forgotten, so that the next run starts afresh. An interrupt stops the
+    program.
+
+    Raises:
+        ProgramError: the program raised, logged an error, or asked for what cannot be made here.
+    """
+    program = _Program(project, monitor)
+    thread = threading.Thread(target=contextvars.Context().run, args=[program.run], name="pulumi-program")
+    thread.start()
+    try:
+        thread.join()
+    except BaseException:
+        program.cancel()
+        thread.join()
+        raise
+    if program.error is not None:
+        raise program.error
+
+
+class _Program:
+    """One run, in a thread, a context and an event loop of its own: the SDK keeps its state in the context."""
+
+    def __init__(self, project: Project, monitor: Monitor) -> None:
+        self._project = project
+        self._monitor = monitor
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._unhandled: list[BaseException] = []
+        self.error: ProgramError | None = None
+
+    def run(self) -> None:
+        try:
+            with _program_environment(self._project.main), self._event_loop() as loop:
+                self._configure()
+                loop.run_until_complete(run_in_stack(self._execute))
+        except BaseException as error:  # noqa: BLE001  # whatever ended the program is reported, sys.exit included
+            self.error = self._monitor.failure or self._described(error)
+        else:
+            self.error = self._failed_quietly()
+
+    def cancel(self) -> None:
+        """Makes `run` end soon; called from another thread."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(_cancel_all, loop)
+
+    def _configure(self) -> None:
+        project, monitor = self._project, self._monitor
+        pulumi.runtime.set_all_config(project.config, list(project.secret_keys))
+        pulumi.runtime.configure(
+            pulumi.runtime.Settings(
+                project=project.name,
+                stack=project.stack,
+                monitor=monitor,
+                engine=monitor,
+                parallel=_PARALLEL,
+                dry_run=monitor.preview,
+                organization="organization",  # what the CLI says where there is no account
+                root_directory=str(project.root),
+            )
+        )
+
+    def _execute(self) -> None:
+        runpy.run_path(str(self._project.main / "__main__.py"), run_name="__main__")
+
+    @contextmanager
+    def _event_loop(self) -> Generator[asyncio.AbstractEventLoop]:
+        self._loop = loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        loop.set_default_executor(ThreadPoolExecutor(_PARALLEL, thread_name_prefix="pulumi-rpc"))
+        loop.set_exception_handler(self._remember_unhandled)
+        try:
+            yield loop
+        finally:
+            # After a failure, what depended on it is still waiting.
+            if waiting := _cancel_all(loop):
+                loop.run_until_complete(asyncio.wait(waiting))
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
+            asyncio.set_event_loop(None)
+
+    def _remember_unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, BaseException):
+            self._unhandled.append(error)
+
+    def _failed_quietly(self) -> ProgramError | None:
+        """The failure of a program that came to its end all the same."""
+        if self._monitor.failure is not None:
+            return self._monitor.failure
+        if self._unhandled:
+            return self._described(self._unhandled[0])
+        errors = [message.text for message in self._monitor.logs if message.severity == "error"]
+        return ProgramError("\n".join(errors)) if errors else None
+
+    def _described(self, error: BaseException) -> ProgramError:
+        """`error` as one line, and below it the lines of the program that led to it, innermost first."""
+        if isinstance(error, ProgramError):
+            return error
+        text = "".join(traceback.format_exception_only(error)).strip()
+        if isinstance(error, SystemExit):
+            text = f"the program called sys.exit({error.code!r})"
+        frames = traceback.extract_tb(error.__traceback__)
+        places = [self._project.place(Path(frame.filename), frame.lineno or 0) for frame in reversed(frames)]
+        described = ProgramError("\n  at ".join([text, *(place for place in places if place is not None)]))
+        described.__cause__ = error
+        return described
+
+
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    return tasks
+
+
+@contextmanager
+def _program_environment(directory: Path) -> Generator[None]:
+    """Makes `directory` the place that the program runs in and imports from, and puts everything back."""
+    if not (directory / "__main__.py").is_file():
+        raise ProgramError(f"{directory.name}/__main__.py: no such file")
+    working_directory, path = Path.cwd(), list(sys.path)
+    shadowed = _modules_of([directory])
+    for name in shadowed:
+        del sys.modules[name]
+    os.chdir(directory)
+    sys.path.insert(0, str(directory))
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        os.chdir(working_directory)
+        added = [Path(entry) for entry in sys.path if entry not in path]
+        sys.path[:] = path
+        for name in _modules_of(entry for entry in added if entry.is_relative_to(directory)):
+            del sys.modules[name]
+        sys.modules.update(shadowed)
+
+
+def _modules_of(directories: Iterable[Path]) -> dict[str, ModuleType]:
+    """The imported modules whose names are for these directories to give, except libraries."""
+    own = {
+        entry.stem
+        for directory in directories
+        for entry in directory.iterdir()
+        if entry.is_dir() or entry.suffix == ".py"
+    }
+    own.discard("__main__")
+    return {
+        name: module
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] in own and not _is_library_module(module)
+    }
+
+
+def _is_library_module(module: ModuleType) -> bool:
+    spec = module.__spec__
+    if spec is None:
+        return False
+    if spec.submodule_search_locations:
+        return all(is_library(Path(location)) for location in spec.submodule_search_locations)
+    return not spec.has_location or spec.origin is None or is_library(Path(spec.origin))

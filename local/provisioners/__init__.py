@@ -1,0 +1,88 @@
+"""What makes each resource: one module an AWS service, one function a resource type, real API calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..archives import ArchiveError
+from ..resource import Created, ProvisionError, Resource
+from ..wire import UNKNOWN
+from . import (
+    apigateway,
+    apigatewayv2,
+    cloudwatch,
+    cognito,
+    dynamodb,
+    events,
+    iam,
+    lambda_,
+    pipes,
+    provider,
+    sqs,
+)
+from ._types import Aws, ResourceType
+
+__all__ = ["TYPES", "Provisioner", "problems"]
+
+TYPES: Final[dict[str, ResourceType]] = {
+    **apigateway.TYPES,
+    **apigatewayv2.TYPES,
+    **cloudwatch.TYPES,
+    **cognito.TYPES,
+    **dynamodb.TYPES,
+    **events.TYPES,
+    **iam.TYPES,
+    **lambda_.TYPES,
+    **pipes.TYPES,
+    **provider.TYPES,
+    **sqs.TYPES,
+}
+"""Every resource type of the local run, by Pulumi's type token."""
+
+
+def problems(resource: Resource, region: str) -> list[str]:
+    """Why the local run cannot make `resource` as it stands, each as `property: why`; empty if it can."""
+    resource_type = TYPES.get(resource.type)
+    if resource_type is None:
+        return ["the local run does not know this resource type"]
+    # Every AWS resource has a region of its own to give.
+    inputs = {name: value for name, value in resource.inputs.items() if name != "region"}
+    found = [f"{path}: the local run does not know this property" for path in resource_type.unknown_properties(inputs)]
+    own_region = resource.inputs.get("region", region)
+    if own_region not in (region, UNKNOWN):
+        found.append(f"region: {own_region!r}, but the local run has one region, {region}")
+    return found
+
+
+class Provisioner:
+    """Makes resources in an emulator; safe to call from several threads.
+
+    Args:
+        endpoint_url: where the emulator listens.
+        region: the region of the stack.
+        root: the directory that the program's relative asset paths start from.
+    """
+
+    def __init__(self, endpoint_url: str, region: str, root: Path) -> None:
+        self._aws = Aws(endpoint_url, region, root)
+
+    def create(self, resource: Resource) -> Created:
+        """Makes `resource`, of a type in `TYPES` and with known inputs.
+
+        Raises:
+            ProvisionError: the emulator refused, or an asset cannot be read.
+        """
+        try:
+            created = TYPES[resource.type].create(self._aws, resource)
+        except (ArchiveError, BotoCoreError, ClientError) as error:
+            raise ProvisionError(str(error)) from error
+        # Every type of the AWS provider gives these two, or would if it had them.
+        common = {"region": self._aws.region, "tagsAll": resource.inputs.get("tags", {})}
+        return Created(created.id, {**common, **created.outputs})
+
+    def close(self) -> None:
+        """Closes the connections to the emulator."""
+        self._aws.close()

@@ -1,0 +1,25 @@
+"""API Gateway's settings of an account (its v1 API holds them for WebSocket APIs too)."""
+
+from __future__ import annotations
+
+from ..resource import Created, Resource
+from ._types import Aws, ResourceType, properties
+
+
+def _account(aws: Aws, resource: Resource) -> Created:
+    role = resource.inputs.get("cloudwatchRoleArn", "")
+    account = aws.client("apigateway").update_account(
+        patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": role}]
+    )
+    throttle = account["throttleSettings"]
+    return Created(
+        "api-gateway-account",
+        {
+            "apiKeyVersion": account["apiKeyVersion"],
+            "features": account["features"],
+            "throttleSettings": [{"burstLimit": throttle["burstLimit"], "rateLimit": throttle["rateLimit"]}],
+        },
+    )
+
+
+TYPES = {"aws:apigateway/account:Account": ResourceType(_account, properties("cloudwatchRoleArn"))}

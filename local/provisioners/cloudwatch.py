@@ -1,0 +1,50 @@
+"""CloudWatch: log groups and alarms."""
+
+from __future__ import annotations
+
+from ..resource import Created, Resource
+from ._types import Aws, ResourceType, arguments, name_of, properties, renamed, tag_list
+
+
+def _log_group(aws: Aws, resource: Resource) -> Created:
+    inputs, name = resource.inputs, name_of(resource)
+    logs = aws.client("logs")
+    optional = renamed(inputs, {"logGroupClass": "logGroupClass", "kmsKeyId": "kmsKeyId"})
+    logs.create_log_group(logGroupName=name, tags=inputs.get("tags", {}), **optional)
+    # Zero is Pulumi's way to say: for ever, which is what a group without a policy does.
+    if days := inputs.get("retentionInDays"):
+        logs.put_retention_policy(logGroupName=name, retentionInDays=days)
+    return Created(name, {"name": name, "arn": aws.arn("logs", f"log-group:{name}")})
+
+
+_ALARM_ARGUMENTS = (
+    *("actionsEnabled", "alarmActions", "alarmDescription", "comparisonOperator", "datapointsToAlarm"),
+    *("evaluationPeriods", "extendedStatistic", "insufficientDataActions"),
+    *("metricName", "namespace", "period", "statistic", "threshold", "thresholdMetricId", "treatMissingData"),
+    "unit",
+)
+
+
+def _metric_alarm(aws: Aws, resource: Resource) -> Created:
+    inputs, name = resource.inputs, name_of(resource)
+    request = arguments(inputs, _ALARM_ARGUMENTS) | renamed(inputs, {"okActions": "OKActions"})
+    if dimensions := inputs.get("dimensions"):
+        request["Dimensions"] = [{"Name": key, "Value": value} for key, value in dimensions.items()]
+    aws.client("cloudwatch").put_metric_alarm(AlarmName=name, Tags=tag_list(inputs), **request)
+    return Created(name, {"name": name, "arn": aws.arn("cloudwatch", f"alarm:{name}")})
+
+
+TYPES = {
+    "aws:cloudwatch/logGroup:LogGroup": ResourceType(
+        _log_group,
+        properties("name", "tags", "retentionInDays", "logGroupClass", "kmsKeyId"),
+        # About deleting the group, and nothing is ever deleted here.
+        ignored=properties("skipDestroy"),
+    ),
+    "aws:cloudwatch/metricAlarm:MetricAlarm": ResourceType(
+        _metric_alarm,
+        properties("name", "tags", "dimensions", "okActions", *_ALARM_ARGUMENTS),
+        # The emulator has no metric maths: it records such an alarm, and never evaluates it.
+        ignored=properties("metricQueries"),
+    ),
+}

@@ -1,0 +1,70 @@
+"""Cognito user pools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..resource import Created, Resource
+from ._types import Aws, ResourceType, arguments, name_of, pascal, properties, renamed
+
+_POOL = (
+    *("aliasAttributes", "autoVerifiedAttributes", "usernameAttributes", "usernameConfiguration"),
+    *("deletionProtection", "mfaConfiguration", "accountRecoverySetting", "userPoolTier", "userPoolAddOns"),
+    *("adminCreateUserConfig",),
+)
+_CLIENT = (
+    *("accessTokenValidity", "idTokenValidity", "refreshTokenValidity", "tokenValidityUnits", "authSessionValidity"),
+    *("explicitAuthFlows", "generateSecret", "readAttributes", "writeAttributes", "preventUserExistenceErrors"),
+    *("enableTokenRevocation", "supportedIdentityProviders"),
+)
+# Acronyms that the API writes in capitals.
+_CLIENT_ACRONYMS = {
+    "allowedOauthFlows": "AllowedOAuthFlows",
+    "allowedOauthFlowsUserPoolClient": "AllowedOAuthFlowsUserPoolClient",
+    "allowedOauthScopes": "AllowedOAuthScopes",
+    "callbackUrls": "CallbackURLs",
+    "defaultRedirectUri": "DefaultRedirectURI",
+    "logoutUrls": "LogoutURLs",
+}
+
+
+def _user_pool(aws: Aws, resource: Resource) -> Created:
+    inputs, name = resource.inputs, name_of(resource)
+    request: dict[str, Any] = arguments(inputs, _POOL)
+    if schemas := inputs.get("schemas"):
+        request["Schema"] = pascal(schemas)
+    if policy := inputs.get("passwordPolicy"):
+        request["Policies"] = {"PasswordPolicy": pascal(policy)}
+    pool_id = aws.client("cognito-idp").create_user_pool(PoolName=name, UserPoolTags=inputs.get("tags", {}), **request)[
+        "UserPool"
+    ]["Id"]
+    return Created(
+        pool_id,
+        {
+            "name": name,
+            "arn": aws.arn("cognito-idp", f"userpool/{pool_id}"),
+            # As on AWS: the issuer is derived from it. The emulator itself answers under its own address.
+            "endpoint": f"cognito-idp.{aws.region}.amazonaws.com/{pool_id}",
+            "estimatedNumberOfUsers": 0,
+        },
+    )
+
+
+def _user_pool_client(aws: Aws, resource: Resource) -> Created:
+    inputs, name = resource.inputs, name_of(resource)
+    client = aws.client("cognito-idp").create_user_pool_client(
+        ClientName=name,
+        **arguments(inputs, ["userPoolId", *_CLIENT]),
+        **renamed(inputs, _CLIENT_ACRONYMS),
+    )["UserPoolClient"]
+    return Created(client["ClientId"], {"name": name, "clientSecret": client.get("ClientSecret", "")})
+
+
+TYPES = {
+    "aws:cognito/userPool:UserPool": ResourceType(
+        _user_pool, properties("name", "tags", "schemas", "passwordPolicy", *_POOL)
+    ),
+    "aws:cognito/userPoolClient:UserPoolClient": ResourceType(
+        _user_pool_client, properties("name", "userPoolId", *_CLIENT, *_CLIENT_ACRONYMS)
+    ),
+}

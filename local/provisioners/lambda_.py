@@ -1,0 +1,97 @@
+"""Lambda."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..archives import archive_zip
+from ..resource import Created, ProvisionError, Resource
+from ._types import Aws, ResourceType, arguments, generated_name, name_of, properties
+
+_FUNCTION_ARGUMENTS = (
+    *("runtime", "handler", "role", "description", "timeout", "memorySize", "architectures", "packageType"),
+    *("publish", "layers", "loggingConfig", "tracingConfig", "deadLetterConfig", "ephemeralStorage"),
+)
+
+
+def _function(aws: Aws, resource: Resource) -> Created:
+    inputs, name = resource.inputs, name_of(resource)
+    if "code" not in inputs:
+        raise ProvisionError("code: required in the local run, which takes no function from S3 or as an image")
+    client = aws.client("lambda")
+    function = client.create_function(
+        FunctionName=name,
+        Code={"ZipFile": archive_zip(inputs["code"], aws.root)},
+        Environment={"Variables": inputs.get("environment", {}).get("variables", {})},
+        Tags=inputs.get("tags", {}),
+        **arguments(inputs, _FUNCTION_ARGUMENTS),
+    )
+    if "reservedConcurrentExecutions" in inputs:
+        client.put_function_concurrency(
+            FunctionName=name, ReservedConcurrentExecutions=inputs["reservedConcurrentExecutions"]
+        )
+    arn, version = function["FunctionArn"], function["Version"]
+    outputs: dict[str, Any] = {
+        "name": name,
+        "arn": arn,
+        "invokeArn": _invoke_arn(aws, arn),
+        "version": version,
+        "qualifiedArn": f"{arn}:{version}",
+        "qualifiedInvokeArn": _invoke_arn(aws, f"{arn}:{version}"),
+        "codeSha256": function["CodeSha256"],
+        "sourceCodeSize": function["CodeSize"],
+        "lastModified": function["LastModified"],
+    }
+    return Created(name, outputs)
+
+
+def _invoke_arn(aws: Aws, function_arn: str) -> str:
+    return f"arn:aws:apigateway:{aws.region}:lambda:path/2015-03-31/functions/{function_arn}/invocations"
+
+
+def _permission(aws: Aws, resource: Resource) -> Created:
+    inputs = resource.inputs
+    statement_id = inputs.get("statementId") or generated_name(resource)
+    names = ["action", "principal", "sourceArn", "sourceAccount", "qualifier", "principalOrgId"]
+    aws.client("lambda").add_permission(
+        FunctionName=inputs["function"], StatementId=statement_id, **arguments(inputs, names)
+    )
+    return Created(statement_id, {"statementId": statement_id})
+
+
+def _event_invoke_config(aws: Aws, resource: Resource) -> Created:
+    inputs, function = resource.inputs, resource.inputs["functionName"]
+    qualifier = arguments(inputs, ["qualifier"])
+    aws.client("lambda").put_function_event_invoke_config(
+        FunctionName=function,
+        **qualifier,
+        **arguments(inputs, ["maximumRetryAttempts", "maximumEventAgeInSeconds", "destinationConfig"]),
+    )
+    return Created(f"{function}:{inputs['qualifier']}" if qualifier else function, {})
+
+
+TYPES = {
+    "aws:lambda/function:Function": ResourceType(
+        _function,
+        properties(
+            *("name", "tags", "code", "environment.variables", "reservedConcurrentExecutions"),
+            *_FUNCTION_ARGUMENTS,
+        ),
+        # The hash only tells Pulumi when to update; the rest is about deleting or updating the function.
+        ignored=properties("sourceCodeHash", "skipDestroy", "useResourceTimeoutForPropagation"),
+    ),
+    "aws:lambda/permission:Permission": ResourceType(
+        _permission,
+        properties(
+            *("action", "function", "principal", "principalOrgId", "qualifier"),
+            *("sourceAccount", "sourceArn", "statementId"),
+        ),
+    ),
+    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": ResourceType(
+        _event_invoke_config,
+        properties(
+            *("functionName", "qualifier", "destinationConfig", "maximumEventAgeInSeconds"),
+            "maximumRetryAttempts",
+        ),
+    ),
+}

@@ -1,0 +1,24 @@
+"""An explicit `aws.Provider`: accepted where it means the place that everything goes to anyway."""
+
+from __future__ import annotations
+
+from ..resource import Created, Resource
+from ._types import Aws, ResourceType, generated_name, properties
+
+
+def _provider(_aws: Aws, resource: Resource) -> Created:
+    return Created(generated_name(resource), {})
+
+
+TYPES = {
+    "pulumi:providers:aws": ResourceType(
+        _provider,
+        properties("region"),
+        # Who one is and where AWS lies: the local run has its own answer to both.
+        ignored=properties(
+            *("accessKey", "secretKey", "token", "profile", "sharedConfigFiles", "sharedCredentialsFiles"),
+            *("endpoints", "maxRetries", "allowedAccountIds", "s3UsePathStyle", "skipCredentialsValidation"),
+            *("skipMetadataApiCheck", "skipRegionValidation", "skipRequestingAccountId", "version"),
+        ),
+    )
+}

@@ -1,0 +1,242 @@
+"""The dashboard's web server on this machine: its files, its tokens and its submissions, on 127.0.0.1 only."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlsplit
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from handlers.formbridge.identifiers import quoted
+
+from . import tokens
+from .stack import StackError
+from .submit import BadSubmission, Bus, BusError, Submission, now_iso
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from .stack import Stack
+
+DASHBOARD: Final = Path(__file__).resolve().parents[1] / "dashboard"
+TENANTS: Final = ("t_acme", "t_globex", "t_initech")
+FORMS: Final = ("contact", "survey", "signup")
+TOKEN_LIFETIME_SECONDS: Final = 3600
+MAX_BODY_BYTES: Final = 256 * 1024
+"""What an event may hold; a request with more is refused unread."""
+
+
+class Server:
+    """Serves one stack on `listener`, a socket that is bound already: the port is known before the stack exists."""
+
+    def __init__(self, stack: Stack, state_dir: Path, listener: socket.socket, dashboard: Path = DASHBOARD) -> None:
+        self._server = _NotifyingServer(
+            uvicorn.Config(
+                application(stack, state_dir, dashboard),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                ws="none",
+                server_header=False,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        self._listener = listener
+        self._thread = ThreadPoolExecutor(1, "dashboard")
+
+    def start(self) -> Future[None]:
+        """Serve in a thread, and return when the page can be had.
+
+        The future ends when the server does: with None after `stop`, or else with what went wrong.
+        """
+        ended = self._thread.submit(self._server.run, [self._listener])
+        ended.add_done_callback(lambda _ended: self._server.ready.set())
+        self._server.ready.wait()
+        return ended
+
+    def stop(self) -> None:
+        """End the server; requests under way get a second to finish."""
+        self._server.should_exit = True
+        self._thread.shutdown()
+
+
+class _NotifyingServer(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+def application(stack: Stack, state_dir: Path, dashboard: Path = DASHBOARD) -> Starlette:
+    """The web application: the files of `dashboard` and the small API beside them."""
+    api = _Api(stack, state_dir)
+    return Starlette(
+        routes=[
+            Route("/config.json", api.config),
+            Route("/.well-known/jwks.json", api.jwks),
+            Route("/api/token", api.token, methods=["POST"]),
+            Route("/api/submissions", api.submit, methods=["POST"]),
+            Route("/api/submissions/{submission_id}", api.update, methods=["POST"]),
+            Mount("/", StaticFiles(directory=dashboard, html=True)),
+        ],
+        middleware=[
+            Middleware(_SecurityHeaders, gateway=f"ws://{urlsplit(stack.endpoint_url).netloc}"),
+            # Another site's name that resolves to 127.0.0.1 gets no page and no token.
+            Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"], www_redirect=False),
+        ],
+        exception_handlers={
+            HTTPException: _http_error,
+            BadSubmission: _refused,
+            tokens.TokenError: _refused,
+            BusError: _failed,
+            StackError: _failed,
+        },
+    )
+
+
+class _Api:
+    def __init__(self, stack: Stack, state_dir: Path) -> None:
+        self._stack = stack
+        self._state_dir = state_dir
+
+    @cached_property
+    def _bus(self) -> Bus:
+        return Bus(self._stack)
+
+    def config(self, _request: Request) -> Response:
+        """What the page needs to know."""
+        return _answer(
+            {
+                "websocket_url": self._stack.output("websocket_url"),
+                "tenants": TENANTS,
+                "forms": FORMS,
+                "token_url": "/api/token",
+                "submissions_url": "/api/submissions",
+            }
+        )
+
+    def jwks(self, _request: Request) -> Response:
+        """The keys that the tokens' signatures verify with."""
+        return Response(tokens.jwks(self._stack), media_type="application/json")
+
+    async def token(self, request: Request) -> Response:
+        """A token for one tenant."""
+        fields = await _fields(request, required=("tenant_id",))
+        expires_at = int(time.time()) + TOKEN_LIFETIME_SECONDS
+        token = tokens.mint(self._stack, self._state_dir, fields["tenant_id"], TOKEN_LIFETIME_SECONDS)
+        return _answer({"token": token, "expires_at": expires_at})
+
+    async def submit(self, request: Request) -> Response:
+        """A new submission."""
+        fields = await _fields(request, required=("tenant_id", "form_id"), optional=("status", "payload"))
+        fields.setdefault("payload", {})
+        submission = Submission(**fields)
+        await run_in_threadpool(lambda: self._bus.put("submission.received", [submission.detail()]))
+        answer = {"submission_id": submission.submission_id, "submitted_at": submission.submitted_at}
+        return _answer(answer, status=202)
+
+    async def update(self, request: Request) -> Response:
+        """A change of a submission."""
+        fields = await _fields(
+            request, required=("tenant_id", "form_id", "status", "submitted_at"), optional=("payload",)
+        )
+        submission = Submission(submission_id=request.path_params["submission_id"], **fields)
+        detail = {**submission.detail(), "updated_at": now_iso()}
+        await run_in_threadpool(lambda: self._bus.put("submission.updated", [detail]))
+        answer = {"submission_id": submission.submission_id, "updated_at": detail["updated_at"]}
+        return _answer(answer, status=202)
+
+
+async def _fields(request: Request, *, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The request's JSON object. Raises HTTPException unless the required fields are text and none is unknown."""
+    # Another site's page can post a form here, but nothing of this type without asking first.
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "application/json":
+        raise HTTPException(415, f"content-type: must be application/json, got {quoted(content_type)}")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise HTTPException(413, f"body: at most {MAX_BODY_BYTES} bytes")
+    try:
+        document: object = json.loads(body)
+    except ValueError as error:
+        raise HTTPException(400, f"body: not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise HTTPException(400, f"body: must be an object, got {quoted(document)}")
+    fields = cast("dict[str, Any]", document)
+    for name in required:
+        if not isinstance(fields.get(name), str):
+            raise HTTPException(400, f"{name}: required, as text, got {quoted(fields.get(name))}")
+    for name, value in fields.items():
+        if name not in (*required, *optional):
+            raise HTTPException(400, f"{quoted(name)}: unknown field (value {quoted(value)})")
+    return fields
+
+
+def _answer(body: Mapping[str, Any], status: int = 200) -> Response:
+    return JSONResponse(body, status, headers={"Cache-Control": "no-store"})
+
+
+def _http_error(_request: Request, error: Exception) -> Response:
+    error = cast("HTTPException", error)
+    return _answer({"error": error.detail}, error.status_code)
+
+
+def _refused(_request: Request, error: Exception) -> Response:
+    return _answer({"error": str(error)}, 400)
+
+
+def _failed(_request: Request, error: Exception) -> Response:
+    return _answer({"error": str(error)}, 502)
+
+
+class _SecurityHeaders:
+    """Adds to each response what keeps a page to its own files and its own gateway."""
+
+    def __init__(self, app: ASGIApp, gateway: str) -> None:
+        self._app = app
+        self._headers = {
+            "Content-Security-Policy": (
+                f"default-src 'self'; connect-src 'self' {gateway}; img-src 'self' data:; object-src 'none'; "
+                "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+            ),
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            # The files change while someone works on them.
+            "Cache-Control": "no-cache",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)

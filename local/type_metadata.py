@@ -1,0 +1,162 @@
+"""Checks a resource's inputs, at every depth, against the type metadata of its own Python package.
+
+The SDK translates the keys of nested dictionaries that it knows and sends the others on as they are, so that a typo
+(`batchsize`) would reach the provider. Here it is found first, with or without an emulator.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import difflib
+import functools
+import importlib
+import types
+from typing import Any, Union, cast, get_args, get_origin
+
+import pulumi
+from pulumi import _types  # pyright: ignore[reportPrivateUsage]  # the metadata has no public reader
+from pulumi.runtime import rpc
+
+from .wire import UNKNOWN
+
+
+def problems(token: str, inputs: dict[str, Any]) -> list[str]:
+    """What is wrong with the wire `inputs` of a resource of type `token`, each as `path: what`; empty if nothing is.
+
+    Finds unknown resource types, unknown properties, missing required ones and values of the wrong type.
+    """
+    resource_class = _resource_class(token)
+    if resource_class is None:
+        return ["unknown resource type"]
+    found: list[str] = []
+    _check_object(inputs, _args_class(resource_class), "", found)
+    return found
+
+
+@functools.cache
+def _resource_class(token: str) -> type | None:
+    package, module_name, _ = token.split(":")
+    try:
+        importlib.import_module(f"pulumi_{package.replace('-', '_')}")  # it registers its types with the SDK
+    except ModuleNotFoundError:
+        return None
+    module = rpc.get_resource_module(package, module_name, "")
+    info: dict[str, Any] = getattr(module, "mod_info", {})
+    name = info.get("classes", {}).get(token)
+    return None if name is None else getattr(importlib.import_module(info["fqn"]), name)
+
+
+@functools.cache
+def _args_class(resource_class: type) -> type:
+    module = importlib.import_module(resource_class.__module__)
+    # A class whose own inputs are called `…Args` gets `…InitArgs`; only one of the names holds an input type.
+    candidates = (getattr(module, f"{resource_class.__name__}{suffix}", None) for suffix in ("Args", "InitArgs"))
+    return next(found for found in candidates if found is not None and _types.is_input_type(found))
+
+
+@functools.cache
+def _properties(args_class: type) -> dict[str, Any]:
+    """Wire name to type hint, `Input[…]` included."""
+    return _types._raw_return_hints(args_class)  # pyright: ignore[reportPrivateUsage]
+
+
+def _check_object(value: dict[str, Any], args_class: type, path: str, found: list[str]) -> None:
+    properties = _properties(args_class)
+    for name, item in value.items():
+        if name in properties:
+            _check(item, properties[name], _join(path, name), found)
+        else:
+            found.append(f"{_join(path, name)}: unknown property{_suggestion(name, properties)}")
+    for name, hint in properties.items():
+        if name not in value and type(None) not in _members(hint):
+            found.append(f"{_join(path, name)}: required, and missing")
+
+
+def _check(value: Any, hint: Any, path: str, found: list[str]) -> None:
+    if value is UNKNOWN:
+        return
+    alternatives = _alternatives(hint)
+    if isinstance(value, dict):
+        # Of several kinds of object (IAM's principals), the one that fits best is the one that was meant.
+        readings = [
+            reading
+            for alternative in alternatives
+            if (reading := _read_object(cast("dict[str, Any]", value), alternative, path)) is not None
+        ]
+        if readings:
+            found.extend(min(readings, key=len))
+            return
+    if isinstance(value, list):
+        for alternative in alternatives:
+            if get_origin(alternative) in (list, collections.abc.Sequence):
+                for index, item in enumerate(cast("list[Any]", value)):
+                    _check(item, get_args(alternative)[0], f"{path}[{index}]", found)
+                return
+    if not any(_is_a(value, alternative) for alternative in alternatives):
+        expected = " or ".join(sorted(_display_name(alternative) for alternative in alternatives))
+        found.append(f"{path}: expected {expected}, got {_display_name(type(cast('object', value)))}")
+
+
+def _read_object(value: dict[str, Any], alternative: Any, path: str) -> list[str] | None:
+    """The problems of `value` read as `alternative`; `None` if that is no object."""
+    found: list[str] = []
+    if isinstance(alternative, type) and _types.is_input_type(alternative):
+        _check_object(value, alternative, path, found)
+    elif get_origin(alternative) in (dict, collections.abc.Mapping):
+        for key, item in value.items():
+            _check(item, get_args(alternative)[1], _join(path, key), found)
+    else:
+        return None
+    return found
+
+
+def _is_a(value: Any, alternative: Any) -> bool:
+    if alternative is Any:
+        return True
+    if not isinstance(alternative, type):
+        return False
+    kind = cast("type[object]", alternative)
+    if issubclass(kind, str):
+        # An enumeration of strings takes any string: the wire does not tell them apart.
+        return isinstance(value, str)
+    if kind in (int, float):
+        return isinstance(value, (int, kind)) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+def _members(hint: Any) -> list[Any]:
+    if get_origin(hint) in (Union, types.UnionType):
+        return [member for argument in get_args(hint) for member in _members(argument)]
+    return [hint]
+
+
+def _alternatives(hint: Any) -> list[Any]:
+    """The types that a value may have: the union without `None` and without the plumbing of `Input`."""
+    plumbing = (collections.abc.Awaitable, pulumi.Output)
+    return [
+        member
+        for member in _members(hint)
+        if member is not type(None) and get_origin(member) not in plumbing and member is not pulumi.Output
+    ]
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _suggestion(name: str, properties: dict[str, Any]) -> str:
+    by_fold = {known.lower(): known for known in properties}
+    folded = name.replace("_", "").lower()
+    close = difflib.get_close_matches(folded, by_fold, n=1)
+    return f" (did you mean {by_fold[close[0]]}?)" if close else ""
+
+
+def _display_name(kind: Any) -> str:
+    origin = get_origin(kind)
+    if isinstance(kind, type) and _types.is_input_type(kind):
+        return "an object"
+    if origin in (list, collections.abc.Sequence) or kind is list:
+        return "a list"
+    if origin in (dict, collections.abc.Mapping) or kind is dict:
+        return "an object"
+    return str(getattr(kind, "__name__", kind))

@@ -1,0 +1,243 @@
+"""`python -m local up`: everything that a running local stack consists of, started in order and ended in reverse."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import threading
+import webbrowser
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from . import stack as stack_file
+from .emulator import Emulator
+from .monitor import Monitor
+from .pipes import PipeRunner, PipeSettings
+from .program import load_project, run
+from .provisioners import Provisioner
+from .server import Server
+from .stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from concurrent.futures import Future
+    from types import FrameType
+
+    from rich.console import Console
+
+    from .project import Project
+    from .resource import Resource
+
+DEFAULT_PORT: Final = 8400
+LOCK_FILE_NAME: Final = "up.pid"
+INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PIPE_TYPE: Final = "aws:pipes/pipe:Pipe"
+
+
+class UpError(Exception):
+    """The local stack cannot start, or a part of it ended by itself."""
+
+
+class Interrupted(BaseException):
+    """Ctrl-C, SIGTERM or the terminal's end. No Exception: nothing may take it for a failure and carry on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What `up` is told."""
+
+    root: Path
+    """The directory of `Pulumi.yaml`."""
+    state_dir: Path
+    stack: str = "dev"
+    port: int | None = None
+    """The dashboard's port; None: 8400, or any free one where that is taken."""
+    headless: bool = False
+    """Open no browser."""
+
+
+def up(options: Options, console: Console) -> None:
+    """Run the local stack until it is interrupted.
+
+    Raises UpError, EmulatorError, PipeError, ConfigError or ProgramError when it cannot start or a part of it fails.
+    However it ends, whatever it started has ended too, and no file of it is left.
+    """
+    with _interruptible(), ExitStack() as parts:
+        try:
+            _up(options, console, parts)
+        except Interrupted:
+            console.print("stopping")
+        finally:
+            _ignore_interrupts()
+
+
+def _up(options: Options, console: Console, parts: ExitStack) -> None:
+    state_dir = options.state_dir.resolve()
+    parts.enter_context(_only_one(state_dir))
+    listener = parts.enter_context(_listener(options.port))
+    dashboard_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    overrides = {"jwksUrl": f"{dashboard_url}/.well-known/jwks.json", "packageFor": "host"}
+    project = load_project(options.root, options.stack, overrides)
+
+    # Left after the emulator has ended: an invocation that is under way ends with it, whatever its timeout.
+    idle = parts.enter_context(ExitStack())
+    emulator = Emulator(state_dir, project.region)
+    parts.callback(emulator.stop)
+    with _blaming(emulator):
+        emulator.start()
+        monitor = _run_program(project, emulator, console)
+        ended: list[Future[None]] = []
+        for runner in _pipe_runners(monitor, emulator):
+            idle.callback(runner.join)
+            parts.callback(runner.stop)
+            ended.append(runner.start())
+        stack = Stack(emulator.endpoint_url, project.region, dashboard_url, os.getpid(), monitor.exports)
+        server = Server(stack, state_dir, listener)
+        parts.callback(server.stop)
+        ended.append(server.start())
+        parts.callback(stack_file.remove, state_dir)
+        stack_file.write(stack, state_dir)
+        console.print(f"The dashboard: {dashboard_url}   (Ctrl-C ends it)", highlight=False)
+        if not options.headless:
+            # A browser without windows would take the terminal, and this thread, for itself.
+            threading.Thread(target=webbrowser.open, args=[dashboard_url], daemon=True).start()
+        _wait(emulator, ended)
+
+
+def _run_program(project: Project, emulator: Emulator, console: Console) -> Monitor:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("running the program")
+
+        def show(resource: Resource) -> None:
+            progress.update(task, advance=1, description=f"{resource.type} {resource.name}")
+
+        provisioner = Provisioner(emulator.endpoint_url, project.region, project.main)
+        monitor = Monitor(project, provisioner, on_resource=show)
+        run(project, monitor)
+    for message in monitor.logs:
+        console.print(f"{message.severity}: {message.text}", markup=False, highlight=False)
+    made = sum(1 for resource in monitor.resources.values() if resource.custom)
+    console.print(f"{made} resources of {project.name} ({project.stack})", highlight=False)
+    return monitor
+
+
+def _pipe_runners(monitor: Monitor, emulator: Emulator) -> Iterator[PipeRunner]:
+    for resource in monitor.resources.values():
+        if resource.type == PIPE_TYPE:
+            settings = PipeSettings.from_inputs(resource.outputs["arn"], resource.inputs)
+            if settings.running:
+                yield PipeRunner(settings, emulator.endpoint_url, emulator.region)
+
+
+def _wait(emulator: Emulator, ended: list[Future[None]]) -> NoReturn:
+    """Raise Interrupted when it comes, or what made a part of the stack end by itself."""
+    first: SimpleQueue[Future[None] | None] = SimpleQueue()
+    for future in ended:
+        future.add_done_callback(first.put)
+
+    def watch_emulator() -> None:
+        emulator.wait()
+        first.put(None)
+
+    threading.Thread(target=watch_emulator, name="emulator-watch", daemon=True).start()
+    future = first.get()
+    if future is not None:
+        future.result()
+    raise UpError("a part of the local stack ended by itself")
+
+
+@contextmanager
+def _blaming(emulator: Emulator) -> Generator[None]:
+    """Whatever fails because the emulator has ended, say that the emulator has ended."""
+    try:
+        yield
+    except Exception as error:
+        # A process that has dropped its connections is about to end.
+        ended = emulator.wait(timeout=0.5)
+        if ended is not None:
+            raise ended from error
+        raise
+
+
+@contextmanager
+def _interruptible() -> Generator[None]:
+    """Raise Interrupted in the main thread on the first signal to end; afterwards signals are as they were."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        _ignore_interrupts()
+        raise Interrupted
+
+    previous = {number: signal.signal(number, interrupt) for number in INTERRUPTS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _ignore_interrupts() -> None:
+    """Let nothing interrupt the way out."""
+    for number in INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def _only_one(state_dir: Path) -> Generator[None]:
+    """Hold the state directory. Raises UpError, naming the process, while another one holds it."""
+    path = state_dir / LOCK_FILE_NAME
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        lock_file = path.open("a+")
+    except OSError as error:
+        raise UpError(f"--state-dir: {state_dir} cannot be used ({error})") from error
+    with lock_file as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise UpError(
+                f"--state-dir: {state_dir} belongs to the stack that process {lock.read().strip()} runs"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        # Of a stack that was killed.
+        stack_file.remove(state_dir)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _listener(port: int | None) -> socket.socket:
+    """A listening socket on 127.0.0.1. Raises UpError where the port that was asked for cannot be had."""
+    if port is not None:
+        try:
+            return _listen(port)
+        except (OSError, OverflowError) as error:
+            raise UpError(f"--port: {port} cannot be had on 127.0.0.1 ({error})") from error
+    try:
+        return _listen(DEFAULT_PORT)
+    except OSError:
+        return _listen(0)
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket()
+    try:
+        # A port that its last owner has just left is free.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+    except BaseException:
+        listener.close()
+        raise
+    return listener

@@ -1,0 +1,65 @@
+"""Throw-away Pulumi programs for the tests of the embedded run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from textwrap import dedent
+
+from local.monitor import Monitor
+from local.program import run
+from local.project import Project, load_project
+from local.resource import Created, Provision, Resource
+
+HEADER = "import pulumi\nimport pulumi_aws as aws\n"
+
+
+def write_program(
+    root: Path, source: str, *, config: str = "", stack_config: str = "", modules: Mapping[str, str] | None = None
+) -> Path:
+    """Writes a project `example` with `source` as its program (`pulumi` and `aws` are imported) into `root`.
+
+    `config` and `stack_config` are YAML, `modules` further files by path. Returns `root`.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "Pulumi.yaml").write_text("name: example\nruntime: python\n" + dedent(config))
+    (root / "Pulumi.dev.yaml").write_text(dedent(stack_config) or "config: {}\n")
+    (root / "__main__.py").write_text(HEADER + dedent(source))
+    for path, text in (modules or {}).items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(dedent(text))
+    return root
+
+
+class Recorder:
+    """Makes nothing: gives every resource an id and an ARN, or what `outputs` gives for its type."""
+
+    def __init__(self, outputs: Mapping[str, Mapping[str, object]] | None = None) -> None:
+        self.created: list[Resource] = []
+        self._outputs = outputs or {}
+
+    def create(self, resource: Resource) -> Created:
+        self.created.append(resource)
+        outputs = self._outputs.get(resource.type, {"arn": f"arn:{resource.name}", "name": resource.name})
+        return Created(f"id-{resource.name}", dict(outputs))
+
+
+def run_program(
+    root: Path,
+    provision: Provision | None = None,
+    *,
+    preview: bool = False,
+    overrides: Mapping[str, str] | None = None,
+    on_resource: Callable[[Resource], None] | None = None,
+) -> Monitor:
+    """Runs the program in `root`, by default with a `Recorder`."""
+    project: Project = load_project(root, "dev", overrides)
+    monitor = Monitor(project, provision or Recorder(), preview=preview, on_resource=on_resource)
+    run(project, monitor)
+    return monitor
+
+
+def by_name(monitor: Monitor, name: str) -> Resource:
+    """The one resource of that logical name."""
+    (found,) = (resource for resource in monitor.resources.values() if resource.name == name)
+    return found

@@ -1,0 +1,314 @@
+"""The command line as a person uses it: as a process, from start to the last file removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from local.emulator import client
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 60
+
+QUEUE = """
+    import pulumi
+    import pulumi_aws as aws
+
+    queue = aws.sqs.Queue("queue")
+    pulumi.export("queue_url", queue.url)
+"""
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc")
+
+
+def make_program(root: Path, source: str) -> Path:
+    (root / "Pulumi.yaml").write_text("name: example\nruntime: python\n")
+    (root / "__main__.py").write_text(dedent(source))
+    return root
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "local", *words],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    with start(*words) as process:
+        try:
+            output, errors = process.communicate(timeout=SECONDS)
+        finally:
+            process.kill()
+    return subprocess.CompletedProcess(words, process.returncode, output, errors)
+
+
+def assert_fails(result: subprocess.CompletedProcess[str], *expected: str) -> None:
+    """It failed as expected errors do: exit code 1, a message, and no traceback."""
+    assert result.returncode == 1, result
+    assert result.stderr.startswith("error: ")
+    assert "Traceback" not in result.stderr
+    for part in expected:
+        assert part in result.stderr
+
+
+class Up:
+    """A running `python -m local up`."""
+
+    def __init__(self, process: subprocess.Popen[str], state_dir: Path) -> None:
+        self.process = process
+        self.state_dir = state_dir
+
+    @property
+    def stack(self) -> dict[str, Any]:
+        return json.loads((self.state_dir / "stack.json").read_text())
+
+    def descendants(self) -> list[int]:
+        return list(_descendants(self.process.pid))
+
+    def ended(self) -> subprocess.CompletedProcess[str]:
+        output, errors = self.process.communicate(timeout=SECONDS)
+        return subprocess.CompletedProcess([], self.process.returncode, output, errors)
+
+
+def _descendants(pid: int) -> Generator[int]:
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield int(child)
+            yield from _descendants(int(child))
+
+
+@contextmanager
+def up(root: Path, state_dir: Path, *words: str, until: str = "stack.json") -> Generator[Up]:
+    """`up`, from the moment that it has written `until`; killed at the end if it still runs."""
+    command = ("up", "--headless", "--root", str(root), "--state-dir", str(state_dir), *words)
+    began = time.time()
+    with start(*command) as process:
+        try:
+            while not _is_newer(state_dir / until, began):
+                assert process.poll() is None, process.communicate()
+                assert time.time() < began + SECONDS
+                time.sleep(0.02)
+            yield Up(process, state_dir)
+        finally:
+            process.kill()
+
+
+def _is_newer(path: Path, moment: float) -> bool:
+    try:
+        return path.stat().st_mtime >= moment
+    except FileNotFoundError:
+        return False
+
+
+def assert_nothing_is_left(state_dir: Path, pids: list[int], *urls: str) -> None:
+    assert list(state_dir.iterdir()) == []
+    for pid in pids:
+        assert not Path(f"/proc/{pid}").exists() or _is_zombie(pid)
+    for url in urls:
+        address = urlsplit(url)
+        with socket.socket() as probe:
+            assert probe.connect_ex((address.hostname or "", address.port or 0)) != 0
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+# --- up -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_up_and_down(tmp_path: Path, number: signal.Signals) -> None:
+    state_dir = tmp_path / "state"
+    with up(make_program(tmp_path, QUEUE), state_dir) as running:
+        stack = running.stack
+        pids = running.descendants()
+        assert len(pids) == 1
+        assert stack["pid"] == running.process.pid
+        assert stack["region"] == "us-east-1"
+        assert stack["outputs"]["queue_url"].startswith(stack["endpoint_url"])
+        assert (state_dir / "stack.json").stat().st_mode & 0o777 == 0o600
+        running.process.send_signal(number)
+        result = running.ended()
+    assert result.returncode == 0, result.stderr
+    assert stack["dashboard_url"] in result.stdout
+    assert "Traceback" not in result.stderr
+    assert_nothing_is_left(state_dir, pids, stack["endpoint_url"], stack["dashboard_url"])
+
+
+def test_a_port_that_was_asked_for(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        state_dir = tmp_path / "state"
+        options = ("--headless", "--root", str(make_program(tmp_path, QUEUE)), "--state-dir", str(state_dir))
+        assert_fails(run("up", *options, "--port", str(port)), f"--port: {port} cannot be had on 127.0.0.1")
+        assert_nothing_is_left(state_dir, [])
+        assert_fails(run("up", *options, "--port", "70000"), "--port: 70000 cannot be had")
+    with up(tmp_path, state_dir, "--port", str(port)) as running:
+        assert running.stack["dashboard_url"] == f"http://127.0.0.1:{port}"
+
+
+def test_an_emulator_that_dies_ends_it(tmp_path: Path) -> None:
+    state_dir = tmp_path / "state"
+    with up(make_program(tmp_path, QUEUE), state_dir) as running:
+        stack = running.stack
+        (emulator,) = running.descendants()
+        os.kill(emulator, signal.SIGKILL)
+        result = running.ended()
+    assert_fails(result, "the emulator was ended by SIGKILL")
+    assert_nothing_is_left(state_dir, [emulator], stack["dashboard_url"])
+
+
+def test_a_pipe_that_fails_ends_it(tmp_path: Path) -> None:
+    program = """
+        import pulumi
+        import pulumi_aws as aws
+
+        table = aws.dynamodb.Table(
+            "table",
+            attributes=[{"name": "PK", "type": "S"}],
+            hash_key="PK",
+            billing_mode="PAY_PER_REQUEST",
+            stream_enabled=True,
+            stream_view_type="NEW_AND_OLD_IMAGES",
+        )
+        role = aws.iam.Role("role", assume_role_policy="{}")
+        aws.pipes.Pipe(
+            "pipe",
+            role_arn=role.arn,
+            source=table.stream_arn,
+            target="arn:aws:lambda:us-east-1:000000000000:function:f",
+            source_parameters={"dynamodb_stream_parameters": {"starting_position": "LATEST"}},
+        )
+        pulumi.export("table", table.name)
+    """
+    state_dir = tmp_path / "state"
+    with up(make_program(tmp_path, program), state_dir) as running:
+        pids = running.descendants()
+        client("dynamodb", running.stack["endpoint_url"], "us-east-1").delete_table(
+            TableName=running.stack["outputs"]["table"]
+        )
+        result = running.ended()
+    assert_fails(result, "stream")
+    assert_nothing_is_left(state_dir, pids)
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("raise ValueError('boom')", "boom"),
+        ("import pulumi_aws as aws\naws.sqs.Queue('q', fifo_queu=True)", "fifo_queu"),
+        ("import pulumi_aws as aws\naws.ec2.Vpc('v', cidr_block='10.0.0.0/16')", "aws:ec2/vpc:Vpc"),
+    ],
+)
+def test_a_broken_program(tmp_path: Path, program: str, message: str) -> None:
+    root, state_dir = make_program(tmp_path, program), tmp_path / "state"
+    assert_fails(run("up", "--headless", "--root", str(root), "--state-dir", str(state_dir)), message)
+    assert_nothing_is_left(state_dir, [])
+
+
+def test_an_interrupt_while_the_program_runs(tmp_path: Path) -> None:
+    state_dir = tmp_path / "state"
+    program = f"""
+        import asyncio
+        from pathlib import Path
+        import pulumi
+
+        async def wait():
+            Path({str(state_dir / "running")!r}).touch()
+            await asyncio.sleep(3600)
+
+        pulumi.export("never", pulumi.Output.from_input(wait()))
+    """
+    with up(make_program(tmp_path, program), state_dir, until="running") as running:
+        pids = running.descendants()
+        assert len(pids) == 1
+        running.process.terminate()
+        result = running.ended()
+    (state_dir / "running").unlink()
+    assert result.returncode == 0, result.stderr
+    assert_nothing_is_left(state_dir, pids)
+
+
+def test_one_state_directory_is_for_one_stack(tmp_path: Path) -> None:
+    root, state_dir = make_program(tmp_path, QUEUE), tmp_path / "state"
+    with up(root, state_dir) as running:
+        before = running.stack
+        result = run("up", "--headless", "--root", str(root), "--state-dir", str(state_dir))
+        assert_fails(result, str(state_dir), f"process {running.process.pid} ")
+        assert running.stack == before
+        assert running.process.poll() is None
+
+
+def test_a_state_directory_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert_fails(run("up", "--headless", "--state-dir", str(tmp_path / "file")), "--state-dir:", "file cannot be used")
+
+
+def test_what_a_killed_run_left_is_replaced(tmp_path: Path) -> None:
+    root, state_dir = make_program(tmp_path, QUEUE), tmp_path / "state"
+    with up(root, state_dir) as running:
+        (emulator,) = running.descendants()
+        running.process.kill()
+        running.process.wait()
+        stale = running.stack
+    assert_fails(run("token", "--tenant", "t_acme", "--state-dir", str(state_dir)), f"left by process {stale['pid']}")
+    left = state_dir / "emulator" / "left"
+    left.touch()
+    with up(root, state_dir) as running:
+        assert running.stack["pid"] == running.process.pid
+        assert not left.exists()
+    assert _is_zombie(emulator)
+
+
+# --- The other commands ---------------------------------------------------------------------------------------
+
+
+def test_commands_that_need_a_stack(tmp_path: Path) -> None:
+    for words in (("token", "--tenant", "t_acme"), ("submit", "--tenant", "t_acme", "--form", "contact")):
+        assert_fails(run(*words, "--state-dir", str(tmp_path)), "stack.json", "python -m local up")
+
+
+def test_submit_checks_before_it_sends(tmp_path: Path) -> None:
+    words = ("submit", "--tenant", "acme", "--form", "contact", "--state-dir", str(tmp_path))
+    assert_fails(run(*words), "tenant_id: must match", "'acme'")
+
+
+def test_a_stack_without_the_exports(tmp_path: Path) -> None:
+    state_dir = tmp_path / "state"
+    with up(make_program(tmp_path, QUEUE), state_dir):
+        common = ("--tenant", "t_acme", "--state-dir", str(state_dir))
+        assert_fails(run("token", *common), "issuer: the program must export it")
+        assert_fails(run("submit", *common, "--form", "contact"), "event_bus_name: the program must export it")
+
+
+def test_preview_shows_what_would_be_made(tmp_path: Path) -> None:
+    result = run("preview", "--root", str(make_program(tmp_path, QUEUE)))
+    assert result.returncode == 0, result.stderr
+    assert "aws:sqs/queue:Queue" in result.stdout
+
+
+def test_preview_of_a_broken_program(tmp_path: Path) -> None:
+    program = "import pulumi_aws as aws\naws.sqs.Queue('q', redrive={})"
+    assert_fails(run("preview", "--root", str(make_program(tmp_path, program))), "redrive")

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import stack
+from local.stack import Stack, StackError
+
+STACK = Stack("http://127.0.0.1:1", "us-east-1", "http://127.0.0.1:2", os.getpid(), {"issuer": "https://i"})
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    stack.write(STACK, tmp_path)
+    assert stack.read(tmp_path) == STACK
+    path = tmp_path / "stack.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert set(json.loads(path.read_text())) == {"endpoint_url", "region", "dashboard_url", "pid", "outputs"}
+    assert list(tmp_path.iterdir()) == [path]
+    stack.remove(tmp_path)
+    stack.remove(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_stack(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match=r"no such file.*python -m local up"):
+        stack.read(tmp_path)
+
+
+def test_a_stack_whose_process_has_ended(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    stack.write(Stack("", "", "", ended.pid, {}), tmp_path)
+    with pytest.raises(StackError, match=f"left by process {ended.pid}, which has ended"):
+        stack.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        ("{", "not JSON"),
+        ("[]", "endpoint_url must be str, not None"),
+        ('{"endpoint_url": "x", "region": 5}', "region must be str, not 5"),
+    ],
+)
+def test_a_file_that_is_no_stack(tmp_path: Path, document: str, problem: str) -> None:
+    (tmp_path / "stack.json").write_text(document)
+    with pytest.raises(StackError, match=problem):
+        stack.read(tmp_path)
+
+
+@pytest.mark.parametrize(("outputs", "value"), [({}, "None"), ({"issuer": 5}, "5")])
+def test_an_export_that_is_missing(outputs: dict[str, Any], value: str) -> None:
+    assert STACK.output("issuer") == "https://i"
+    with pytest.raises(StackError, match=f"issuer: .* the stack has {value}"):
+        Stack("", "", "", 1, outputs).output("issuer")

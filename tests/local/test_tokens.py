@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from local import tokens
+from local.emulator import Emulator, client
+from local.stack import Stack, StackError
+from local.tokens import MAX_LIFETIME_SECONDS, TokenError, mint
+
+
+@pytest.fixture(scope="module")
+def stack(emulator: Emulator) -> Stack:
+    """A stack with a user pool; the keys are those that the emulator's Cognito publishes."""
+    cognito = client("cognito-idp", emulator.endpoint_url, emulator.region)
+    pool = cognito.create_user_pool(PoolName="tokens")["UserPool"]["Id"]
+    outputs = {
+        "issuer": f"https://cognito-idp.{emulator.region}.amazonaws.com/{pool}",
+        "client_id": cognito.create_user_pool_client(UserPoolId=pool, ClientName="c")["UserPoolClient"]["ClientId"],
+    }
+    return Stack(emulator.endpoint_url, emulator.region, "", 1, outputs)
+
+
+@pytest.fixture
+def state_dir(emulator: Emulator) -> Path:
+    return emulator.directory.parent
+
+
+def claims(token: str, stack: Stack, *, verify_exp: bool = True) -> dict[str, Any]:
+    """What the token says, if it verifies by the pool's published keys, as an authorizer verifies it."""
+    header = jwt.get_unverified_header(token)
+    keys = jwt.PyJWKSet.from_dict(json.loads(tokens.jwks(stack)))
+    return jwt.decode(
+        token,
+        keys[header["kid"]],
+        algorithms=["RS256"],
+        audience=stack.output("client_id"),
+        issuer=stack.output("issuer"),
+        options={"require": ["exp", "iat", "iss", "aud", "sub"], "verify_exp": verify_exp},
+    )
+
+
+def test_a_token_verifies_by_the_published_keys(stack: Stack, state_dir: Path) -> None:
+    before = int(time.time())
+    found = claims(mint(stack, state_dir, "t_acme", 60), stack)
+    assert found["custom:tenant_id"] == "t_acme"
+    assert found["token_use"] == "id"
+    assert before + 60 <= found["exp"] <= int(time.time()) + 60
+    assert mint(stack, state_dir, "t_acme") != mint(stack, state_dir, "t_acme")
+
+
+def test_a_lifetime_may_be_negative(stack: Stack, state_dir: Path) -> None:
+    token = mint(stack, state_dir, "t_acme", -30)
+    with pytest.raises(jwt.ExpiredSignatureError):
+        claims(token, stack)
+    found = claims(token, stack, verify_exp=False)
+    assert found["iat"] < found["exp"] < time.time()
+
+
+@pytest.mark.parametrize("tenant", ["", "acme", "t_", "t_a b", "T_acme", "t_" + "x" * 65, "t_acme\n"])
+def test_a_tenant_must_be_one(stack: Stack, state_dir: Path, tenant: str) -> None:
+    with pytest.raises(TokenError, match=r"tenant_id: must match \^t_") as caught:
+        mint(stack, state_dir, tenant)
+    assert repr(tenant)[:40] in str(caught.value)
+
+
+def test_a_lifetime_has_a_limit(stack: Stack, state_dir: Path) -> None:
+    with pytest.raises(TokenError, match=f"expires_in: at most {MAX_LIFETIME_SECONDS} seconds, not 86401"):
+        mint(stack, state_dir, "t_acme", MAX_LIFETIME_SECONDS + 1)
+
+
+def test_a_stack_without_an_issuer(state_dir: Path) -> None:
+    with pytest.raises(StackError, match="issuer"):
+        mint(Stack("", "", "", 1, {}), state_dir, "t_acme")
+
+
+def test_an_issuer_that_is_not_the_local_one(stack: Stack, state_dir: Path) -> None:
+    foreign = Stack(stack.endpoint_url, stack.region, "", 1, {**stack.outputs, "issuer": "https://login.example.com"})
+    with pytest.raises(StackError, match=r"issuer: the local Cognito has no keys of 'https://login\.example\.com'"):
+        mint(foreign, state_dir, "t_acme")
