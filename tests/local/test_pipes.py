@@ -13,17 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.emulator import Emulator, client
-from local.pipes import (
-    MAX_BACKOFF_SECONDS,
-    Delivery,
-    PipeError,
-    PipeRunner,
-    PipeSettings,
-    Record,
-    TargetError,
-    pipe_record,
-    records_done,
-)
+from local.pipes import PipeError, PipeRunner, PipeSettings
+from local.pipes.delivery import MAX_BACKOFF_SECONDS, Delivery, TargetError, records_done
+from local.pipes.runner import pipe_record
+from local.pipes.settings import Record
 
 STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/2026-11-22T20:00:00.000"
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:f"

@@ -1,0 +1,165 @@
+"""What of a declared `aws:pipes/pipe:Pipe` decides its delivery."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
+
+from handlers.formbridge import filters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Record = dict[str, Any]
+"""A stream record as a pipe delivers it: decoded JSON."""
+
+DEFAULT_BATCH_SIZE = 100
+MAX_FILTERS = 5
+MAX_PATTERN_LENGTH = 4096
+
+
+class PipeError(Exception):
+    """A pipe that the local run cannot run as declared, or that failed while running."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipeSettings:
+    """What of an `aws:pipes/pipe:Pipe` decides its delivery; defaults are those of EventBridge Pipes."""
+
+    arn: str
+    stream_arn: str
+    function_arn: str
+    starting_position: Literal["TRIM_HORIZON", "LATEST"]
+    running: bool = True
+    invocation_type: Literal["RequestResponse", "Event"] = "RequestResponse"
+    patterns: tuple[Mapping[str, object], ...] = ()
+    """A record passes if it matches one of them, or if there are none."""
+    batch_size: int = DEFAULT_BATCH_SIZE
+    window_seconds: int = 0
+    """How long a batch may wait to fill up; 0 delivers what a poll found."""
+    retries: int = -1
+    """How often a failing batch is retried; -1: for ever."""
+    record_age_seconds: int = -1
+    """How old a record may be and still be delivered; -1: any age."""
+    bisect: bool = False
+    """Whether a failing batch is halved; a split costs no retry."""
+    dead_letter_arn: str | None = None
+    """The SQS queue that hears of given-up records."""
+    lanes: int = 1
+    """How many batches of a shard may be under way at once; records of one item always share a lane."""
+
+    @classmethod
+    def from_inputs(cls, arn: str, inputs: Mapping[str, Any]) -> Self:
+        """Read the wire inputs of `aws:pipes/pipe:Pipe`.
+
+        Raises PipeError, naming property and value, for anything that is wrong or that the local run cannot do.
+        """
+        pipe = _Properties("", inputs)
+        pipe.skip(
+            "name", "namePrefix", "roleArn", "description", "tags", "region", "logConfiguration", "kmsKeyIdentifier"
+        )
+        source = pipe.nested("sourceParameters")
+        stream = source.nested("dynamodbStreamParameters")
+        criteria = source.nested("filterCriteria")
+        target = pipe.nested("targetParameters")
+        function = target.nested("lambdaFunctionParameters")
+        dead_letter = stream.nested("deadLetterConfig")
+        invocation_types = {"REQUEST_RESPONSE": "RequestResponse", "FIRE_AND_FORGET": "Event"}
+        settings = cls(
+            arn=arn,
+            stream_arn=pipe.arn("source", "dynamodb", required=True),
+            function_arn=pipe.arn("target", "lambda", required=True),
+            running=pipe.choice("desiredState", "RUNNING", "STOPPED") == "RUNNING",
+            invocation_type=cast(
+                "Literal['RequestResponse', 'Event']",
+                invocation_types[function.choice("invocationType", *invocation_types)],
+            ),
+            patterns=tuple(_patterns(criteria)),
+            starting_position=cast(
+                "Literal['TRIM_HORIZON', 'LATEST']",
+                stream.choice("startingPosition", "TRIM_HORIZON", "LATEST", required=True),
+            ),
+            batch_size=stream.whole("batchSize", 1, 10_000, DEFAULT_BATCH_SIZE),
+            window_seconds=stream.whole("maximumBatchingWindowInSeconds", 0, 300, 0),
+            retries=stream.whole("maximumRetryAttempts", -1, 10_000, -1),
+            record_age_seconds=stream.whole("maximumRecordAgeInSeconds", -1, 604_800, -1),
+            bisect=stream.choice("onPartialBatchItemFailure", "", "AUTOMATIC_BISECT") == "AUTOMATIC_BISECT",
+            dead_letter_arn=dead_letter.arn("arn", "sqs") or None,
+            lanes=stream.whole("parallelizationFactor", 1, 10, 1),
+        )
+        for properties in (pipe, source, stream, criteria, target, function, dead_letter):
+            properties.refuse_the_rest()
+        return settings
+
+    def passes(self, record: Record) -> bool:
+        """Whether the pipe's filter lets this record through."""
+        return not self.patterns or any(filters.matches(pattern, record) for pattern in self.patterns)
+
+
+class _Properties:
+    """Reads properties by name, and knows which ones nobody asked for."""
+
+    def __init__(self, path: str, values: Mapping[str, Any]) -> None:
+        self._path = path
+        self._values = {name: value for name, value in values.items() if value is not None}
+
+    def skip(self, *names: str) -> None:
+        """Leave out what changes nothing about delivery."""
+        for name in names:
+            self._values.pop(name, None)
+
+    def nested(self, name: str) -> _Properties:
+        return _Properties(f"{self.at(name)}.", self._values.pop(name, {}))
+
+    def take(self, name: str) -> Any:
+        return self._values.pop(name, None)
+
+    def at(self, name: str) -> str:
+        return f"{self._path}{name}"
+
+    def arn(self, name: str, service: str, *, required: bool = False) -> str:
+        value = self._values.pop(name, "")
+        if (value or required) and not (isinstance(value, str) and value.startswith(f"arn:aws:{service}:")):
+            raise PipeError(f"{self.at(name)}: the local run takes an ARN of {service}, not {value!r}")
+        return value
+
+    def choice(self, name: str, *choices: str, required: bool = False) -> str:
+        """One of `choices`; the first of them where the property is not set and not required."""
+        value = self._values.pop(name, None if required else choices[0])
+        if value not in choices:
+            raise PipeError(f"{self.at(name)}: must be one of {', '.join(filter(None, choices))}, not {value!r}")
+        return value
+
+    def whole(self, name: str, low: int, high: int, default: int) -> int:
+        value = self._values.pop(name, default)
+        # Pulumi's wire has no integers.
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+            raise PipeError(f"{self.at(name)}: must be a whole number, not {value!r}")
+        if not low <= value <= high:
+            raise PipeError(f"{self.at(name)}: must be from {low} to {high}, not {int(value)}")
+        return int(value)
+
+    def refuse_the_rest(self) -> None:
+        for name, value in self._values.items():
+            raise PipeError(f"{self.at(name)}: the local run does not know this property of a pipe (value {value!r})")
+
+
+def _patterns(criteria: _Properties) -> Iterable[Mapping[str, object]]:
+    declared: list[Mapping[str, Any]] = criteria.take("filters") or []
+    if len(declared) > MAX_FILTERS:
+        raise PipeError(f"{criteria.at('filters')}: at most {MAX_FILTERS}, not {len(declared)}")
+    for index, declared_filter in enumerate(declared):
+        one = _Properties(f"{criteria.at('filters')}[{index}].", declared_filter)
+        path, text = one.at("pattern"), one.take("pattern")
+        one.refuse_the_rest()
+        if not isinstance(text, str) or len(text) > MAX_PATTERN_LENGTH:
+            raise PipeError(f"{path}: must be JSON text of at most {MAX_PATTERN_LENGTH} characters, not {text!r:.60}")
+        try:
+            pattern = json.loads(text)
+            filters.validate(pattern)
+        except json.JSONDecodeError as error:
+            raise PipeError(f"{path}: not JSON: {error} in {text!r:.60}") from error
+        except filters.BadPattern as error:
+            raise PipeError(f"{path}: {error}") from error
+        yield pattern
