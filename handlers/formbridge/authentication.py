@@ -63,7 +63,7 @@ class TokenVerifier:
 
         Raises:
             Unauthorized: the token does not verify.
-            PyJWKClientConnectionError: the issuer's keys could not be fetched.
+            PyJWTError: the issuer's keys could not be fetched, or are none.
         """
         try:
             key = self.keys.get_signing_key_from_jwt(token)
@@ -78,7 +78,7 @@ class TokenVerifier:
             )
         except PyJWKClientConnectionError:
             raise
-        except jwt.PyJWTError as error:
+        except (jwt.InvalidTokenError, jwt.PyJWKClientError) as error:
             raise Unauthorized(type(error).__name__) from error
         return Identity(claims["sub"], _tenants(claims.get(self.tenant_claim)), int(claims["exp"]))
 

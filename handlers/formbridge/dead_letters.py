@@ -20,6 +20,4 @@ class DeadLetters:
 
     def send(self, event: Mapping[str, Any], reason: str) -> None:
         """Keep an event whole: `{"reason": …, "event": …}`."""
-        self.client.send_message(
-            QueueUrl=self.queue_url, MessageBody=json.dumps({"reason": reason, "event": event})
-        )
+        self.client.send_message(QueueUrl=self.queue_url, MessageBody=json.dumps({"reason": reason, "event": event}))

@@ -53,7 +53,7 @@ class Poster(Protocol):
     """Posts to connections; raises what is neither posted, gone nor behind."""
 
     def post(self, connection_id: str, frames: Sequence[str]) -> Outcome: ...
-    def close(self, connection_id: str) -> None: ...
+    def close(self, connection_id: str) -> Outcome: ...
 
 
 @dataclass(slots=True)
@@ -79,11 +79,16 @@ class Batch:
             data = update["data"]
             key = data["tenant_id"], data["submission_id"]
             held = newest.get(key)
-            if held is None or data["version"] >= held["data"]["version"]:
+            if held is None or _recency(update) >= _recency(held):
                 newest[key] = update
         for (tenant_id, _), update in newest.items():
             batch.updates.setdefault(tenant_id, []).append(update)
         return batch
+
+
+def _recency(update: Update) -> tuple[int, bool]:
+    """A removal has the version of what it removed, and comes after it."""
+    return update["data"]["version"], update["event"] == "remove"
 
 
 def _update(record: Mapping[str, Any]) -> Update:
@@ -136,9 +141,7 @@ class Broadcaster:
         for tenant_id, changes in updates.items():
             texts = list(frames(tenant_id, changes, self.now_ms()))
             totals.update(
-                self.map(
-                    lambda to, texts=texts: self._deliver(to, texts), self.connections.subscribed(tenant_id)
-                )
+                self.map(lambda to, texts=texts: self._deliver(to, texts), self.connections.subscribed(tenant_id))
             )
         return totals
 
@@ -161,6 +164,7 @@ class Broadcaster:
     def _expire(self, connection: Connection) -> Outcome:
         """A connection whose token has expired is told so, closed and forgotten."""
         self.poster.post(connection.connection_id, [protocol.encode(protocol.TOKEN_EXPIRED)])
-        self.poster.close(connection.connection_id)
+        if self.poster.close(connection.connection_id) is Outcome.BEHIND:
+            return Outcome.BEHIND  # its row stays, for the next try
         self.connections.remove(connection.tenant_id, connection.connection_id)
         return Outcome.GONE

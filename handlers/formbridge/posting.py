@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,9 +29,20 @@ class ConnectionPoster:
         Raises:
             ClientError: any other answer: 403 is a fault of the stack, 413 one of ours.
         """
-        try:
+
+        def post_all() -> None:
             for frame in frames:
                 self.client.post_to_connection(ConnectionId=connection_id, Data=frame.encode())
+
+        return self._outcome(post_all)
+
+    def close(self, connection_id: str) -> Outcome:
+        """Close a connection; the outcomes and errors are those of a post."""
+        return self._outcome(lambda: self.client.delete_connection(ConnectionId=connection_id))
+
+    def _outcome(self, call: Callable[[], object]) -> Outcome:
+        try:
+            call()
         except self.client.exceptions.GoneException:
             return Outcome.GONE
         except ClientError as error:
@@ -42,10 +53,3 @@ class ConnectionPoster:
         except (botocore_errors.ConnectionError, botocore_errors.HTTPClientError):
             return Outcome.BEHIND
         return Outcome.POSTED
-
-    def close(self, connection_id: str) -> None:
-        """Close a connection; one that is gone already is fine."""
-        try:
-            self.client.delete_connection(ConnectionId=connection_id)
-        except self.client.exceptions.GoneException:
-            return

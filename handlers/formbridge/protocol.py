@@ -89,7 +89,7 @@ def parse_request(body: str | None) -> Request:
     action = fields.get("action")
     match action:
         case "subscribe":
-            if fields.get("filter"):
+            if fields.get("filter") not in (None, {}):
                 raise RequestError("bad_filter", "filter: this server has no filters", request_id)
             return Subscribe(request_id, _cursor(fields, request_id), _snapshot(fields, request_id))
         case "sync":

@@ -92,9 +92,7 @@ class Session:
     def _sync(self, request: protocol.Sync) -> protocol.Frame:
         cursor = Cursor.decode(request.cursor, self.tenant_id)
         if not self.subscriptions.is_subscribed(self.tenant_id, self.connection_id):
-            refusal = protocol.RequestError(
-                "bad_request", "action: subscribe before sync", request.request_id
-            )
+            refusal = protocol.RequestError("bad_request", "action: subscribe before sync", request.request_id)
             return protocol.error(refusal)
         return protocol.reply("synced", request.request_id, **self._view(cursor, protocol.DEFAULT_SNAPSHOT))
 

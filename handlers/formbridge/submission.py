@@ -67,6 +67,8 @@ class SubmissionEvent:
     status: str
     submitted_at: str
     """ISO 8601, UTC, milliseconds."""
+    submitted_at_is_known: bool
+    """False where the event did not say, and `submitted_at` is the event's own time for want of a better one."""
     payload: str | None
     """The form's content as JSON text; None in an update that leaves it as it is."""
     order: str
@@ -79,9 +81,9 @@ class SubmissionEvent:
         """Check an EventBridge event.
 
         `detail` holds `tenant_id`, `submission_id`, `form_id`, and optionally `status` (required in an update;
-        default `processing`), `submitted_at` (default: the event's own time), `payload` (any JSON) and, in an
-        update, `updated_at` (default: the event's own time, which EventBridge gives in whole seconds: say it
-        where two changes may fall into one).
+        default `processing`), `submitted_at` (default: what is stored, else the event's own time), `payload` (any
+        JSON) and, in an update, `updated_at` (default: the event's own time, which EventBridge gives in whole
+        seconds: say it where two changes may fall into one).
 
         Raises:
             MalformedEvent: a field is missing or not of its shape.
@@ -108,6 +110,7 @@ class SubmissionEvent:
             form_id=_shaped(fields, "form_id", FORM_ID),
             status=status,
             submitted_at=submitted_at,
+            submitted_at_is_known="submitted_at" in fields,
             payload=payload,
             order=order,
         )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from . import timestamps
+from .logs import logger
 from .session import Page
-from .submission import MalformedEvent, Submission, SubmissionEvent
+from .submission import MalformedEvent, MalformedItem, Submission, SubmissionEvent
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -24,7 +25,7 @@ class Saved(Enum):
 
     WRITTEN = "written"
     STALE = "stale"
-    """The table holds this very event, or a later one: nothing was written."""
+    """The table holds this very event, or all that a later one left of it: nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class SubmissionsTable:
     def save(self, event: SubmissionEvent, now_ms: int, retention_days: int = 0) -> Saved:
         """Write an event as its submission's next version, unless the table holds it or a later one already.
 
-        One conditional update does it, so that two Lambdas with two events of one submission cannot both win.
+        Each write is one conditional update, so that two Lambdas with two events of one submission cannot both win.
         `updated_at` is the time of this write and not the event's: a client's cursor has passed the event's time
         where the event comes late.
 
@@ -45,55 +46,69 @@ class SubmissionsTable:
             MalformedEvent: the submission's id is another tenant's.
         """
         updated_at = timestamps.to_iso(now_ms)
-        values: dict[str, AttributeValueTypeDef] = {
-            ":tenant": {"S": event.tenant_id},
-            ":submission": {"S": event.submission_id},
-            ":partition": {"S": _partition(event.tenant_id)},
-            ":sort": {"S": f"{updated_at}#{event.submission_id}"},
-            ":form": {"S": event.form_id},
-            ":status": {"S": event.status},
-            ":submitted": {"S": event.submitted_at},
-            ":updated": {"S": updated_at},
-            ":order": {"S": event.order},
-            ":one": {"N": "1"},
+        written: dict[str, AttributeValueTypeDef] = {
+            "updated_at": {"S": updated_at},
+            "GSI1SK": {"S": f"{updated_at}#{event.submission_id}"},
         }
-        assignments = [
-            "tenant_id = :tenant",
-            "submission_id = :submission",
-            "GSI1PK = :partition",
-            "GSI1SK = :sort",
-            "form_id = :form",
-            "#status = :status",
-            "submitted_at = :submitted",
-            "updated_at = :updated",
-            "event_order = :order",
-        ]
-        names = {"#status": "status"}
-        if event.payload is not None:
-            values[":payload"] = {"S": event.payload}
-            assignments.append("payload = :payload")
         if retention_days:
-            values[":ttl"] = {"N": str(now_ms // 1000 + retention_days * SECONDS_A_DAY)}
-            names["#ttl"] = "ttl"
-            assignments.append("#ttl = :ttl")
+            written["ttl"] = {"N": str(now_ms // 1000 + retention_days * SECONDS_A_DAY)}
+        if event.payload is not None:
+            written |= {"payload": {"S": event.payload}, "payload_order": {"S": event.order}}
+        facts: dict[str, AttributeValueTypeDef] = {
+            "tenant_id": {"S": event.tenant_id},
+            "submission_id": {"S": event.submission_id},
+            "GSI1PK": {"S": _partition(event.tenant_id)},
+            "form_id": {"S": event.form_id},
+            "status": {"S": event.status},
+            "submitted_at": {"S": event.submitted_at},
+            "event_order": {"S": event.order},
+        }
         try:
-            self.client.update_item(
-                TableName=self.table_name,
-                Key={"PK": {"S": f"SUB#{event.submission_id}"}, "SK": {"S": "META"}},
-                UpdateExpression=f"SET {', '.join(assignments)} ADD version :one",
-                ConditionExpression="attribute_not_exists(PK) OR (tenant_id = :tenant AND event_order < :order)",
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues=values,
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            self._write(
+                event, facts | written, "attribute_not_exists(PK) OR (tenant_id = :tenant AND event_order < :order)"
             )
         except self.client.exceptions.ConditionalCheckFailedException as refused:
             held = refused.response.get("Item", {})
             if held.get("tenant_id") != {"S": event.tenant_id}:
-                raise MalformedEvent(
-                    f"submission_id: {event.submission_id!r} is another tenant's"
-                ) from refused
+                raise MalformedEvent(f"submission_id: {event.submission_id!r} is another tenant's") from refused
+            return self._save_late_payload(event, written)
+        return Saved.WRITTEN
+
+    def _save_late_payload(self, event: SubmissionEvent, written: Mapping[str, AttributeValueTypeDef]) -> Saved:
+        """Of an event that is late the payload still counts: an update may have overtaken the form it updates."""
+        if event.payload is None:
+            return Saved.STALE
+        try:
+            self._write(
+                event,
+                written,
+                "tenant_id = :tenant AND (attribute_not_exists(payload_order) OR payload_order < :order)",
+            )
+        except self.client.exceptions.ConditionalCheckFailedException:
             return Saved.STALE
         return Saved.WRITTEN
+
+    def _write(self, event: SubmissionEvent, attributes: Mapping[str, AttributeValueTypeDef], condition: str) -> None:
+        assignments = [
+            f"#{name} = if_not_exists(#{name}, :{name})"
+            if name == "submitted_at" and not event.submitted_at_is_known
+            else f"#{name} = :{name}"
+            for name in attributes
+        ]
+        self.client.update_item(
+            TableName=self.table_name,
+            Key={"PK": {"S": f"SUB#{event.submission_id}"}, "SK": {"S": "META"}},
+            UpdateExpression=f"SET {', '.join(assignments)} ADD version :one",
+            ConditionExpression=condition,
+            ExpressionAttributeNames={f"#{name}": name for name in attributes},
+            ExpressionAttributeValues={
+                **{f":{name}": value for name, value in attributes.items()},
+                ":one": {"N": "1"},
+                ":tenant": {"S": event.tenant_id},
+                ":order": {"S": event.order},
+            },
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
 
     def newest(self, tenant_id: str, limit: int) -> list[Submission]:
         """The `limit` submissions that changed last, newest first."""
@@ -107,7 +122,11 @@ class SubmissionsTable:
     def _read(self, tenant_id: str, *, after: str, limit: int, ascending: bool) -> list[Submission]:
         found: list[Submission] = []
         for item in self._items(tenant_id, after, limit, ascending):
-            found.append(Submission.from_item(item))
+            try:
+                found.append(Submission.from_item(item))
+            except MalformedItem as error:
+                # Its stream record is in the pipe's dead-letter queue; it must not hide the others.
+                logger.error("malformed item", extra={"tenant_id": tenant_id, "reason": str(error)})
             if len(found) == limit:
                 break
         return found

@@ -1,0 +1,98 @@
+"""AWS in memory: the tables as the components make them, and the dead-letter queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.handlers.builders import image
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+    from mypy_boto3_sqs import SQSClient
+
+    from formbridge.submission import Submission
+
+SUBMISSIONS = "submissions"
+CONNECTIONS = "connections"
+
+
+@dataclass(frozen=True)
+class Region:
+    """What the handlers find in AWS."""
+
+    dynamodb: DynamoDBClient
+    sqs: SQSClient
+    queue_url: str
+
+    def put(self, *held: Submission) -> None:
+        for submission in held:
+            self.dynamodb.put_item(TableName=SUBMISSIONS, Item=image(submission))
+
+    def clear(self) -> None:
+        """Empty the tables and the queue."""
+        for table in (SUBMISSIONS, CONNECTIONS):
+            for item in self.dynamodb.scan(TableName=table)["Items"]:
+                self.dynamodb.delete_item(TableName=table, Key={"PK": item["PK"], "SK": item["SK"]})
+        self.dead_letters()
+
+    def item(self, submission_id: str) -> dict[str, AttributeValueTypeDef] | None:
+        return self._get(SUBMISSIONS, f"SUB#{submission_id}", "META")
+
+    def connection(self, tenant_id: str, connection_id: str) -> dict[str, AttributeValueTypeDef] | None:
+        return self._get(CONNECTIONS, f"TENANT#{tenant_id}", f"CONN#{connection_id}")
+
+    def _get(self, table: str, partition: str, sort: str) -> dict[str, AttributeValueTypeDef] | None:
+        return self.dynamodb.get_item(TableName=table, Key={"PK": {"S": partition}, "SK": {"S": sort}}).get("Item")
+
+    def dead_letters(self) -> list[str]:
+        """Take what is in the dead-letter queue: the bodies of at most ten messages."""
+        letters = self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages", [])
+        for letter in letters:
+            self.sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=letter.get("ReceiptHandle", ""))
+        return [letter.get("Body", "") for letter in letters]
+
+
+def make_submissions_table(dynamodb: DynamoDBClient) -> None:
+    """As components/stream_table.py makes it."""
+    dynamodb.create_table(
+        TableName=SUBMISSIONS,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}],
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"} for name in ("PK", "SK", "GSI1PK", "GSI1SK")
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "GSI1",
+                "KeySchema": [
+                    {"AttributeName": "GSI1PK", "KeyType": "HASH"},
+                    {"AttributeName": "GSI1SK", "KeyType": "RANGE"},
+                ],
+                "Projection": {
+                    "ProjectionType": "INCLUDE",
+                    "NonKeyAttributes": [
+                        "tenant_id",
+                        "submission_id",
+                        "form_id",
+                        "status",
+                        "version",
+                        "submitted_at",
+                        "updated_at",
+                        "ttl",
+                    ],
+                },
+            }
+        ],
+    )
+
+
+def make_connections_table(dynamodb: DynamoDBClient) -> None:
+    """As components/websocket_gateway.py makes it."""
+    dynamodb.create_table(
+        TableName=CONNECTIONS,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("PK", "SK")],
+    )

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.config import Config
+
+import broadcast
+import connect
+import message
+from formbridge.aws import CONFIG
+from tests.handlers.builders import (
+    HOUR_S,
+    LambdaContext,
+    connect_event,
+    image,
+    inserted,
+    message_event,
+    modified,
+    record,
+    removed,
+    submission,
+)
+from tests.handlers.server import Answer, LocalServer
+
+if TYPE_CHECKING:
+    from tests.handlers.clock import Clock
+    from tests.handlers.region import Region
+
+ERRORS = {410: "GoneException", 429: "LimitExceededException", 403: "ForbiddenException", 500: "InternalFailure"}
+
+
+class Gateway:
+    """@connections over HTTP; answers 200 unless told for a connection."""
+
+    def __init__(self, serve: Callable[[Answer], LocalServer]) -> None:
+        self.statuses: dict[str, int] = {}
+        self.server = serve(self._answer)
+
+    def _answer(self, method: str, path: str) -> tuple[int, str]:
+        status = self.statuses.get(path.rpartition("/")[2], 200)
+        return status, json.dumps({"__type": ERRORS[status]}) if status in ERRORS else ""
+
+    def posted(self, connection_id: str) -> list[dict[str, Any]]:
+        """The frames that were posted to a connection, whatever became of them."""
+        asked = ("POST", f"/live/@connections/{connection_id}")
+        return [json.loads(body) for method, path, body in self.server.requests if (method, path) == asked]
+
+    @property
+    def closed(self) -> list[str]:
+        return [path.rpartition("/")[2] for method, path, _ in self.server.requests if method == "DELETE"]
+
+
+@pytest.fixture
+def gateway(
+    region: Region, clock: Clock, serve: Callable[[Answer], LocalServer], monkeypatch: pytest.MonkeyPatch
+) -> Gateway:
+    """A gateway that is tried once for each frame: how botocore retries is botocore's affair."""
+    gateway = Gateway(serve)
+    monkeypatch.setenv("MANAGEMENT_ENDPOINT", f"{gateway.server.url}/live")
+    monkeypatch.setattr(
+        broadcast, "CONFIG", CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+    )
+    return gateway
+
+
+def subscribe(clock: Clock, connection_id: str, tenant_id: str = "t_acme", expires_in: int = HOUR_S) -> None:
+    """Connect and subscribe; afterwards a minute has passed, and the connection is no longer young."""
+    connecting = connect_event(tenant_id, connection_id, expires_at=clock.ms // 1000 + expires_in)
+    connect.handler(connecting, LambdaContext())
+    message.handler(message_event({"action": "subscribe", "snapshot": 0}, tenant_id, connection_id), LambdaContext())
+    clock.advance(60_000)
+
+
+def send(*records: dict[str, Any]) -> dict[str, Any]:
+    return broadcast.handler(records, LambdaContext())
+
+
+NO_FAILURES: dict[str, Any] = {"batchItemFailures": []}
+
+
+def test_an_update_reaches_the_dashboards_of_its_tenant_alone(gateway: Gateway, clock: Clock) -> None:
+    for connection_id, tenant_id in [("a", "t_acme"), ("b", "t_acme"), ("c", "t_globex")]:
+        subscribe(clock, connection_id, tenant_id)
+    assert send(inserted(submission("s1"))) == NO_FAILURES
+    for connection_id in ("a", "b"):
+        (frame,) = gateway.posted(connection_id)
+        assert (frame["type"], frame["event"]) == ("submission_update", "insert")
+        assert frame["data"] == submission("s1").current()["data"]
+    assert gateway.posted("c") == []
+
+
+def test_a_burst_is_one_frame(gateway: Gateway, clock: Clock) -> None:
+    subscribe(clock, "a")
+    send(
+        inserted(submission("s1")),
+        modified(submission("s1", version=2)),
+        inserted(submission("s2")),
+        removed(submission("s2")),
+    )
+    (frame,) = gateway.posted("a")
+    assert [(update["event"], update["data"]["version"]) for update in frame["updates"]] == [
+        ("modify", 2),
+        ("remove", 1),
+    ]
+
+
+def test_a_connection_that_has_not_subscribed_gets_nothing(gateway: Gateway) -> None:
+    connect.handler(connect_event("t_acme", "a"), LambdaContext())
+    send(inserted(submission("s1")))
+    assert gateway.server.requests == []
+
+
+def test_a_tenant_without_dashboards_costs_no_post(gateway: Gateway) -> None:
+    assert send(inserted(submission("s1"))) == NO_FAILURES
+    assert gateway.server.requests == []
+
+
+def test_410_removes_the_row(gateway: Gateway, region: Region, clock: Clock) -> None:
+    subscribe(clock, "a")
+    gateway.statuses["a"] = 410
+    assert send(inserted(submission("s1"))) == NO_FAILURES
+    assert region.connection("t_acme", "a") is None
+
+
+def test_410_of_a_connection_that_is_seconds_old_keeps_the_row(gateway: Gateway, region: Region, clock: Clock) -> None:
+    subscribe(clock, "a")
+    clock.advance(-59_000)
+    gateway.statuses["a"] = 410
+    assert send(inserted(submission("s1"))) == NO_FAILURES
+    assert "behind" in (region.connection("t_acme", "a") or {})
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_a_dashboard_that_missed_a_post_is_told_to_resync_by_the_next(
+    gateway: Gateway, region: Region, clock: Clock, status: int
+) -> None:
+    subscribe(clock, "a")
+    gateway.statuses["a"] = status
+    assert send(inserted(submission("s1"))) == NO_FAILURES
+    assert "behind" in (region.connection("t_acme", "a") or {})
+    del gateway.statuses["a"]
+    assert send(inserted(submission("s2"))) == NO_FAILURES
+    missed, resync, update = gateway.posted("a")
+    assert missed["data"]["submission_id"] == "s1"
+    assert resync == {"type": "resync", "reason": "behind"}
+    assert update["data"]["submission_id"] == "s2"
+    assert "behind" not in (region.connection("t_acme", "a") or {})
+
+
+def test_403_fails_the_batch(gateway: Gateway, region: Region, clock: Clock) -> None:
+    subscribe(clock, "a")
+    gateway.statuses["a"] = 403
+    with pytest.raises(Exception, match="ForbiddenException"):
+        send(inserted(submission("s1")))
+    assert region.connection("t_acme", "a") is not None
+
+
+def test_one_dashboards_failure_is_no_other_dashboards(gateway: Gateway, clock: Clock) -> None:
+    for connection_id in ("a", "b", "c"):
+        subscribe(clock, connection_id)
+    gateway.statuses |= {"a": 410, "b": 429}
+    assert send(inserted(submission("s1"))) == NO_FAILURES
+    assert len(gateway.posted("c")) == 1
+
+
+def test_a_dashboard_whose_token_has_expired_is_told_and_closed(gateway: Gateway, region: Region, clock: Clock) -> None:
+    subscribe(clock, "a", expires_in=30)
+    send(inserted(submission("s1")))
+    assert gateway.posted("a") == [{"type": "disconnect", "code": "token_expired", "reconnect": True}]
+    assert gateway.closed == ["a"]
+    assert region.connection("t_acme", "a") is None
+
+
+def test_a_malformed_record_is_given_back_and_the_others_are_posted(
+    gateway: Gateway, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="formbridge")
+    subscribe(clock, "a")
+    broken = image(submission("s2"))
+    del broken["status"]
+    answer = send(inserted(submission("s1"), "r1"), record("INSERT", new=broken, event_id="r2"))
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "r2"}]}
+    assert [frame["data"]["submission_id"] for frame in gateway.posted("a")] == ["s1"]
+    assert {"r2": "status: must be of DynamoDB type S"} in [vars(line).get("reasons") for line in caplog.records]
+
+
+def test_no_frame_carries_a_payload(gateway: Gateway, clock: Clock) -> None:
+    subscribe(clock, "a")
+    send(inserted(submission("s1")))
+    assert not any("ada@example.com" in body for _, _, body in gateway.server.requests)
+
+
+def test_the_outcomes_of_a_batch_are_logged(gateway: Gateway, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    for connection_id in ("a", "b", "c"):
+        subscribe(clock, connection_id)
+    gateway.statuses |= {"a": 410, "b": 429}
+    caplog.clear()
+    send(inserted(submission("s1")))
+    (line,) = (vars(line) for line in caplog.records)
+    assert (line["msg"], line["records"], line["request_id"]) == ("broadcast", 1, "request-1")
+    assert (line["posted"], line["gone"], line["behind"]) == (1, 1, 1)

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import persist
+from formbridge.submission import Submission, SubmissionEvent
+from tests.handlers.builders import NOW, LambdaContext, bus_event, iso, received, updated
+
+if TYPE_CHECKING:
+    from tests.handlers.clock import Clock
+    from tests.handlers.region import Region
+
+A_DAY_S = 24 * 3600
+
+
+def handle(*events: dict[str, Any]) -> None:
+    for event in events:
+        persist.handler(event, LambdaContext())
+
+
+def held(region: Region, submission_id: str = "s1") -> Submission:
+    item = region.item(submission_id)
+    assert item is not None
+    return Submission.from_item(item)
+
+
+def test_a_received_event_is_version_1(region: Region, clock: Clock) -> None:
+    handle(received(event_id="e1", payload={"email": "ada@example.com"}))
+    assert region.item("s1") == {
+        "PK": {"S": "SUB#s1"},
+        "SK": {"S": "META"},
+        "GSI1PK": {"S": "TENANT#t_acme"},
+        "GSI1SK": {"S": "2026-11-22T20:00:00.000Z#s1"},
+        "tenant_id": {"S": "t_acme"},
+        "submission_id": {"S": "s1"},
+        "form_id": {"S": "contact"},
+        "status": {"S": "processing"},
+        "version": {"N": "1"},
+        "submitted_at": {"S": "2026-11-22T19:59:59.000Z"},
+        "updated_at": {"S": "2026-11-22T20:00:00.000Z"},
+        "payload": {"S": '{"email": "ada@example.com"}'},
+        "event_order": {"S": "0#2026-11-22T19:59:59.000Z#e1"},
+        "payload_order": {"S": "0#2026-11-22T19:59:59.000Z#e1"},
+    }
+
+
+def test_the_same_event_twice_is_one_version(region: Region, clock: Clock) -> None:
+    event = received()
+    handle(event)
+    before = region.item("s1")
+    clock.advance(60_000)
+    handle(event)
+    assert region.item("s1") == before
+
+
+def test_an_update_is_the_next_version_at_the_time_of_its_write(region: Region, clock: Clock) -> None:
+    handle(received(payload="p"))
+    clock.advance(60_000)
+    handle(updated(status="completed", updated_at=iso(1)))
+    now = held(region)
+    assert (now.version, now.status, now.updated_at) == (2, "completed", iso(60_000))
+    item = region.item("s1") or {}
+    assert item["GSI1SK"] == {"S": f"{iso(60_000)}#s1"}
+    assert item["payload"] == {"S": '"p"'}
+
+
+def test_an_update_that_does_not_say_when_it_was_submitted_leaves_that_as_it_is(region: Region) -> None:
+    later = updated(status="completed")
+    del later["detail"]["submitted_at"]
+    handle(received(submitted_at=iso(-5000)), later)
+    assert (held(region).status, held(region).submitted_at) == ("completed", iso(-5000))
+
+
+def test_an_update_may_carry_a_new_payload(region: Region) -> None:
+    handle(received(payload="old"), updated(payload="new"))
+    assert (region.item("s1") or {})["payload"] == {"S": '"new"'}
+
+
+def test_an_older_update_that_comes_late_never_wins(region: Region) -> None:
+    handle(received(), updated(status="approved", updated_at=iso(2)), updated(status="in_review", updated_at=iso(1)))
+    assert (held(region).status, held(region).version) == ("approved", 2)
+
+
+def test_a_received_event_that_comes_late_brings_its_payload_and_nothing_else(region: Region, clock: Clock) -> None:
+    late = received(payload="the form", status="processing")
+    handle(updated(status="approved"))
+    clock.advance(60_000)
+    handle(late)
+    assert (held(region).status, held(region).version, held(region).updated_at) == ("approved", 2, iso(60_000))
+    assert (region.item("s1") or {})["payload"] == {"S": '"the form"'}
+    clock.advance(60_000)
+    handle(late)
+    assert (held(region).version, held(region).updated_at) == (2, iso(60_000))
+
+
+def test_an_older_payload_that_comes_late_never_wins(region: Region) -> None:
+    handle(updated(payload="new"), received(payload="old"))
+    assert (region.item("s1") or {})["payload"] == {"S": '"new"'}
+    assert held(region).version == 1
+
+
+def test_another_tenants_submission_is_left_alone_and_the_event_kept_for_a_person(region: Region) -> None:
+    handle(received())
+    before = region.item("s1")
+    intruder = updated(tenant_id="t_globex", status="hacked", payload="x")
+    handle(intruder)
+    assert region.item("s1") == before
+    (letter,) = region.dead_letters()
+    assert json.loads(letter) == {"reason": "submission_id: 's1' is another tenant's", "event": intruder}
+
+
+def test_a_malformed_event_is_kept_whole_with_its_reason(region: Region) -> None:
+    event = received(tenant_id="acme")
+    handle(event)
+    (letter,) = region.dead_letters()
+    reason = "tenant_id: must match t_[A-Za-z0-9_-]{1,64}, got 'acme'"
+    assert json.loads(letter) == {"reason": reason, "event": event}
+    assert region.item("s1") is None
+
+
+def test_a_good_event_leaves_no_dead_letter(region: Region) -> None:
+    handle(received(), updated())
+    assert region.dead_letters() == []
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        received(payload={"email": "secret@example.com"}),
+        received(payload={"email": "secret@example.com"}, status=5),
+        received(payload={"email": "secret@example.com"}, tenant_id=None),
+        bus_event("submission.received", "secret@example.com"),
+        bus_event("submission.received", ["secret@example.com"]),
+    ],
+    ids=["good", "wrong status", "no tenant", "a text for a detail", "a list for a detail"],
+)
+def test_nothing_of_a_payload_is_logged(
+    region: Region, event: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="formbridge")
+    handle(event)
+    assert caplog.records
+    assert not any("secret@example.com" in str(vars(line)) for line in caplog.records)
+
+
+def test_what_became_of_an_event_is_logged_with_its_ids(region: Region, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="formbridge")
+    event = received(event_id="e1")
+    handle(event, event)
+    written, stale = (vars(line) for line in caplog.records)
+    assert (written["event_id"], written["tenant_id"], written["submission_id"]) == ("e1", "t_acme", "s1")
+    assert (written["result"], stale["result"]) == ("written", "stale")
+
+
+def test_a_submission_is_kept_for_ever_unless_told(region: Region) -> None:
+    handle(received())
+    assert "ttl" not in (region.item("s1") or {})
+
+
+def test_a_submission_expires_the_retention_time_after_its_last_change(
+    region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETENTION_DAYS", "30")
+    handle(received())
+    assert held(region).expires_at == NOW // 1000 + 30 * A_DAY_S
+    clock.advance(5_000)
+    handle(updated())
+    assert held(region).expires_at == NOW // 1000 + 5 + 30 * A_DAY_S
+
+
+def test_a_failure_of_the_table_is_raised_so_that_the_event_is_tried_again(
+    region: Region, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TABLE_NAME", "another")
+    with pytest.raises(Exception, match="ResourceNotFoundException"):
+        handle(received())
+    assert region.dead_letters() == []
+
+
+# --- Any order, any duplicates --------------------------------------------------------------------------------
+
+STATUSES = st.sampled_from(["in_review", "approved", "rejected", "deleted"])
+PAYLOADS = st.none() | st.integers(0, 9)
+
+
+@st.composite
+def deliveries(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """The events of one submission, in any order and with duplicates."""
+    life = [received(payload="the form")]
+    for moment in range(draw(st.integers(0, 3))):
+        event = updated(status=draw(STATUSES), updated_at=iso(moment // 2))
+        payload = draw(PAYLOADS)
+        life.append(event if payload is None else {**event, "detail": {**event["detail"], "payload": payload}})
+    again = draw(st.lists(st.sampled_from(life), max_size=3))
+    return draw(st.permutations([*life, *again]))
+
+
+# Each example begins with an empty table.
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(deliveries())
+def test_any_order_with_any_duplicates_ends_in_the_same_state(region: Region, delivered: list[dict[str, Any]]) -> None:
+    region.clear()
+    handle(*delivered)
+    ordered = sorted(map(SubmissionEvent.parse, delivered), key=lambda event: event.order)
+    payload = [event.payload for event in ordered if event.payload is not None][-1]
+    item = region.item("s1") or {}
+    assert (item["status"], item["event_order"]) == ({"S": ordered[-1].status}, {"S": ordered[-1].order})
+    assert item["payload"] == {"S": payload}
+    handle(*delivered)
+    assert region.item("s1") == item
+    assert region.dead_letters() == []
