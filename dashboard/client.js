@@ -1,0 +1,338 @@
+// @ts-check
+import { fullJitter } from "./backoff.js";
+import { BEARER_PREFIX, SNAPSHOT_SIZE, SUBPROTOCOL } from "./protocol.js";
+
+/** @typedef {import("./protocol.js").Update} Update */
+/** @typedef {import("./protocol.js").Reply} Reply */
+/** @typedef {import("./protocol.js").ErrorFrame} ErrorFrame */
+/** @typedef {import("./protocol.js").DisconnectFrame} DisconnectFrame */
+
+const OPEN_TIMEOUT_MS = 10_000;
+const REPLY_TIMEOUT_MS = 10_000;
+const DEFAULT_HEARTBEAT_SECONDS = 300;
+/** However busy the connection is: a push acknowledges nothing, so `sync` this long after the last reply. */
+const LONGEST_WITHOUT_REPLY_MS = 30 * 60_000;
+/** A connection that lived shorter counts as one more failed attempt, so that a flapping gateway is spared. */
+const STABLE_AFTER_MS = 30_000;
+/** Without a new sign-in, the gateway would refuse the next connection too. */
+const SIGNED_OUT_CODES = new Set(["token_expired", "revoked"]);
+
+/** What `getToken` throws when the user has to sign in again: the client stops instead of trying on. */
+export class UnauthorizedError extends Error {}
+
+/**
+ * Where the connection stands. `retryAt` is epoch milliseconds; `reason` is a code of the protocol or a few words.
+ *
+ * @typedef {{name: "idle"} | {name: "connecting"} | {name: "live"} | {name: "offline"}
+ *   | {name: "reconnecting", retryAt: number, reason: string}
+ *   | {name: "signed_out", reason: string}
+ *   | {name: "stopped", reason: string}} ConnectionState
+ *
+ * How updates came: `snapshot` replaces the whole view and `more` is the rest of it; `repair` is what a resume or a
+ * sync found; `push` is live.
+ * @typedef {"snapshot" | "more" | "repair" | "push"} Origin
+ *
+ * @typedef {object} Options
+ * @property {string} url The gateway's WebSocket address.
+ * @property {() => Promise<string>} getToken Gives a fresh JWT; called before each connection attempt.
+ * @property {(updates: Update[], origin: Origin) => void} onUpdates
+ * @property {(state: ConnectionState) => void} onState
+ * @property {(error: ErrorFrame) => void} [onError] Each typed error of the gateway; the client acts on it by itself.
+ * @property {typeof WebSocket} [WebSocket]
+ * @property {() => boolean} [isOnline] Default: true.
+ * @property {() => number} [now] Epoch milliseconds.
+ * @property {() => number} [random] In [0, 1).
+ * @property {(callback: () => void, milliseconds: number) => any} [setTimeout]
+ * @property {(timer: any) => void} [clearTimeout]
+ *
+ * The one request under way. `pushes` are the updates that came in before its reply.
+ * @typedef {{id: string, action: "subscribe" | "sync", cursor: string | null, pushes: Update[],
+ *   failures: number, resync: boolean}} Request
+ */
+
+/**
+ * One tenant's subscription over as many connections as it takes. It knows the protocol and nothing of the page:
+ * what it holds is a cursor, never a submission.
+ */
+export class RealtimeClient {
+  /** @type {Required<Options>} */
+  #options;
+  /** @type {ConnectionState} */
+  #state = { name: "idle" };
+  /** @type {WebSocket | null} */
+  #socket = null;
+  /** Rises whenever a connection attempt is given up, so that what still arrives for it is not taken. */
+  #generation = 0;
+  #failures = 0;
+  /** @type {number | null} */
+  #liveSince = null;
+  #heartbeatMs = DEFAULT_HEARTBEAT_SECONDS * 1_000;
+  /**
+   * The cursor of the last reply with `complete: true`; null where there is none to resume from.
+   *
+   * @type {string | null}
+   */
+  #cursor = null;
+  /** @type {Request | null} */
+  #request = null;
+  #lastId = 0;
+  /** @type {Map<string, any>} */
+  #timers = new Map();
+
+  /** @param {Options} options */
+  constructor(options) {
+    this.#options = {
+      WebSocket: globalThis.WebSocket,
+      isOnline: () => true,
+      now: () => Date.now(),
+      random: () => Math.random(),
+      setTimeout: (callback, milliseconds) => globalThis.setTimeout(callback, milliseconds),
+      clearTimeout: (timer) => globalThis.clearTimeout(timer),
+      onError: () => {},
+      ...options,
+    };
+  }
+
+  /** Connects now: the first time, or after `signed_out` or `stopped`, or without waiting for the next retry. */
+  connect() {
+    this.#failures = 0;
+    this.#open();
+  }
+
+  /** Ends it for good; nothing is called back afterwards except `onState` with `idle`. */
+  close() {
+    this.#halt({ name: "idle" });
+  }
+
+  /** The page woke up, became visible or came back online: connect without waiting, or ask what was missed. */
+  wake() {
+    if (this.#state.name === "reconnecting" || this.#state.name === "offline") this.connect();
+    else if (this.#state.name === "live") this.#sync();
+  }
+
+  /** The device lost its network: a socket may not notice for minutes, so it is given up at once. */
+  networkLost() {
+    const { name } = this.#state;
+    if (name === "live" || name === "connecting" || name === "reconnecting") this.#lost("the network was lost");
+  }
+
+  async #open() {
+    this.#detach();
+    const generation = this.#generation;
+    const { isOnline, getToken, WebSocket, url } = this.#options;
+    this.#setState({ name: isOnline() ? "connecting" : "offline" });
+    this.#after("open", OPEN_TIMEOUT_MS, () => this.#lost("the gateway did not answer"));
+    try {
+      const token = await getToken();
+      if (generation !== this.#generation) return;
+      const socket = new WebSocket(url, [SUBPROTOCOL, BEARER_PREFIX + token]);
+      this.#socket = socket;
+      socket.onopen = () => {
+        this.#cancel("open");
+        this.#send("subscribe", this.#cursor);
+      };
+      socket.onmessage = (event) => this.#receive(event.data);
+      socket.onclose = () => this.#lost("the connection was closed");
+    } catch (error) {
+      if (generation !== this.#generation) return;
+      const reason = error instanceof Error ? error.message : String(error);
+      if (error instanceof UnauthorizedError) this.#halt({ name: "signed_out", reason });
+      else this.#lost(reason);
+    }
+  }
+
+  /** Heartbeat, acknowledgment and repair in one. A request under way already does all three. */
+  #sync() {
+    if (this.#request === null) this.#send("sync", this.#cursor);
+  }
+
+  /**
+   * Sends a request; there is one at a time. A `subscribe` without a cursor starts a new view.
+   *
+   * @param {Request["action"]} action
+   * @param {string | null} cursor
+   * @param {Partial<Request>} [refused] The request that this one takes the place of.
+   */
+  #send(action, cursor, { pushes = [], failures = 0, resync = false } = {}) {
+    const id = String(++this.#lastId);
+    this.#request = { id, action, cursor, pushes, failures, resync };
+    this.#after("request", REPLY_TIMEOUT_MS, () => this.#lost("the gateway did not reply"));
+    const resume = cursor === null ? {} : { cursor };
+    const snapshot = action === "subscribe" ? { snapshot: SNAPSHOT_SIZE } : {};
+    this.#socket?.send(JSON.stringify({ action, id, ...resume, ...snapshot }));
+  }
+
+  /** @param {unknown} text */
+  #receive(text) {
+    const frame = parse(text);
+    switch (frame?.type) {
+      case "subscribed":
+      case "synced":
+        if (this.#request && frame.id === this.#request.id) this.#replied(frame, this.#request);
+        break;
+      case "submission_update":
+        this.#pushed([frame]);
+        break;
+      case "submission_updates":
+        this.#pushed(listed(frame.updates));
+        break;
+      case "resync":
+        // A read under way may have passed over what was not posted: it is repeated, not relied on.
+        if (this.#request) this.#request.resync = true;
+        else this.#sync();
+        break;
+      case "disconnect":
+        this.#disconnected(frame);
+        break;
+      case "error":
+        this.#refused(frame);
+        break;
+    }
+    if (this.#state.name === "live") this.#after("heartbeat", this.#heartbeatMs, () => this.#sync());
+  }
+
+  /** @param {Update[]} updates */
+  #pushed(updates) {
+    this.#request?.pushes.push(...updates);
+    this.#options.onUpdates(updates, "push");
+  }
+
+  /**
+   * @param {Reply} reply
+   * @param {Request} request
+   */
+  #replied(reply, request) {
+    this.#cancel("request");
+    this.#request = null;
+    const fresh = (request.action === "subscribe" && request.cursor === null) || reply.recovered === false;
+    if (fresh) {
+      this.#cursor = null;
+      // Pushes may overtake the reply, and its snapshot may have been read before them.
+      this.#options.onUpdates([...listed(reply.updates), ...request.pushes], "snapshot");
+    } else {
+      this.#options.onUpdates(listed(reply.updates), this.#cursor === null ? "more" : "repair");
+    }
+    if (reply.type === "subscribed") {
+      this.#heartbeatMs = heartbeatMs(reply.heartbeat_seconds);
+      this.#liveSince ??= this.#options.now();
+      this.#setState({ name: "live" });
+    }
+    this.#after("reply", LONGEST_WITHOUT_REPLY_MS, () => this.#sync());
+    if (!reply.complete) {
+      this.#send("sync", reply.cursor);
+      return;
+    }
+    this.#cursor = reply.cursor;
+    if (request.resync) this.#sync();
+  }
+
+  /** @param {ErrorFrame} error */
+  #refused(error) {
+    this.#options.onError(error);
+    const request = this.#request;
+    if (error.code === "unauthorized" && !error.retryable) {
+      // Every connection starts with a fresh token: refused before it was live, only signing in again can help.
+      if (this.#state.name === "live") this.#lost(error.code);
+      else this.#halt({ name: "signed_out", reason: error.code });
+    } else if (request === null || error.id !== request.id) {
+      return;
+    } else if (error.code === "bad_cursor" && request.cursor !== null) {
+      this.#cursor = null;
+      this.#send("subscribe", null, request);
+    } else if (error.retryable) {
+      const wait = error.retry_after_ms ?? fullJitter(request.failures, this.#options.random);
+      const again = { ...request, failures: request.failures + 1 };
+      this.#after("request", wait, () => this.#send(request.action, request.cursor, again));
+    } else if (request.action === "subscribe") {
+      this.#halt({ name: "stopped", reason: error.code });
+    } else {
+      this.#lost(error.code);
+    }
+  }
+
+  /** @param {DisconnectFrame} frame */
+  #disconnected({ code, reconnect }) {
+    if (reconnect !== false) this.#lost(code);
+    else this.#halt({ name: SIGNED_OUT_CODES.has(code) ? "signed_out" : "stopped", reason: code });
+  }
+
+  /** @param {string} reason */
+  #lost(reason) {
+    const { now, random, isOnline } = this.#options;
+    if (this.#liveSince !== null && now() - this.#liveSince >= STABLE_AFTER_MS) this.#failures = 0;
+    this.#detach();
+    const wait = fullJitter(this.#failures++, random);
+    this.#setState(isOnline() ? { name: "reconnecting", retryAt: now() + wait, reason } : { name: "offline" });
+    this.#after("retry", wait, () => this.#open());
+  }
+
+  /** @param {ConnectionState} state */
+  #halt(state) {
+    this.#detach();
+    this.#setState(state);
+  }
+
+  /** Lets go of the present connection or attempt. Closing can take minutes on a dead network: nobody waits for it. */
+  #detach() {
+    this.#generation += 1;
+    for (const name of this.#timers.keys()) this.#cancel(name);
+    this.#request = null;
+    this.#liveSince = null;
+    const socket = this.#socket;
+    this.#socket = null;
+    if (socket === null) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  /** @param {ConnectionState} state */
+  #setState(state) {
+    this.#state = state;
+    this.#options.onState(state);
+  }
+
+  /**
+   * One timer a name: setting it again starts it anew.
+   *
+   * @param {"open" | "request" | "heartbeat" | "reply" | "retry"} name
+   * @param {number} milliseconds
+   * @param {() => void} callback
+   */
+  #after(name, milliseconds, callback) {
+    this.#cancel(name);
+    this.#timers.set(name, this.#options.setTimeout(callback, milliseconds));
+  }
+
+  /** @param {string} name */
+  #cancel(name) {
+    this.#options.clearTimeout(this.#timers.get(name));
+    this.#timers.delete(name);
+  }
+}
+
+/**
+ * @param {unknown} text
+ * @returns {any} The frame, or null for what is no JSON object.
+ */
+function parse(text) {
+  try {
+    const frame = JSON.parse(String(text));
+    return frame !== null && typeof frame === "object" ? frame : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {unknown} updates
+ * @returns {Update[]}
+ */
+function listed(updates) {
+  return Array.isArray(updates) ? updates : [];
+}
+
+/** @param {unknown} seconds */
+function heartbeatMs(seconds) {
+  const valid = typeof seconds === "number" && seconds > 0 ? seconds : DEFAULT_HEARTBEAT_SECONDS;
+  return Math.min(valid * 1_000, LONGEST_WITHOUT_REPLY_MS);
+}

@@ -1,0 +1,117 @@
+// @ts-check
+import { byId, find, setText } from "./dom.js";
+import { ago, counted, fullTime } from "./format.js";
+
+/** @typedef {import("./protocol.js").Submission} Submission */
+/** @typedef {{element: HTMLElement, submission: Submission | null}} Row */
+
+/** Rows shown at once; each press of "Show more" adds as many. */
+const PAGE = 500;
+
+/** The table of submissions. Rows are kept by id and touched only where something changed, so focus stays put. */
+export class SubmissionList {
+  #section = byId("submissions", HTMLElement);
+  #table = byId("table", HTMLTableElement);
+  #body = byId("rows", HTMLTableSectionElement);
+  #empty = byId("empty", HTMLDivElement);
+  #more = byId("more", HTMLButtonElement);
+  #template = byId("row-template", HTMLTemplateElement);
+  #limit = PAGE;
+  /** @type {Map<string, Row>} */
+  #rows = new Map();
+
+  /** @param {() => void} onShowMore */
+  constructor(onShowMore) {
+    this.#more.addEventListener("click", () => {
+      this.#limit += PAGE;
+      onShowMore();
+    });
+  }
+
+  /** Starts over for another tenant. */
+  showLoading() {
+    this.#limit = PAGE;
+    this.render([], new Set(), 0);
+    this.#describeEmpty("Loading submissions", "The newest ones appear as soon as the gateway answers.");
+  }
+
+  /**
+   * @param {Submission[]} submissions Newest first.
+   * @param {Set<string>} arrived Ids of those that came in live since the last call.
+   * @param {number} now Epoch milliseconds.
+   */
+  render(submissions, arrived, now) {
+    const shown = submissions.slice(0, this.#limit);
+    this.#removeAllBut(new Set(shown.map(({ submission_id }) => submission_id)));
+    let next = this.#body.firstElementChild;
+    for (const submission of shown) {
+      const { element } = this.#row(submission, arrived);
+      if (element === next) next = next.nextElementSibling;
+      else this.#body.insertBefore(element, next);
+      setText(find(element, "time", HTMLTimeElement), ago(submission.submitted_at, now));
+    }
+    const hidden = submissions.length - shown.length;
+    this.#more.hidden = hidden === 0;
+    setText(this.#more, `Show more (${counted(hidden, "submission")} below)`);
+    this.#table.hidden = submissions.length === 0;
+    this.#empty.hidden = submissions.length > 0;
+    this.#describeEmpty("No submissions yet", "Send one with the form. It appears here without a reload.");
+  }
+
+  /** @param {Set<string>} ids */
+  #removeAllBut(ids) {
+    for (const [id, { element }] of this.#rows) {
+      if (ids.has(id)) continue;
+      if (element.contains(document.activeElement)) this.#section.focus({ preventScroll: true });
+      element.remove();
+      this.#rows.delete(id);
+    }
+  }
+
+  /**
+   * @param {Submission} submission
+   * @param {Set<string>} arrived
+   * @returns {Row} The submission's row, made or brought up to date.
+   */
+  #row(submission, arrived) {
+    const id = submission.submission_id;
+    const row = this.#rows.get(id) ?? this.#newRow(id, arrived.has(id));
+    if (row.submission === submission) return row;
+    row.submission = submission;
+    const { form_id, status, submitted_at } = submission;
+    setText(find(row.element, ".form-id", HTMLTableCellElement), form_id);
+    setText(find(row.element, ".submission-id", HTMLTableCellElement), id);
+    const button = find(row.element, ".status", HTMLButtonElement);
+    setText(button, status);
+    button.dataset.status = status;
+    button.setAttribute("aria-label", `Status of ${id}: ${status}. Change it`);
+    const time = find(row.element, "time", HTMLTimeElement);
+    time.dateTime = submitted_at;
+    time.title = fullTime(submitted_at);
+    return row;
+  }
+
+  /**
+   * @param {string} id
+   * @param {boolean} arrived
+   * @returns {Row}
+   */
+  #newRow(id, arrived) {
+    const copy = document.importNode(this.#template.content, true);
+    const element = find(copy, "tr", HTMLTableRowElement);
+    element.dataset.submissionId = id;
+    element.classList.toggle("arrived", arrived);
+    const row = { element, submission: null };
+    this.#rows.set(id, row);
+    return row;
+  }
+
+  /**
+   * @param {string} title
+   * @param {string} text
+   */
+  #describeEmpty(title, text) {
+    setText(byId("empty-title", HTMLParagraphElement), title);
+    setText(byId("empty-text", HTMLParagraphElement), text);
+  }
+}
