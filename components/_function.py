@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from ._iam import Statement, policy_document, trust_policy
-from ._packaging import handler_archive
+from ._packaging import DEFAULT_PACKAGE_FOR, handler_archive
 from ._tags import Tags
 
 RUNTIME = "python3.13"
@@ -28,7 +28,7 @@ class HandlerFunction(pulumi.ComponentResource):
         *,
         environment: Mapping[str, pulumi.Input[str]],
         statements: Sequence[Statement],
-        package_for: str = "lambda",
+        package_for: str = DEFAULT_PACKAGE_FOR,
         with_dependencies: bool = False,
         timeout_seconds: int = 10,
         memory_mb: int = 256,
@@ -69,5 +69,4 @@ class HandlerFunction(pulumi.ComponentResource):
         self.arn = function.arn
         self.name = function.name
         self.invoke_arn = function.invoke_arn
-        self.role_name = role.name
         self.register_outputs({"arn": self.arn, "name": self.name, "invoke_arn": self.invoke_arn})

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pulumi
 
+DEFAULT_PACKAGE_FOR = "lambda"
 HANDLERS = Path(__file__).resolve().parent.parent / "handlers"
 BUILD = Path(__file__).resolve().parent.parent / ".build"
 
@@ -40,7 +41,8 @@ def handler_archive(entry_point: str, package_for: str, *, with_dependencies: bo
         ValueError: `package_for` is neither `lambda` nor `host`.
         PackagingError: the dependencies could not be built.
     """
-    check_platform(package_for)
+    if package_for not in PLATFORMS:
+        raise ValueError(f"package_for: must be one of {', '.join(PLATFORMS)}, got {package_for!r}")
     files = {f"{entry_point}.py": HANDLERS / f"{entry_point}.py", **_files(HANDLERS, "formbridge/**/*.py")}
     if with_dependencies:
         files |= _files(dependencies(package_for), "**/*")
@@ -48,16 +50,6 @@ def handler_archive(entry_point: str, package_for: str, *, with_dependencies: bo
         name: pulumi.FileAsset(str(path)) for name, path in sorted(files.items())
     }
     return pulumi.AssetArchive(assets)
-
-
-def check_platform(package_for: str) -> None:
-    """Refuse a machine that there is no packaging for.
-
-    Raises:
-        ValueError: `package_for` is neither `lambda` nor `host`.
-    """
-    if package_for not in PLATFORMS:
-        raise ValueError(f"package_for: must be one of {', '.join(PLATFORMS)}, got {package_for!r}")
 
 
 def dependencies(package_for: str) -> Path:

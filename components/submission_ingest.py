@@ -9,6 +9,7 @@ import pulumi_aws as aws
 from ._dead_letters import dead_letter_queue
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
 from ._iam import Statement, queue_policy
+from ._packaging import DEFAULT_PACKAGE_FOR
 from ._tags import Tags
 
 EVENT_PATTERN = {
@@ -82,7 +83,7 @@ class SubmissionIngest(pulumi.ComponentResource):
                 Statement(["dynamodb:UpdateItem"], [table_arn]),
                 Statement(["sqs:SendMessage"], [dead_letters.arn]),
             ],
-            package_for=args.get("package_for", "lambda"),
+            package_for=args.get("package_for", DEFAULT_PACKAGE_FOR),
             log_retention_days=args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS),
             tags=tags,
             opts=own,

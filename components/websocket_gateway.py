@@ -9,6 +9,7 @@ import pulumi_aws as aws
 
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
 from ._iam import Statement
+from ._packaging import DEFAULT_PACKAGE_FOR
 from ._tags import Tags
 
 STAGE = "live"
@@ -208,7 +209,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             entry_point,
             environment=environment,
             statements=statements,
-            package_for=self._args.get("package_for", "lambda"),
+            package_for=self._args.get("package_for", DEFAULT_PACKAGE_FOR),
             with_dependencies=with_dependencies,
             timeout_seconds=timeout_seconds,
             memory_mb=memory_mb,

@@ -9,14 +9,8 @@ from typing import Any
 from jwt import PyJWKClient
 
 from formbridge import settings
-from formbridge.authentication import (
-    Forbidden,
-    TokenVerifier,
-    Unauthorized,
-    bearer_token,
-    check_origin,
-    policy,
-)
+from formbridge.authentication import TokenVerifier
+from formbridge.handshake import Forbidden, Unauthorized, bearer_token, check_origin, policy
 from formbridge.logs import correlation, log
 
 

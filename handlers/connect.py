@@ -9,9 +9,9 @@ from typing import Any
 import boto3
 
 from formbridge import protocol, settings, timestamps
-from formbridge.authentication import offered_subprotocols
 from formbridge.aws import CONFIG
-from formbridge.fanout import Connection
+from formbridge.connection import Connection
+from formbridge.handshake import offered_subprotocols
 from formbridge.logs import correlation, log, log_failures
 from formbridge.registry import Registry
 

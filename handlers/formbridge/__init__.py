@@ -1,2 +1,5 @@
-"""What the Lambdas think with: a pure core (`submission`, `protocol`, `cursor`, `authentication`, `session`,
-`fanout`, `filters`) and the adapters that touch AWS (`submissions`, `registry`, `posting`, `dead_letters`)."""
+"""What the Lambdas think with.
+
+A pure core (`submission`, `protocol`, `cursor`, `handshake`, `authentication`, `session`, `fanout`), and the adapters
+that touch AWS (`submissions`, `registry`, `posting`, `dead_letters`). `filters` so far serves the local pipe alone.
+"""

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Final, Protocol
 
 from . import protocol, timestamps
+from .connection import Connection
 from .cursor import Cursor
 from .submission import EventName, MalformedItem, Submission, Update
 
@@ -24,20 +25,6 @@ class Outcome(Enum):
     POSTED = "posted"
     GONE = "gone"
     BEHIND = "behind"
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """A row of the connections table."""
-
-    tenant_id: str
-    connection_id: str
-    connected_at: int
-    """Epoch milliseconds."""
-    expires_at: int
-    """When its token expires, in epoch seconds."""
-    behind: int | None = None
-    """Since when it has missed a post, in epoch milliseconds; None: it has missed none."""
 
 
 class Connections(Protocol):
@@ -102,11 +89,11 @@ def _update(record: Mapping[str, Any]) -> Update:
 
 def frames(tenant_id: str, updates: Sequence[Update], now_ms: int) -> Iterator[str]:
     """The fewest frames of at most 32 KB, what API Gateway bills as one message, that carry `updates`."""
-    room = protocol.MAX_PUSH_BYTES - 512
+    room = protocol.MAX_PUSH_BYTES - protocol.PUSH_ENVELOPE_BYTES
     part: list[Update] = []
     size = 0
     for update in updates:
-        length = len(protocol.encode(update).encode()) + 1
+        length = protocol.size(update)
         if part and size + length > room:
             yield _frame(tenant_id, part, now_ms)
             part, size = [], 0

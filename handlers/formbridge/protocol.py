@@ -20,6 +20,10 @@ MAX_REPLY_BYTES: Final = 128 * 1024
 """API Gateway's limit for a message."""
 MAX_PUSH_BYTES: Final = 32 * 1024
 """API Gateway bills a message by every 32 KB begun."""
+PUSH_ENVELOPE_BYTES: Final = 512
+"""More than a push needs beside its updates."""
+REPLY_ENVELOPE_BYTES: Final = 1280
+"""More than a reply needs beside its updates: the `id` that it echoes may take 12 bytes a character."""
 
 ErrorCode = Literal[
     "bad_request",
@@ -128,6 +132,11 @@ def _snapshot(fields: Mapping[str, object], request_id: str | None) -> int:
 def encode(frame: Mapping[str, Any]) -> str:
     """A frame as it goes over the wire."""
     return json.dumps(frame, separators=(",", ":"))
+
+
+def size(update: Update) -> int:
+    """The bytes that an update takes in a frame of several."""
+    return len(encode(update).encode()) + 1
 
 
 def reply(kind: str, request_id: str | None, **fields: object) -> Frame:

@@ -13,9 +13,6 @@ from .submission import Submission, Update
 PAGE_ITEMS = 500
 """Submissions that one reply to a resume looks at."""
 
-REPLY_ROOM_BYTES = 1024
-"""What a reply needs beside its updates."""
-
 
 class Page(NamedTuple):
     """A stretch of a tenant's submissions, in GSI1's order."""
@@ -116,7 +113,7 @@ class Session:
     def _resume(self, cursor: Cursor) -> dict[str, object]:
         started = self.now_ms() if cursor.scan_started_ms is None else cursor.scan_started_ms
         page = self.submissions.changed_since(self.tenant_id, cursor.position, PAGE_ITEMS)
-        sent = _fitting(page.submissions, protocol.MAX_REPLY_BYTES - REPLY_ROOM_BYTES)
+        sent = _fitting(page.submissions, protocol.MAX_REPLY_BYTES - protocol.REPLY_ENVELOPE_BYTES)
         if page.more or len(sent) < len(page.submissions):
             last = page.submissions[len(sent) - 1]
             reached = Cursor(self.tenant_id, f"{last.updated_at}#{last.submission_id}", started)
@@ -136,7 +133,7 @@ def _fitting(submissions: Sequence[Submission], room: int) -> list[Update]:
     updates: list[Update] = []
     for submission in submissions:
         update = submission.current()
-        room -= len(protocol.encode(update).encode()) + 1
+        room -= protocol.size(update)
         if room < 0 and updates:
             break
         updates.append(update)

@@ -1,4 +1,4 @@
-"""What a Lambda takes from its environment, checked when it starts."""
+"""What a Lambda takes from its environment, checked when it is first read."""
 
 from __future__ import annotations
 

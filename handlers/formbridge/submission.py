@@ -9,7 +9,7 @@ from re import Pattern
 from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, TypedDict, cast
 
 from . import timestamps
-from .identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, quoted
+from .identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, problem, quoted
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -138,8 +138,8 @@ class Submission:
             MalformedItem: an attribute is missing or of another type.
         """
         tenant_id = _attribute(item, "tenant_id", "S")
-        if not TENANT_ID.fullmatch(tenant_id):
-            raise MalformedItem(f"tenant_id: must match {TENANT_ID.pattern}, got {quoted(tenant_id)}")
+        if wrong := problem("tenant_id", TENANT_ID, tenant_id):
+            raise MalformedItem(wrong)
         return cls(
             tenant_id=tenant_id,
             submission_id=_attribute(item, "submission_id", "S"),
@@ -185,8 +185,8 @@ def _shaped(fields: Mapping[str, object], name: str, shape: Pattern[str], defaul
     if default is not None and name not in fields:
         return default
     value = _text(fields, name)
-    if not shape.fullmatch(value):
-        raise MalformedEvent(f"{name}: must match {shape.pattern}, got {quoted(value)}")
+    if wrong := problem(name, shape, value):
+        raise MalformedEvent(wrong)
     return value
 
 

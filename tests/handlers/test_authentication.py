@@ -8,16 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.authentication import (
-    Forbidden,
-    Identity,
-    TokenVerifier,
-    Unauthorized,
-    bearer_token,
-    check_origin,
-    offered_subprotocols,
-    policy,
-)
+from formbridge.authentication import Identity, TokenVerifier
+from formbridge.handshake import Forbidden, Unauthorized
 from tests.handlers import issuer
 from tests.handlers.issuer import AUDIENCE, CLAIM, ISSUER, KeysInMemory, claims, token
 
@@ -96,6 +88,15 @@ def test_keys_that_cannot_be_fetched_are_not_the_clients_fault() -> None:
         TokenVerifier(ISSUER, AUDIENCE, CLAIM, nowhere).verify(token())
 
 
+def test_an_issuer_that_answers_no_key_set_is_not_the_clients_fault() -> None:
+    class NoKeys(jwt.PyJWKClient):
+        def fetch_data(self) -> object:
+            return {"message": "not found"}
+
+    with pytest.raises(jwt.PyJWTError):
+        TokenVerifier(ISSUER, AUDIENCE, CLAIM, NoKeys("http://127.0.0.1:1/jwks.json")).verify(token())
+
+
 # --- The tenant -----------------------------------------------------------------------------------------------
 
 
@@ -149,91 +150,3 @@ def test_a_tenant_that_the_token_does_not_grant_is_forbidden(wanted: str) -> Non
 def test_without_a_name_a_token_of_none_or_several_tenants_is_forbidden(tenants: tuple[str, ...]) -> None:
     with pytest.raises(Forbidden, match=rf"^the token grants {len(tenants)} tenants"):
         identity(*tenants).choose_tenant(None)
-
-
-# --- The handshake --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Sec-WebSocket-Protocol": "formbridge.v1, bearer.THE.JWT.x"},
-        {"Sec-WebSocket-Protocol": "bearer.THE.JWT.x,formbridge.v1"},
-        {"sec-websocket-protocol": " bearer.THE.JWT.x "},
-        {"SEC-WEBSOCKET-PROTOCOL": "bearer.THE.JWT.x"},
-        {"Authorization": "Bearer THE.JWT.x"},
-        {"authorization": "bearer THE.JWT.x "},
-        {"Sec-WebSocket-Protocol": "formbridge.v1", "Authorization": "Bearer THE.JWT.x"},
-        {"Sec-WebSocket-Protocol": "bearer.THE.JWT.x", "Authorization": "Bearer ANOTHER"},
-    ],
-    ids=str,
-)
-def test_the_token_is_in_the_subprotocols_or_the_authorization_header(headers: dict[str, str]) -> None:
-    assert bearer_token(headers) == "THE.JWT.x"
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"Sec-WebSocket-Protocol": "formbridge.v1"},
-        {"Sec-WebSocket-Protocol": ""},
-        {"Sec-WebSocket-Protocol": "bearer"},
-        {"Authorization": ""},
-        {"Authorization": "Bearer"},
-        {"Authorization": "Bearer  "},
-        {"Authorization": "Basic dXNlcjpwYXNz"},
-        {"Authorization": "THE.JWT.x"},
-        {"Cookie": "bearer.THE.JWT.x"},
-    ],
-    ids=str,
-)
-def test_a_handshake_without_a_token_is_unauthorized(headers: dict[str, str]) -> None:
-    with pytest.raises(Unauthorized, match=r"^no token$"):
-        bearer_token(headers)
-
-
-def test_offered_subprotocols_are_in_their_order() -> None:
-    assert offered_subprotocols({"Sec-Websocket-Protocol": "formbridge.v1 , b,,a"}) == ["formbridge.v1", "b", "a"]
-    assert offered_subprotocols({}) == []
-
-
-@pytest.mark.parametrize(
-    ("headers", "allowed"),
-    [
-        ({"Origin": "https://app.example"}, ["https://app.example"]),
-        ({"origin": "https://app.example"}, ["https://other.example", "https://app.example"]),
-        ({"Origin": "https://anything.example"}, []),
-        ({}, ["https://app.example"]),
-    ],
-    ids=str,
-)
-def test_a_page_that_may_connect(headers: dict[str, str], allowed: list[str]) -> None:
-    check_origin(headers, allowed)
-
-
-@pytest.mark.parametrize(
-    "origin",
-    [
-        "https://evil.example",
-        "http://app.example",
-        "https://app.example.evil.example",
-        "https://app.example:8443",
-        "null",
-        "",
-    ],
-)
-def test_a_page_that_is_not_on_the_list_is_forbidden(origin: str) -> None:
-    with pytest.raises(Forbidden, match=r"^Origin: "):
-        check_origin({"origin": origin}, ["https://app.example"])
-
-
-def test_a_policy_is_as_api_gateway_wants_it() -> None:
-    assert policy("user-1", "Allow", "arn:x", {"tenant_id": "t_acme"}) == {
-        "principalId": "user-1",
-        "policyDocument": {
-            "Version": "2012-10-17",
-            "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": "arn:x"}],
-        },
-        "context": {"tenant_id": "t_acme"},
-    }

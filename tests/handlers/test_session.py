@@ -379,3 +379,11 @@ def test_an_unknown_action_is_refused(world: World) -> None:
 )
 def test_nothing_that_a_client_sends_raises(body: str) -> None:
     assert World().session.answer(body)["type"] in {"subscribed", "synced", "unsubscribed", "pong", "error"}
+
+
+def test_a_page_with_the_longest_request_id_is_one_frame(world: World) -> None:
+    world.subscribed()
+    world.submissions.put(*(submission(f"s{n:04}", form_id="f" * 64) for n in range(400)))
+    first = world.ask("sync", id="\N{WAVING HAND SIGN}" * 64, cursor=cursor(iso(-1)))
+    assert not first["complete"]
+    assert len(protocol.encode(first).encode()) <= MAX_FRAME_BYTES

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+
+from formbridge.handshake import Forbidden, Unauthorized, bearer_token, check_origin, offered_subprotocols, policy
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-WebSocket-Protocol": "formbridge.v1, bearer.THE.JWT.x"},
+        {"Sec-WebSocket-Protocol": "bearer.THE.JWT.x,formbridge.v1"},
+        {"sec-websocket-protocol": " bearer.THE.JWT.x "},
+        {"SEC-WEBSOCKET-PROTOCOL": "bearer.THE.JWT.x"},
+        {"Authorization": "Bearer THE.JWT.x"},
+        {"authorization": "bearer THE.JWT.x "},
+        {"Sec-WebSocket-Protocol": "formbridge.v1", "Authorization": "Bearer THE.JWT.x"},
+        {"Sec-WebSocket-Protocol": "bearer.THE.JWT.x", "Authorization": "Bearer ANOTHER"},
+    ],
+    ids=str,
+)
+def test_the_token_is_in_the_subprotocols_or_the_authorization_header(headers: dict[str, str]) -> None:
+    assert bearer_token(headers) == "THE.JWT.x"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-WebSocket-Protocol": "formbridge.v1"},
+        {"Sec-WebSocket-Protocol": ""},
+        {"Sec-WebSocket-Protocol": "bearer"},
+        {"Authorization": ""},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer  "},
+        {"Authorization": "Basic dXNlcjpwYXNz"},
+        {"Authorization": "THE.JWT.x"},
+        {"Cookie": "bearer.THE.JWT.x"},
+    ],
+    ids=str,
+)
+def test_a_handshake_without_a_token_is_unauthorized(headers: dict[str, str]) -> None:
+    with pytest.raises(Unauthorized, match=r"^no token$"):
+        bearer_token(headers)
+
+
+def test_offered_subprotocols_are_in_their_order() -> None:
+    assert offered_subprotocols({"Sec-Websocket-Protocol": "formbridge.v1 , b,,a"}) == ["formbridge.v1", "b", "a"]
+    assert offered_subprotocols({}) == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "allowed"),
+    [
+        ({"Origin": "https://app.example"}, ["https://app.example"]),
+        ({"origin": "https://app.example"}, ["https://other.example", "https://app.example"]),
+        ({"Origin": "https://anything.example"}, []),
+        ({}, ["https://app.example"]),
+    ],
+    ids=str,
+)
+def test_a_page_that_may_connect(headers: dict[str, str], allowed: list[str]) -> None:
+    check_origin(headers, allowed)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example",
+        "http://app.example",
+        "https://app.example.evil.example",
+        "https://app.example:8443",
+        "null",
+        "",
+    ],
+)
+def test_a_page_that_is_not_on_the_list_is_forbidden(origin: str) -> None:
+    with pytest.raises(Forbidden, match=r"^Origin: "):
+        check_origin({"origin": origin}, ["https://app.example"])
+
+
+def test_a_policy_is_as_api_gateway_wants_it() -> None:
+    assert policy("user-1", "Allow", "arn:x", {"tenant_id": "t_acme"}) == {
+        "principalId": "user-1",
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": "arn:x"}],
+        },
+        "context": {"tenant_id": "t_acme"},
+    }
