@@ -21,14 +21,15 @@ class ApiGatewayLogRoleArgs(TypedDict):
 class ApiGatewayLogRole(pulumi.ComponentResource):
     """Lets API Gateway write logs. A WebSocket stage with an access log is refused in an account without it.
 
-    It is a setting of the account in a region, not of one API: let one stack make it.
+    It is a setting of the account in a region, not of one API: let one stack make it. It stays when that stack goes.
     """
 
     role_arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: ApiGatewayLogRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("formbridge:index:ApiGatewayLogRole", name, {}, opts)
-        own = pulumi.ResourceOptions(parent=self)
+        # What the whole account may rest on by now must not go with one stack.
+        own = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
         role = aws.iam.Role(
             f"{name}-role",
             assume_role_policy=trust_policy("apigateway.amazonaws.com"),
@@ -45,7 +46,7 @@ class ApiGatewayLogRole(pulumi.ComponentResource):
             f"{name}-account",
             cloudwatch_role_arn=role.arn,
             # API Gateway tries the role when it is set.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[may_log]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[may_log], retain_on_delete=True),
         )
         self.role_arn = role.arn
         self.register_outputs({"role_arn": self.role_arn})

@@ -50,6 +50,9 @@ class SubmissionIngest(pulumi.ComponentResource):
     dead_letter_queue_url: pulumi.Output[str]
 
     def __init__(self, name: str, args: SubmissionIngestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        retention_days = args.get("retention_days", 0)
+        if retention_days < 0:
+            raise ValueError(f"retention_days: must be 0 or more, got {retention_days!r}")
         super().__init__("formbridge:index:SubmissionIngest", name, {}, opts)
         own = pulumi.ResourceOptions(parent=self)
         tags = args.get("tags")
@@ -77,7 +80,7 @@ class SubmissionIngest(pulumi.ComponentResource):
             environment={
                 "TABLE_NAME": table_arn.apply(lambda arn: arn.split("/")[-1]),
                 "DEAD_LETTER_QUEUE_URL": dead_letters.url,
-                "RETENTION_DAYS": str(args.get("retention_days", 0)),
+                "RETENTION_DAYS": str(retention_days),
             },
             statements=[
                 Statement(["dynamodb:UpdateItem"], [table_arn]),

@@ -5,6 +5,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
+from ._oidc import jwks_url_of
 from ._tags import Tags
 
 TENANT_ATTRIBUTE = "tenant_id"
@@ -54,11 +55,7 @@ class TenantIdentity(pulumi.ComponentResource):
             self.issuer = pulumi.Output.concat("https://", pool.endpoint)
             self.client_id = client.id
         jwks_url = args.get("jwks_url")
-        self.jwks_url = (
-            pulumi.Output.from_input(jwks_url)
-            if jwks_url
-            else pulumi.Output.concat(self.issuer, "/.well-known/jwks.json")
-        )
+        self.jwks_url = pulumi.Output.from_input(jwks_url) if jwks_url else jwks_url_of(self.issuer)
         self.register_outputs({"issuer": self.issuer, "jwks_url": self.jwks_url, "client_id": self.client_id})
 
     def _user_pool(

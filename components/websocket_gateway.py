@@ -9,6 +9,7 @@ import pulumi_aws as aws
 
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
 from ._iam import Statement
+from ._oidc import jwks_url_of
 from ._packaging import DEFAULT_PACKAGE_FOR
 from ._tags import Tags
 
@@ -132,7 +133,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             environment={
                 "ISSUER": issuer,
                 "AUDIENCE": args["audience"],
-                "JWKS_URL": args.get("jwks_url") or pulumi.Output.concat(issuer, "/.well-known/jwks.json"),
+                "JWKS_URL": args.get("jwks_url") or jwks_url_of(issuer),
                 "TENANT_CLAIM": args.get("tenant_claim", DEFAULT_TENANT_CLAIM),
                 "ALLOWED_ORIGINS": " ".join(args.get("allowed_origins", [])),
             },

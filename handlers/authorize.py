@@ -11,7 +11,7 @@ from jwt import PyJWKClient
 from formbridge import settings
 from formbridge.authentication import TokenVerifier
 from formbridge.handshake import Forbidden, Unauthorized, bearer_token, check_origin, policy
-from formbridge.logs import correlation, log
+from formbridge.logs import correlation, log, log_failures
 
 
 @cache
@@ -25,6 +25,16 @@ def verifier() -> TokenVerifier:
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    answer = authorize(event, context)
+    if answer is None:
+        # API Gateway answers 401 to an error of exactly this text, and 500 to any other.
+        raise Exception("Unauthorized")  # noqa: TRY002
+    return answer
+
+
+@log_failures
+def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | None:
+    """The policy of a token that verifies; None where there is none."""
     ids = correlation(event, context)
     headers: Mapping[str, str] = event.get("headers") or {}
     query: Mapping[str, str] = event.get("queryStringParameters") or {}
@@ -32,8 +42,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         identity = verifier().verify(bearer_token(headers))
     except Unauthorized as error:
         log("unauthorized", {**ids, "reason": str(error)})
-        # API Gateway answers 401 to an error of exactly this text, and 500 to any other.
-        raise Exception("Unauthorized") from None  # noqa: TRY002
+        return None
     try:
         check_origin(headers, settings.words("ALLOWED_ORIGINS"))
         tenant_id = identity.choose_tenant(query.get("tenant_id"))

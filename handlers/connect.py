@@ -26,8 +26,12 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     request = event["requestContext"]
     granted = request["authorizer"]
     tenant_id: str = granted["tenant_id"]
-    log(request["routeKey"], {**correlation(event, context), "tenant_id": tenant_id})
-    if request["routeKey"] == "$disconnect":
+    log(request["eventType"], {**correlation(event, context), "tenant_id": tenant_id})
+    if request["eventType"] == "MESSAGE":
+        # A client's frame whose `action` is the name of one of these routes: nothing that connects or disconnects.
+        refusal = protocol.RequestError("unknown_action", f"action: unknown, got {request['routeKey']!r}")
+        return {"statusCode": 200, "body": protocol.encode(protocol.error(refusal))}
+    if request["eventType"] == "DISCONNECT":
         registry().remove(tenant_id, request["connectionId"])
         return {"statusCode": 200}
     registry().add(Connection(tenant_id, request["connectionId"], timestamps.now_ms(), int(granted["expires_at"])))

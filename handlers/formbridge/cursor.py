@@ -16,8 +16,9 @@ from typing import Final
 from . import timestamps
 from .identifiers import SUBMISSION_ID
 
-OVERLAP_MS: Final = 5_000
-"""How far a complete reply's cursor trails the clock: what commits late, or is indexed late, still lies after it."""
+OVERLAP_MS: Final = 15_000
+"""How far a complete reply's cursor trails the clock: what commits late, or is indexed late, still lies after it.
+More than persist's Lambda may run, since `updated_at` is the time at which it began to write."""
 
 MAX_AGE_MS: Final = 24 * 3600 * 1000
 """How far back a cursor resumes; beyond it the client gets a fresh snapshot."""

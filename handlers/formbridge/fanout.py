@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import Any, Final, Protocol
 
 from . import protocol, timestamps
@@ -25,6 +26,10 @@ class Outcome(Enum):
     POSTED = "posted"
     GONE = "gone"
     BEHIND = "behind"
+
+
+Result = Outcome | Exception
+"""Of one connection: how it ended, or why that is not known."""
 
 
 class Connections(Protocol):
@@ -114,7 +119,7 @@ class Broadcaster:
 
     connections: Connections
     poster: Poster
-    map: Callable[[Callable[[Connection], Outcome], Iterable[Connection]], Iterable[Outcome]] = map
+    map: Callable[[Callable[[Connection], Result], Iterable[Connection]], Iterable[Result]] = map
     """How the connections of a tenant are worked through; an executor's `map` posts to many at a time."""
     now_ms: Callable[[], int] = timestamps.now_ms
 
@@ -122,15 +127,27 @@ class Broadcaster:
         """Post every update to every connection of its tenant; how many connections ended in which way.
 
         Raises:
-            Exception: a connection could be neither posted to nor marked; the batch must be sent again.
+            ExceptionGroup: connections could be neither posted to nor marked, while all others were; the batch must be
+                sent again.
         """
+        failures: list[Exception] = []
         totals: Counter[Outcome] = Counter()
         for tenant_id, changes in updates.items():
             texts = list(frames(tenant_id, changes, self.now_ms()))
-            totals.update(
-                self.map(lambda to, texts=texts: self._deliver(to, texts), self.connections.subscribed(tenant_id))
-            )
+            for result in self.map(partial(self._attempt, texts), self.connections.subscribed(tenant_id)):
+                if isinstance(result, Exception):
+                    failures.append(result)
+                else:
+                    totals[result] += 1
+        if failures:
+            raise ExceptionGroup("connections that are not accounted for", failures)
         return totals
+
+    def _attempt(self, texts: Sequence[str], connection: Connection) -> Result:
+        try:
+            return self._deliver(connection, texts)
+        except Exception as error:  # noqa: BLE001 - raised by `send`, once every other connection has had its turn
+            return error
 
     def _deliver(self, connection: Connection, texts: Sequence[str]) -> Outcome:
         now = self.now_ms()

@@ -119,7 +119,9 @@ def _cursor(fields: Mapping[str, object], request_id: str | None) -> str | None:
 
 
 def _snapshot(fields: Mapping[str, object], request_id: str | None) -> int:
-    snapshot = fields.get("snapshot", DEFAULT_SNAPSHOT)
+    snapshot = fields.get("snapshot")
+    if snapshot is None:
+        return DEFAULT_SNAPSHOT
     if isinstance(snapshot, bool) or not isinstance(snapshot, int) or not 0 <= snapshot <= MAX_SNAPSHOT:
         raise RequestError(
             "bad_request",

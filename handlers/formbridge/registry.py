@@ -53,15 +53,15 @@ class Registry:
         """From now on the connection gets no updates; False where it has no row."""
         return self._set_subscribed(tenant_id, connection_id, subscribed=False)
 
-    def is_subscribed(self, tenant_id: str, connection_id: str) -> bool:
-        """Whether the connection has subscribed."""
+    def is_subscribed(self, tenant_id: str, connection_id: str) -> bool | None:
+        """Whether the connection has subscribed; None where it has no row."""
         row = self.client.get_item(
             TableName=self.table_name,
             Key=_key(tenant_id, connection_id),
             ProjectionExpression="subscribed",
             ConsistentRead=True,
         )
-        return row.get("Item", {}).get("subscribed") == {"BOOL": True}
+        return row["Item"].get("subscribed") == {"BOOL": True} if "Item" in row else None
 
     def subscribed(self, tenant_id: str) -> Iterator[Connection]:
         """The tenant's subscribed connections. Read consistently: a subscription counts once it is acknowledged."""

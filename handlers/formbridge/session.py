@@ -27,7 +27,7 @@ class Subscriptions(Protocol):
 
     def subscribe(self, tenant_id: str, connection_id: str) -> bool: ...
     def unsubscribe(self, tenant_id: str, connection_id: str) -> bool: ...
-    def is_subscribed(self, tenant_id: str, connection_id: str) -> bool: ...
+    def is_subscribed(self, tenant_id: str, connection_id: str) -> bool | None: ...
 
 
 class Submissions(Protocol):
@@ -88,7 +88,10 @@ class Session:
 
     def _sync(self, request: protocol.Sync) -> protocol.Frame:
         cursor = Cursor.decode(request.cursor, self.tenant_id)
-        if not self.subscriptions.is_subscribed(self.tenant_id, self.connection_id):
+        subscribed = self.subscriptions.is_subscribed(self.tenant_id, self.connection_id)
+        if subscribed is None:
+            return self._unauthorized(request, "this connection is no longer registered")
+        if not subscribed:
             refusal = protocol.RequestError("bad_request", "action: subscribe before sync", request.request_id)
             return protocol.error(refusal)
         return protocol.reply("synced", request.request_id, **self._view(cursor, protocol.DEFAULT_SNAPSHOT))

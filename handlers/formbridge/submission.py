@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 RECEIVED: Final = "submission.received"
 UPDATED: Final = "submission.updated"
 DEFAULT_STATUS: Final = "processing"
+DELETED: Final = "deleted"
+"""The status of a submission that is to go: a write like any other, that every client sees."""
 
 EventName = Literal["insert", "modify", "remove"]
 MESSAGES: Final[Mapping[EventName, str]] = {
@@ -74,7 +76,7 @@ class SubmissionEvent:
     order: str
     """Where this event stands among the events of its submission. Compared as text: what was received comes
     before every update, updates follow one another by time, and the event's id settles what is left, so that
-    the same events in any order end in the same state."""
+    the last of them wins in whatever order they come."""
 
     @classmethod
     def parse(cls, event: Mapping[str, Any]) -> SubmissionEvent:
@@ -176,8 +178,11 @@ class Submission:
 
 def _text(fields: Mapping[str, object], name: str) -> str:
     value = fields.get(name)
-    if not isinstance(value, str) or not value:
-        raise MalformedEvent(f"{name}: must be a text, got {quoted(value)}")
+    if not isinstance(value, str):
+        # What stands here by mistake may be what a person typed into the form: it goes into no log.
+        raise MalformedEvent(f"{name}: must be a text, got {'nothing' if value is None else type(value).__name__}")
+    if not value:
+        raise MalformedEvent(f"{name}: must not be empty")
     return value
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from . import timestamps
 from .logs import logger
 from .session import Page
-from .submission import MalformedEvent, MalformedItem, Submission, SubmissionEvent
+from .submission import DELETED, MalformedEvent, MalformedItem, Submission, SubmissionEvent
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 INDEX: Final = "GSI1"
 SECONDS_A_DAY: Final = 24 * 3600
+TOMBSTONE_DAYS: Final = 7
+"""How long a deleted submission's row stays: longer than any cursor resumes from, so that every client learns of it."""
+
+Attributes = dict[str, "AttributeValueTypeDef"]
 
 
 class Saved(Enum):
@@ -46,15 +50,12 @@ class SubmissionsTable:
             MalformedEvent: the submission's id is another tenant's.
         """
         updated_at = timestamps.to_iso(now_ms)
-        written: dict[str, AttributeValueTypeDef] = {
+        changed: Attributes = {
             "updated_at": {"S": updated_at},
             "GSI1SK": {"S": f"{updated_at}#{event.submission_id}"},
         }
-        if retention_days:
-            written["ttl"] = {"N": str(now_ms // 1000 + retention_days * SECONDS_A_DAY)}
-        if event.payload is not None:
-            written |= {"payload": {"S": event.payload}, "payload_order": {"S": event.order}}
-        facts: dict[str, AttributeValueTypeDef] = {
+        facts: Attributes = {
+            **changed,
             "tenant_id": {"S": event.tenant_id},
             "submission_id": {"S": event.submission_id},
             "GSI1PK": {"S": _partition(event.tenant_id)},
@@ -63,46 +64,61 @@ class SubmissionsTable:
             "submitted_at": {"S": event.submitted_at},
             "event_order": {"S": event.order},
         }
+        payload: Attributes = {}
+        removed: list[str] = []
+        if event.status == DELETED:
+            # What the form said goes now, and no late event brings it back; that it went stays for a while.
+            payload = {"payload_order": {"S": event.order}}
+            removed = ["payload"]
+            retention_days = TOMBSTONE_DAYS
+        elif event.payload is not None:
+            payload = {"payload": {"S": event.payload}, "payload_order": {"S": event.order}}
+        if retention_days:
+            facts["ttl"] = {"N": str(now_ms // 1000 + retention_days * SECONDS_A_DAY)}
         try:
             self._write(
-                event, facts | written, "attribute_not_exists(PK) OR (tenant_id = :tenant AND event_order < :order)"
+                event,
+                facts | payload,
+                removed if retention_days else [*removed, "ttl"],
+                condition="attribute_not_exists(PK) OR (tenant_id = :tenant AND event_order < :order)",
             )
         except self.client.exceptions.ConditionalCheckFailedException as refused:
             held = refused.response.get("Item", {})
             if held.get("tenant_id") != {"S": event.tenant_id}:
                 raise MalformedEvent(f"submission_id: {event.submission_id!r} is another tenant's") from refused
-            return self._save_late_payload(event, written)
+            return self._save_late(event, changed | payload, removed) if payload else Saved.STALE
         return Saved.WRITTEN
 
-    def _save_late_payload(self, event: SubmissionEvent, written: Mapping[str, AttributeValueTypeDef]) -> Saved:
-        """Of an event that is late the payload still counts: an update may have overtaken the form it updates."""
-        if event.payload is None:
-            return Saved.STALE
+    def _save_late(self, event: SubmissionEvent, payload: Attributes, removed: Sequence[str]) -> Saved:
+        """Of a late event the form's content still counts: an update may have overtaken the form that it updates."""
+        known: Attributes = {"submitted_at": {"S": event.submitted_at}} if event.submitted_at_is_known else {}
         try:
             self._write(
                 event,
-                written,
-                "tenant_id = :tenant AND (attribute_not_exists(payload_order) OR payload_order < :order)",
+                payload | known,
+                removed,
+                condition="tenant_id = :tenant AND (attribute_not_exists(payload_order) OR payload_order < :order)",
             )
         except self.client.exceptions.ConditionalCheckFailedException:
             return Saved.STALE
         return Saved.WRITTEN
 
-    def _write(self, event: SubmissionEvent, attributes: Mapping[str, AttributeValueTypeDef], condition: str) -> None:
+    def _write(self, event: SubmissionEvent, assigned: Attributes, removed: Sequence[str], condition: str) -> None:
         assignments = [
             f"#{name} = if_not_exists(#{name}, :{name})"
             if name == "submitted_at" and not event.submitted_at_is_known
             else f"#{name} = :{name}"
-            for name in attributes
+            for name in assigned
         ]
+        removals = f" REMOVE {', '.join(f'#{name}' for name in removed)}" if removed else ""
         self.client.update_item(
             TableName=self.table_name,
             Key={"PK": {"S": f"SUB#{event.submission_id}"}, "SK": {"S": "META"}},
-            UpdateExpression=f"SET {', '.join(assignments)} ADD version :one",
+            UpdateExpression=f"SET {', '.join(assignments)}{removals} ADD version :one",
             ConditionExpression=condition,
-            ExpressionAttributeNames={f"#{name}": name for name in attributes},
+            ExpressionAttributeNames={f"#{name}": name for name in {*assigned, *removed}},
             ExpressionAttributeValues={
-                **{f":{name}": value for name, value in attributes.items()},
+                **{f":{name}": value for name, value in assigned.items()},
                 ":one": {"N": "1"},
                 ":tenant": {"S": event.tenant_id},
                 ":order": {"S": event.order},
@@ -111,17 +127,17 @@ class SubmissionsTable:
         )
 
     def newest(self, tenant_id: str, limit: int) -> list[Submission]:
-        """The `limit` submissions that changed last, newest first."""
-        return self._read(tenant_id, after="", limit=limit, ascending=False)
+        """The `limit` submissions that changed last, newest first; none that was deleted."""
+        return self._read(tenant_id, after="", limit=limit, ascending=False, deleted=False)
 
     def changed_since(self, tenant_id: str, position: str, limit: int) -> Page:
         """At most `limit` submissions that changed after `position`, a value of GSI1SK, in order."""
-        found = self._read(tenant_id, after=position, limit=limit + 1, ascending=True)
+        found = self._read(tenant_id, after=position, limit=limit + 1, ascending=True, deleted=True)
         return Page(found[:limit], more=len(found) > limit)
 
-    def _read(self, tenant_id: str, *, after: str, limit: int, ascending: bool) -> list[Submission]:
+    def _read(self, tenant_id: str, *, after: str, limit: int, ascending: bool, deleted: bool) -> list[Submission]:
         found: list[Submission] = []
-        for item in self._items(tenant_id, after, limit, ascending):
+        for item in self._items(tenant_id, after, limit, ascending, deleted):
             try:
                 found.append(Submission.from_item(item))
             except MalformedItem as error:
@@ -132,19 +148,20 @@ class SubmissionsTable:
         return found
 
     def _items(
-        self, tenant_id: str, after: str, limit: int, ascending: bool
+        self, tenant_id: str, after: str, limit: int, ascending: bool, deleted: bool
     ) -> Iterator[dict[str, AttributeValueTypeDef]]:
         # DynamoDB deletes what has expired late, by days at times: what is past its time is left out here.
         request: QueryInputTypeDef = {
             "TableName": self.table_name,
             "IndexName": INDEX,
             "KeyConditionExpression": "GSI1PK = :partition AND GSI1SK > :after",
-            "FilterExpression": "attribute_not_exists(#ttl) OR #ttl > :now",
-            "ExpressionAttributeNames": {"#ttl": "ttl"},
+            "FilterExpression": "(attribute_not_exists(#ttl) OR #ttl > :now) AND #status <> :left_out",
+            "ExpressionAttributeNames": {"#ttl": "ttl", "#status": "status"},
             "ExpressionAttributeValues": {
                 ":partition": {"S": _partition(tenant_id)},
                 ":after": {"S": after or " "},  # a key's value cannot be empty; a blank is before every time
                 ":now": {"N": str(timestamps.now_ms() // 1000)},
+                ":left_out": {"S": " " if deleted else DELETED},
             },
             "ScanIndexForward": ascending,
             "Limit": limit,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from components import SUBMISSION_RECORDS, StreamTable
-from handlers.formbridge.filters import matches
+from formbridge.filters import matches
 
 from .harness import Recording, run
 from .provider import arn, physical_name

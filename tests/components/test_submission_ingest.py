@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from components import SubmissionIngest
+from formbridge.cursor import OVERLAP_MS
 
 from .examples import TABLE_ARN
 from .harness import Recording, run
@@ -150,3 +151,12 @@ def test_registers_the_bus_and_the_queue(recording: Recording) -> None:
 def test_refuses_a_machine_that_there_is_no_packaging_for() -> None:
     with pytest.raises(ValueError, match=r"^package_for: must be one of lambda, host, got 'windows'$"):
         run(lambda: SubmissionIngest("ingest", {"table_arn": TABLE_ARN, "package_for": "windows"}))
+
+
+def test_a_cursor_trails_the_clock_by_more_than_the_persist_lambda_may_run(recording: Recording) -> None:
+    assert 1000 * recording.inputs("ingest-persist-function")["timeout"] < OVERLAP_MS
+
+
+def test_a_negative_retention_is_refused_before_any_resource() -> None:
+    with pytest.raises(ValueError, match=r"^retention_days: must be 0 or more, got -1$"):
+        run(lambda: SubmissionIngest("ingest", {"table_arn": TABLE_ARN, "retention_days": -1}))

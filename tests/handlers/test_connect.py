@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 import connect
-from tests.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event, disconnect_event
+from tests.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event, disconnect_event, message_event
 
 if TYPE_CHECKING:
     from tests.handlers.clock import Clock
@@ -61,3 +62,14 @@ def test_a_connection_that_cannot_be_registered_is_refused(region: Region, monke
     monkeypatch.setenv("CONNECTIONS_TABLE_NAME", "another")
     with pytest.raises(Exception, match="ResourceNotFoundException"):
         connect.handler(connect_event(), LambdaContext())
+
+
+@pytest.mark.parametrize("action", ["$connect", "$disconnect"])
+def test_a_frame_named_like_a_route_of_ours_neither_connects_nor_disconnects(region: Region, action: str) -> None:
+    connect.handler(connect_event(), LambdaContext())
+    before = region.connection("t_acme", "conn-1")
+    frame = message_event(f'{{"action":"{action}"}}')
+    frame["requestContext"]["routeKey"] = action
+    reply = json.loads(connect.handler(frame, LambdaContext())["body"])
+    assert (reply["type"], reply["code"]) == ("error", "unknown_action")
+    assert region.connection("t_acme", "conn-1") == before

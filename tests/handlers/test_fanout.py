@@ -277,15 +277,18 @@ def test_a_token_that_is_good_for_another_second_gets_its_update() -> None:
     assert world.posts.sent == {"a": [FRAME]}
 
 
-def test_what_cannot_be_accounted_for_is_raised() -> None:
-    world = Broadcast(connection("a"), connection("b"), a=PermissionError("403"))
-    with pytest.raises(PermissionError):
-        world.send(UPDATE)
+def test_what_cannot_be_accounted_for_is_raised_once_every_other_connection_had_its_turn() -> None:
+    world = Broadcast(connection("a"), connection("b"), connection("c", "t_globex"), a=PermissionError("403"))
+    theirs = submission("s9", tenant_id="t_globex").current()
+    with pytest.raises(ExceptionGroup) as raised:
+        world.send(UPDATE, theirs)
+    assert [repr(error) for error in raised.value.exceptions] == ["PermissionError('403')"]
+    assert world.posts.sent.keys() == {"b", "c"}
 
 
 def test_a_failure_among_many_at_a_time_is_raised_too() -> None:
     world = Broadcast(connection("a"), connection("b"), b=PermissionError("403"))
-    with ThreadPoolExecutor(2) as threads, pytest.raises(PermissionError):
+    with ThreadPoolExecutor(2) as threads, pytest.raises(ExceptionGroup):
         Broadcaster(world.registered, world.posts, map=threads.map, now_ms=lambda: NOW).send({"t_acme": [UPDATE]})
 
 

@@ -183,6 +183,36 @@ def test_a_failure_of_the_table_is_raised_so_that_the_event_is_tried_again(
     assert region.dead_letters() == []
 
 
+def test_a_deleted_submission_loses_its_payload_now_and_its_row_in_a_week(region: Region, clock: Clock) -> None:
+    handle(received(payload="p"), updated(status="deleted", updated_at=iso(1)))
+    assert (held(region).status, held(region).version) == ("deleted", 2)
+    assert held(region).expires_at == NOW // 1000 + 7 * A_DAY_S
+    assert "payload" not in (region.item("s1") or {})
+
+
+def test_a_form_that_comes_after_its_deletion_stays_deleted(region: Region) -> None:
+    handle(updated(status="deleted", updated_at=iso(1)), received(payload="p"))
+    assert held(region).status == "deleted"
+    assert "payload" not in (region.item("s1") or {})
+
+
+def test_what_was_kept_for_a_time_is_kept_for_ever_once_that_is_the_setting(
+    region: Region, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETENTION_DAYS", "30")
+    handle(received())
+    monkeypatch.setenv("RETENTION_DAYS", "0")
+    handle(updated())
+    assert held(region).expires_at is None
+
+
+def test_an_update_that_overtakes_its_form_learns_from_it_when_it_was_submitted(region: Region) -> None:
+    early = updated(status="completed")
+    del early["detail"]["submitted_at"]
+    handle(early, received(submitted_at=iso(-5000), payload="p"))
+    assert (held(region).status, held(region).submitted_at) == ("completed", iso(-5000))
+
+
 # --- Any order, any duplicates --------------------------------------------------------------------------------
 
 STATUSES = st.sampled_from(["in_review", "approved", "rejected", "deleted"])
@@ -208,10 +238,14 @@ def test_any_order_with_any_duplicates_ends_in_the_same_state(region: Region, de
     region.clear()
     handle(*delivered)
     ordered = sorted(map(SubmissionEvent.parse, delivered), key=lambda event: event.order)
-    payload = [event.payload for event in ordered if event.payload is not None][-1]
+    *_, payload = (
+        None if event.status == "deleted" else event.payload
+        for event in ordered
+        if event.payload is not None or event.status == "deleted"
+    )
     item = region.item("s1") or {}
     assert (item["status"], item["event_order"]) == ({"S": ordered[-1].status}, {"S": ordered[-1].order})
-    assert item["payload"] == {"S": payload}
+    assert item.get("payload") == (None if payload is None else {"S": payload})
     handle(*delivered)
     assert region.item("s1") == item
     assert region.dead_letters() == []

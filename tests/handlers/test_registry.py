@@ -65,7 +65,7 @@ def test_subscribing_twice_is_subscribing_once(registry: Registry) -> None:
 def test_a_connection_without_a_row_stays_without_one(region: Region, registry: Registry) -> None:
     assert not registry.subscribe("t_acme", "conn-1")
     assert not registry.unsubscribe("t_acme", "conn-1")
-    assert not registry.is_subscribed("t_acme", "conn-1")
+    assert registry.is_subscribed("t_acme", "conn-1") is None
     registry.mark_behind(connection(), NOW)
     registry.clear_behind(replace(connection(), behind=NOW))
     assert region.connection("t_acme", "conn-1") is None

@@ -38,8 +38,8 @@ class Subscriptions:
         self.on = False
         return self.registered
 
-    def is_subscribed(self, tenant_id: str, connection_id: str) -> bool:
-        return self.registered and self.on
+    def is_subscribed(self, tenant_id: str, connection_id: str) -> bool | None:
+        return self.on if self.registered else None
 
 
 @dataclass
@@ -363,6 +363,12 @@ def test_a_connection_without_a_row_is_unauthorized_and_reads_nothing(world: Wor
     reply = world.ask(action, id="1")
     assert (reply["type"], reply["id"], reply["code"]) == ("error", "1", "unauthorized")
     assert world.calls == [action]
+
+
+def test_a_sync_of_a_connection_without_a_row_is_unauthorized(world: World) -> None:
+    world.subscriptions.registered = False
+    reply = world.ask("sync", id="1", cursor=cursor(iso(-1)))
+    assert (reply["type"], reply["id"], reply["code"]) == ("error", "1", "unauthorized")
 
 
 def test_an_unknown_action_is_refused(world: World) -> None:

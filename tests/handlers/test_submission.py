@@ -121,7 +121,7 @@ def test_the_time_of_an_update_that_is_wrong_is_named(value: object) -> None:
 
 
 def test_an_update_says_its_status() -> None:
-    with pytest.raises(MalformedEvent, match=r"^status: must be a text, got None$"):
+    with pytest.raises(MalformedEvent, match=r"^status: must be a text, got nothing$"):
         SubmissionEvent.parse(changed(updated(), "detail.status", MISSING))
 
 
