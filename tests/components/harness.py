@@ -36,6 +36,8 @@ class Declared:
     dependencies: frozenset[str]
     """URNs: what it was told to depend on, and where its inputs come from."""
     custom: bool
+    retained: bool
+    """Whether it stays when the stack goes."""
     """Whether a provider makes it; if not, it is a component."""
     message: Struct
 
@@ -162,6 +164,7 @@ class _RecordingMonitor(MockMonitor):
             parent=request.parent,
             dependencies=frozenset(request.dependencies),
             custom=request.custom,
+            retained=request.retainOnDelete,
             message=request.object,
         )
         self.recording.resources[urn] = declared

@@ -44,3 +44,11 @@ def test_the_account_gets_the_role_once_it_may_log(recording: Recording) -> None
 
 def test_registers_the_role(recording: Recording) -> None:
     assert recording.registered("api-gateway") == {"role_arn": ROLE_ARN}
+
+
+def test_it_stays_when_its_stack_goes_for_the_whole_account_may_rest_on_it(recording: Recording) -> None:
+    assert {one.name for one in recording.resources.values() if one.custom and one.retained} == {
+        "api-gateway-role",
+        "api-gateway-policy",
+        "api-gateway-account",
+    }

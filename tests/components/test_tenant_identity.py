@@ -102,6 +102,13 @@ def test_the_pools_keys_may_be_read_elsewhere() -> None:
     assert registered["issuer"] == POOL_ISSUER
 
 
+def test_an_issuer_that_ends_in_a_slash_keeps_it_but_not_before_its_keys() -> None:
+    registered = declare({"issuer": f"{ISSUER}/", "audience": AUDIENCE}).registered("identity")
+
+    assert registered["issuer"] == f"{ISSUER}/"
+    assert registered["jwks_url"] == f"{ISSUER}/.well-known/jwks.json"
+
+
 def test_an_issuer_of_ones_own_needs_no_resources() -> None:
     recording = declare({"issuer": ISSUER, "audience": AUDIENCE})
 

@@ -151,7 +151,10 @@ def test_a_key_that_the_issuer_adds_later_is_fetched(jwks: Jwks) -> None:
     assert effect(authorization(token(kid="rsa-2", key="rsa-2"))) == "Allow"
 
 
-def test_keys_that_cannot_be_fetched_are_no_401(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_that_cannot_be_fetched_are_no_401_and_logged_with_the_connection(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("JWKS_URL", "http://127.0.0.1:1/jwks.json")
     with pytest.raises(jwt.PyJWKClientConnectionError):
         authorization(token())
+    assert vars(caplog.records[-1])["connection_id"] == "conn-1"
