@@ -9,8 +9,6 @@ from __future__ import annotations
 import io
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -26,17 +24,19 @@ from rich.table import Table
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from local import stack as stacks
-from local.emulator import client
+from formbridge.protocol import BEARER_PREFIX, SUBPROTOCOL
+from formbridge.submission import RECEIVED
+from local import tokens
+from local.background import running_stack
+from local.bus import Bus, FormSubmission
+from local.emulator import ACCOUNT_ID, client
 from local.stack import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
 
-ROOT = Path(__file__).resolve().parent.parent
 TENANT = "t_bench"
-UP_SECONDS = 120
 FLOOR_FUNCTION = """
 import json, os, time, boto3
 table = boto3.client("dynamodb")
@@ -54,41 +54,24 @@ def main(count: Annotated[int, typer.Option(help="Submissions measured, after te
     """Measure latency on the embedded run, one client, one submission after another."""
     with tempfile.TemporaryDirectory() as directory:
         state = Path(directory)
-        command = [sys.executable, "-m", "local", "up", "--headless", "--state-dir", str(state)]
-        up = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)  # noqa: S603 - our own command
-        try:
-            stack = _wait(up, state)
-            token = subprocess.run(  # noqa: S603 - our own command
-                [sys.executable, "-m", "local", "token", "--tenant", TENANT, "--state-dir", str(state)],
-                cwd=ROOT, check=True, capture_output=True, text=True,
-            ).stdout.strip()  # fmt: skip
+        with running_stack(state, state / "up.log") as stack:
             floor = measure_floor(stack, count)
-            whole = measure_pipeline(stack, token, count)
-        finally:
-            up.terminate()
-            up.wait()
+            whole = measure_pipeline(stack, tokens.mint(stack, state, TENANT), count)
     report(floor, whole)
 
 
 def measure_pipeline(stack: Stack, token: str, count: int) -> list[float]:
     """Milliseconds from before `put_events` until the update is in the client's hands."""
-    events = client("events", stack.endpoint_url, stack.region)
-    protocols = [Subprotocol("formbridge.v1"), Subprotocol(f"bearer.{token}")]
+    bus = Bus(stack)
+    protocols = [Subprotocol(SUBPROTOCOL), Subprotocol(f"{BEARER_PREFIX}{token}")]
     with connect(stack.output("websocket_url"), subprotocols=protocols) as socket:
         socket.send(json.dumps({"action": "subscribe", "snapshot": 0}))
-        assert json.loads(socket.recv())["type"] == "subscribed"
+        reply = json.loads(socket.recv())
+        if reply["type"] != "subscribed":
+            raise SystemExit(f"the gateway took no subscription: {reply}")
 
         def submit(name: str) -> None:
-            events.put_events(
-                Entries=[
-                    {
-                        "EventBusName": stack.output("event_bus_name"),
-                        "Source": "form-bridge",
-                        "DetailType": "submission.received",
-                        "Detail": json.dumps({"tenant_id": TENANT, "submission_id": name, "form_id": "contact"}),
-                    }
-                ]
-            )
+            bus.put(RECEIVED, [FormSubmission(tenant_id=TENANT, submission_id=name, form_id="contact").detail()])
 
         def received(name: str) -> float | None:
             frame = json.loads(socket.recv(30))
@@ -115,7 +98,7 @@ def measure_floor(stack: Stack, count: int) -> list[float]:
     lambdas.create_function(
         FunctionName="bench-floor",
         Runtime="python3.13",
-        Role="arn:aws:iam::000000000000:role/bench",
+        Role=f"arn:aws:iam::{ACCOUNT_ID}:role/bench",
         Handler="floor.handler",
         Code={"ZipFile": archive.getvalue()},
     )
@@ -171,15 +154,6 @@ def report(floor: Sequence[float], whole: Sequence[float]) -> None:
 def _percentiles(values: Sequence[float]) -> tuple[float, float, float]:
     cuts = statistics.quantiles(values, n=100)
     return cuts[49], cuts[94], cuts[98]
-
-
-def _wait(up: subprocess.Popen[bytes], state: Path) -> Stack:
-    deadline = time.monotonic() + UP_SECONDS
-    while not (state / stacks.FILE_NAME).exists():
-        if up.poll() is not None or time.monotonic() > deadline:
-            raise SystemExit("the local stack did not come up")
-        time.sleep(0.1)
-    return stacks.read(state)
 
 
 if __name__ == "__main__":

@@ -13,26 +13,27 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from . import preview as preview_command
-from . import stack as stack_file
-from . import submit as submissions
-from . import tokens
-from . import up as up_command
+from . import stack, tokens
+from .bus import BadSubmission, Bus, BusError
 from .emulator import EmulatorError, local_environment
 from .errors import ConfigError, ProgramError
 from .pipes import PipeError
+from .preview import render
+from .samples import plausible
+from .submit import send
+from .up import DEFAULT_PORT, Options, UpError, run_stack
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 EXPECTED: Final = (
+    BadSubmission,
+    BusError,
     ConfigError,
     EmulatorError,
     PipeError,
     ProgramError,
-    stack_file.StackError,
-    submissions.BadSubmission,
-    submissions.BusError,
+    UpError,
+    stack.StackError,
     tokens.TokenError,
-    up_command.UpError,
 )
 """What a person can put right: shown as its message, without a traceback."""
 
@@ -58,14 +59,13 @@ def up(
     headless: Annotated[bool, typer.Option("--headless", help="Open no browser.")] = False,
     port: Annotated[
         int | None,
-        typer.Option(help="The dashboard's port.", show_default=f"{up_command.DEFAULT_PORT}, or a free one"),
+        typer.Option(help="The dashboard's port.", show_default=f"{DEFAULT_PORT}, or a free one"),
     ] = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
     root: Root = ROOT,
 ) -> None:
     """Start the stack and run it until Ctrl-C; then nothing of it is left."""
-    options = up_command.Options(root=root, state_dir=state_dir, port=port, headless=headless)
-    up_command.up(options, Console())
+    run_stack(Options(root=root, state_dir=state_dir, port=port, headless=headless), Console())
 
 
 @app.command()
@@ -75,7 +75,7 @@ def token(
     state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
     """Print a JWT that the running gateway accepts."""
-    typer.echo(tokens.mint(stack_file.read(state_dir), state_dir, tenant, expires_in))
+    typer.echo(tokens.mint(stack.read(state_dir), state_dir, tenant, expires_in))
 
 
 @app.command()
@@ -87,18 +87,18 @@ def submit(
     state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
     """Put made-up submissions on the stack's event bus."""
-    made_up = list(submissions.plausible(tenant, form, count))
-    bus = submissions.Bus(stack_file.read(state_dir))
+    made_up = list(plausible(tenant, form, count))
+    bus = Bus(stack.read(state_dir))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
         task = progress.add_task(f"{form} of {tenant}", total=count)
-        submissions.submit(bus, made_up, rate=rate, on_progress=lambda done: progress.advance(task, done))
+        send(bus, made_up, rate=rate, on_progress=lambda done: progress.advance(task, done))
 
 
 @app.command()
 def preview(root: Root = ROOT) -> None:
     """Show what the program would create, without an emulator."""
-    preview_command.render(Console(), root)
+    render(Console(), root)
 
 
 def main() -> None:

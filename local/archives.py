@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import cast
 
 import pulumi
 
-ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 # The zip format's own epoch: no clock, no checkout time.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o644
@@ -43,7 +41,7 @@ def archive_zip(archive: pulumi.Archive, root: Path) -> bytes:
     Relative paths are taken from `root`. In an `AssetArchive`, an archive lies below its key.
 
     Raises:
-        ArchiveError: a path that does not exist or is no known kind of archive, a URI, or a name given twice.
+        ArchiveError: a path that does not exist or is no directory, a URI, or a name given twice.
     """
     members: dict[str, bytes] = {}
     for name, content in _members(archive, root):
@@ -79,18 +77,9 @@ def _members(archive: pulumi.Archive, root: Path) -> Iterator[tuple[str, bytes]]
     if path.is_dir():
         yield from _directory_members(path)
     elif not path.exists():
-        raise ArchiveError(f"archive {archive.path!s}: no such file or directory")
-    elif path.name.endswith((".zip", ".jar")):
-        with zipfile.ZipFile(path) as file:
-            yield from ((info.filename, file.read(info)) for info in file.infolist() if not info.is_dir())
-    elif path.name.endswith(ARCHIVE_SUFFIXES):
-        with tarfile.open(path) as file:
-            for member in file:
-                content = file.extractfile(member) if member.isfile() else None
-                if content is not None:
-                    yield member.name.removeprefix("./"), content.read()
+        raise ArchiveError(f"archive {archive.path!s}: no such directory")
     else:
-        raise ArchiveError(f"archive {archive.path!s}: neither a directory nor one of {', '.join(ARCHIVE_SUFFIXES)}")
+        raise ArchiveError(f"archive {archive.path!s}: not a directory, and the local run unpacks no files")
 
 
 def _directory_members(directory: Path) -> Iterator[tuple[str, bytes]]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+ACCOUNT_ID = "000000000000"
+"""The account of everything in the emulator: its default."""
 START_TIMEOUT_SECONDS = 30.0
 STOP_TIMEOUT_SECONDS = 1.0
 """How long an end in order may take before it is a kill. There is nothing to save, and MiniStack waits for idle
@@ -58,7 +60,7 @@ def client(service: str, endpoint_url: str, region: str, *, read_timeout: float 
     """
     session = boto3.session.Session(
         aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106  # the emulator checks none
+        aws_secret_access_key="test",  # noqa: S106 - the emulator checks none
         region_name=region,
     )
     config = Config(read_timeout=read_timeout, retries={"total_max_attempts": 1})
@@ -67,7 +69,7 @@ def client(service: str, endpoint_url: str, region: str, *, read_timeout: float 
 
 def cognito_keys(state_dir: Path) -> Path:
     """Where the emulator that runs with `state_dir` keeps the keys of its Cognito user pools, as PEM files."""
-    return state_dir / "emulator" / "state" / "cognito-pool-keys"
+    return _state(_directory(state_dir)) / "cognito-pool-keys"
 
 
 class Emulator:
@@ -77,7 +79,7 @@ class Emulator:
     """
 
     def __init__(self, state_dir: Path, region: str) -> None:
-        self.directory = state_dir.resolve() / "emulator"
+        self.directory = _directory(state_dir.resolve())
         self.region = region
         self.endpoint_url = ""
         """`http://127.0.0.1:PORT`, once it has started."""
@@ -89,9 +91,13 @@ class Emulator:
         return self.directory / "emulator.log"
 
     def start(self) -> None:
-        """Start MiniStack on a free port and return when it answers. Raises EmulatorError if it does not."""
+        """Start MiniStack on a free port and return when it answers.
+
+        Raises:
+            EmulatorError: it does not.
+        """
         shutil.rmtree(self.directory, ignore_errors=True)
-        temporary, state = self.directory / "tmp", self.directory / "state"
+        temporary, state = self.directory / "tmp", _state(self.directory)
         temporary.mkdir(parents=True)
         state.mkdir()
         port = _free_port()
@@ -113,7 +119,7 @@ class Emulator:
             "DOCKER_HOST": f"unix://{temporary}/no-docker.sock",
         }
         with self.log_path.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603  # our own script
+            self._process = subprocess.Popen(  # noqa: S603 - our own script
                 # -P: this script's directory is no place to import from.
                 [sys.executable, "-P", str(Path(__file__).with_name("ministack_child.py"))],
                 stdin=subprocess.PIPE,
@@ -177,6 +183,14 @@ class Emulator:
             return ""
         tail = "\n".join(text.splitlines()[-lines:])
         return f"; the end of its log:\n{tail}" if tail else ", and its log is empty"
+
+
+def _directory(state_dir: Path) -> Path:
+    return state_dir / "emulator"
+
+
+def _state(directory: Path) -> Path:
+    return directory / "state"
 
 
 def _free_port() -> int:

@@ -5,7 +5,7 @@ and no diff: every resource is created, and the options that only matter to an e
 ignored changes, …) have nothing to do.
 """
 
-# ruff: noqa: N802  # the methods have the names of Pulumi's gRPC services
+# ruff: noqa: N802 - the methods have the names of Pulumi's gRPC services
 
 from __future__ import annotations
 
@@ -22,14 +22,13 @@ from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, engine_pb2, resource_pb2, source_pb2
 
 from . import provisioners, type_metadata, wire
+from .emulator import ACCOUNT_ID
 from .errors import ProgramError
 from .project import Project
 from .resource import Created, Provision, ProvisionError, Resource
 
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
 PROVIDER_PREFIX: Final = "pulumi:providers:"
-ACCOUNT_ID: Final = "000000000000"
-"""The account of every local resource: the emulator's default."""
 
 # Without resource references, the SDK gives the id (or the URN of a component) where a program gives a resource.
 _FEATURES: Final = (
@@ -54,12 +53,12 @@ class LogMessage:
 
 
 class Monitor:
-    """Serves one run of a program.
+    """What one run of a program registers its resources with.
 
     Args:
         project: the project whose program is run; its region answers `aws.get_region`.
-        provision: makes the resources; not needed for a preview.
-        preview: check everything, make nothing: ids and outputs are unknown to the program.
+        provision: makes the resources; without it this is a preview: everything is checked, nothing is made, and ids
+            and outputs are unknown to the program.
         on_resource: called after each custom resource was made (or checked, in a preview), one call at a time, from
             a thread of the run.
 
@@ -75,13 +74,9 @@ class Monitor:
         project: Project,
         provision: Provision | None = None,
         *,
-        preview: bool = False,
         on_resource: Callable[[Resource], None] | None = None,
     ) -> None:
-        if provision is None and not preview:
-            raise ValueError("provision: needed where it is no preview")
         self.project = project
-        self.preview = preview
         self.resources: dict[str, Resource] = {}
         self.exports: dict[str, Any] = {}
         self.logs: list[LogMessage] = []
@@ -92,6 +87,11 @@ class Monitor:
         self._callback_lock = threading.Lock()
         self._transforms: dict[str, list[callback_pb2.Callback]] = {}
         self._stack_transforms: list[callback_pb2.Callback] = []
+
+    @property
+    def preview(self) -> bool:
+        """Whether nothing is made."""
+        return self._provision is None
 
     # Of the ResourceMonitor service
 
@@ -207,7 +207,11 @@ class Monitor:
         )
 
     def _check(self, resource: Resource) -> None:
-        """Refuses what is wrong, what is not supported and, where a resource is to be made, what is not known."""
+        """Refuse what is wrong, what is not supported and, where a resource is to be made, what is not known.
+
+        Raises:
+            ProvisionError: there is any of that.
+        """
         problems: list[str] = []
         if not resource.type.startswith(PROVIDER_PREFIX):
             problems = type_metadata.problems(resource.type, resource.inputs)
@@ -221,7 +225,7 @@ class Monitor:
             raise ProvisionError("; ".join(problems))
 
     def _create(self, resource: Resource) -> Created:
-        if self.preview or self._provision is None:
+        if self._provision is None:
             return Created("", {})
         return self._provision.create(resource)
 
@@ -287,7 +291,7 @@ class Monitor:
 
 
 def _call_back(callback: callback_pb2.Callback, request: bytes) -> bytes:
-    """Runs a function of the program through the callback server that the SDK started for it."""
+    """Run a function of the program through the callback server that the SDK started for it."""
     with grpc.insecure_channel(callback.target) as channel:
         stub = callback_pb2_grpc.CallbacksStub(channel)
         try:

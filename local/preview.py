@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,29 +23,29 @@ class Preview:
     count: int
 
 
-def preview(root: Path, stack: str = "dev", overrides: Mapping[str, str] | None = None) -> Preview:
-    """Runs the program in `root` without making anything.
+def preview(root: Path) -> Preview:
+    """Run the program in `root` without making anything.
 
     Raises:
         ConfigError: the project or its configuration cannot be used.
         ProgramError: the program fails, or asks for what does not exist or cannot be made in the local run.
     """
-    monitor = Monitor(load_project(root, stack, overrides), preview=True)
+    monitor = Monitor(load_project(root))
     run(monitor.project, monitor)
     resources = list(monitor.resources.values())
-    title = Text.assemble((monitor.project.name, "bold"), f" ({stack})")
+    title = Text.assemble((monitor.project.name, "bold"), f" ({monitor.project.stack})")
     roots = {resource.urn for resource in resources if resource.type == STACK_TYPE}
     count = sum(resource.custom and not resource.type.startswith(PROVIDER_PREFIX) for resource in resources)
     return Preview(_tree(Tree(title), roots | {""}, resources), count)
 
 
-def render(console: Console, root: Path, stack: str = "dev", overrides: Mapping[str, str] | None = None) -> None:
-    """Prints the preview of the program in `root`.
+def render(console: Console, root: Path) -> None:
+    """Print the preview of the program in `root`.
 
     Raises:
         ConfigError, ProgramError: as `preview` does.
     """
-    result = preview(root, stack, overrides)
+    result = preview(root)
     console.print(result.tree)
     console.print(f"{result.count} resource{'s' if result.count != 1 else ''} to create", highlight=False)
 

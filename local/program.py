@@ -1,4 +1,4 @@
-"""Runs a Pulumi program, unmodified and in this process, against a monitor."""
+"""A Pulumi program, run unmodified and in this process, against a monitor."""
 
 from __future__ import annotations
 
@@ -20,17 +20,15 @@ from typing import Any
 import pulumi.runtime
 from pulumi.runtime.stack import run_in_stack
 
-from .errors import ConfigError, ProgramError
+from .errors import ProgramError
 from .monitor import Monitor
-from .project import Project, is_library, load_project
-
-__all__ = ["ConfigError", "ProgramError", "Project", "load_project", "run"]
+from .project import Project, is_library
 
 _PARALLEL = 10  # as many as a boto3 client keeps connections
 
 
 def run(project: Project, monitor: Monitor) -> None:
-    """Runs the program of `project`; afterwards `monitor` holds its resources and exports.
+    """Run the program of `project`; afterwards `monitor` holds its resources and exports.
 
     While it runs, the working directory and the import path are those of the program, in the whole process. They are
     restored, and the program's own modules are forgotten, so that the next run starts afresh. An interrupt stops the
@@ -67,13 +65,13 @@ class _Program:
             with _program_environment(self._project.main), self._event_loop() as loop:
                 self._configure()
                 loop.run_until_complete(run_in_stack(self._execute))
-        except BaseException as error:  # noqa: BLE001  # whatever ended the program is reported, sys.exit included
+        except BaseException as error:  # noqa: BLE001 - whatever ended the program is reported, sys.exit included
             self.error = self._monitor.failure or self._described(error)
         else:
             self.error = self._failed_quietly()
 
     def cancel(self) -> None:
-        """Makes `run` end soon; called from another thread."""
+        """Make `run` end soon; called from another thread."""
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(_cancel_all, loop)
@@ -150,7 +148,11 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:
 
 @contextmanager
 def _program_environment(directory: Path) -> Generator[None]:
-    """Makes `directory` the place that the program runs in and imports from, and puts everything back."""
+    """Make `directory` the place that the program runs in and imports from, and put everything back.
+
+    Raises:
+        ProgramError: there is no program in it.
+    """
     if not (directory / "__main__.py").is_file():
         raise ProgramError(f"{directory.name}/__main__.py: no such file")
     working_directory, path = Path.cwd(), list(sys.path)

@@ -54,7 +54,7 @@ def is_library(path: Path) -> bool:
 
 
 def load_project(root: Path, stack: str = "dev", overrides: Mapping[str, str] | None = None) -> Project:
-    """Reads the project in `root` for `stack`; `overrides` win, and their keys may omit the project's namespace.
+    """Read the project in `root` for `stack`; `overrides` win, and their keys may omit the project's namespace.
 
     A stack without a file has the project's values. Where `Pulumi.yaml` declares the project's keys, every value is
     checked against its declaration.

@@ -34,10 +34,10 @@ class Created:
 
 
 class Provision(Protocol):
-    """Makes resources. Called from several threads at once."""
+    """What makes resources. Called from several threads at once."""
 
     def create(self, resource: Resource) -> Created:
-        """Makes `resource`, whose inputs are all known.
+        """Make `resource`, whose inputs are all known.
 
         Raises:
             ProvisionError: it cannot be made; the message need not name the resource.

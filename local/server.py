@@ -22,11 +22,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from handlers.formbridge.identifiers import quoted
+from formbridge.identifiers import quoted
+from formbridge.submission import RECEIVED, UPDATED
+from formbridge.timestamps import now_ms, to_iso
 
 from . import tokens
+from .bus import BadSubmission, Bus, BusError, FormSubmission
 from .stack import StackError
-from .submit import BadSubmission, Bus, BusError, Submission, now_iso
 
 if TYPE_CHECKING:
     import socket
@@ -46,7 +48,7 @@ MAX_BODY_BYTES: Final = 256 * 1024
 
 
 class Server:
-    """Serves one stack on `listener`, a socket that is bound already: the port is known before the stack exists."""
+    """The web server of one stack on `listener`, a bound socket: its port is known before the stack exists."""
 
     def __init__(self, stack: Stack, state_dir: Path, listener: socket.socket, dashboard: Path = DASHBOARD) -> None:
         self._server = _NotifyingServer(
@@ -152,8 +154,8 @@ class _Api:
         """A new submission."""
         fields = await _fields(request, required=("tenant_id", "form_id"), optional=("status", "payload"))
         fields.setdefault("payload", {})
-        submission = Submission(**fields)
-        await run_in_threadpool(lambda: self._bus.put("submission.received", [submission.detail()]))
+        submission = FormSubmission(**fields)
+        await run_in_threadpool(lambda: self._bus.put(RECEIVED, [submission.detail()]))
         answer = {"submission_id": submission.submission_id, "submitted_at": submission.submitted_at}
         return _answer(answer, status=202)
 
@@ -162,15 +164,19 @@ class _Api:
         fields = await _fields(
             request, required=("tenant_id", "form_id", "status", "submitted_at"), optional=("payload",)
         )
-        submission = Submission(submission_id=request.path_params["submission_id"], **fields)
-        detail = {**submission.detail(), "updated_at": now_iso()}
-        await run_in_threadpool(lambda: self._bus.put("submission.updated", [detail]))
+        submission = FormSubmission(submission_id=request.path_params["submission_id"], **fields)
+        detail = {**submission.detail(), "updated_at": to_iso(now_ms())}
+        await run_in_threadpool(lambda: self._bus.put(UPDATED, [detail]))
         answer = {"submission_id": submission.submission_id, "updated_at": detail["updated_at"]}
         return _answer(answer, status=202)
 
 
 async def _fields(request: Request, *, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The request's JSON object. Raises HTTPException unless the required fields are text and none is unknown."""
+    """The request's JSON object.
+
+    Raises:
+        HTTPException: it is none, a required field is no text, or a field is unknown.
+    """
     # Another site's page can post a form here, but nothing of this type without asking first.
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
@@ -214,7 +220,7 @@ def _failed(_request: Request, error: Exception) -> Response:
 
 
 class _SecurityHeaders:
-    """Adds to each response what keeps a page to its own files and its own gateway."""
+    """A middleware: headers of each response that keep a page to its own files and its own gateway."""
 
     def __init__(self, app: ASGIApp, gateway: str) -> None:
         self._app = app

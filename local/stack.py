@@ -33,7 +33,11 @@ class Stack:
     """What the program exports."""
 
     def output(self, name: str) -> str:
-        """An export that is text. Raises StackError if the program has no such export."""
+        """An export that is text.
+
+        Raises:
+            StackError: the program has no such export.
+        """
         value = self.outputs.get(name)
         if not isinstance(value, str):
             raise StackError(f"{name}: the program must export it as text, but the stack has {value!r}")
@@ -44,13 +48,17 @@ def write(stack: Stack, state_dir: Path) -> None:
     """Write `stack.json`, readable by its owner only, so that a reader sees all of it or nothing."""
     # mkstemp makes the file with mode 0600.
     descriptor, name = tempfile.mkstemp(prefix=FILE_NAME, dir=state_dir)
-    with open(descriptor, "w") as file:  # noqa: PTH123  # a descriptor, not a path
+    with open(descriptor, "w") as file:  # noqa: PTH123 - a descriptor, not a path
         json.dump(asdict(stack), file, indent=2)
     Path(name).replace(state_dir / FILE_NAME)
 
 
 def read(state_dir: Path) -> Stack:
-    """The stack that runs with this state directory. Raises StackError if there is none."""
+    """The stack that runs with this state directory.
+
+    Raises:
+        StackError: there is none, or its file cannot be read.
+    """
     path = state_dir / FILE_NAME
     how = "start one with `python -m local up`"
     try:

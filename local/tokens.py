@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import jwt
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from handlers.formbridge.identifiers import TENANT_ID, quoted
+from formbridge.identifiers import TENANT_ID, quoted
 
 from .emulator import cognito_keys
 from .stack import StackError
@@ -37,13 +37,13 @@ class TokenError(ValueError):
 def jwks(stack: Stack) -> bytes:
     """The user pool's public keys as JSON, which MiniStack serves under the pool's own path.
 
-    Raises StackError if the program exports no issuer, or if the issuer is not the local Cognito.
+    Raises:
+        StackError: the program exports no issuer, or the issuer is not the local Cognito.
     """
     issuer = stack.output("issuer")
-    pool_id = issuer.rsplit("/", 1)[-1]
     connection = http.client.HTTPConnection(urlsplit(stack.endpoint_url).netloc, timeout=10)
     try:
-        connection.request("GET", f"/{pool_id}/.well-known/jwks.json")
+        connection.request("GET", f"/{_pool_id(issuer)}/.well-known/jwks.json")
         response = connection.getresponse()
         body = response.read()
     finally:
@@ -57,16 +57,18 @@ def mint(stack: Stack, state_dir: Path, tenant: str, expires_in: int = 3600) -> 
     """An ID token for `tenant` that expires in `expires_in` seconds; a negative number gives one that has expired.
 
     `state_dir` is that of `up`. The pool's key is read from its files rather than Cognito asked, which issues no
-    token that has expired already. Raises TokenError for a bad tenant or lifetime, and StackError
-    if the program exports no issuer.
+    token that has expired already.
+
+    Raises:
+        TokenError: a bad tenant or lifetime.
+        StackError: the program exports no issuer or client, or the issuer is not the local Cognito.
     """
     if not TENANT_ID.fullmatch(tenant):
         raise TokenError(f"tenant_id: must match ^{TENANT_ID.pattern}$, got {quoted(tenant)}")
     if expires_in > MAX_LIFETIME_SECONDS:
         raise TokenError(f"expires_in: at most {MAX_LIFETIME_SECONDS} seconds, not {expires_in}")
     issuer = stack.output("issuer")
-    pool_id = issuer.rsplit("/", 1)[-1]
-    path = cognito_keys(state_dir) / f"{pool_id}-id.pem"
+    path = cognito_keys(state_dir) / f"{_pool_id(issuer)}-id.pem"
     if not path.exists():
         # MiniStack makes the keys when they are first asked for.
         jwks(stack)
@@ -90,3 +92,7 @@ def mint(stack: Stack, state_dir: Path, tenant: str, expires_in: int = 3600) -> 
     }
     key_id = base64.b64encode(hashlib.sha256(public).digest()).decode()
     return jwt.encode(claims, key, algorithm="RS256", headers={"kid": key_id})
+
+
+def _pool_id(issuer: str) -> str:
+    return issuer.rsplit("/", 1)[-1]

@@ -1,4 +1,4 @@
-"""Checks a resource's inputs, at every depth, against the type metadata of its own Python package.
+"""A resource's inputs, checked at every depth against the type metadata of its own Python package.
 
 The SDK translates the keys of nested dictionaries that it knows and sends the others on as they are, so that a typo
 (`batchsize`) would reach the provider. Here it is found first, with or without an emulator.

@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import webbrowser
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,7 +20,8 @@ from . import stack as stack_file
 from .emulator import Emulator
 from .monitor import Monitor
 from .pipes import PipeRunner, PipeSettings
-from .program import load_project, run
+from .program import run
+from .project import load_project
 from .provisioners import Provisioner
 from .server import Server
 from .stack import Stack
@@ -56,35 +57,36 @@ class Options:
     root: Path
     """The directory of `Pulumi.yaml`."""
     state_dir: Path
-    stack: str = "dev"
     port: int | None = None
     """The dashboard's port; None: 8400, or any free one where that is taken."""
     headless: bool = False
     """Open no browser."""
 
 
-def up(options: Options, console: Console) -> None:
+def run_stack(options: Options, console: Console) -> None:
     """Run the local stack until it is interrupted.
 
-    Raises UpError, EmulatorError, PipeError, ConfigError or ProgramError when it cannot start or a part of it fails.
     However it ends, whatever it started has ended too, and no file of it is left.
+
+    Raises:
+        UpError, EmulatorError, PipeError, ConfigError, ProgramError: it cannot start, or a part of it fails.
     """
     with _interruptible(), ExitStack() as parts:
         try:
-            _up(options, console, parts)
+            _run_stack(options, console, parts)
         except Interrupted:
             console.print("stopping")
         finally:
             _ignore_interrupts()
 
 
-def _up(options: Options, console: Console, parts: ExitStack) -> None:
+def _run_stack(options: Options, console: Console, parts: ExitStack) -> None:
     state_dir = options.state_dir.resolve()
     parts.enter_context(_only_one(state_dir))
     listener = parts.enter_context(_listener(options.port))
     dashboard_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     overrides = {"jwksUrl": f"{dashboard_url}/.well-known/jwks.json", "packageFor": "host"}
-    project = load_project(options.root, options.stack, overrides)
+    project = load_project(options.root, overrides=overrides)
 
     # Left after the emulator has ended: an invocation that is under way ends with it, whatever its timeout.
     idle = parts.enter_context(ExitStack())
@@ -119,9 +121,9 @@ def _run_program(project: Project, emulator: Emulator, console: Console) -> Moni
         def show(resource: Resource) -> None:
             progress.update(task, advance=1, description=f"{resource.type} {resource.name}")
 
-        provisioner = Provisioner(emulator.endpoint_url, project.region, project.main)
-        monitor = Monitor(project, provisioner, on_resource=show)
-        run(project, monitor)
+        with closing(Provisioner(emulator.endpoint_url, project.region, project.main)) as provisioner:
+            monitor = Monitor(project, provisioner, on_resource=show)
+            run(project, monitor)
     for message in monitor.logs:
         console.print(f"{message.severity}: {message.text}", markup=False, highlight=False)
     made = sum(1 for resource in monitor.resources.values() if resource.custom)
@@ -191,7 +193,11 @@ def _ignore_interrupts() -> None:
 
 @contextmanager
 def _only_one(state_dir: Path) -> Generator[None]:
-    """Hold the state directory. Raises UpError, naming the process, while another one holds it."""
+    """Hold the state directory.
+
+    Raises:
+        UpError: it cannot be used, or another process, which the message names, holds it.
+    """
     path = state_dir / LOCK_FILE_NAME
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
@@ -218,7 +224,11 @@ def _only_one(state_dir: Path) -> Generator[None]:
 
 
 def _listener(port: int | None) -> socket.socket:
-    """A listening socket on 127.0.0.1. Raises UpError where the port that was asked for cannot be had."""
+    """A listening socket on 127.0.0.1.
+
+    Raises:
+        UpError: the port that was asked for cannot be had.
+    """
     if port is not None:
         try:
             return _listen(port)

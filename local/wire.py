@@ -18,7 +18,7 @@ SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 """The key that marks a struct as something other than a plain object. Its values are fixed by the protocol."""
 ASSET: Final = "c44067f5952c0a294b673a41bacd8c17"
 ARCHIVE: Final = "0def7320c3a5731c473e5ecbe6d01bc7"
-SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  # a marker, no secret
+SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker, no secret
 
 
 class Unknown(Enum):

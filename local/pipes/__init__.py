@@ -1,4 +1,4 @@
-"""Runs an EventBridge pipe from a DynamoDB stream to a Lambda function, as the program declared it.
+"""An EventBridge pipe, run from a DynamoDB stream to a Lambda function, as the program declared it.
 
 The emulator keeps pipes but delivers nothing to Lambda, so the local run does, with the real pipe's semantics: the
 declared filter, batches in order, retries with backoff, bisection, record age, partial batch failures, and a

@@ -1,4 +1,4 @@
-"""Reads a stream, and feeds what a pipe would deliver to its Lambda and its dead-letter queue."""
+"""From a stream to a Lambda function and a dead-letter queue."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.emulator import client
-
+from ..emulator import client
 from .delivery import Delivery, TargetError
 from .settings import PipeError, PipeSettings, Record
 
@@ -30,7 +29,7 @@ class _Stopped(Exception):  # not an error
 
 
 class PipeRunner:
-    """Runs one declared pipe in a thread of its own."""
+    """One declared pipe, run in a thread of its own."""
 
     def __init__(
         self, settings: PipeSettings, endpoint_url: str, region: str, *, poll_seconds: float = POLL_SECONDS
@@ -47,8 +46,11 @@ class PipeRunner:
     def start(self) -> Future[None]:
         """Find the stream's shards and the queue, then start polling.
 
-        Returns a future that ends when the runner does: with None after `stop`, or else with what went wrong.
-        Raises PipeError where stream or queue do not exist.
+        Returns:
+            a future that ends when the runner does: with None after `stop`, or else with what went wrong.
+
+        Raises:
+            PipeError: stream or queue do not exist.
         """
         try:
             dead_letter = self._dead_letter_queue()
@@ -140,7 +142,11 @@ class _Shard:
         self._last_read = ""
 
     def read(self) -> list[Record]:
-        """The records since the last call, up to 1,000. Raises PipeError when the stream has been closed."""
+        """The records since the last call, up to 1,000.
+
+        Raises:
+            PipeError: the stream has been closed.
+        """
         try:
             page = self._streams.get_records(ShardIterator=self._iterator)
         except self._streams.exceptions.ExpiredIteratorException:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
-from handlers.formbridge import filters
+from formbridge import filters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,7 +53,8 @@ class PipeSettings:
     def from_inputs(cls, arn: str, inputs: Mapping[str, Any]) -> Self:
         """Read the wire inputs of `aws:pipes/pipe:Pipe`.
 
-        Raises PipeError, naming property and value, for anything that is wrong or that the local run cannot do.
+        Raises:
+            PipeError: something is wrong, or the local run cannot do it; the message names property and value.
         """
         pipe = _Properties("", inputs)
         pipe.skip(
@@ -98,7 +99,7 @@ class PipeSettings:
 
 
 class _Properties:
-    """Reads properties by name, and knows which ones nobody asked for."""
+    """Properties, taken by name one after another; what is left at the end, nobody knows."""
 
     def __init__(self, path: str, values: Mapping[str, Any]) -> None:
         self._path = path

@@ -23,7 +23,8 @@ from . import (
     provider,
     sqs,
 )
-from ._types import Aws, ResourceType
+from ._aws import Aws
+from ._resource_type import ResourceType
 
 __all__ = ["TYPES", "Provisioner", "problems"]
 
@@ -51,6 +52,10 @@ def problems(resource: Resource, region: str) -> list[str]:
     # Every AWS resource has a region of its own to give.
     inputs = {name: value for name, value in resource.inputs.items() if name != "region"}
     found = [f"{path}: the local run does not know this property" for path in resource_type.unknown_properties(inputs)]
+    for name, value in resource_type.unknown_values(inputs).items():
+        known = " or ".join(repr(known) for known in resource_type.values[name] if known is not None)
+        given = "left out" if value is None else repr(value)
+        found.append(f"{name}: {given}, but the local run knows only {known}")
     own_region = resource.inputs.get("region", region)
     if own_region not in (region, UNKNOWN):
         found.append(f"region: {own_region!r}, but the local run has one region, {region}")
@@ -58,7 +63,7 @@ def problems(resource: Resource, region: str) -> list[str]:
 
 
 class Provisioner:
-    """Makes resources in an emulator; safe to call from several threads.
+    """What makes resources in an emulator; safe to call from several threads.
 
     Args:
         endpoint_url: where the emulator listens.
@@ -70,7 +75,7 @@ class Provisioner:
         self._aws = Aws(endpoint_url, region, root)
 
     def create(self, resource: Resource) -> Created:
-        """Makes `resource`, of a type in `TYPES` and with known inputs.
+        """Make `resource`, of a type in `TYPES` and with known inputs.
 
         Raises:
             ProvisionError: the emulator refused, or an asset cannot be read.
@@ -84,5 +89,5 @@ class Provisioner:
         return Created(created.id, {**common, **created.outputs})
 
     def close(self) -> None:
-        """Closes the connections to the emulator."""
+        """Close the connections to the emulator."""
         self._aws.close()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..resource import Created, Resource
-from ._types import Aws, ResourceType, properties
+from ._aws import Aws
+from ._resource_type import ResourceType, properties
 
 
 def _account(aws: Aws, resource: Resource) -> Created:

@@ -1,24 +1,24 @@
-"""API Gateway v2: WebSocket (and plain HTTP) APIs."""
+"""API Gateway v2: WebSocket APIs."""
 
 from __future__ import annotations
 
 from ..resource import Created, Resource
-from ._types import Aws, ResourceType, arguments, name_of, properties, renamed
+from ._arguments import arguments, renamed
+from ._aws import Aws
+from ._names import name_of
+from ._resource_type import ResourceType, properties
 
 _API = ("protocolType", "description", "routeSelectionExpression", "apiKeySelectionExpression", "version")
-_AUTHORIZER = (
-    *("authorizerType", "authorizerUri", "authorizerCredentialsArn", "authorizerPayloadFormatVersion"),
-    *("authorizerResultTtlInSeconds", "enableSimpleResponses"),
-)
+_AUTHORIZER = ("authorizerType", "authorizerUri", "authorizerCredentialsArn")
 _INTEGRATION = (
     *("integrationType", "integrationUri", "integrationMethod", "connectionId", "connectionType", "description"),
-    *("contentHandlingStrategy", "credentialsArn", "passthroughBehavior", "payloadFormatVersion"),
+    *("contentHandlingStrategy", "credentialsArn", "passthroughBehavior"),
 )
 _ROUTE = (
-    *("routeKey", "target", "authorizationType", "authorizerId", "authorizationScopes", "apiKeyRequired"),
+    *("routeKey", "target", "authorizationType", "authorizerId", "apiKeyRequired"),
     *("operationName", "routeResponseSelectionExpression", "modelSelectionExpression"),
 )
-_STAGE = ("autoDeploy", "deploymentId", "description", "accessLogSettings", "defaultRouteSettings")
+_STAGE = ("autoDeploy", "description", "accessLogSettings", "defaultRouteSettings")
 _ROUTE_SETTINGS = (
     *("dataTraceEnabled", "detailedMetricsEnabled", "loggingLevel"),
     *("throttlingBurstLimit", "throttlingRateLimit"),
@@ -38,15 +38,14 @@ def _api(aws: Aws, resource: Resource) -> Created:
             "name": name,
             "arn": f"arn:aws:apigateway:{aws.region}::/apis/{api_id}",
             "executionArn": aws.arn("execute-api", api_id),
-            "apiEndpoint": _endpoint(aws, api_id, inputs["protocolType"]),
+            "apiEndpoint": _endpoint(aws, api_id),
         },
     )
 
 
-def _endpoint(aws: Aws, api_id: str, protocol: str) -> str:
+def _endpoint(aws: Aws, api_id: str) -> str:
     """The emulator serves all APIs on its one port, told apart by path."""
-    scheme = "ws" if protocol == "WEBSOCKET" else "http"
-    return f"{scheme}://{aws.host}/_aws/execute-api/{api_id}"
+    return f"ws://{aws.host}/_aws/execute-api/{api_id}"
 
 
 def _authorizer(aws: Aws, resource: Resource) -> Created:
@@ -54,8 +53,6 @@ def _authorizer(aws: Aws, resource: Resource) -> Created:
     request = arguments(inputs, _AUTHORIZER)
     # The API demands a list, and takes an empty one.
     request["IdentitySource"] = inputs.get("identitySources", [])
-    if jwt := inputs.get("jwtConfiguration"):
-        request["JwtConfiguration"] = renamed(jwt, {"audiences": "Audience", "issuer": "Issuer"})
     response = aws.client("apigatewayv2").create_authorizer(ApiId=inputs["apiId"], Name=name, **request)
     return Created(response["AuthorizerId"], {"name": name})
 
@@ -85,16 +82,9 @@ def _route_response(aws: Aws, resource: Resource) -> Created:
     return Created(response["RouteResponseId"], {})
 
 
-def _deployment(aws: Aws, resource: Resource) -> Created:
-    inputs = resource.inputs
-    response = aws.client("apigatewayv2").create_deployment(ApiId=inputs["apiId"], **arguments(inputs, ["description"]))
-    return Created(response["DeploymentId"], {"autoDeployed": False})
-
-
 def _stage(aws: Aws, resource: Resource) -> Created:
     inputs, name, api_id = resource.inputs, name_of(resource), resource.inputs["apiId"]
-    client = aws.client("apigatewayv2")
-    client.create_stage(
+    aws.client("apigatewayv2").create_stage(
         ApiId=api_id,
         StageName=name,
         Tags=inputs.get("tags", {}),
@@ -104,35 +94,38 @@ def _stage(aws: Aws, resource: Resource) -> Created:
         **arguments(inputs, _STAGE),
         **renamed(inputs, {"stageVariables": "StageVariables"}),
     )
-    protocol = client.get_api(ApiId=api_id)["ProtocolType"]
     return Created(
         name,
         {
             "name": name,
             "arn": f"arn:aws:apigateway:{aws.region}::/apis/{api_id}/stages/{name}",
             "executionArn": aws.arn("execute-api", f"{api_id}/{name}"),
-            "invokeUrl": f"{_endpoint(aws, api_id, protocol)}/{name}",
+            "invokeUrl": f"{_endpoint(aws, api_id)}/{name}",
         },
     )
 
 
 TYPES = {
-    "aws:apigatewayv2/api:Api": ResourceType(_api, properties("name", "tags", "disableExecuteApiEndpoint", *_API)),
+    "aws:apigatewayv2/api:Api": ResourceType(
+        _api,
+        properties("name", "tags", "disableExecuteApiEndpoint", *_API),
+        values={"protocolType": ["WEBSOCKET"]},
+    ),
     "aws:apigatewayv2/authorizer:Authorizer": ResourceType(
-        _authorizer, properties("apiId", "name", "identitySources", "jwtConfiguration", *_AUTHORIZER)
+        _authorizer,
+        properties("apiId", "name", "identitySources", *_AUTHORIZER),
+        values={"authorizerType": ["REQUEST"]},
     ),
     "aws:apigatewayv2/integration:Integration": ResourceType(
         _integration, properties("apiId", "timeoutMilliseconds", *_INTEGRATION)
     ),
-    "aws:apigatewayv2/route:Route": ResourceType(_route, properties("apiId", *_ROUTE)),
+    "aws:apigatewayv2/route:Route": ResourceType(
+        _route,
+        properties("apiId", *_ROUTE),
+        values={"authorizationType": ["NONE", "AWS_IAM", "CUSTOM", None]},
+    ),
     "aws:apigatewayv2/routeResponse:RouteResponse": ResourceType(
         _route_response, properties("apiId", "routeId", "routeResponseKey", "modelSelectionExpression")
-    ),
-    "aws:apigatewayv2/deployment:Deployment": ResourceType(
-        _deployment,
-        properties("apiId", "description"),
-        # They only tell Pulumi when to deploy again.
-        ignored=properties("triggers"),
     ),
     "aws:apigatewayv2/stage:Stage": ResourceType(
         # The emulator keeps the settings of throttling, logs and metrics, and acts on none.

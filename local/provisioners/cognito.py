@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..resource import Created, Resource
-from ._types import Aws, ResourceType, arguments, name_of, pascal, properties, renamed
+from ._arguments import arguments, pascal, renamed
+from ._aws import Aws
+from ._names import name_of
+from ._resource_type import ResourceType, properties
 
 _POOL = (
     *("aliasAttributes", "autoVerifiedAttributes", "usernameAttributes", "usernameConfiguration"),

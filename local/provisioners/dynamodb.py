@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from ..resource import Created, Resource
-from ._types import Aws, ResourceType, arguments, name_of, pascal, properties, tag_list
+from ._arguments import arguments, pascal, tag_list
+from ._aws import Aws
+from ._names import name_of
+from ._resource_type import ResourceType, properties
 
 
 def _table(aws: Aws, resource: Resource) -> Created:
     inputs, name = resource.inputs, name_of(resource)
     request: dict[str, Any] = {
         "TableName": name,
-        "BillingMode": inputs.get("billingMode", "PROVISIONED"),
+        "BillingMode": inputs["billingMode"],
         "AttributeDefinitions": [
             {"AttributeName": attribute["name"], "AttributeType": attribute["type"]}
             for attribute in inputs.get("attributes", [])
@@ -20,13 +23,9 @@ def _table(aws: Aws, resource: Resource) -> Created:
         "KeySchema": _key_schema(inputs),
         "Tags": tag_list(inputs),
         **arguments(inputs, ["deletionProtectionEnabled", "tableClass"]),
-        **_throughput(inputs),
     }
     if indexes := inputs.get("globalSecondaryIndexes"):
-        request["GlobalSecondaryIndexes"] = [{**_index(index), **_throughput(index)} for index in indexes]
-    if indexes := inputs.get("localSecondaryIndexes"):
-        # A local index has the table's partition key.
-        request["LocalSecondaryIndexes"] = [_index({"hashKey": inputs["hashKey"], **index}) for index in indexes]
+        request["GlobalSecondaryIndexes"] = [_index(index) for index in indexes]
     if inputs.get("streamEnabled"):
         request["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": inputs["streamViewType"]}
     if encryption := inputs.get("serverSideEncryption"):
@@ -62,30 +61,18 @@ def _index(index: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _throughput(table_or_index: dict[str, Any]) -> dict[str, Any]:
-    if "readCapacity" not in table_or_index:
-        return {}
-    return {
-        "ProvisionedThroughput": {
-            "ReadCapacityUnits": table_or_index["readCapacity"],
-            "WriteCapacityUnits": table_or_index["writeCapacity"],
-        }
-    }
-
-
 TYPES = {
     "aws:dynamodb/table:Table": ResourceType(
         _table,
         properties(
             *("name", "tags", "attributes", "hashKey", "rangeKey", "tableClass", "deletionProtectionEnabled"),
-            *("billingMode", "readCapacity", "writeCapacity"),
-            *("streamEnabled", "streamViewType", "serverSideEncryption", "pointInTimeRecovery", "ttl"),
+            *("billingMode", "streamEnabled", "streamViewType", "serverSideEncryption", "pointInTimeRecovery", "ttl"),
             *(
-                f"{kind}SecondaryIndexes.{name}"
-                for kind in ("global", "local")
-                for name in ("name", "rangeKey", "projectionType", "nonKeyAttributes")
+                f"globalSecondaryIndexes.{name}"
+                for name in ("name", "hashKey", "rangeKey", "projectionType", "nonKeyAttributes")
             ),
-            *(f"globalSecondaryIndexes.{name}" for name in ("hashKey", "readCapacity", "writeCapacity")),
         ),
+        # Left out, it is PROVISIONED.
+        values={"billingMode": ["PAY_PER_REQUEST"]},
     )
 }

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..resource import Created, ProvisionError, Resource
-from ._types import Aws, ResourceType, arguments, generated_name, json_text, name_of, properties, tag_list
+from ._arguments import arguments, json_text, tag_list
+from ._aws import Aws
+from ._names import generated_name, name_of
+from ._resource_type import ResourceType, properties
 
 DEFAULT_BUS = "default"
 
@@ -40,10 +43,6 @@ def _event_target(aws: Aws, resource: Resource) -> Created:
         "Id": target_id,
         **arguments(inputs, ["arn", "roleArn", "input", "inputPath", "deadLetterConfig", "retryPolicy"]),
     }
-    if transformer := inputs.get("inputTransformer"):
-        target["InputTransformer"] = {"InputTemplate": transformer["inputTemplate"]}
-        if "inputPaths" in transformer:
-            target["InputTransformer"]["InputPathsMap"] = transformer["inputPaths"]
     response = aws.client("events").put_targets(Rule=inputs["rule"], EventBusName=bus, Targets=[target])
     for failed in response["FailedEntries"]:
         raise ProvisionError(f"{failed['ErrorCode']}: {failed['ErrorMessage']}")
@@ -68,7 +67,7 @@ TYPES = {
         _event_target,
         # The emulator keeps retryPolicy and deadLetterConfig, and acts on neither.
         properties(
-            *("arn", "rule", "eventBusName", "targetId", "roleArn", "input", "inputPath", "inputTransformer"),
+            *("arn", "rule", "eventBusName", "targetId", "roleArn", "input", "inputPath"),
             *("deadLetterConfig.arn", "retryPolicy"),
         ),
         # As for the rule.

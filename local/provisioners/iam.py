@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from ..resource import Created, Resource
-from ._types import Aws, ResourceType, arguments, json_text, name_of, properties, tag_list
+from ._arguments import arguments, json_text, tag_list
+from ._aws import Aws
+from ._names import name_of
+from ._resource_type import ResourceType, properties
 
 
 def _role(aws: Aws, resource: Resource) -> Created:

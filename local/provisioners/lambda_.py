@@ -6,7 +6,10 @@ from typing import Any
 
 from ..archives import archive_zip
 from ..resource import Created, ProvisionError, Resource
-from ._types import Aws, ResourceType, arguments, generated_name, name_of, properties
+from ._arguments import arguments
+from ._aws import Aws
+from ._names import generated_name, name_of
+from ._resource_type import ResourceType, properties
 
 _FUNCTION_ARGUMENTS = (
     *("runtime", "handler", "role", "description", "timeout", "memorySize", "architectures", "packageType"),

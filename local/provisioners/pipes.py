@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from ..resource import Created, Resource
-from ._types import Aws, ResourceType, arguments, name_of, pascal, properties
+from ._arguments import arguments, pascal
+from ._aws import Aws
+from ._names import name_of
+from ._resource_type import ResourceType, properties
 
 _STREAM = "sourceParameters.dynamodbStreamParameters"
 _LOG = "logConfiguration"

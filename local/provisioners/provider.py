@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ..resource import Created, Resource
-from ._types import Aws, ResourceType, generated_name, properties
+from ._aws import Aws
+from ._names import generated_name
+from ._resource_type import ResourceType, properties
 
 
 def _provider(_aws: Aws, resource: Resource) -> Created:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from ..resource import Created, Resource
-from ._types import Aws, ResourceType, generated_name, json_text, properties
+from ._arguments import json_text
+from ._aws import Aws
+from ._names import name_of
+from ._resource_type import ResourceType, properties
 
 _ATTRIBUTES = {
-    "contentBasedDeduplication": "ContentBasedDeduplication",
-    "deduplicationScope": "DeduplicationScope",
     "delaySeconds": "DelaySeconds",
-    "fifoQueue": "FifoQueue",
-    "fifoThroughputLimit": "FifoThroughputLimit",
     "kmsDataKeyReusePeriodSeconds": "KmsDataKeyReusePeriodSeconds",
     "kmsMasterKeyId": "KmsMasterKeyId",
     "maxMessageSize": "MaximumMessageSize",
@@ -25,9 +24,7 @@ _ATTRIBUTES = {
 
 
 def _queue(aws: Aws, resource: Resource) -> Created:
-    inputs = resource.inputs
-    suffix = ".fifo" if inputs.get("fifoQueue") else ""
-    name: str = inputs.get("name") or f"{generated_name(resource)}{suffix}"
+    inputs, name = resource.inputs, name_of(resource)
     # Every attribute is text, numbers and booleans included.
     attributes = {
         attribute: json_text(inputs[property_name])

@@ -8,12 +8,13 @@ import uuid
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
+
+from formbridge.timestamps import now_ms, to_iso
+from local.emulator import client
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -27,13 +28,7 @@ PATIENCE = 20.0
 
 def aws(stack: Stack, service: str) -> Any:
     """A boto3 client of the running stack."""
-    return boto3.client(
-        service,  # pyright: ignore[reportArgumentType] - any service
-        endpoint_url=stack.endpoint_url,
-        region_name=stack.region,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    return client(service, stack.endpoint_url, stack.region)
 
 
 @dataclass
@@ -65,7 +60,11 @@ class Dashboard:
             self.receive(deadline - time.monotonic())
 
     def receive(self, timeout: float) -> Frame:
-        """Take in one frame. Raises TimeoutError."""
+        """Take in one frame.
+
+        Raises:
+            TimeoutError: none comes within `timeout` seconds.
+        """
         if timeout <= 0:
             raise TimeoutError(f"held: {sorted(self.held)}; frames: {len(self.frames)}")
         frame: Frame = json.loads(self.socket.recv(timeout))
@@ -92,10 +91,10 @@ def dashboard(stack: Stack, token: str, *, subscribe: bool = True, **fields: obj
         open_timeout=PATIENCE,
         close_timeout=1,
     ) as socket:
-        client = Dashboard(socket)
+        connected = Dashboard(socket)
         if subscribe:
-            assert client.ask("subscribe", **fields)["type"] == "subscribed"
-        yield client
+            assert connected.ask("subscribe", **fields)["type"] == "subscribed"
+        yield connected
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class Producer:
     def updated(self, tenant_id: str, submission_id: str, status: str, form_id: str = "contact") -> None:
         """One `submission.updated`."""
         detail = self.detail(tenant_id, submission_id, form_id)
-        self.put("submission.updated", {**detail, "status": status, "updated_at": now_iso()})
+        self.put("submission.updated", {**detail, "status": status, "updated_at": to_iso(now_ms())})
 
     def put(self, detail_type: str, detail: Mapping[str, object]) -> None:
         """Any event, as it is."""
@@ -137,10 +136,6 @@ class Producer:
             "submission_id": submission_id,
             "form_id": form_id,
             "status": "processing",
-            "submitted_at": now_iso(),
+            "submitted_at": to_iso(now_ms()),
             "payload": {"email": "ada@example.com"},
         }
-
-
-def now_iso() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

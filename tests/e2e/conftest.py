@@ -11,12 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from local import stack as stacks
+from local.background import ROOT, running_stack
 from local.stack import Stack
 from tests.e2e.client import Producer, aws
-
-ROOT = Path(__file__).resolve().parents[2]
-UP_SECONDS = 120
 
 
 def local(*words: str) -> list[str]:
@@ -31,30 +28,8 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def stack(state_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    log = tmp_path_factory.mktemp("up") / "up.log"
-    with log.open("w") as output:
-        up = subprocess.Popen(
-            local("up", "--headless", "--state-dir", str(state_dir)), cwd=ROOT, stdout=output, stderr=output
-        )
-        try:
-            wait_until_up(up, state_dir / stacks.FILE_NAME, log)
-            yield stacks.read(state_dir)
-        finally:
-            up.terminate()
-            status = up.wait(timeout=30)
-    assert status == 0, log.read_text()
-
-
-def wait_until_up(up: subprocess.Popen[bytes], file: Path, log: Path) -> None:
-    for _ in range(UP_SECONDS * 10):
-        if file.exists():
-            return
-        try:
-            up.wait(timeout=0.1)
-        except subprocess.TimeoutExpired:
-            continue
-        break
-    pytest.fail(f"the stack did not come up:\n{log.read_text()}")
+    with running_stack(state_dir, tmp_path_factory.mktemp("up") / "up.log") as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")

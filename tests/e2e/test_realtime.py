@@ -167,7 +167,7 @@ def test_a_malformed_event_reaches_the_dead_letter_queue_with_its_reason(
     producer.put("submission.received", {"tenant_id": tenant, "submission_id": "one", "form_id": ""})
 
     letter = json.loads(one_message(stack, "ingest-dead-letters", containing=tenant))
-    assert letter["reason"].startswith("form_id: must be a text")
+    assert letter["reason"].startswith("form_id: must not be empty")
     assert letter["event"]["detail"]["submission_id"] == "one"
 
 

@@ -8,7 +8,7 @@ from textwrap import dedent
 
 from local.monitor import Monitor
 from local.program import run
-from local.project import Project, load_project
+from local.project import load_project
 from local.resource import Created, Provision, Resource
 
 HEADER = "import pulumi\nimport pulumi_aws as aws\n"
@@ -17,9 +17,9 @@ HEADER = "import pulumi\nimport pulumi_aws as aws\n"
 def write_program(
     root: Path, source: str, *, config: str = "", stack_config: str = "", modules: Mapping[str, str] | None = None
 ) -> Path:
-    """Writes a project `example` with `source` as its program (`pulumi` and `aws` are imported) into `root`.
+    """Write a project `example` with `source` as its program (`pulumi` and `aws` are imported) into `root`.
 
-    `config` and `stack_config` are YAML, `modules` further files by path. Returns `root`.
+    `config` and `stack_config` are YAML, `modules` further files by path. Return `root`.
     """
     root.mkdir(parents=True, exist_ok=True)
     (root / "Pulumi.yaml").write_text("name: example\nruntime: python\n" + dedent(config))
@@ -32,7 +32,7 @@ def write_program(
 
 
 class Recorder:
-    """Makes nothing: gives every resource an id and an ARN, or what `outputs` gives for its type."""
+    """A provisioner without effect: gives every resource an id and an ARN, or what `outputs` gives for its type."""
 
     def __init__(self, outputs: Mapping[str, Mapping[str, object]] | None = None) -> None:
         self.created: list[Resource] = []
@@ -48,13 +48,20 @@ def run_program(
     root: Path,
     provision: Provision | None = None,
     *,
-    preview: bool = False,
     overrides: Mapping[str, str] | None = None,
     on_resource: Callable[[Resource], None] | None = None,
 ) -> Monitor:
-    """Runs the program in `root`, by default with a `Recorder`."""
-    project: Project = load_project(root, "dev", overrides)
-    monitor = Monitor(project, provision or Recorder(), preview=preview, on_resource=on_resource)
+    """Run the program in `root`, by default with a `Recorder`."""
+    project = load_project(root, overrides=overrides)
+    monitor = Monitor(project, provision or Recorder(), on_resource=on_resource)
+    run(project, monitor)
+    return monitor
+
+
+def preview_program(root: Path) -> Monitor:
+    """Run the program in `root` without making anything."""
+    project = load_project(root)
+    monitor = Monitor(project)
     run(project, monitor)
     return monitor
 

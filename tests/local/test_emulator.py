@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import os
 import signal
@@ -9,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
@@ -22,9 +20,10 @@ import websockets
 from local import ministack_child
 from local.emulator import Emulator, EmulatorError, client, local_environment
 
-ROOT = Path(__file__).resolve().parents[2]
-REGION = "us-east-1"
+from .conftest import REGION
+from .functions import make_function
 
+ROOT = Path(__file__).resolve().parents[2]
 WHO_AM_I = """
 import os
 def handler(event, context):
@@ -38,21 +37,6 @@ def handler(event, context):
     pathlib.Path(event["report"]).write_text(str(os.getpid()))
     time.sleep(3600)
 """
-
-
-def make_function(emulator: Emulator, name: str, code: str) -> str:
-    """A Lambda function; its ARN."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("index.py", dedent(code))
-    return client("lambda", emulator.endpoint_url, emulator.region).create_function(
-        FunctionName=name,
-        Runtime="python3.13",
-        Handler="index.handler",
-        Role="arn:aws:iam::000000000000:role/r",
-        Code={"ZipFile": archive.getvalue()},
-        Timeout=30,
-    )["FunctionArn"]
 
 
 def who_am_i(emulator: Emulator) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from local.project import load_project
 from local.resource import Created, ProvisionError, Resource
 from local.wire import UNKNOWN
 
-from .programs import Recorder, by_name, run_program, write_program
+from .programs import Recorder, by_name, preview_program, run_program, write_program
 
 
 def test_resources_carry_urn_parent_inputs_and_outputs(tmp_path: Path) -> None:
@@ -117,51 +117,56 @@ def test_a_resource_given_as_a_value_is_its_id(tmp_path: Path) -> None:
 # What is refused
 
 
-@pytest.mark.parametrize("preview", [True, False])
-@pytest.mark.parametrize(
-    ("source", "message"),
-    [
-        (
-            "aws.pipes.Pipe('p', role_arn='r', source='s', target='t', source_parameters={\n"
-            "    'dynamodb_stream_parameters': {'starting_position': 'LATEST', 'batchsize': 1}})",
-            r'^aws:pipes/pipe:Pipe "p": sourceParameters.dynamodbStreamParameters.batchsize: unknown property '
-            r"\(did you mean batchSize\?\)\n  at __main__.py:3$",
-        ),
-        (
-            "pulumi.CustomResource('aws:sqs/queue:Queue', 'q', {'delaysSeconds': 1})",
-            r'^aws:sqs/queue:Queue "q": delaysSeconds: unknown property \(did you mean delaySeconds\?\)',
-        ),
-        ("pulumi.CustomResource('aws:sqs/que:Que', 'q')", '^aws:sqs/que:Que "q": unknown resource type'),
-        (
-            "aws.sns.Topic('t')",
-            '^aws:sns/topic:Topic "t": the local run does not know this resource type\n  at __main__.py:3$',
-        ),
-        (
-            "aws.lambda_.Function('f', role='r', vpc_config={'subnet_ids': ['s'], 'security_group_ids': ['g']})",
-            '^aws:lambda/function:Function "f": vpcConfig.securityGroupIds: the local run does not know this property; '
-            "vpcConfig.subnetIds: the local",
-        ),
-        (
-            "aws.sqs.Queue('q', region='eu-west-1')",
-            "^aws:sqs/queue:Queue \"q\": region: 'eu-west-1', but the local run has one region, us-east-1",
-        ),
-        ("aws.sqs.Queue.get('q', 'url')", '^aws:sqs/queue:Queue "q": looked up by the id url, but'),
-        ("aws.sqs.Queue('q', opts=pulumi.ResourceOptions(import_='url'))", "imported by the id url, but there is noth"),
-        (
-            "aws.get_availability_zones()",
-            "^aws:index/getAvailabilityZones:getAvailabilityZones: the local run does not",
-        ),
-        (
-            "pulumi.ComponentResource('other:index:Thing', 't', {}, None, True)",
-            '^other:index:Thing "t": a component of another language',
-        ),
-    ],
-)
-def test_what_cannot_be_made_is_named(tmp_path: Path, source: str, message: str, preview: bool) -> None:
+REFUSED = [
+    (
+        "aws.pipes.Pipe('p', role_arn='r', source='s', target='t', source_parameters={\n"
+        "    'dynamodb_stream_parameters': {'starting_position': 'LATEST', 'batchsize': 1}})",
+        r'^aws:pipes/pipe:Pipe "p": sourceParameters.dynamodbStreamParameters.batchsize: unknown property '
+        r"\(did you mean batchSize\?\)\n  at __main__.py:3$",
+    ),
+    (
+        "pulumi.CustomResource('aws:sqs/queue:Queue', 'q', {'delaysSeconds': 1})",
+        r'^aws:sqs/queue:Queue "q": delaysSeconds: unknown property \(did you mean delaySeconds\?\)',
+    ),
+    ("pulumi.CustomResource('aws:sqs/que:Que', 'q')", '^aws:sqs/que:Que "q": unknown resource type'),
+    (
+        "aws.sns.Topic('t')",
+        '^aws:sns/topic:Topic "t": the local run does not know this resource type\n  at __main__.py:3$',
+    ),
+    (
+        "aws.lambda_.Function('f', role='r', vpc_config={'subnet_ids': ['s'], 'security_group_ids': ['g']})",
+        '^aws:lambda/function:Function "f": vpcConfig.securityGroupIds: the local run does not know this property; '
+        "vpcConfig.subnetIds: the local",
+    ),
+    (
+        "aws.sqs.Queue('q', region='eu-west-1')",
+        "^aws:sqs/queue:Queue \"q\": region: 'eu-west-1', but the local run has one region, us-east-1",
+    ),
+    ("aws.sqs.Queue.get('q', 'url')", '^aws:sqs/queue:Queue "q": looked up by the id url, but'),
+    ("aws.sqs.Queue('q', opts=pulumi.ResourceOptions(import_='url'))", "imported by the id url, but there is noth"),
+    (
+        "aws.get_availability_zones()",
+        "^aws:index/getAvailabilityZones:getAvailabilityZones: the local run does not",
+    ),
+    (
+        "pulumi.ComponentResource('other:index:Thing', 't', {}, None, True)",
+        '^other:index:Thing "t": a component of another language',
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "message"), REFUSED)
+def test_what_cannot_be_made_is_named(tmp_path: Path, source: str, message: str) -> None:
     recorder = Recorder()
     with pytest.raises(ProgramError, match=message):
-        run_program(write_program(tmp_path, source), recorder, preview=preview)
+        run_program(write_program(tmp_path, source), recorder)
     assert recorder.created == []
+
+
+@pytest.mark.parametrize(("source", "message"), REFUSED)
+def test_what_cannot_be_made_is_named_by_a_preview(tmp_path: Path, source: str, message: str) -> None:
+    with pytest.raises(ProgramError, match=message):
+        preview_program(write_program(tmp_path, source))
 
 
 def test_the_first_failure_is_reported_with_the_lines_that_led_to_it(tmp_path: Path) -> None:
@@ -221,11 +226,6 @@ def test_an_output_that_is_not_given_is_an_error_where_it_is_exported(tmp_path: 
         run_program(write_program(tmp_path, source))
 
 
-def test_a_provisioner_is_needed_unless_it_is_a_preview(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="provision"):
-        Monitor(load_project(write_program(tmp_path, "")))
-
-
 # Preview
 
 
@@ -237,9 +237,8 @@ def test_a_preview_makes_nothing_and_outputs_are_unknown(tmp_path: Path) -> None
     pulumi.export("arn", queue.arn)
     pulumi.export("delay", queue.delay_seconds)
     """
-    recorder = Recorder()
-    monitor = run_program(write_program(tmp_path, source), recorder, preview=True)
-    assert recorder.created == []
+    monitor = preview_program(write_program(tmp_path, source))
+    assert {by_name(monitor, name).id for name in "qp"} == {""}
     assert by_name(monitor, "p").inputs == {"queueUrl": UNKNOWN, "policy": UNKNOWN}
     assert monitor.exports == {"arn": UNKNOWN, "delay": 5}
 
@@ -255,7 +254,7 @@ def test_region_and_caller_are_answered(tmp_path: Path) -> None:
     root = write_program(tmp_path, source, stack_config="config: {aws:region: eu-west-1}")
     expected = {"region": "eu-west-1", "account": "000000000000"}
     assert run_program(root).exports == expected
-    assert run_program(root, preview=True).exports == expected
+    assert preview_program(root).exports == expected
 
 
 TRANSFORMS = """

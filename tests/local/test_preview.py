@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from local.errors import ConfigError, ProgramError
-from local.preview import preview, render
+from local.preview import render
 
 from .programs import write_program
 
@@ -37,13 +37,6 @@ def test_resources_are_nested_below_their_components(tmp_path: Path) -> None:
         "└── here  pulumi:providers:aws\n"
         "3 resources to create\n"
     )
-
-
-def test_stack_and_overrides_are_those_asked_for(tmp_path: Path) -> None:
-    root = write_program(tmp_path, "[aws.sqs.Queue(f'q{n}') for n in range(pulumi.Config().require_int('count'))]")
-    (root / "Pulumi.prod.yaml").write_text("config: {example:count: 2}")
-    assert preview(root, "prod").count == 2
-    assert preview(root, "prod", {"count": "5"}).count == 5
 
 
 def test_one_resource_is_not_plural(tmp_path: Path) -> None:

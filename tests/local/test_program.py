@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from local.program import ConfigError, ProgramError, load_project, run
+from local.errors import ConfigError, ProgramError
+from local.program import run
+from local.project import load_project
 from local.resource import Created, Resource
 
 from .programs import Recorder, run_program, write_program
@@ -319,7 +321,7 @@ def test_an_interrupt_ends_the_program(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_the_working_directory_is_put_back_where_the_program_moved(tmp_path: Path) -> None:
-    before = os.getcwd()  # noqa: PTH109  # what the operating system says
+    before = os.getcwd()  # noqa: PTH109 - what the operating system says
     run_program(write_program(tmp_path, "import os\nos.chdir('/')"))
     assert os.getcwd() == before  # noqa: PTH109
 

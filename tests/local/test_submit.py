@@ -1,64 +1,28 @@
 from __future__ import annotations
 
-import json
-import random
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from local.stack import Stack
-from local.submit import BadSubmission, Bus, BusError, Submission, plausible, submit
+from formbridge.submission import RECEIVED
+from local.bus import Bus
+from local.samples import plausible
+from local.submit import send
 
 
-class FakeEvents:
-    """Stands for boto3's events client."""
+class RecordingBus(Bus):
+    """A bus that keeps what was put, batch by batch."""
 
-    def __init__(self, *, failing: int = 0) -> None:
-        self.calls: list[list[dict[str, Any]]] = []
-        self._failing = failing
+    def __init__(self) -> None:
+        self.batches: list[Sequence[Mapping[str, Any]]] = []
 
-    def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803  # boto3's name
-        self.calls.append(Entries)
-        failed = [{"ErrorCode": "InternalFailure", "ErrorMessage": "no"}] * self._failing
-        return {"FailedEntryCount": self._failing, "Entries": [*failed, {"EventId": "1"}]}
+    def put(self, detail_type: str, details: Sequence[Mapping[str, Any]]) -> None:
+        assert detail_type == RECEIVED
+        self.batches.append(details)
 
 
-def bus_of(events: FakeEvents, monkeypatch: pytest.MonkeyPatch) -> Bus:
-    def client(*_arguments: str) -> FakeEvents:
-        return events
-
-    monkeypatch.setattr("local.submit.client", client)
-    return Bus(Stack("http://127.0.0.1:1", "us-east-1", "", 1, {"event_bus_name": "bus"}))
-
-
-@pytest.fixture
-def events() -> FakeEvents:
-    return FakeEvents()
-
-
-@pytest.fixture
-def bus(events: FakeEvents, monkeypatch: pytest.MonkeyPatch) -> Bus:
-    return bus_of(events, monkeypatch)
-
-
-def test_an_event_is_what_the_gateway_expects(bus: Bus, events: FakeEvents) -> None:
-    submission = Submission(tenant_id="t_acme", form_id="contact", payload={"name": "Ada"})
-    submit(bus, [submission], rate=1)
-    ((entry,),) = events.calls
-    assert entry["EventBusName"] == "bus"
-    assert entry["Source"] == "form-bridge"
-    assert entry["DetailType"] == "submission.received"
-    assert json.loads(entry["Detail"]) == {
-        "tenant_id": "t_acme",
-        "form_id": "contact",
-        "submission_id": submission.submission_id,
-        "status": "processing",
-        "submitted_at": submission.submitted_at,
-        "payload": {"name": "Ada"},
-    }
-
-
-def test_batches_and_pace(bus: Bus, events: FakeEvents) -> None:
+def test_batches_and_pace() -> None:
     now = 0.0
     progress: list[int] = []
 
@@ -67,47 +31,13 @@ def test_batches_and_pace(bus: Bus, events: FakeEvents) -> None:
         now += seconds
 
     some = list(plausible("t_acme", "contact", 25))
-    submit(bus, some, rate=1000, on_progress=progress.append, clock=lambda: now, sleep=sleep)
-    assert [len(call) for call in events.calls] == progress == [10, 10, 5]
+    bus = RecordingBus()
+    send(bus, some, rate=1000, on_progress=progress.append, clock=lambda: now, sleep=sleep)
+    assert [len(batch) for batch in bus.batches] == progress == [10, 10, 5]
+    assert [detail for batch in bus.batches for detail in batch] == [one.detail() for one in some]
     assert now == pytest.approx(0.02)
 
-    now, events.calls = 0.0, []
-    submit(bus, some, rate=5, clock=lambda: now, sleep=sleep)
-    assert [len(call) for call in events.calls] == [1] * 25
+    now, bus = 0.0, RecordingBus()
+    send(bus, some, rate=5, clock=lambda: now, sleep=sleep)
+    assert [len(batch) for batch in bus.batches] == [1] * 25
     assert now == pytest.approx(24 / 5)
-
-
-def test_a_refused_event_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    bus = bus_of(FakeEvents(failing=2), monkeypatch)
-    with pytest.raises(BusError, match="the bus bus refused 2 of 3 events: InternalFailure: no"):
-        submit(bus, list(plausible("t_acme", "contact", 3)), rate=1000)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("tenant_id", "acme"),
-        ("form_id", "a b"),
-        ("form_id", "x" * 65),
-        ("submission_id", ""),
-        ("status", "so so"),
-        ("submitted_at", "yesterday"),
-        ("payload", ["x"]),
-    ],
-)
-def test_a_bad_field_is_named(field: str, value: Any) -> None:
-    fields: dict[str, Any] = {"tenant_id": "t_acme", "form_id": "contact", field: value}
-    with pytest.raises(BadSubmission, match=f"^{field}: must ") as caught:
-        Submission(**fields)
-    assert repr(value)[:20] in str(caught.value)
-
-
-def test_an_update_may_leave_the_payload_as_it_is() -> None:
-    assert "payload" not in Submission(tenant_id="t_acme", form_id="contact").detail()
-
-
-@pytest.mark.parametrize("form", ["contact", "survey", "signup", "something-else"])
-def test_made_up_submissions_differ(form: str) -> None:
-    some = list(plausible("t_acme", form, 20, random.Random(1)))
-    assert len({one.submission_id for one in some}) == 20
-    assert len({json.dumps(one.payload) for one in some}) > 5

@@ -1,0 +1,50 @@
+"""`python -m local up` in the background, for what needs a running stack: the benchmark and the end-to-end tests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from . import stack as stack_file
+from .up import UpError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from .stack import Stack
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+START_SECONDS: Final = 120
+STOP_SECONDS: Final = 30
+
+
+@contextmanager
+def running_stack(state_dir: Path, log: Path) -> Generator[Stack]:
+    """The project's own stack, up from the beginning of the block to its end; `log` gets what it prints.
+
+    Raises:
+        UpError: it did not come up, or did not end in order; the message quotes the log.
+    """
+    command = [sys.executable, "-m", "local", "up", "--headless", "--state-dir", str(state_dir)]
+    with log.open("w") as output:
+        up = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)  # noqa: S603 - our own command
+    try:
+        _wait_until_up(up, state_dir, log)
+        yield stack_file.read(state_dir)
+    finally:
+        up.terminate()
+        status = up.wait(STOP_SECONDS)
+    if status != 0:
+        raise UpError(f"the stack ended with exit code {status}:\n{log.read_text()}")
+
+
+def _wait_until_up(up: subprocess.Popen[bytes], state_dir: Path, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not (state_dir / stack_file.FILE_NAME).exists():
+        if up.poll() is not None or time.monotonic() > deadline:
+            raise UpError(f"the stack did not come up:\n{log.read_text()}")
+        time.sleep(0.1)

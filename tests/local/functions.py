@@ -1,0 +1,25 @@
+"""Lambda functions in the emulator, each of one file."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from textwrap import dedent
+
+from local.emulator import ACCOUNT_ID, Emulator, client
+
+
+def make_function(emulator: Emulator, name: str, code: str, **variables: str) -> str:
+    """Make a function of `code`, which defines `handler`, with `variables` in its environment; return its ARN."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("index.py", dedent(code))
+    return client("lambda", emulator.endpoint_url, emulator.region).create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Handler="index.handler",
+        Role=f"arn:aws:iam::{ACCOUNT_ID}:role/r",
+        Code={"ZipFile": archive.getvalue()},
+        Timeout=30,
+        Environment={"Variables": variables},
+    )["FunctionArn"]
