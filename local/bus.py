@@ -7,6 +7,8 @@ import uuid
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from botocore.exceptions import BotoCoreError
+
 from formbridge import identifiers, timestamps
 from formbridge.submission import DEFAULT_STATUS
 
@@ -98,7 +100,10 @@ class Bus:
             }
             for detail in details
         ]
-        response = self._events.put_events(Entries=entries)
+        try:
+            response = self._events.put_events(Entries=entries)
+        except BotoCoreError as error:
+            raise BusError(f"the bus {self._name} does not answer: {error}") from error
         if response["FailedEntryCount"]:
             failed = next(entry for entry in response["Entries"] if "ErrorCode" in entry)
             raise BusError(

@@ -38,7 +38,7 @@ def jwks(stack: Stack) -> bytes:
     """The user pool's public keys as JSON, which MiniStack serves under the pool's own path.
 
     Raises:
-        StackError: the program exports no issuer, or the issuer is not the local Cognito.
+        StackError: the program exports no issuer, the issuer is not the local Cognito, or the emulator has ended.
     """
     issuer = stack.output("issuer")
     connection = http.client.HTTPConnection(urlsplit(stack.endpoint_url).netloc, timeout=10)
@@ -46,6 +46,8 @@ def jwks(stack: Stack) -> bytes:
         connection.request("GET", f"/{_pool_id(issuer)}/.well-known/jwks.json")
         response = connection.getresponse()
         body = response.read()
+    except OSError as error:
+        raise StackError(f"{stack.endpoint_url}: the emulator does not answer: {error}") from error
     finally:
         connection.close()
     if response.status != HTTPStatus.OK:

@@ -177,7 +177,9 @@ def _interruptible() -> Generator[None]:
         _ignore_interrupts()
         raise Interrupted
 
-    previous = {number: signal.signal(number, interrupt) for number in INTERRUPTS}
+    # A hang-up that is ignored stays so: `nohup` means it. An ignored Ctrl-C is but a shell's way with jobs.
+    hang_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, *hang_up)}
     try:
         yield
     finally:

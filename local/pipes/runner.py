@@ -116,11 +116,10 @@ class PipeRunner:
             payload = response["Payload"].read()
         except (ClientError, BotoCoreError) as error:
             raise TargetError(str(error)) from error
-        result: Any = json.loads(payload) if payload else None
         if "FunctionError" in response:
-            # The error's type only: its message may quote what a form held.
-            raise TargetError(f"{response['FunctionError']} {result.get('errorType', 'error')}")
-        return result
+            # Not what it says: an error's message may quote what a form held.
+            raise TargetError(response["FunctionError"])
+        return json.loads(payload) if payload else None
 
     def _dead_letter_queue(self) -> Callable[[Mapping[str, Any]], None]:
         arn = self.settings.dead_letter_arn

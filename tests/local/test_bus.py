@@ -23,6 +23,12 @@ class FakeEvents:
         return {"FailedEntryCount": self._failing, "Entries": [*failed, {"EventId": "1"}]}
 
 
+def test_a_bus_whose_emulator_has_ended_is_an_error() -> None:
+    bus = Bus(Stack("http://127.0.0.1:1", "us-east-1", "", 1, {"event_bus_name": "bus"}))
+    with pytest.raises(BusError, match=r"^the bus bus does not answer: "):
+        bus.put(RECEIVED, [{}])
+
+
 def bus_of(events: FakeEvents, monkeypatch: pytest.MonkeyPatch) -> Bus:
     def client(*_arguments: str) -> FakeEvents:
         return events

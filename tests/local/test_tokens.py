@@ -11,7 +11,7 @@ import pytest
 from local import tokens
 from local.emulator import Emulator, client
 from local.stack import Stack, StackError
-from local.tokens import MAX_LIFETIME_SECONDS, TokenError, mint
+from local.tokens import MAX_LIFETIME_SECONDS, TokenError, jwks, mint
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,12 @@ def test_a_lifetime_has_a_limit(stack: Stack, state_dir: Path) -> None:
 def test_a_stack_without_an_issuer(state_dir: Path) -> None:
     with pytest.raises(StackError, match="issuer"):
         mint(Stack("", "", "", 1, {}), state_dir, "t_acme")
+
+
+def test_an_emulator_that_has_ended(stack: Stack) -> None:
+    ended = Stack("http://127.0.0.1:1", stack.region, "", 1, stack.outputs)
+    with pytest.raises(StackError, match=r"^http://127\.0\.0\.1:1: the emulator does not answer"):
+        jwks(ended)
 
 
 def test_an_issuer_that_is_not_the_local_one(stack: Stack, state_dir: Path) -> None:
