@@ -6,6 +6,7 @@ import fcntl
 import os
 import signal
 import socket
+import sys
 import threading
 import webbrowser
 from contextlib import ExitStack, closing, contextmanager
@@ -27,7 +28,7 @@ from .server import Server
 from .stack import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
     from concurrent.futures import Future
     from types import FrameType
 
@@ -107,10 +108,15 @@ def _run_stack(options: Options, console: Console, parts: ExitStack) -> None:
         parts.callback(stack_file.remove, state_dir)
         stack_file.write(stack, state_dir)
         console.print(f"The dashboard: {dashboard_url}   (Ctrl-C ends it)", highlight=False)
-        if not options.headless:
-            # A browser without windows would take the terminal, and this thread, for itself.
+        if not options.headless and has_screen(os.environ, sys.platform):
+            # Some browsers keep their caller waiting.
             threading.Thread(target=webbrowser.open, args=[dashboard_url], daemon=True).start()
         _wait(emulator, ended)
+
+
+def has_screen(environment: Mapping[str, str], platform: str) -> bool:
+    """Whether a browser would have a window: without one, `webbrowser` may run a text browser in this terminal."""
+    return platform == "darwin" or bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
 
 
 def _run_program(project: Project, emulator: Emulator, console: Console) -> Monitor:
