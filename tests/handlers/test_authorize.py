@@ -14,7 +14,8 @@ from tests.handlers.builders import METHOD_ARN, LambdaContext, authorizer_event
 from tests.handlers.issuer import CLAIM, claims, token
 from tests.handlers.server import Answer, LocalServer
 
-NOW_S = int(time.time())
+STARTED_S = int(time.time())
+"""When these tests were collected, which in a whole run is minutes before they run."""
 
 
 class Jwks:
@@ -48,13 +49,14 @@ def effect(answer: dict[str, Any]) -> str:
 
 
 def test_a_good_token_may_connect_as_its_tenant() -> None:
-    assert authorization(token(claims(exp=NOW_S + 60))) == {
+    expires_at = int(time.time()) + 60
+    assert authorization(token(claims(exp=expires_at))) == {
         "principalId": "user-1",
         "policyDocument": {
             "Version": "2012-10-17",
             "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": METHOD_ARN}],
         },
-        "context": {"tenant_id": "t_acme", "expires_at": str(NOW_S + 60)},
+        "context": {"tenant_id": "t_acme", "expires_at": str(expires_at)},
     }
 
 
@@ -75,8 +77,8 @@ def test_a_client_that_is_no_browser_may_use_the_authorization_header() -> None:
         issuer.confused_token(),
         token(claims(iss="https://issuer.example/pool-2")),
         token(claims(aud="client-2")),
-        token(claims(exp=NOW_S - 60)),
-        token(claims(nbf=NOW_S + 86_400)),
+        token(claims(exp=STARTED_S - 60)),
+        token(claims(nbf=STARTED_S + 86_400)),
     ],
     ids=[
         "none",
