@@ -34,7 +34,8 @@ def handler(event: Mapping[str, Any], context: object) -> None:
         saved = submissions().save(parsed, timestamps.now_ms(), settings.whole_number("RETENTION_DAYS"))
     except MalformedEvent as error:
         dead_letters().send(event, str(error))
-        log("malformed event", {**ids, "reason": str(error)})
+        # The reason is in the dead letter: it quotes what stood in the field, which may be what a person typed.
+        log("malformed event", {**ids, "field": str(error).partition(":")[0]})
     else:
         log(
             "saved",

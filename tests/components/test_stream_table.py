@@ -6,6 +6,7 @@ import pytest
 
 from components import SUBMISSION_RECORDS, StreamTable
 from formbridge.filters import matches
+from tests.handlers.region import INDEXED
 
 from .harness import Recording, run
 from .provider import arn, physical_name
@@ -46,16 +47,7 @@ def test_has_an_index_in_time_order_within_a_tenant_without_the_payload(recordin
     (index,) = table["globalSecondaryIndexes"]
     assert (index["name"], index["hashKey"], index["rangeKey"]) == ("GSI1", "GSI1PK", "GSI1SK")
     assert index["projectionType"] == "INCLUDE"
-    assert set(index["nonKeyAttributes"]) == {
-        "tenant_id",
-        "submission_id",
-        "form_id",
-        "status",
-        "version",
-        "submitted_at",
-        "updated_at",
-        "ttl",
-    }
+    assert tuple(index["nonKeyAttributes"]) == INDEXED  # so the handlers' tests run on the index that is deployed
 
 
 @pytest.mark.parametrize("protected", [True, False])

@@ -54,6 +54,10 @@ class Region:
         return [letter.get("Body", "") for letter in letters]
 
 
+INDEXED = ("tenant_id", "submission_id", "form_id", "status", "version", "submitted_at", "updated_at", "ttl")
+"""What GSI1 holds beside the keys."""
+
+
 def make_submissions_table(dynamodb: DynamoDBClient) -> None:
     """As components/stream_table.py makes it."""
     dynamodb.create_table(
@@ -72,16 +76,7 @@ def make_submissions_table(dynamodb: DynamoDBClient) -> None:
                 ],
                 "Projection": {
                     "ProjectionType": "INCLUDE",
-                    "NonKeyAttributes": [
-                        "tenant_id",
-                        "submission_id",
-                        "form_id",
-                        "status",
-                        "version",
-                        "submitted_at",
-                        "updated_at",
-                        "ttl",
-                    ],
+                    "NonKeyAttributes": list(INDEXED),
                 },
             }
         ],

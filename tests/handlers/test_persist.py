@@ -135,10 +135,11 @@ def test_a_good_event_leaves_no_dead_letter(region: Region) -> None:
         received(payload={"email": "secret@example.com"}),
         received(payload={"email": "secret@example.com"}, status=5),
         received(payload={"email": "secret@example.com"}, tenant_id=None),
+        received(form_id="secret@example.com"),
         bus_event("submission.received", "secret@example.com"),
         bus_event("submission.received", ["secret@example.com"]),
     ],
-    ids=["good", "wrong status", "no tenant", "a text for a detail", "a list for a detail"],
+    ids=["good", "wrong status", "no tenant", "the form in an id", "a text for a detail", "a list for a detail"],
 )
 def test_nothing_of_a_payload_is_logged(
     region: Region, event: dict[str, Any], caplog: pytest.LogCaptureFixture
