@@ -4,7 +4,10 @@ import pulumi
 
 from components import (
     SUBMISSION_RECORDS,
+    AlarmTopic,
     ApiGatewayLogRole,
+    DashboardPage,
+    DashboardSite,
     RealtimePipe,
     StreamTable,
     SubmissionIngest,
@@ -14,16 +17,24 @@ from components import (
 from settings import Settings
 
 settings = Settings.load()
+tags = settings.tags
 
-table = StreamTable("submissions", {"deletion_protection": settings.protect_data, "tags": settings.tags})
+alarms = AlarmTopic("alarms", {"email": settings.alarm_email, "tags": tags}) if settings.alarm_topic else None
+site = (
+    DashboardSite("dashboard", {"connect_sources": settings.sign_in_origins, "tags": tags})
+    if settings.dashboard_site
+    else None
+)
+table = StreamTable("submissions", {"deletion_protection": settings.protect_data, "tags": tags})
 ingest = SubmissionIngest(
     "ingest",
     {
         "table_arn": table.table_arn,
         "retention_days": settings.retention_days,
         "log_retention_days": settings.log_retention_days,
+        "alarm_topic_arn": alarms.topic_arn if alarms else None,
         "package_for": settings.package_for,
-        "tags": settings.tags,
+        "tags": tags,
     },
 )
 identity = TenantIdentity(
@@ -32,11 +43,12 @@ identity = TenantIdentity(
         "issuer": settings.issuer,
         "audience": settings.audience,
         "jwks_url": settings.jwks_url,
+        "callback_urls": [pulumi.Output.concat(site.url, "/")] if site and not settings.issuer else [],
         "deletion_protection": settings.protect_data,
-        "tags": settings.tags,
+        "tags": tags,
     },
 )
-log_role = [ApiGatewayLogRole("api-gateway", {"tags": settings.tags})] if settings.api_gateway_log_role else []
+log_role = [ApiGatewayLogRole("api-gateway", {"tags": tags})] if settings.api_gateway_log_role else []
 gateway = WebSocketGateway(
     "gateway",
     {
@@ -45,10 +57,12 @@ gateway = WebSocketGateway(
         "audience": identity.client_id,
         "jwks_url": identity.jwks_url,
         "tenant_claim": settings.tenant_claim,
-        "allowed_origins": settings.allowed_origins,
+        "allowed_origins": [*settings.allowed_origins, site.url]
+        if site and settings.allowed_origins
+        else settings.allowed_origins,
         "log_retention_days": settings.log_retention_days,
         "package_for": settings.package_for,
-        "tags": settings.tags,
+        "tags": tags,
     },
     opts=pulumi.ResourceOptions(depends_on=log_role),
 )
@@ -58,9 +72,25 @@ pipe = RealtimePipe(
         "stream_arn": table.stream_arn,
         "function_arn": gateway.broadcast_function_arn,
         "filters": [SUBMISSION_RECORDS],
-        "tags": settings.tags,
+        "alarm_topic_arn": alarms.topic_arn if alarms else None,
+        "tags": tags,
     },
 )
+if site:
+    DashboardPage(
+        "page",
+        {
+            "bucket_name": site.bucket_name,
+            "websocket_url": gateway.websocket_url,
+            "sign_in": {
+                "issuer": identity.issuer,
+                "client_id": identity.client_id,
+                "tenant_claim": settings.tenant_claim,
+            },
+            "tags": tags,
+        },
+    )
+    pulumi.export("dashboard_url", site.url)
 
 pulumi.export("websocket_url", gateway.websocket_url)
 pulumi.export("management_endpoint", gateway.management_endpoint)

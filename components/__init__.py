@@ -1,6 +1,9 @@
 """The components: each wraps one part of the pipeline, and stands alone in a program of yours."""
 
+from .alarm_topic import AlarmTopic, AlarmTopicArgs
 from .api_gateway_log_role import ApiGatewayLogRole, ApiGatewayLogRoleArgs
+from .dashboard_page import DashboardPage, DashboardPageArgs, DashboardSignInArgs
+from .dashboard_site import DashboardSite, DashboardSiteArgs
 from .realtime_pipe import RealtimePipe, RealtimePipeArgs
 from .stream_table import SUBMISSION_RECORDS, StreamTable, StreamTableArgs
 from .submission_ingest import SubmissionIngest, SubmissionIngestArgs
@@ -19,6 +22,13 @@ __all__ = [
     "WebSocketGatewayArgs",
     "TenantIdentity",
     "TenantIdentityArgs",
+    "DashboardSite",
+    "DashboardSiteArgs",
+    "DashboardPage",
+    "DashboardPageArgs",
+    "DashboardSignInArgs",
+    "AlarmTopic",
+    "AlarmTopicArgs",
     "ApiGatewayLogRole",
     "ApiGatewayLogRoleArgs",
 ]

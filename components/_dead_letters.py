@@ -13,6 +13,7 @@ def dead_letter_queue(
     name: str,
     parent: pulumi.Resource,
     tags: Tags | None,
+    alarm_topic_arn: pulumi.Input[str] | None,
 ) -> aws.sqs.Queue:
     """The queue `{name}-dead-letters`, and the alarm `{name}-dead-letters-alarm` on the first message in it."""
     own = pulumi.ResourceOptions(parent=parent)
@@ -23,6 +24,7 @@ def dead_letter_queue(
         tags=tags,
         opts=own,
     )
+    actions = [alarm_topic_arn] if alarm_topic_arn is not None else None
     aws.cloudwatch.MetricAlarm(
         f"{name}-dead-letters-alarm",
         alarm_description=f"{name}: something could not be processed and waits in the dead-letter queue",
@@ -35,6 +37,8 @@ def dead_letter_queue(
         comparison_operator="GreaterThanThreshold",
         threshold=0,
         treat_missing_data="notBreaching",
+        alarm_actions=actions,
+        ok_actions=actions,
         tags=tags,
         opts=own,
     )

@@ -33,6 +33,19 @@ def queue_policy(service: str, queue_arn: pulumi.Input[str], source_arn: pulumi.
     return _document([_service_statement(service, "sqs:SendMessage", resource=queue_arn, condition=condition)])
 
 
+def bucket_policy(service: str, bucket_arn: pulumi.Input[str], source_arn: pulumi.Input[str]) -> pulumi.Output[str]:
+    """The JSON of a bucket's policy that lets an AWS service read its objects on behalf of `source_arn` alone."""
+    condition = {"StringEquals": {"AWS:SourceArn": source_arn}}
+    objects = pulumi.Output.concat(bucket_arn, "/*")
+    return _document([_service_statement(service, "s3:GetObject", resource=objects, condition=condition)])
+
+
+def topic_policy(service: str, topic_arn: pulumi.Input[str], source_account: pulumi.Input[str]) -> pulumi.Output[str]:
+    """The JSON of a topic's policy that lets an AWS service publish to it on behalf of `source_account` alone."""
+    condition = {"StringEquals": {"aws:SourceAccount": source_account}}
+    return _document([_service_statement(service, "sns:Publish", resource=topic_arn, condition=condition)])
+
+
 def _service_statement(
     service: str,
     action: str,

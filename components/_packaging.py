@@ -34,15 +34,23 @@ class PackagingError(Exception):
     """The dependencies could not be built; the text holds what pip said."""
 
 
+def check_package_for(field: str, package_for: str) -> str:
+    """`package_for` if handlers can be packaged for such a machine.
+
+    Raises:
+        ValueError: they cannot.
+    """
+    if package_for not in PLATFORMS:
+        raise ValueError(f"{field}: must be one of {', '.join(PLATFORMS)}, got {package_for!r}")
+    return package_for
+
+
 def handler_archive(entry_point: str, package_for: str, *, with_dependencies: bool) -> pulumi.AssetArchive:
     """The code of one Lambda: `{entry_point}.py` and `formbridge/`, and the dependencies where it needs them.
 
     Raises:
-        ValueError: `package_for` is neither `lambda` nor `host`.
         PackagingError: the dependencies could not be built.
     """
-    if package_for not in PLATFORMS:
-        raise ValueError(f"package_for: must be one of {', '.join(PLATFORMS)}, got {package_for!r}")
     files = {f"{entry_point}.py": HANDLERS / f"{entry_point}.py", **_files(HANDLERS, "formbridge/**/*.py")}
     if with_dependencies:
         files |= _files(dependencies(package_for), "**/*")

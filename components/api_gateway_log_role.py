@@ -6,6 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from ._iam import trust_policy
+from ._naming import MAX_ROLE_NAME, check_name
 from ._tags import Tags
 
 PUSH_TO_LOGS = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
@@ -25,8 +26,10 @@ class ApiGatewayLogRole(pulumi.ComponentResource):
     """
 
     role_arn: pulumi.Output[str]
+    """The role's ARN."""
 
     def __init__(self, name: str, args: ApiGatewayLogRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_name(name, "-role", MAX_ROLE_NAME)
         super().__init__("formbridge:index:ApiGatewayLogRole", name, {}, opts)
         # What the whole account may rest on by now must not go with one stack.
         own = pulumi.ResourceOptions(parent=self, retain_on_delete=True)

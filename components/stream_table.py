@@ -5,6 +5,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
+from ._naming import MAX_TABLE_NAME, check_name
 from ._tags import Tags
 
 SUBMISSION_RECORDS: dict[str, Any] = {
@@ -14,9 +15,20 @@ SUBMISSION_RECORDS: dict[str, Any] = {
 """The pipe filter that lets through changes of submissions, and nothing else that the table may hold."""
 
 
+INDEX = "GSI1"
+INDEX_KEYS = ("GSI1PK", "GSI1SK")
+MAX_KEY_NAME = 255
+"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
+
+
 class StreamTableArgs(TypedDict):
     """What a `StreamTable` takes."""
 
+    hash_key: NotRequired[str]
+    """The name of the partition key, a string of at most 255 characters. Default: `PK`, which `SubmissionIngest`
+    needs."""
+    range_key: NotRequired[str | None]
+    """The name of the sort key. Default: `SK`, or none where `hash_key` is given."""
     deletion_protection: NotRequired[pulumi.Input[bool]]
     """Whether DynamoDB refuses to delete the table. Default: false."""
     tags: NotRequired[Tags]
@@ -26,28 +38,37 @@ class StreamTableArgs(TypedDict):
 class StreamTable(pulumi.ComponentResource):
     """A DynamoDB table with a stream of new and old images.
 
-    Keys `PK` and `SK`, the index `GSI1` in time order within a tenant (without the payload, which no reader of it
-    needs), on-demand, encrypted under the account's key for DynamoDB, recoverable to any second of the last 35 days,
-    and with TTL on `ttl`.
+    It has the index `GSI1` in time order within a tenant (without the payload, which no reader of it needs), is
+    on-demand, encrypted under the account's key for DynamoDB, recoverable to any second of the last 35 days, and has
+    TTL on `ttl`.
+
+    A gateway's dashboards show an item that has the texts `tenant_id`, `submission_id`, `form_id`, `status`,
+    `submitted_at` and `updated_at`, the number `version`, and for snapshots and resumes `GSI1PK`
+    (`TENANT#{tenant_id}`) and `GSI1SK` (`{updated_at}#{submission_id}`).
     """
 
     table_name: pulumi.Output[str]
+    """The table's name."""
     table_arn: pulumi.Output[str]
+    """The table's ARN."""
     stream_arn: pulumi.Output[str]
+    """The ARN of its stream, for a `RealtimePipe`."""
 
     def __init__(self, name: str, args: StreamTableArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_name(name, "-table", MAX_TABLE_NAME)
+        keys = _keys(args)
         super().__init__("formbridge:index:StreamTable", name, {}, opts)
         table = aws.dynamodb.Table(
             f"{name}-table",
             billing_mode="PAY_PER_REQUEST",
-            hash_key="PK",
-            range_key="SK",
-            attributes=[{"name": key, "type": "S"} for key in ("PK", "SK", "GSI1PK", "GSI1SK")],
+            hash_key=keys[0],
+            range_key=keys[1] if len(keys) > 1 else None,
+            attributes=[{"name": key, "type": "S"} for key in (*keys, *INDEX_KEYS)],
             global_secondary_indexes=[
                 {
-                    "name": "GSI1",
-                    "hash_key": "GSI1PK",
-                    "range_key": "GSI1SK",
+                    "name": INDEX,
+                    "hash_key": INDEX_KEYS[0],
+                    "range_key": INDEX_KEYS[1],
                     "projection_type": "INCLUDE",
                     "non_key_attributes": [
                         "tenant_id",
@@ -76,3 +97,23 @@ class StreamTable(pulumi.ComponentResource):
         self.register_outputs(
             {"table_name": self.table_name, "table_arn": self.table_arn, "stream_arn": self.stream_arn}
         )
+
+
+def _keys(args: StreamTableArgs) -> list[str]:
+    """The partition key and, where there is one, the sort key.
+
+    Raises:
+        ValueError: a name is too long, empty, or taken by the index or by the other.
+    """
+    given = {"hash_key": args.get("hash_key", "PK")}
+    range_key = args.get("range_key", None if "hash_key" in args else "SK")
+    if range_key is not None:
+        given["range_key"] = range_key
+    for field, key in given.items():
+        if not 1 <= len(key) <= MAX_KEY_NAME:
+            raise ValueError(f"{field}: must be of 1 to {MAX_KEY_NAME} characters, got {key!r}")
+        if key in INDEX_KEYS:
+            raise ValueError(f"{field}: must not be a key of {INDEX}, got {key!r}")
+    if range_key == given["hash_key"]:
+        raise ValueError(f"range_key: must not be the hash_key too, got {range_key!r}")
+    return [*given.values()]

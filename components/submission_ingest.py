@@ -6,10 +6,12 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
+from . import _checks
 from ._dead_letters import dead_letter_queue
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
 from ._iam import Statement, queue_policy
-from ._packaging import DEFAULT_PACKAGE_FOR
+from ._naming import MAX_FUNCTION_NAME, check_name
+from ._packaging import DEFAULT_PACKAGE_FOR, check_package_for
 from ._tags import Tags
 
 EVENT_PATTERN = {
@@ -18,6 +20,7 @@ EVENT_PATTERN = {
 }
 
 RETRY_SECONDS = 3600
+"""How long EventBridge and Lambda keep trying before an event is a dead letter."""
 DELIVERY_ATTEMPTS = 10
 """How often EventBridge hands an event to Lambda while Lambda does not take it."""
 FUNCTION_RETRIES = 2
@@ -28,13 +31,16 @@ class SubmissionIngestArgs(TypedDict):
     """What a `SubmissionIngest` takes."""
 
     table_arn: pulumi.Input[str]
-    """The ARN of the submissions table, as a `StreamTable` gives it."""
-    retention_days: NotRequired[int]
+    """The ARN of the submissions table, a `StreamTable` with its default keys."""
+    retention_days: NotRequired[pulumi.Input[int]]
     """Days until a submission expires, counted from its last change. Default: 0, never."""
-    log_retention_days: NotRequired[int]
-    """Days that CloudWatch keeps the Lambda's log; a value that CloudWatch knows. Default: 14."""
+    log_retention_days: NotRequired[pulumi.Input[int]]
+    """Days that CloudWatch keeps the Lambda's log; a number that CloudWatch knows, such as 14, 30, 90 or 365.
+    Default: 14."""
+    alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
+    """The ARN of an SNS topic that hears of the first dead letter. Default: none, the alarm only shows."""
     package_for: NotRequired[str]
-    """The machine that runs the Lambda: `lambda` or `host`. Default: `lambda`."""
+    """The machine that runs the Lambda: `lambda`, or `host` for an emulator on this one. Default: `lambda`."""
     tags: NotRequired[Tags]
     """Tags of every child that can have them. Default: none."""
 
@@ -46,17 +52,24 @@ class SubmissionIngest(pulumi.ComponentResource):
     """
 
     event_bus_name: pulumi.Output[str]
+    """The bus that a form product puts its events on: `submission.received` and `submission.updated`."""
     event_bus_arn: pulumi.Output[str]
-    dead_letter_queue_url: pulumi.Output[str]
+    """The bus's ARN, on which a producer is granted `events:PutEvents`."""
+    dead_letter_queue_arn: pulumi.Output[str]
+    """The ARN of the queue that holds what could not be stored, with its reason."""
 
     def __init__(self, name: str, args: SubmissionIngestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        retention_days = args.get("retention_days", 0)
-        if retention_days < 0:
-            raise ValueError(f"retention_days: must be 0 or more, got {retention_days!r}")
+        check_name(name, "-persist-function", MAX_FUNCTION_NAME)
+        table_arn = _checks.table_arn("table_arn", args["table_arn"])
+        retention_days = _checks.whole_number("retention_days", args.get("retention_days", 0), 0)
+        log_retention_days = _checks.log_retention(
+            "log_retention_days", args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)
+        )
+        alarm_topic_arn = _checks.optional(_checks.topic_arn, "alarm_topic_arn", args.get("alarm_topic_arn"))
+        package_for = check_package_for("package_for", args.get("package_for", DEFAULT_PACKAGE_FOR))
         super().__init__("formbridge:index:SubmissionIngest", name, {}, opts)
         own = pulumi.ResourceOptions(parent=self)
         tags = args.get("tags")
-        table_arn = pulumi.Output.from_input(args["table_arn"])
 
         bus = aws.cloudwatch.EventBus(f"{name}-bus", tags=tags, opts=own)
         rule = aws.cloudwatch.EventRule(
@@ -67,7 +80,7 @@ class SubmissionIngest(pulumi.ComponentResource):
             tags=tags,
             opts=own,
         )
-        dead_letters = dead_letter_queue(name, self, tags)
+        dead_letters = dead_letter_queue(name, self, tags, alarm_topic_arn)
         aws.sqs.QueuePolicy(
             f"{name}-dead-letters-policy",
             queue_url=dead_letters.url,
@@ -80,14 +93,14 @@ class SubmissionIngest(pulumi.ComponentResource):
             environment={
                 "TABLE_NAME": table_arn.apply(lambda arn: arn.split("/")[-1]),
                 "DEAD_LETTER_QUEUE_URL": dead_letters.url,
-                "RETENTION_DAYS": str(retention_days),
+                "RETENTION_DAYS": retention_days.apply(str),
             },
             statements=[
                 Statement(["dynamodb:UpdateItem"], [table_arn]),
                 Statement(["sqs:SendMessage"], [dead_letters.arn]),
             ],
-            package_for=args.get("package_for", DEFAULT_PACKAGE_FOR),
-            log_retention_days=args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS),
+            package_for=package_for,
+            log_retention_days=log_retention_days,
             tags=tags,
             opts=own,
         )
@@ -121,11 +134,11 @@ class SubmissionIngest(pulumi.ComponentResource):
         )
         self.event_bus_name = bus.name
         self.event_bus_arn = bus.arn
-        self.dead_letter_queue_url = dead_letters.url
+        self.dead_letter_queue_arn = dead_letters.arn
         self.register_outputs(
             {
                 "event_bus_name": self.event_bus_name,
                 "event_bus_arn": self.event_bus_arn,
-                "dead_letter_queue_url": self.dead_letter_queue_url,
+                "dead_letter_queue_arn": self.dead_letter_queue_arn,
             }
         )

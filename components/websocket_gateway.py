@@ -2,22 +2,29 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
+from . import _checks, _urls
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
 from ._iam import Statement
+from ._naming import MAX_FUNCTION_NAME, check_name
 from ._oidc import jwks_url_of
-from ._packaging import DEFAULT_PACKAGE_FOR
+from ._packaging import DEFAULT_PACKAGE_FOR, check_package_for
 from ._tags import Tags
+from .stream_table import INDEX
 
 STAGE = "live"
 DEFAULT_TENANT_CLAIM = "custom:tenant_id"
 DEFAULT_RATE_LIMIT = 1_000
 DEFAULT_BURST_LIMIT = 2_000
-INDEX = "GSI1"
+MAX_CONNECTION_SECONDS = 2 * 3600
+"""API Gateway closes a WebSocket after two hours.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html"""
+DEFAULT_CONNECTION_TTL_SECONDS = MAX_CONNECTION_SECONDS + 600
 
 ACCESS_LOG = {
     "requestId": "$context.requestId",
@@ -38,26 +45,33 @@ ACCESS_LOG = {
 class WebSocketGatewayArgs(TypedDict):
     """What a `WebSocketGateway` takes."""
 
-    table_arn: pulumi.Input[str]
-    """The ARN of the submissions table that snapshots and resumes read, as a `StreamTable` gives it."""
     issuer: pulumi.Input[str]
-    """Who signs the tokens, as it stands in `iss`."""
+    """Who signs the tokens: an OIDC issuer's https URL, as it stands in `iss`."""
     audience: pulumi.Input[str]
     """What `aud` of a token must be."""
-    jwks_url: NotRequired[pulumi.Input[str]]
+    table_arn: NotRequired[pulumi.Input[str] | None]
+    """The ARN of the table that snapshots and resumes read, a `StreamTable`. Default: none. What is posted is then all
+    that a client gets: a snapshot is empty, and a cursor is too old to resume from."""
+    jwks_url: NotRequired[pulumi.Input[str] | None]
     """Where the issuer publishes its keys. Default: `{issuer}/.well-known/jwks.json`."""
     tenant_claim: NotRequired[pulumi.Input[str]]
     """The claim that holds the tenant's id, or a list of them. Default: `custom:tenant_id`."""
-    allowed_origins: NotRequired[Sequence[str]]
-    """The pages (`scheme://host[:port]`) that may connect from a browser. Default: every page that holds a token."""
-    rate_limit: NotRequired[int]
-    """Messages a second to each route, over all connections. Default: 1,000."""
-    burst_limit: NotRequired[int]
-    """Messages at once to each route, over all connections. Default: 2,000."""
-    log_retention_days: NotRequired[int]
-    """Days that CloudWatch keeps the logs; a value that CloudWatch knows. Default: 14."""
+    allowed_origins: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """The pages (`scheme://host[:port]`, no path) that may connect from a browser. Default: every page that holds a
+    token."""
+    connection_ttl_seconds: NotRequired[pulumi.Input[int]]
+    """Seconds after which the row of a connection expires; at least 7,200, as API Gateway keeps a connection for two
+    hours. Default: 7,800."""
+    rate_limit: NotRequired[pulumi.Input[int]]
+    """Messages a second to each route, over all connections; at least 1. The account's quota for a region is 10,000
+    unless it was raised. Default: 1,000."""
+    burst_limit: NotRequired[pulumi.Input[int]]
+    """Messages at once to each route, over all connections; at least 1. The account's quota is 5,000.
+    Default: 2,000."""
+    log_retention_days: NotRequired[pulumi.Input[int]]
+    """Days that CloudWatch keeps the logs; a number that CloudWatch knows, such as 14, 30, 90 or 365. Default: 14."""
     package_for: NotRequired[str]
-    """The machine that runs the Lambdas: `lambda` or `host`. Default: `lambda`."""
+    """The machine that runs the Lambdas: `lambda`, or `host` for an emulator on this one. Default: `lambda`."""
     tags: NotRequired[Tags]
     """Tags of every child that can have them. Default: none."""
 
@@ -66,16 +80,24 @@ class WebSocketGateway(pulumi.ComponentResource):
     """An API Gateway WebSocket that speaks `formbridge.v1`, with its authorizer, its connections and its Lambdas."""
 
     websocket_url: pulumi.Output[str]
+    """Where clients connect: `wss://…/live`."""
     management_endpoint: pulumi.Output[str]
-    """Where `@connections` is, for those who post to connections themselves."""
+    """Where a Lambda of your own posts to connections: the endpoint of the API Gateway Management API."""
+    manage_connections_arn: pulumi.Output[str]
+    """What such a Lambda is granted `execute-api:ManageConnections` on, to post to connections."""
     connections_table_name: pulumi.Output[str]
+    """The table of connections: `PK` is `TENANT#{tenant_id}`, `SK` is `CONN#{connection_id}`, and `subscribed` is true
+    once the client has subscribed."""
+    connections_table_arn: pulumi.Output[str]
+    """The ARN of that table."""
     broadcast_function_arn: pulumi.Output[str]
-    """The Lambda that takes raw records of the submissions' stream, and posts them to their tenants' dashboards."""
+    """The Lambda that takes raw records of a `StreamTable`'s stream, and posts them to their tenants' dashboards."""
 
     def __init__(self, name: str, args: WebSocketGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        check_name(name, "-broadcast-function", MAX_FUNCTION_NAME)
+        self._settings = _Settings.checked(args)
         super().__init__("formbridge:index:WebSocketGateway", name, {}, opts)
         self._name = name
-        self._args = args
         self._own = pulumi.ResourceOptions(parent=self)
         self._tags = args.get("tags")
 
@@ -98,14 +120,18 @@ class WebSocketGateway(pulumi.ComponentResource):
         stage = self._stage(api, [*routes, may_authorize])
         self.websocket_url = stage.invoke_url
         self.management_endpoint = stage.invoke_url.apply(_management_endpoint)
+        self.manage_connections_arn = _connections_arn(api, "POST")
         broadcast = self._broadcast_function(connections, api)
         self.connections_table_name = connections.name
+        self.connections_table_arn = connections.arn
         self.broadcast_function_arn = broadcast.arn
         self.register_outputs(
             {
                 "websocket_url": self.websocket_url,
                 "management_endpoint": self.management_endpoint,
+                "manage_connections_arn": self.manage_connections_arn,
                 "connections_table_name": self.connections_table_name,
+                "connections_table_arn": self.connections_table_arn,
                 "broadcast_function_arn": self.broadcast_function_arn,
             }
         )
@@ -126,16 +152,15 @@ class WebSocketGateway(pulumi.ComponentResource):
         )
 
     def _authorizer(self, api: aws.apigatewayv2.Api) -> tuple[aws.apigatewayv2.Authorizer, aws.lambda_.Permission]:
-        args = self._args
-        issuer = pulumi.Output.from_input(args["issuer"])
+        settings = self._settings
         function = self._function(
             "authorize",
             environment={
-                "ISSUER": issuer,
-                "AUDIENCE": args["audience"],
-                "JWKS_URL": args.get("jwks_url") or jwks_url_of(issuer),
-                "TENANT_CLAIM": args.get("tenant_claim", DEFAULT_TENANT_CLAIM),
-                "ALLOWED_ORIGINS": " ".join(args.get("allowed_origins", [])),
+                "ISSUER": settings.issuer,
+                "AUDIENCE": settings.audience,
+                "JWKS_URL": settings.jwks_url,
+                "TENANT_CLAIM": settings.tenant_claim,
+                "ALLOWED_ORIGINS": settings.allowed_origins.apply(" ".join),
             },
             statements=[],
             with_dependencies=True,
@@ -157,30 +182,22 @@ class WebSocketGateway(pulumi.ComponentResource):
     def _connect_function(self, connections: aws.dynamodb.Table) -> HandlerFunction:
         return self._function(
             "connect",
-            environment={"CONNECTIONS_TABLE_NAME": connections.name},
+            environment={
+                "CONNECTIONS_TABLE_NAME": connections.name,
+                "CONNECTION_TTL_SECONDS": self._settings.connection_ttl_seconds.apply(str),
+            },
             statements=[Statement(["dynamodb:PutItem", "dynamodb:DeleteItem"], [connections.arn])],
         )
 
     def _message_function(self, connections: aws.dynamodb.Table) -> HandlerFunction:
-        table_arn = pulumi.Output.from_input(self._args["table_arn"])
-        return self._function(
-            "message",
-            environment={
-                "CONNECTIONS_TABLE_NAME": connections.name,
-                "TABLE_NAME": table_arn.apply(lambda arn: arn.split("/")[-1]),
-            },
-            statements=[
-                Statement(["dynamodb:GetItem", "dynamodb:UpdateItem"], [connections.arn]),
-                Statement(["dynamodb:Query"], [pulumi.Output.concat(table_arn, "/index/", INDEX)]),
-            ],
-        )
+        environment: dict[str, pulumi.Input[str]] = {"CONNECTIONS_TABLE_NAME": connections.name}
+        statements = [Statement(["dynamodb:GetItem", "dynamodb:UpdateItem"], [connections.arn])]
+        if table_arn := self._settings.table_arn:
+            environment["TABLE_NAME"] = table_arn.apply(lambda arn: arn.split("/")[-1])
+            statements.append(Statement(["dynamodb:Query"], [pulumi.Output.concat(table_arn, "/index/", INDEX)]))
+        return self._function("message", environment=environment, statements=statements)
 
     def _broadcast_function(self, connections: aws.dynamodb.Table, api: aws.apigatewayv2.Api) -> HandlerFunction:
-        # `@connections/*`: a connection's id is made by API Gateway when it connects.
-        posts = [
-            pulumi.Output.concat(api.execution_arn, f"/{STAGE}/{method}/@connections/*")
-            for method in ("POST", "DELETE")
-        ]
         return self._function(
             "broadcast",
             environment={
@@ -189,7 +206,10 @@ class WebSocketGateway(pulumi.ComponentResource):
             },
             statements=[
                 Statement(["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]),
-                Statement(["execute-api:ManageConnections"], posts),
+                Statement(
+                    ["execute-api:ManageConnections"],
+                    [_connections_arn(api, "POST"), _connections_arn(api, "DELETE")],
+                ),
             ],
             timeout_seconds=60,
             memory_mb=512,
@@ -210,11 +230,11 @@ class WebSocketGateway(pulumi.ComponentResource):
             entry_point,
             environment=environment,
             statements=statements,
-            package_for=self._args.get("package_for", DEFAULT_PACKAGE_FOR),
+            package_for=self._settings.package_for,
             with_dependencies=with_dependencies,
             timeout_seconds=timeout_seconds,
             memory_mb=memory_mb,
-            log_retention_days=self._args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS),
+            log_retention_days=self._settings.log_retention_days,
             tags=self._tags,
             opts=self._own,
         )
@@ -274,7 +294,7 @@ class WebSocketGateway(pulumi.ComponentResource):
     def _stage(self, api: aws.apigatewayv2.Api, ready: Sequence[pulumi.Resource]) -> aws.apigatewayv2.Stage:
         logs = aws.cloudwatch.LogGroup(
             f"{self._name}-access-logs",
-            retention_in_days=self._args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS),
+            retention_in_days=self._settings.log_retention_days,
             tags=self._tags,
             opts=self._own,
         )
@@ -285,8 +305,8 @@ class WebSocketGateway(pulumi.ComponentResource):
             auto_deploy=True,
             access_log_settings={"destination_arn": logs.arn, "format": json.dumps(ACCESS_LOG)},
             default_route_settings={
-                "throttling_rate_limit": self._args.get("rate_limit", DEFAULT_RATE_LIMIT),
-                "throttling_burst_limit": self._args.get("burst_limit", DEFAULT_BURST_LIMIT),
+                "throttling_rate_limit": self._settings.rate_limit,
+                "throttling_burst_limit": self._settings.burst_limit,
                 "detailed_metrics_enabled": True,
                 "data_trace_enabled": False,  # it would log what clients send, tokens included
             },
@@ -294,6 +314,52 @@ class WebSocketGateway(pulumi.ComponentResource):
             # What a stage serves is what stood when it was deployed.
             opts=pulumi.ResourceOptions(parent=self, depends_on=ready),
         )
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """The arguments of a gateway, checked, with their defaults."""
+
+    issuer: pulumi.Output[str]
+    audience: pulumi.Input[str]
+    table_arn: pulumi.Output[str] | None
+    jwks_url: pulumi.Output[str]
+    tenant_claim: pulumi.Input[str]
+    allowed_origins: pulumi.Output[list[str]]
+    connection_ttl_seconds: pulumi.Output[int]
+    rate_limit: pulumi.Output[int]
+    burst_limit: pulumi.Output[int]
+    log_retention_days: pulumi.Output[int]
+    package_for: str
+
+    @classmethod
+    def checked(cls, args: WebSocketGatewayArgs) -> "_Settings":
+        issuer = _urls.https_url("issuer", args["issuer"])
+        jwks_url = _checks.optional(_urls.url, "jwks_url", args.get("jwks_url"))
+        return cls(
+            issuer=issuer,
+            audience=args["audience"],
+            table_arn=_checks.optional(_checks.table_arn, "table_arn", args.get("table_arn")),
+            jwks_url=jwks_url if jwks_url is not None else jwks_url_of(issuer),
+            tenant_claim=args.get("tenant_claim", DEFAULT_TENANT_CLAIM),
+            allowed_origins=_checks.each(_urls.origin, "allowed_origins", args.get("allowed_origins", [])),
+            connection_ttl_seconds=_checks.whole_number(
+                "connection_ttl_seconds",
+                args.get("connection_ttl_seconds", DEFAULT_CONNECTION_TTL_SECONDS),
+                MAX_CONNECTION_SECONDS,
+            ),
+            rate_limit=_checks.whole_number("rate_limit", args.get("rate_limit", DEFAULT_RATE_LIMIT), 1),
+            burst_limit=_checks.whole_number("burst_limit", args.get("burst_limit", DEFAULT_BURST_LIMIT), 1),
+            log_retention_days=_checks.log_retention(
+                "log_retention_days", args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)
+            ),
+            package_for=check_package_for("package_for", args.get("package_for", DEFAULT_PACKAGE_FOR)),
+        )
+
+
+def _connections_arn(api: aws.apigatewayv2.Api, method: str) -> pulumi.Output[str]:
+    """The connections of the stage. `*`: a connection's id is made by API Gateway when it connects."""
+    return pulumi.Output.concat(api.execution_arn, f"/{STAGE}/{method}/@connections/*")
 
 
 def _management_endpoint(websocket_url: str) -> str:

@@ -34,7 +34,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     if request["eventType"] == "DISCONNECT":
         registry().remove(tenant_id, request["connectionId"])
         return {"statusCode": 200}
-    registry().add(Connection(tenant_id, request["connectionId"], timestamps.now_ms(), int(granted["expires_at"])))
+    connection = Connection(tenant_id, request["connectionId"], timestamps.now_ms(), int(granted["expires_at"]))
+    registry().add(connection, settings.whole_number("CONNECTION_TTL_SECONDS"))
     # A browser refuses a server that selects none of the subprotocols it offered.
     offered = protocol.SUBPROTOCOL in offered_subprotocols(event.get("headers") or {})
     return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": protocol.SUBPROTOCOL} if offered else {}}

@@ -17,11 +17,12 @@ from formbridge.submissions import SubmissionsTable
 
 
 @cache
-def tables() -> tuple[Registry, SubmissionsTable]:
+def tables() -> tuple[Registry, SubmissionsTable | None]:
     client = boto3.client("dynamodb", config=CONFIG)
+    submissions = settings.optional_text("TABLE_NAME")
     return (
         Registry(client, settings.text("CONNECTIONS_TABLE_NAME")),
-        SubmissionsTable(client, settings.text("TABLE_NAME")),
+        SubmissionsTable(client, submissions) if submissions else None,
     )
 
 

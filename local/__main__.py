@@ -61,11 +61,22 @@ def up(
         int | None,
         typer.Option(help="The dashboard's port.", show_default=f"{DEFAULT_PORT}, or a free one"),
     ] = None,
+    enforce_iam: Annotated[
+        bool,
+        typer.Option(
+            "--enforce-iam",
+            help=(
+                "Refuse an AWS call of a Lambda, by action and resource, unless a policy of its role allows it. "
+                "Not checked: the pipe's role, queue policies, who may invoke a Lambda, trust policies."
+            ),
+        ),
+    ] = False,
     state_dir: StateDir = DEFAULT_STATE_DIR,
     root: Root = ROOT,
 ) -> None:
     """Start the stack and run it until Ctrl-C; then nothing of it is left."""
-    run_stack(Options(root=root, state_dir=state_dir, port=port, headless=headless), Console())
+    options = Options(root=root, state_dir=state_dir, port=port, headless=headless, enforce_iam=enforce_iam)
+    run_stack(options, Console())
 
 
 @app.command()

@@ -23,13 +23,16 @@ STOP_SECONDS: Final = 30
 
 
 @contextmanager
-def running_stack(state_dir: Path, log: Path) -> Generator[Stack]:
-    """The project's own stack, up from the beginning of the block to its end; `log` gets what it prints.
+def running_stack(state_dir: Path, log: Path, *, root: Path = ROOT, enforce_iam: bool = False) -> Generator[Stack]:
+    """The stack of the project in `root`, by default this one, up from the beginning of the block to its end.
+
+    `log` gets what it prints; `enforce_iam` holds each Lambda to its role's policies.
 
     Raises:
         UpError: it did not come up, or did not end in order; the message quotes the log.
     """
-    command = [sys.executable, "-m", "local", "up", "--headless", "--state-dir", str(state_dir)]
+    options = ["--state-dir", str(state_dir), "--root", str(root), *(["--enforce-iam"] if enforce_iam else [])]
+    command = [sys.executable, "-m", "local", "up", "--headless", *options]
     with log.open("w") as output:
         up = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)  # noqa: S603 - our own command
     try:

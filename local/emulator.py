@@ -54,7 +54,7 @@ def local_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def client(service: str, endpoint_url: str, region: str, *, read_timeout: float = 60) -> Any:
-    """A boto3 client of the emulator, with made-up credentials.
+    """A boto3 client of the emulator, with made-up credentials, which are the account's administrator.
 
     `read_timeout` is in seconds. Calls are made once: a local failure is a fact to show, not a hiccup to retry.
     """
@@ -76,11 +76,15 @@ class Emulator:
     """One MiniStack process, with a directory of its own in `state_dir`: made by `start`, removed by `stop`.
 
     A context manager: starts on entry, stops on exit. `stop` may be called at any time, and twice.
+
+    With `enforce_iam` each Lambda is its role: a request of it that no policy of the role allows is refused, and so is
+    one whose signature is wrong. Whatever `client` asks for is allowed.
     """
 
-    def __init__(self, state_dir: Path, region: str) -> None:
+    def __init__(self, state_dir: Path, region: str, *, enforce_iam: bool = False) -> None:
         self.directory = _directory(state_dir.resolve())
         self.region = region
+        self.enforce_iam = enforce_iam
         self.endpoint_url = ""
         """`http://127.0.0.1:PORT`, once it has started."""
         self._process: subprocess.Popen[bytes] | None = None
@@ -107,6 +111,7 @@ class Emulator:
             "GATEWAY_PORT": str(port),
             "MINISTACK_HOST": "127.0.0.1",
             "MINISTACK_REGION": self.region,
+            "AUTH": "true" if self.enforce_iam else "false",
             "LAMBDA_EXECUTOR": "local",
             "LAMBDA_WARM_TTL_SECONDS": str(LAMBDA_WARM_TTL_SECONDS),
             "IOT_MTLS_ENABLED": "0",

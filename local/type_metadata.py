@@ -49,8 +49,8 @@ def _resource_class(token: str) -> type | None:
 @functools.cache
 def _args_class(resource_class: type) -> type:
     module = importlib.import_module(resource_class.__module__)
-    # A class whose own inputs are called `…Args` gets `…InitArgs`; only one of the names holds an input type.
-    candidates = (getattr(module, f"{resource_class.__name__}{suffix}", None) for suffix in ("Args", "InitArgs"))
+    # The inputs of a class whose `…Args` is another's part, or a resource of its own, are called `…InitArgs`.
+    candidates = (getattr(module, f"{resource_class.__name__}{suffix}", None) for suffix in ("InitArgs", "Args"))
     return next(found for found in candidates if found is not None and _types.is_input_type(found))
 
 

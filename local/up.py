@@ -62,6 +62,8 @@ class Options:
     """The dashboard's port; None: 8400, or any free one where that is taken."""
     headless: bool = False
     """Open no browser."""
+    enforce_iam: bool = False
+    """Hold each Lambda to its role's policies."""
 
 
 def run_stack(options: Options, console: Console) -> None:
@@ -91,7 +93,7 @@ def _run_stack(options: Options, console: Console, parts: ExitStack) -> None:
 
     # Left after the emulator has ended: an invocation that is under way ends with it, whatever its timeout.
     idle = parts.enter_context(ExitStack())
-    emulator = Emulator(state_dir, project.region)
+    emulator = Emulator(state_dir, project.region, enforce_iam=options.enforce_iam)
     parts.callback(emulator.stop)
     with _blaming(emulator):
         emulator.start()

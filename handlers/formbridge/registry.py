@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from . import timestamps
 from .connection import Connection
@@ -12,12 +12,6 @@ from .connection import Connection
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
-
-MAX_CONNECTION_SECONDS: Final = 2 * 3600
-"""API Gateway closes a WebSocket after two hours."""
-
-TTL_SLACK_SECONDS: Final = 600
-"""A row outlives its connection by this much, never the other way round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +21,12 @@ class Registry:
     client: DynamoDBClient
     table_name: str
 
-    def add(self, connection: Connection) -> None:
-        """Write the row of a new connection, which gets nothing until it subscribes."""
-        ttl = connection.connected_at // 1000 + MAX_CONNECTION_SECONDS + TTL_SLACK_SECONDS
+    def add(self, connection: Connection, ttl_seconds: int) -> None:
+        """Write the row of a new connection, which gets nothing until it subscribes.
+
+        The row goes after `ttl_seconds`: never before API Gateway closes the connection, which it does after two hours.
+        """
+        ttl = connection.connected_at // 1000 + ttl_seconds
         self.client.put_item(
             TableName=self.table_name,
             Item={

@@ -46,7 +46,8 @@ class Session:
     expires_at: int
     """When its token expires, in epoch seconds."""
     subscriptions: Subscriptions
-    submissions: Submissions
+    submissions: Submissions | None
+    """None: a gateway without a table, which shows what is posted and remembers nothing."""
     now_ms: Callable[[], int] = timestamps.now_ms
 
     def answer(self, body: str | None) -> protocol.Frame:
@@ -100,22 +101,24 @@ class Session:
         """`updates`, `cursor` and `complete` of a reply, and `recovered` where the cursor was too old."""
         if cursor is None:
             return self._snapshot(snapshot)
-        if cursor.is_too_old(self.now_ms()):
+        if self.submissions is None or cursor.is_too_old(self.now_ms()):
             return {**self._snapshot(snapshot), "recovered": False}
-        return self._resume(cursor)
+        return self._resume(cursor, self.submissions)
 
     def _snapshot(self, limit: int) -> dict[str, object]:
         read_at = self.now_ms()
-        newest: Sequence[Submission] = self.submissions.newest(self.tenant_id, limit) if limit else ()
+        newest: Sequence[Submission] = ()
+        if limit and self.submissions is not None:
+            newest = self.submissions.newest(self.tenant_id, limit)
         return {
             "updates": [submission.current() for submission in newest],
             "cursor": Cursor.complete(self.tenant_id, read_at).encode(),
             "complete": True,
         }
 
-    def _resume(self, cursor: Cursor) -> dict[str, object]:
+    def _resume(self, cursor: Cursor, submissions: Submissions) -> dict[str, object]:
         started = self.now_ms() if cursor.scan_started_ms is None else cursor.scan_started_ms
-        page = self.submissions.changed_since(self.tenant_id, cursor.position, PAGE_ITEMS)
+        page = submissions.changed_since(self.tenant_id, cursor.position, PAGE_ITEMS)
         sent = _fitting(page.submissions, protocol.MAX_REPLY_BYTES - protocol.REPLY_ENVELOPE_BYTES)
         if page.more or len(sent) < len(page.submissions):
             last = page.submissions[len(sent) - 1]

@@ -21,6 +21,11 @@ def text(name: str) -> str:
     return value
 
 
+def optional_text(name: str) -> str | None:
+    """A variable that may be left out; None where it is, or is empty."""
+    return os.environ.get(name) or None
+
+
 def whole_number(name: str) -> int:
     """A variable that must be a whole number.
 

@@ -13,6 +13,7 @@ from ..wire import UNKNOWN
 from . import (
     apigateway,
     apigatewayv2,
+    cloudfront,
     cloudwatch,
     cognito,
     dynamodb,
@@ -21,6 +22,8 @@ from . import (
     lambda_,
     pipes,
     provider,
+    s3,
+    sns,
     sqs,
 )
 from ._aws import Aws
@@ -31,6 +34,7 @@ __all__ = ["TYPES", "Provisioner", "problems"]
 TYPES: Final[dict[str, ResourceType]] = {
     **apigateway.TYPES,
     **apigatewayv2.TYPES,
+    **cloudfront.TYPES,
     **cloudwatch.TYPES,
     **cognito.TYPES,
     **dynamodb.TYPES,
@@ -39,6 +43,8 @@ TYPES: Final[dict[str, ResourceType]] = {
     **lambda_.TYPES,
     **pipes.TYPES,
     **provider.TYPES,
+    **s3.TYPES,
+    **sns.TYPES,
     **sqs.TYPES,
 }
 """Every resource type of the local run, by Pulumi's type token."""

@@ -63,11 +63,22 @@ def _user_pool_client(aws: Aws, resource: Resource) -> Created:
     return Created(client["ClientId"], {"name": name, "clientSecret": client.get("ClientSecret", "")})
 
 
+def _user_pool_domain(aws: Aws, resource: Resource) -> Created:
+    inputs = resource.inputs
+    made = aws.client("cognito-idp").create_user_pool_domain(
+        **arguments(inputs, ["domain", "userPoolId", "managedLoginVersion"])
+    )
+    return Created(inputs["domain"], {"managedLoginVersion": made["ManagedLoginVersion"]})
+
+
 TYPES = {
     "aws:cognito/userPool:UserPool": ResourceType(
         _user_pool, properties("name", "tags", "schemas", "passwordPolicy", *_POOL)
     ),
     "aws:cognito/userPoolClient:UserPoolClient": ResourceType(
         _user_pool_client, properties("name", "userPoolId", *_CLIENT, *_CLIENT_ACRONYMS)
+    ),
+    "aws:cognito/userPoolDomain:UserPoolDomain": ResourceType(
+        _user_pool_domain, properties("domain", "userPoolId", "managedLoginVersion")
     ),
 }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 import pulumi
 
 from components import (
+    AlarmTopic,
     ApiGatewayLogRole,
+    DashboardPage,
+    DashboardSite,
     RealtimePipe,
     StreamTable,
     SubmissionIngest,
@@ -23,18 +26,49 @@ STREAM_ARN = f"{TABLE_ARN}/stream/2026-11-22T20:00:00.000"
 FUNCTION_ARN = arn("lambda", "function:broadcast")
 ISSUER = "https://login.example.com/realms/forms"
 AUDIENCE = "dashboards"
+BUCKET_NAME = "site-bucket-0123456"
+PAGE_URL = "https://d111111abcdef8.cloudfront.net/"
+WEBSOCKET_URL = "wss://abcdefghij.execute-api.eu-west-1.amazonaws.com/live"
 
-EXAMPLES: dict[str, Callable[[dict[str, str]], pulumi.ComponentResource]] = {
-    "submissions": lambda tags: StreamTable("submissions", {"tags": tags}),
-    "ingest": lambda tags: SubmissionIngest("ingest", {"table_arn": TABLE_ARN, "tags": tags}),
-    "identity": lambda tags: TenantIdentity("identity", {"tags": tags}),
-    "api-gateway": lambda tags: ApiGatewayLogRole("api-gateway", {"tags": tags}),
-    "gateway": lambda tags: WebSocketGateway(
-        "gateway", {"table_arn": TABLE_ARN, "issuer": ISSUER, "audience": AUDIENCE, "tags": tags}
+
+class Example(Protocol):
+    """Makes a component with its required inputs."""
+
+    def __call__(
+        self, name: str, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None
+    ) -> pulumi.ComponentResource: ...
+
+
+EXAMPLES: dict[str, Example] = {
+    "submissions": lambda name, tags, opts=None: StreamTable(name, {"tags": tags}, opts),
+    "ingest": lambda name, tags, opts=None: SubmissionIngest(name, {"table_arn": TABLE_ARN, "tags": tags}, opts),
+    "identity": lambda name, tags, opts=None: TenantIdentity(name, {"callback_urls": [PAGE_URL], "tags": tags}, opts),
+    "api-gateway": lambda name, tags, opts=None: ApiGatewayLogRole(name, {"tags": tags}, opts),
+    "gateway": lambda name, tags, opts=None: WebSocketGateway(
+        name, {"table_arn": TABLE_ARN, "issuer": ISSUER, "audience": AUDIENCE, "tags": tags}, opts
     ),
-    "realtime": lambda tags: RealtimePipe(
-        "realtime", {"stream_arn": STREAM_ARN, "function_arn": FUNCTION_ARN, "tags": tags}
+    "realtime": lambda name, tags, opts=None: RealtimePipe(
+        name, {"stream_arn": STREAM_ARN, "function_arn": FUNCTION_ARN, "tags": tags}, opts
     ),
-    "worker": lambda tags: HandlerFunction("worker", "connect", environment={}, statements=[], tags=tags),
+    "site": lambda name, tags, opts=None: DashboardSite(name, {"tags": tags}, opts),
+    "page": lambda name, tags, opts=None: DashboardPage(
+        name,
+        {
+            "bucket_name": BUCKET_NAME,
+            "websocket_url": WEBSOCKET_URL,
+            "sign_in": {"issuer": ISSUER, "client_id": AUDIENCE},
+            "tags": tags,
+        },
+        opts,
+    ),
+    "alarms": lambda name, tags, opts=None: AlarmTopic(name, {"email": "ada@example.com", "tags": tags}, opts),
+    "worker": lambda name, tags, opts=None: HandlerFunction(
+        name, "connect", environment={}, statements=[], tags=tags, opts=opts
+    ),
 }
-"""By the name that each gives its component; each takes the tags."""
+"""By the name that the tests give the component."""
+
+
+def example(name: str, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None) -> pulumi.ComponentResource:
+    """The example of that name, under that name."""
+    return EXAMPLES[name](name, tags, opts)

@@ -22,6 +22,7 @@ from .provider import Provider
 
 PROJECT = "formbridge-realtime"
 STACK = "test"
+STACK_TYPE = "pulumi:pulumi:Stack"
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,15 @@ class Declared:
     dependencies: frozenset[str]
     """URNs: what it was told to depend on, and where its inputs come from."""
     custom: bool
+    """Whether a provider makes it; if not, it is a component."""
     retained: bool
     """Whether it stays when the stack goes."""
-    """Whether a provider makes it; if not, it is a component."""
+    protected: bool
+    """Whether Pulumi refuses to delete it."""
+    provider: str
+    """The URN and id of the provider that makes it; empty for the default one."""
+    aliases: frozenset[str]
+    """The URNs that it had before."""
     message: Struct
 
     @property
@@ -78,6 +85,14 @@ class Recording:
         parent = self.one(name).urn
         return {(one.type.removeprefix("aws:"), one.name) for one in self.resources.values() if one.parent == parent}
 
+    def below(self, name: str) -> list[Declared]:
+        """The component `name`, and every resource whose parent is one of these."""
+        found = {self.one(name).urn}
+        for resource in self.resources.values():  # a parent is registered before its children
+            if resource.parent in found:
+                found.add(resource.urn)
+        return [resource for urn, resource in self.resources.items() if urn in found]
+
     def dependencies(self, name: str) -> set[str]:
         """The names of what the resource `name` depends on."""
         return {self.resources[urn].name for urn in self.one(name).dependencies}
@@ -102,6 +117,7 @@ def run(
     *,
     config: Mapping[str, str] | None = None,
     preview: bool = False,
+    project: str = PROJECT,
     stack: str = STACK,
     provider: Provider | None = None,
 ) -> Recording:
@@ -110,13 +126,33 @@ def run(
     Whatever it raises is raised here, in an `apply` that nobody awaits too. `config` has full keys (`project:key`).
     In a preview there is no provider: every output is unknown.
     """
-    monitor = _RecordingMonitor(None if preview else provider or Provider())
-    # The SDK keeps its state in the context: a context of its own is a process of its own.
-    contextvars.Context().run(_run, program, config or {}, stack, monitor)
+    monitor = RecordingMonitor(None if preview else provider or Provider())
+    _run_apart(program, config or {}, project, stack, monitor)
     return monitor.recording
 
 
-def _run(program: Callable[[], object], config: Mapping[str, str], stack: str, monitor: _RecordingMonitor) -> None:
+def refusal(program: Callable[[], object], *, config: Mapping[str, str] | None = None) -> str:
+    """What the `ValueError` says that `program` raises before it has declared anything."""
+    monitor = RecordingMonitor(Provider())
+    try:
+        _run_apart(program, config or {}, PROJECT, STACK, monitor)
+    except ValueError as error:
+        _stack, *declared = monitor.recording.resources.values()
+        assert declared == []
+        return str(error)
+    raise AssertionError("the program raised no ValueError")
+
+
+def _run_apart(
+    program: Callable[[], object], config: Mapping[str, str], project: str, stack: str, monitor: RecordingMonitor
+) -> None:
+    # The SDK keeps its state in the context: a context of its own is a process of its own.
+    contextvars.Context().run(_run, program, config, project, stack, monitor)
+
+
+def _run(
+    program: Callable[[], object], config: Mapping[str, str], project: str, stack: str, monitor: RecordingMonitor
+) -> None:
     lost: list[BaseException] = []
 
     def execute() -> None:
@@ -127,7 +163,7 @@ def _run(program: Callable[[], object], config: Mapping[str, str], stack: str, m
         pulumi.runtime.set_all_config(dict(config))
         pulumi.runtime.configure(
             pulumi.runtime.Settings(
-                project=PROJECT, stack=stack, monitor=monitor, engine=MockEngine(None), dry_run=monitor.preview
+                project=project, stack=stack, monitor=monitor, engine=MockEngine(None), dry_run=monitor.preview
             )
         )
         await run_in_stack(execute)
@@ -141,7 +177,7 @@ def _exception_of(context: dict[str, Any]) -> BaseException:
     return context.get("exception") or RuntimeError(context["message"])
 
 
-class _RecordingMonitor(MockMonitor):
+class RecordingMonitor(MockMonitor):
     """The SDK's mock monitor, which keeps the requests: the mocks themselves see neither parent nor dependencies."""
 
     def __init__(self, provider: Provider | None) -> None:
@@ -149,6 +185,18 @@ class _RecordingMonitor(MockMonitor):
         self.recording = Recording()
         self.preview = provider is None
         self._provider = provider
+
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """As the engine makes it: of the types of all parents, except the stack's."""
+        ancestors = parent.split("::")[2] if parent else STACK_TYPE
+        qualified = type_ if ancestors == STACK_TYPE else f"{ancestors}${type_}"
+        return f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{qualified}::{name}"
+
+    def GetDeploymentInfo(self, request: Empty) -> resource_pb2.DeploymentInfo:  # noqa: N802 - as below
+        # Without alias specs, which the engine resolves, the SDK resolves what a resource was called before.
+        offered = super().GetDeploymentInfo(request).supportedFeatures  # pyright: ignore[reportUnknownMemberType]  # untyped
+        kept = [one for one in offered if one != resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS]
+        return resource_pb2.DeploymentInfo(supportedFeatures=kept)
 
     def RegisterResource(  # noqa: N802 - named by Pulumi's gRPC service
         self, request: resource_pb2.RegisterResourceRequest
@@ -165,6 +213,9 @@ class _RecordingMonitor(MockMonitor):
             dependencies=frozenset(request.dependencies),
             custom=request.custom,
             retained=request.retainOnDelete,
+            protected=request.protect,
+            provider=request.provider,
+            aliases=frozenset(request.aliasURNs),
             message=request.object,
         )
         self.recording.resources[urn] = declared

@@ -15,6 +15,8 @@ Document = dict[str, Any]
 HOLDERS = {
     "iam/role:Role": "assumeRolePolicy",
     "iam/rolePolicy:RolePolicy": "policy",
+    "s3/bucketPolicy:BucketPolicy": "policy",
+    "sns/topicPolicy:TopicPolicy": "policy",
     "sqs/queuePolicy:QueuePolicy": "policy",
 }
 """Each type of the program that has a policy document, and the input that holds it."""

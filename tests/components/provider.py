@@ -51,6 +51,21 @@ def user_pool_id(name: str) -> str:
     return f"{REGION}_{_digest(name, 9)}"
 
 
+def bucket_name(name: str) -> str:
+    """As `physical_name`, in the small letters that S3 asks for."""
+    return physical_name(name).lower()
+
+
+def distribution_id(name: str) -> str:
+    """The id that CloudFront makes up."""
+    return f"E{_digest(name, 13).upper()}"
+
+
+def distribution_domain(name: str) -> str:
+    """The domain name that CloudFront makes up."""
+    return f"d{_digest(name, 13)}.cloudfront.net"
+
+
 def _digest(text: str, length: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
@@ -92,5 +107,31 @@ def _outputs(kind: str, logical_name: str, inputs: Values) -> Values:
             pool = user_pool_id(logical_name)
             endpoint = f"cognito-idp.{REGION}.amazonaws.com/{pool}"
             return {"id": pool, "name": name, "endpoint": endpoint, "arn": arn("cognito-idp", f"userpool/{pool}")}
+        case "aws:cognito/userPoolDomain:UserPoolDomain":
+            return {"id": inputs["domain"]}
+        case "aws:s3/bucket:Bucket":
+            bucket: str = inputs.get("bucket") or bucket_name(logical_name)
+            host = f"{bucket}.s3.{REGION}.amazonaws.com"
+            return {
+                "id": bucket,
+                "bucket": bucket,
+                "region": REGION,
+                "arn": f"arn:aws:s3:::{bucket}",
+                "bucketRegionalDomainName": host,
+            }
+        case "aws:s3/bucketObjectv2:BucketObjectv2":
+            path = f"{inputs['bucket']}/{inputs['key']}"
+            return {"id": path, "arn": f"arn:aws:s3:::{path}"}
+        case "aws:cloudfront/distribution:Distribution":
+            distribution = distribution_id(logical_name)
+            domain = distribution_domain(logical_name)
+            distribution_arn = f"arn:aws:cloudfront::{ACCOUNT}:distribution/{distribution}"
+            return {"id": distribution, "arn": distribution_arn, "domainName": domain}
+        case "aws:sns/topic:Topic":
+            topic = arn("sns", name)
+            return {"id": topic, "name": name, "arn": topic}
+        case "aws:sns/topicSubscription:TopicSubscription":
+            subscription = f"{inputs['topic']}:{made_up}"
+            return {"id": subscription, "arn": subscription}
         case _:
             return {"id": made_up, "name": name}

@@ -8,7 +8,7 @@ import inspect
 import pulumi
 import pytest
 
-from .examples import EXAMPLES
+from .examples import EXAMPLES, example
 from .harness import Declared, Recording, run
 
 TAGS = {"Project": "forms", "Owner": "team-a"}
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.parametrize("name", EXAMPLES)
 
 
 def declare(name: str, *, preview: bool = False) -> Recording:
-    return run(lambda: EXAMPLES[name](TAGS), preview=preview)
+    return run(lambda: example(name, TAGS), preview=preview)
 
 
 def takes_tags(resource: Declared) -> bool:
@@ -27,27 +27,18 @@ def takes_tags(resource: Declared) -> bool:
     return "tags" in inspect.signature(getattr(package, f"{name}Args")).parameters
 
 
-def below(recording: Recording, name: str) -> list[Declared]:
-    """Every resource whose parent is the component `name`, or a component below it."""
-    found = {recording.one(name).urn}
-    for resource in recording.resources.values():  # a parent is registered before its children
-        if resource.parent in found:
-            found.add(resource.urn)
-    return [resource for urn, resource in recording.resources.items() if urn in found]
-
-
 def test_each_resource_is_below_the_component(name: str) -> None:
     recording = declare(name)
     _stack, *rest = recording.resources.values()
 
     assert len(rest) > 1
-    assert rest == below(recording, name)
+    assert rest == recording.below(name)
 
 
 def test_each_name_starts_with_the_name_of_its_parent(name: str) -> None:
     recording = declare(name)
 
-    for resource in below(recording, name)[1:]:
+    for resource in recording.below(name)[1:]:
         assert resource.name.startswith(f"{recording.resources[resource.parent].name}-")
 
 
@@ -58,21 +49,21 @@ def test_each_resource_that_can_have_tags_has_them(name: str) -> None:
 
 
 def test_without_tags_nothing_is_tagged(name: str) -> None:
-    untagged = run(lambda: EXAMPLES[name]({}))
+    untagged = run(lambda: example(name, {}))
 
     assert not [one.name for one in untagged.custom() if one.inputs.get("tags")]
 
 
 def test_its_type_is_called_as_its_class(name: str) -> None:
     made: list[pulumi.ComponentResource] = []
-    recording = run(lambda: made.append(EXAMPLES[name](TAGS)))
+    recording = run(lambda: made.append(example(name, TAGS)))
 
     assert recording.one(name).type == f"formbridge:index:{type(made[0]).__name__}"
 
 
 def test_it_registers_each_output_that_its_class_declares(name: str) -> None:
     made: list[pulumi.ComponentResource] = []
-    recording = run(lambda: made.append(EXAMPLES[name](TAGS)))
+    recording = run(lambda: made.append(example(name, TAGS)))
     declared = {key for key, hint in inspect.get_annotations(type(made[0])).items() if "Output" in str(hint)}
 
     assert declared

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pulumi
+import pulumi_aws as aws
 import pytest
 
 from components import SUBMISSION_RECORDS, RealtimePipe, RealtimePipeArgs
 
 from .examples import FUNCTION_ARN, STREAM_ARN
-from .harness import Recording, run
+from .harness import Recording, refusal, run
 from .policies import allow, document, trust
-from .provider import ACCOUNT, REGION, arn, physical_name
+from .provider import ACCOUNT, arn, physical_name
 
 QUEUE = physical_name("realtime-dead-letters")
 QUEUE_ARN = arn("sqs", QUEUE)
@@ -138,6 +140,23 @@ def test_batches_and_retries_are_what_was_asked_for() -> None:
     assert parameters["maximumRecordAgeInSeconds"] == 60
 
 
+def test_an_alias_of_a_lambda_is_a_target_too() -> None:
+    target = f"{FUNCTION_ARN}:live"
+
+    assert declare({**REQUIRED, "function_arn": target}).inputs("realtime-pipe")["target"] == target
+
+
+def test_a_queue_of_ones_own_takes_what_is_given_up_and_no_other_is_made() -> None:
+    own = arn("sqs", "mine")
+    recording = declare({**REQUIRED, "dead_letter_queue_arn": own})
+
+    assert stream_parameters(recording)["deadLetterConfig"] == {"arn": own}
+    assert recording.registered("realtime")["dead_letter_queue_arn"] == own
+    assert allow(["sqs:SendMessage"], own) in recording.json("realtime-policy", "policy")["Statement"]
+    assert recording.of_type("sqs/queue:Queue") == []
+    assert recording.of_type("cloudwatch/metricAlarm:MetricAlarm") == []
+
+
 def test_the_queue_is_standard_encrypted_and_keeps_dead_letters_for_two_weeks(recording: Recording) -> None:
     assert recording.inputs("realtime-dead-letters") == {
         "messageRetentionSeconds": 14 * 24 * 3600,
@@ -152,11 +171,118 @@ def test_the_first_dead_letter_raises_an_alarm(recording: Recording) -> None:
     assert (alarm["comparisonOperator"], alarm["threshold"]) == ("GreaterThanThreshold", 0)
 
 
+def test_the_alarm_goes_nowhere_by_default_and_to_a_topic_where_there_is_one(recording: Recording) -> None:
+    topic = arn("sns", "alarms")
+    alarm = declare({**REQUIRED, "alarm_topic_arn": topic}).inputs("realtime-dead-letters-alarm")
+
+    assert (alarm["alarmActions"], alarm["okActions"]) == ([topic], [topic])
+    assert not {"alarmActions", "okActions"} & set(recording.inputs("realtime-dead-letters-alarm"))
+
+
 def test_registers_the_pipe_and_the_queue(recording: Recording) -> None:
     pipe = physical_name("realtime-pipe")
 
     assert recording.registered("realtime") == {
         "pipe_name": pipe,
         "pipe_arn": arn("pipes", f"pipe/{pipe}"),
-        "dead_letter_queue_url": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{QUEUE}",
+        "dead_letter_queue_arn": QUEUE_ARN,
     }
+
+
+ANY = {"eventName": ["INSERT"]}
+LONG = {"dynamodb": {"Keys": {"PK": {"S": ["x" * 4057]}}}}
+"""A pattern of 4,096 characters."""
+
+
+def test_takes_values_at_each_limit() -> None:
+    assert len(json.dumps(LONG, separators=(",", ":"))) == 4096
+    for limits in (
+        {"batch_size": 1, "batching_window_seconds": 0, "retry_attempts": 0, "record_age_seconds": 60},
+        {"batch_size": 10_000, "batching_window_seconds": 300, "retry_attempts": 10_000, "record_age_seconds": 86_400},
+    ):
+        args: Any = {**REQUIRED, **limits, "filters": [LONG] * 5}
+
+        assert len(declare(args).inputs("realtime-pipe")["sourceParameters"]["filterCriteria"]["filters"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("batch_size", 0, "must be a whole number from 1 to 10,000, got 0"),
+        ("batch_size", 10_001, "must be a whole number from 1 to 10,000, got 10001"),
+        ("batch_size", True, "must be a whole number from 1 to 10,000, got True"),
+        ("batch_size", 1.5, "must be a whole number from 1 to 10,000, got 1.5"),
+        ("batch_size", "100", "must be a whole number from 1 to 10,000, got '100'"),
+        ("batching_window_seconds", -1, "must be a whole number from 0 to 300, got -1"),
+        ("batching_window_seconds", 301, "must be a whole number from 0 to 300, got 301"),
+        ("retry_attempts", -1, "must be a whole number from 0 to 10,000, got -1"),
+        ("record_age_seconds", 59, "must be a whole number from 60 to 86,400, got 59"),
+        ("record_age_seconds", float("inf"), "must be a whole number from 60 to 86,400, got inf"),
+        ("filters", [ANY] * 6, "at most 5, got 6"),
+        ("stream_arn", arn("dynamodb", "table/orders"), "must be the ARN of a DynamoDB stream, got "),
+        ("function_arn", "broadcast", "must be the ARN of a Lambda function, got 'broadcast'"),
+        ("alarm_topic_arn", arn("sns", "alarms.fifo"), "must be the ARN of a standard SNS topic, got "),
+        (
+            "dead_letter_queue_arn",
+            arn("sqs", "mine.fifo"),
+            "must be the ARN of a standard SQS queue, as EventBridge Pipes sends to no FIFO one, "
+            f"got '{arn('sqs', 'mine.fifo')}'",
+        ),
+    ],
+)
+def test_a_bad_value_is_refused_by_name_before_anything_is_made(field: str, value: object, message: str) -> None:
+    args: Any = {**REQUIRED, field: value}
+
+    assert refusal(lambda: RealtimePipe("realtime", args)).startswith(f"{field}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ({"eventName": [{"wildcard": "I*"}]}, "eventName[0]: 'wildcard' is no operator that EventBridge Pipes support"),
+        ({"eventName": [{"anything-but": {"prefix": "I"}}]}, "eventName[0].anything-but: must be a string, a number, "),
+        ({"eventName": "INSERT"}, "eventName: must be a list of alternatives or a nested pattern, not 'INSERT'"),
+        ({}, "pattern: must name at least one field"),
+        ({"a": ["é" * 5000]}, "at most 4,096 characters as JSON, got 5,010"),
+    ],
+)
+def test_a_pattern_that_pipes_do_not_take_is_refused_with_its_place(pattern: object, message: str) -> None:
+    refused = refusal(lambda: RealtimePipe("realtime", {**REQUIRED, "filters": [ANY, pattern]}))
+
+    assert refused.startswith(f"filters[1]: {message}")
+
+
+def test_a_bad_value_of_an_output_is_refused_when_it_is_known() -> None:
+    with pytest.raises(ValueError, match=r"^batch_size: must be a whole number from 1 to 10,000, got 0$"):
+        run(lambda: RealtimePipe("realtime", {**REQUIRED, "batch_size": pulumi.Output.from_input(0)}))
+
+
+def test_every_input_may_be_an_output() -> None:
+    """As it is where one component's outputs are another's inputs."""
+
+    def program() -> None:
+        table = aws.dynamodb.Table("orders", stream_enabled=True)
+        queue = aws.sqs.Queue("queue")
+        known = pulumi.Output.from_input
+        RealtimePipe(
+            "realtime",
+            {
+                "stream_arn": table.stream_arn,
+                "function_arn": known(FUNCTION_ARN),
+                "filters": known([ANY]),
+                "batch_size": known(5),
+                "batching_window_seconds": known(1),
+                "retry_attempts": known(2),
+                "record_age_seconds": known(61),
+                "dead_letter_queue_arn": queue.arn,
+                "tags": {"Table": table.name},
+            },
+        )
+
+    recording = run(program)
+    parameters = stream_parameters(recording)
+
+    assert recording.inputs("realtime-pipe")["source"].startswith(arn("dynamodb", "table/orders"))
+    assert recording.dependencies("realtime-pipe") >= {"orders", "queue"}
+    assert (parameters["batchSize"], parameters["maximumRetryAttempts"]) == (5, 2)
+    assert recording.inputs("realtime-pipe")["tags"] == {"Table": physical_name("orders")}

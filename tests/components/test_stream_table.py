@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from components import SUBMISSION_RECORDS, StreamTable
+from components import SUBMISSION_RECORDS, StreamTable, StreamTableArgs
 from formbridge.filters import matches
 from tests.handlers.region import INDEXED
 
-from .harness import Recording, run
+from .harness import Recording, refusal, run
 from .provider import arn, physical_name
 
 
@@ -69,6 +71,38 @@ def test_registers_the_name_and_the_arns_of_table_and_stream(recording: Recordin
         "table_arn": arn("dynamodb", f"table/{name}"),
         "stream_arn": arn("dynamodb", f"table/{name}/stream/2026-11-22T20:00:00.000"),
     }
+
+
+@pytest.mark.parametrize(
+    ("args", "keys"),
+    [
+        ({"hash_key": "order_id"}, ["order_id"]),
+        ({"hash_key": "customer_id", "range_key": "order_id"}, ["customer_id", "order_id"]),
+        ({"range_key": "version"}, ["PK", "version"]),
+        ({"range_key": None}, ["PK"]),
+    ],
+)
+def test_its_keys_may_have_other_names_beside_the_same_index(args: StreamTableArgs, keys: list[str]) -> None:
+    table = run(lambda: StreamTable("orders", args)).inputs("orders-table")
+
+    assert [table.get("hashKey"), table.get("rangeKey")] == [*keys, None][:2]
+    assert [one["name"] for one in table["attributes"]] == [*keys, "GSI1PK", "GSI1SK"]
+    assert table["globalSecondaryIndexes"][0]["hashKey"] == "GSI1PK"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"hash_key": ""}, "hash_key: must be of 1 to 255 characters, got ''"),
+        ({"hash_key": "k" * 256}, "hash_key: must be of 1 to 255 characters, got 'kkk"),
+        ({"hash_key": "id", "range_key": ""}, "range_key: must be of 1 to 255 characters, got ''"),
+        ({"hash_key": "GSI1PK"}, "hash_key: must not be a key of GSI1, got 'GSI1PK'"),
+        ({"hash_key": "id", "range_key": "id"}, "range_key: must not be the hash_key too, got 'id'"),
+        ({"range_key": "PK"}, "range_key: must not be the hash_key too, got 'PK'"),
+    ],
+)
+def test_keys_that_dynamodb_would_refuse_are_refused(args: Any, message: str) -> None:
+    assert refusal(lambda: StreamTable("orders", args)).startswith(message)
 
 
 @pytest.mark.parametrize("event_name", ["INSERT", "MODIFY", "REMOVE"])

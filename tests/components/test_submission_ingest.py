@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from components import SubmissionIngest
 from formbridge.cursor import OVERLAP_MS
 
 from .examples import TABLE_ARN
-from .harness import Recording, run
+from .harness import Recording, refusal, run
 from .policies import allow, allow_logs, document
 from .provider import ACCOUNT, REGION, arn, physical_name
 
@@ -144,7 +146,7 @@ def test_registers_the_bus_and_the_queue(recording: Recording) -> None:
     assert recording.registered("ingest") == {
         "event_bus_name": BUS,
         "event_bus_arn": arn("events", f"event-bus/{BUS}"),
-        "dead_letter_queue_url": QUEUE_URL,
+        "dead_letter_queue_arn": QUEUE_ARN,
     }
 
 
@@ -157,6 +159,24 @@ def test_a_cursor_trails_the_clock_by_more_than_the_persist_lambda_may_run(recor
     assert 1000 * recording.inputs("ingest-persist-function")["timeout"] < OVERLAP_MS
 
 
-def test_a_negative_retention_is_refused_before_any_resource() -> None:
-    with pytest.raises(ValueError, match=r"^retention_days: must be 0 or more, got -1$"):
-        run(lambda: SubmissionIngest("ingest", {"table_arn": TABLE_ARN, "retention_days": -1}))
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("retention_days", -1, "must be a whole number of 0 or more, got -1"),
+        ("log_retention_days", 0, "must be one of 1, 3, 5, 7, 14, 30, "),
+        ("table_arn", arn("dynamodb", "table/orders/stream/1"), "must be the ARN of a DynamoDB table, got "),
+        ("alarm_topic_arn", "alarms", "must be the ARN of a standard SNS topic, got 'alarms'"),
+        ("package_for", "arm64", "must be one of lambda, host, got 'arm64'"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name_before_anything_is_made(field: str, value: object, message: str) -> None:
+    args: Any = {"table_arn": TABLE_ARN, field: value}
+
+    assert refusal(lambda: SubmissionIngest("ingest", args)).startswith(f"{field}: {message}")
+
+
+def test_the_alarm_goes_to_a_topic_where_there_is_one() -> None:
+    topic = arn("sns", "alarms")
+    recording = run(lambda: SubmissionIngest("ingest", {"table_arn": TABLE_ARN, "alarm_topic_arn": topic}))
+
+    assert recording.inputs("ingest-dead-letters-alarm")["alarmActions"] == [topic]

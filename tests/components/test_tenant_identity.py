@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 
+import pulumi
 import pytest
 
 from components import TenantIdentity, TenantIdentityArgs
+from components._naming import AUTONAMING_LENGTH
+from local.type_metadata import problems
 
 from .examples import AUDIENCE, ISSUER
-from .harness import Recording, run
-from .provider import REGION, api_id, user_pool_id
+from .harness import Recording, refusal, run
+from .provider import REGION, Provider, api_id, user_pool_id
 
+CALLBACK_URLS = ["https://d111111abcdef8.cloudfront.net/", "http://localhost:8080/", "http://127.0.0.1:8080/page?a=b"]
 POOL_ISSUER = f"https://cognito-idp.{REGION}.amazonaws.com/{user_pool_id('identity-users')}"
 
 
@@ -22,6 +26,11 @@ def declare(args: TenantIdentityArgs) -> Recording:
 @pytest.fixture(scope="module")
 def recording() -> Recording:
     return declare({})
+
+
+@pytest.fixture(scope="module")
+def hosted() -> Recording:
+    return declare({"callback_urls": CALLBACK_URLS})
 
 
 def test_declares_a_user_pool_and_the_dashboards_client(recording: Recording) -> None:
@@ -131,3 +140,132 @@ def test_an_issuer_of_ones_own_needs_no_resources() -> None:
 def test_an_issuer_and_an_audience_go_together(args: TenantIdentityArgs, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         declare(args)
+
+
+class TestHostedSignIn:
+    """With `callback_urls` people sign in to the user pool in a browser."""
+
+    def test_the_pool_has_a_domain_with_pages_that_need_no_branding(self, hosted: Recording) -> None:
+        assert hosted.children("identity") == {
+            ("cognito/userPool:UserPool", "identity-users"),
+            ("cognito/userPoolClient:UserPoolClient", "identity-dashboard"),
+            ("cognito/userPoolDomain:UserPoolDomain", "identity-domain"),
+        }
+        domain = hosted.inputs("identity-domain")
+        assert (domain["userPoolId"], domain["managedLoginVersion"]) == (user_pool_id("identity-users"), 1)
+
+    def test_the_client_takes_an_authorization_code_and_returns_to_these_pages(self, hosted: Recording) -> None:
+        client = hosted.inputs("identity-dashboard")
+
+        assert client["allowedOauthFlows"] == ["code"]
+        assert client["allowedOauthFlowsUserPoolClient"] is True
+        assert client["supportedIdentityProviders"] == ["COGNITO"]
+        assert client["callbackUrls"] == client["logoutUrls"] == CALLBACK_URLS
+
+    def test_a_page_may_ask_for_a_token_that_says_the_tenant(self, hosted: Recording) -> None:
+        # Cognito leaves every attribute but the address out of the ID token for `openid email`.
+        assert hosted.inputs("identity-dashboard")["allowedOauthScopes"] == ["openid", "email", "profile"]
+
+    def test_all_else_of_the_pool_and_the_client_is_as_without(self, hosted: Recording) -> None:
+        without = declare({})
+        client, before = hosted.inputs("identity-dashboard"), without.inputs("identity-dashboard")
+
+        assert hosted.inputs("identity-users") == without.inputs("identity-users")
+        assert {key: client[key] for key in before} == before
+        assert set(client) - set(before) == {
+            "allowedOauthFlows",
+            "allowedOauthFlowsUserPoolClient",
+            "allowedOauthScopes",
+            "callbackUrls",
+            "logoutUrls",
+            "supportedIdentityProviders",
+        }
+
+    # The second has `aws` in it, which Cognito refuses in a prefix.
+    @pytest.mark.parametrize("pool", [f"{REGION}_AbCdEf012", f"{REGION}_xAwSy0123"])
+    def test_the_domain_is_one_that_cognito_takes(self, pool: str) -> None:
+        prefix = domain_prefix(pool)
+
+        assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", prefix)
+        assert not re.search("aws|amazon|cognito", prefix)
+
+    def test_the_domain_is_that_of_the_one_pool(self) -> None:
+        assert domain_prefix(f"{REGION}_AbCdEf012") == domain_prefix(f"{REGION}_AbCdEf012")
+        assert domain_prefix(f"{REGION}_AbCdEf012") != domain_prefix(f"{REGION}_abcdef012")
+
+    def test_a_page_may_be_known_later(self) -> None:
+        recording = run(
+            lambda: TenantIdentity("identity", {"callback_urls": [pulumi.Output.from_input(CALLBACK_URLS[0])]})
+        )
+
+        assert recording.inputs("identity-dashboard")["callbackUrls"] == CALLBACK_URLS[:1]
+
+    @pytest.mark.parametrize("urls", [[], None])
+    def test_without_a_page_there_is_no_sign_in(self, urls: list[str] | None) -> None:
+        recording = declare({"callback_urls": urls})
+
+        assert recording.of_type("cognito/userPoolDomain:UserPoolDomain") == []
+        assert recording.inputs("identity-dashboard") == declare({}).inputs("identity-dashboard")
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "http://dashboard.example.com/",
+            "http://localhost.example.com/",
+            "https://dashboard.example.com/#here",
+            "https://dashboard.example.com/a page",
+            "https:///",
+            "dashboard.example.com",
+            "javascript:alert(1)",
+            "",
+            f"https://dashboard.example.com/{'a' * 1_000}",
+        ],
+    )
+    def test_a_page_that_cognito_would_not_return_to_is_refused(self, url: str) -> None:
+        message = refusal(lambda: TenantIdentity("identity", {"callback_urls": [*CALLBACK_URLS, url]}))
+
+        assert message == (
+            f"callback_urls[{len(CALLBACK_URLS)}]: must be https, or http of localhost or 127.0.0.1, without a "
+            f"fragment, of at most 1,024 characters, got {url!r}"
+        )
+
+    def test_a_page_that_turns_out_so_makes_no_client(self) -> None:
+        later = pulumi.Output.from_input
+        with pytest.raises(ValueError, match=r"callback_urls\[0\]: must be https, .*, got 'http://example\.com/'$"):
+            run(lambda: TenantIdentity("identity", {"callback_urls": [later("http://example.com/")]}))
+
+    def test_there_are_at_most_a_hundred(self) -> None:
+        urls = [f"https://dashboard.example.com/{number}" for number in range(101)]
+
+        assert len(declare({"callback_urls": urls[:100]}).inputs("identity-dashboard")["callbackUrls"]) == 100
+        message = refusal(lambda: TenantIdentity("identity", {"callback_urls": urls}))
+        assert message == "callback_urls: must be at most 100, got 101"
+
+    def test_an_issuer_of_ones_own_has_its_own(self) -> None:
+        args: TenantIdentityArgs = {"issuer": ISSUER, "audience": AUDIENCE, "callback_urls": CALLBACK_URLS[:1]}
+
+        assert refusal(lambda: TenantIdentity("identity", args)) == (
+            f"callback_urls: are of a user pool made here, got {CALLBACK_URLS[:1]!r} with an issuer of one's own"
+        )
+
+    def test_every_input_is_known_to_pulumi_aws(self, hosted: Recording) -> None:
+        made = list(hosted.custom())
+
+        assert len(made) == 3
+        assert {one.name: problems(one.type, one.inputs) for one in made} == {one.name: [] for one in made}
+
+
+def domain_prefix(pool: str) -> str:
+    """The prefix of the domain of the user pool with this id."""
+    provider = Provider({"identity-users": {"id": pool}})
+    program = run(lambda: TenantIdentity("identity", {"callback_urls": CALLBACK_URLS}), provider=provider)
+    return program.inputs("identity-domain")["domain"]
+
+
+def test_the_longest_name_makes_names_within_the_limits_of_cognito() -> None:
+    longest = "i" * 110
+    recording = run(lambda: TenantIdentity(longest, {"callback_urls": CALLBACK_URLS}))
+
+    for name in ("users", "dashboard"):
+        assert len(recording.one(f"{longest}-{name}").name) + AUTONAMING_LENGTH <= 128
+    assert refusal(lambda: TenantIdentity(f"{longest}i", {})).startswith("name: must be at most 110 characters ")

@@ -6,12 +6,13 @@ import json
 import re
 from typing import Any
 
+import pulumi
 import pytest
 
 from components import WebSocketGateway, WebSocketGatewayArgs
 
 from .examples import AUDIENCE, ISSUER, TABLE_ARN
-from .harness import Recording, run
+from .harness import Recording, refusal, run
 from .packages import PACKAGED
 from .policies import allow, allow_logs, document
 from .provider import REGION, Provider, api_id, arn, physical_name
@@ -210,7 +211,10 @@ class TestLambdas:
             allow_logs("gateway-connect"),
             allow(["dynamodb:PutItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
         )
-        assert environment(recording, "connect") == {"CONNECTIONS_TABLE_NAME": CONNECTIONS}
+        assert environment(recording, "connect") == {
+            "CONNECTIONS_TABLE_NAME": CONNECTIONS,
+            "CONNECTION_TTL_SECONDS": "7800",
+        }
 
     def test_for_messages_may_change_a_row_and_read_submissions_by_the_index_alone(self, recording: Recording) -> None:
         assert recording.json("gateway-message-policy", "policy") == document(
@@ -327,7 +331,9 @@ def test_registers_where_to_connect_where_to_post_and_what_the_pipe_invokes(reco
     assert recording.registered("gateway") == {
         "websocket_url": f"wss://{API}.execute-api.{REGION}.amazonaws.com/live",
         "management_endpoint": f"https://{API}.execute-api.{REGION}.amazonaws.com/live",
+        "manage_connections_arn": f"{EXECUTION_ARN}/live/POST/@connections/*",
         "connections_table_name": CONNECTIONS,
+        "connections_table_arn": CONNECTIONS_ARN,
         "broadcast_function_arn": arn("lambda", f"function:{function_name('broadcast')}"),
     }
 
@@ -340,6 +346,56 @@ def test_the_connections_of_an_emulator_are_found_without_tls() -> None:
     assert environment(recording, "broadcast")["MANAGEMENT_ENDPOINT"] == f"http://{path}"
 
 
-def test_refuses_a_machine_that_there_is_no_packaging_for() -> None:
-    with pytest.raises(ValueError, match=r"^package_for: must be one of lambda, host, got 'arm64'$"):
-        declare({**REQUIRED, "package_for": "arm64"})
+class TestWithoutATable:
+    """As for those who post to connections themselves."""
+
+    def test_messages_are_answered_without_submissions(self) -> None:
+        recording = declare({"issuer": ISSUER, "audience": AUDIENCE})
+
+        assert environment(recording, "message") == {"CONNECTIONS_TABLE_NAME": CONNECTIONS}
+        assert recording.json("gateway-message-policy", "policy") == document(
+            allow_logs("gateway-message"), allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], CONNECTIONS_ARN)
+        )
+
+    def test_all_else_is_as_with_one(self, recording: Recording) -> None:
+        assert declare({"issuer": ISSUER, "audience": AUDIENCE}).children("gateway") == recording.children("gateway")
+
+
+def test_rows_of_connections_outlive_them(recording: Recording) -> None:
+    longer = declare({**REQUIRED, "connection_ttl_seconds": 10_000})
+
+    assert environment(recording, "connect")["CONNECTION_TTL_SECONDS"] == "7800"
+    assert environment(longer, "connect")["CONNECTION_TTL_SECONDS"] == "10000"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("allowed_origins", ["https://a.example.com/forms"], "[0]: must be scheme://host[:port] without a path, got"),
+        ("allowed_origins", [ISSUER, "https://a.example.com/"], "[0]: must be scheme://host[:port] without a path"),
+        ("allowed_origins", ["https://a.example.com", "b.example.com"], "[1]: must be scheme://host[:port] without"),
+        ("allowed_origins", ["*"], "[0]: must be scheme://host[:port] without a path, got '*'"),
+        ("connection_ttl_seconds", 7199, ": must be a whole number of 7,200 or more, got 7199"),
+        ("issuer", "login.example.com", ": must be an https URL, got 'login.example.com'"),
+        ("jwks_url", "file:///keys.json", ": must be an http(s) URL, got 'file:///keys.json'"),
+        ("table_arn", "submissions", ": must be the ARN of a DynamoDB table, got 'submissions'"),
+        ("rate_limit", 0, ": must be a whole number of 1 or more, got 0"),
+        ("burst_limit", 0, ": must be a whole number of 1 or more, got 0"),
+        ("log_retention_days", 13, ": must be one of 1, 3, 5, 7, 14, 30, "),
+        ("package_for", "arm64", ": must be one of lambda, host, got 'arm64'"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name_before_anything_is_made(field: str, value: object, message: str) -> None:
+    args: Any = {**REQUIRED, field: value}
+
+    assert refusal(lambda: WebSocketGateway("gateway", args)).startswith(f"{field}{message}")
+
+
+def test_a_page_whose_url_is_an_output_may_connect() -> None:
+    def program() -> None:
+        page = pulumi.Output.from_input("https://d1.example.com")
+        WebSocketGateway("gateway", {**REQUIRED, "allowed_origins": [page]})
+
+    recording = run(program)
+
+    assert environment(recording, "authorize")["ALLOWED_ORIGINS"] == "https://d1.example.com"

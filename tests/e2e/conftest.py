@@ -1,4 +1,4 @@
-"""One running stack for all end-to-end tests: `python -m local up`, as a person would start it."""
+"""The running stack of all end-to-end tests: `python -m local up`, as a person would start it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,15 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("local")
 
 
+@pytest.fixture(scope="session", params=[False, True], ids=["iam-off", "iam-on"])
+def enforce_iam(request: pytest.FixtureRequest) -> bool:
+    """Whether the emulator holds each Lambda to its role. The tests run on the one stack, then on the other."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
-def stack(state_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(state_dir, tmp_path_factory.mktemp("up") / "up.log") as stack:
+def stack(state_dir: Path, tmp_path_factory: pytest.TempPathFactory, enforce_iam: bool) -> Iterator[Stack]:
+    with running_stack(state_dir, tmp_path_factory.mktemp("up") / "up.log", enforce_iam=enforce_iam) as stack:
         yield stack
 
 

@@ -68,6 +68,7 @@ def region(aws: Region, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: Non
     monkeypatch.setenv("CONNECTIONS_TABLE_NAME", CONNECTIONS)
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", aws.queue_url)
     monkeypatch.setenv("RETENTION_DAYS", "0")
+    monkeypatch.setenv("CONNECTION_TTL_SECONDS", "7800")
     aws.clear()
     return aws
 

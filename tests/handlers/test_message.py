@@ -108,3 +108,10 @@ def test_a_made_up_cursor_does_not_reach_the_table() -> None:
     ask({"action": "subscribe"})
     reply = ask({"action": "sync", "cursor": Cursor("t_acme", f"{iso()}#{'x' * 2_000}").encode()})
     assert (reply["type"], reply["code"]) == ("error", "bad_cursor")
+
+
+def test_a_gateway_without_a_table_answers_without_one(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    region.put(submission("s1"))
+    monkeypatch.delenv("TABLE_NAME")
+
+    assert ids(ask({"action": "subscribe"})) == []

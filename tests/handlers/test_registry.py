@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tests.handlers.clock import Clock
     from tests.handlers.region import Region
 
+TTL_SECONDS = 2 * HOUR_S + 600
 TWO_HOURS_MS = 2 * HOUR_S * 1000
 
 
@@ -27,19 +28,19 @@ def registry(region: Region, clock: Clock) -> Registry:
 
 
 def test_a_connection_has_one_row_in_its_tenants_partition(region: Region, registry: Registry) -> None:
-    registry.add(connection())
+    registry.add(connection(), TTL_SECONDS)
     assert region.connection("t_acme", "conn-1") == {
         "PK": {"S": "TENANT#t_acme"},
         "SK": {"S": "CONN#conn-1"},
         "subscribed": {"BOOL": False},
         "connected_at": {"N": str(NOW)},
         "expires_at": {"N": str(NOW // 1000 + HOUR_S)},
-        "ttl": {"N": str(NOW // 1000 + 2 * HOUR_S + 600)},
+        "ttl": {"N": str(NOW // 1000 + TTL_SECONDS)},
     }
 
 
 def test_a_connection_gets_nothing_until_it_subscribes(registry: Registry) -> None:
-    registry.add(connection())
+    registry.add(connection(), TTL_SECONDS)
     assert list(registry.subscribed("t_acme")) == []
     assert not registry.is_subscribed("t_acme", "conn-1")
     assert registry.subscribe("t_acme", "conn-1")
@@ -48,7 +49,7 @@ def test_a_connection_gets_nothing_until_it_subscribes(registry: Registry) -> No
 
 
 def test_a_connection_gets_nothing_once_it_has_unsubscribed(registry: Registry) -> None:
-    registry.add(connection())
+    registry.add(connection(), TTL_SECONDS)
     registry.subscribe("t_acme", "conn-1")
     assert registry.unsubscribe("t_acme", "conn-1")
     assert list(registry.subscribed("t_acme")) == []
@@ -56,7 +57,7 @@ def test_a_connection_gets_nothing_once_it_has_unsubscribed(registry: Registry) 
 
 
 def test_subscribing_twice_is_subscribing_once(registry: Registry) -> None:
-    registry.add(connection())
+    registry.add(connection(), TTL_SECONDS)
     assert registry.subscribe("t_acme", "conn-1")
     assert registry.subscribe("t_acme", "conn-1")
     assert list(registry.subscribed("t_acme")) == [connection()]
@@ -72,7 +73,7 @@ def test_a_connection_without_a_row_stays_without_one(region: Region, registry: 
 
 
 def test_a_connection_of_another_tenant_is_not_touched(registry: Registry) -> None:
-    registry.add(connection("conn-1", "t_globex"))
+    registry.add(connection("conn-1", "t_globex"), TTL_SECONDS)
     assert not registry.subscribe("t_acme", "conn-1")
     registry.remove("t_acme", "conn-1")
     assert registry.subscribe("t_globex", "conn-1")
@@ -81,14 +82,14 @@ def test_a_connection_of_another_tenant_is_not_touched(registry: Registry) -> No
 
 
 def test_a_removed_connection_is_gone_and_may_be_removed_again(region: Region, registry: Registry) -> None:
-    registry.add(connection())
+    registry.add(connection(), TTL_SECONDS)
     registry.remove("t_acme", "conn-1")
     registry.remove("t_acme", "conn-1")
     assert region.connection("t_acme", "conn-1") is None
 
 
 def test_a_row_that_outlived_its_connection_is_left_out(registry: Registry, clock: Clock) -> None:
-    registry.add(connection())
+    registry.add(connection(), TTL_SECONDS)
     registry.subscribe("t_acme", "conn-1")
     clock.advance(TWO_HOURS_MS)
     assert list(registry.subscribed("t_acme")) == [connection()]
@@ -102,7 +103,7 @@ def only(registry: Registry) -> Connection:
 
 
 def test_a_connection_that_missed_a_post_is_behind_until_it_was_told(registry: Registry) -> None:
-    registry.add(connection())
+    registry.add(connection(), TTL_SECONDS)
     registry.subscribe("t_acme", "conn-1")
     registry.mark_behind(connection(), NOW + 5)
     assert only(registry).behind == NOW + 5
@@ -111,7 +112,7 @@ def test_a_connection_that_missed_a_post_is_behind_until_it_was_told(registry: R
 
 
 def test_a_mark_that_another_broadcast_set_meanwhile_stays(registry: Registry) -> None:
-    registry.add(connection())
+    registry.add(connection(), TTL_SECONDS)
     registry.subscribe("t_acme", "conn-1")
     registry.mark_behind(connection(), NOW + 5)
     seen = only(registry)
@@ -122,7 +123,7 @@ def test_a_mark_that_another_broadcast_set_meanwhile_stays(registry: Registry) -
 
 def test_every_subscribed_connection_is_found(registry: Registry) -> None:
     for n in range(30):
-        registry.add(connection(f"conn-{n:02}"))
+        registry.add(connection(f"conn-{n:02}"), TTL_SECONDS)
         if n % 3 == 0:
             registry.subscribe("t_acme", f"conn-{n:02}")
     found = [row.connection_id for row in registry.subscribed("t_acme")]

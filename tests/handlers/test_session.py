@@ -393,3 +393,32 @@ def test_a_page_with_the_longest_request_id_is_one_frame(world: World) -> None:
     first = world.ask("sync", id="\N{WAVING HAND SIGN}" * 64, cursor=cursor(iso(-1)))
     assert not first["complete"]
     assert len(protocol.encode(first).encode()) <= MAX_FRAME_BYTES
+
+
+# --- Without a table ------------------------------------------------------------------------------------------
+
+
+class TestWithoutATable:
+    """Whoever posts to connections without a `StreamTable` has nothing that could be read again."""
+
+    @pytest.fixture
+    def world(self, world: World) -> World:
+        world.session = replace(world.session, submissions=None)
+        return world
+
+    def test_a_subscription_counts_from_now_on(self, world: World) -> None:
+        reply = world.ask("subscribe", snapshot=50)
+
+        assert (reply["type"], reply["updates"], reply["complete"]) == ("subscribed", [], True)
+        assert "recovered" not in reply
+        assert world.subscriptions.on
+
+    def test_a_client_that_returns_is_told_that_it_may_have_missed_something(self, world: World) -> None:
+        reply = world.ask("subscribe", cursor=cursor())
+
+        assert (reply["updates"], reply["complete"], reply["recovered"]) == ([], True, False)
+
+    def test_a_sync_recovers_nothing_and_says_so(self, world: World) -> None:
+        reply = world.ask("sync", cursor=world.subscribed()["cursor"])
+
+        assert (reply["type"], reply["updates"], reply["recovered"]) == ("synced", [], False)

@@ -18,7 +18,7 @@ import pytest
 import websockets
 
 from local import ministack_child
-from local.emulator import Emulator, EmulatorError, client, local_environment
+from local.emulator import ACCOUNT_ID, Emulator, EmulatorError, client, local_environment
 
 from .conftest import REGION
 from .functions import make_function
@@ -178,6 +178,37 @@ def test_the_users_aws_settings_and_proxies_stay_out(monkeypatch: pytest.MonkeyP
         monkeypatch.delenv("AWS_PROFILE")
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         assert who_am_i(emulator)["profile"] is None
+
+
+# --- Enforcing IAM ------------------------------------------------------------------------------------------
+
+ASK = """
+import boto3
+def handler(event, context):
+    boto3.client("sqs").get_queue_url(QueueName="queue")
+"""
+
+
+@pytest.mark.parametrize("enforce_iam", [False, True])
+def test_a_function_is_held_to_its_role_where_iam_is_enforced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enforce_iam: bool
+) -> None:
+    # MiniStack's own switch, whatever the user has under this name, decides nothing.
+    monkeypatch.setenv("AUTH", str(not enforce_iam).lower())
+    with Emulator(tmp_path, REGION, enforce_iam=enforce_iam) as emulator:
+        iam, functions = (client(service, emulator.endpoint_url, REGION) for service in ("iam", "lambda"))
+        client("sqs", emulator.endpoint_url, REGION).create_queue(QueueName="queue")
+        iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}))
+        make_function(emulator, "ask", ASK)
+        answer = functions.invoke(FunctionName="ask")
+        refused = b"is not authorized to perform: sqs:GetQueueUrl" in answer["Payload"].read()
+        assert ("FunctionError" in answer, refused) == (enforce_iam, enforce_iam)
+
+        queue = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:queue"
+        statement = {"Effect": "Allow", "Action": "sqs:GetQueueUrl", "Resource": queue}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=policy)
+        assert "FunctionError" not in functions.invoke(FunctionName="ask")
 
 
 # --- The repairs of MiniStack -------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from tests.components.policies import HOLDERS, declared_documents
 
 MAY_END_IN_A_WILDCARD = {
     r"arn:aws:logs:[^*]+:log-group:[^*]+:\*": "the streams of one log group, which Lambda names itself",
+    r"arn:aws:s3:::[^*]+/\*": "the objects of one bucket, which come and go with the page's files",
     r"arn:aws:execute-api:[^*]+/(POST|DELETE)/@connections/\*": "connections of one stage; API Gateway makes their ids",
 }
 """The resources that a policy cannot name beforehand, and why."""
@@ -29,7 +30,7 @@ def words(value: str | list[str]) -> list[str]:
 def test_every_document_of_the_program_is_looked_at(recording: Recording) -> None:
     holding = {one.name for one in recording.custom() if "2012-10-17" in str(one.message)}
 
-    assert len(holding) == 14
+    assert len(holding) == 16
     assert {name for name, _ in declared_documents(recording)} == holding
 
 
@@ -63,6 +64,8 @@ def test_only_services_of_aws_are_trusted(recording: Recording) -> None:
         "pipes.amazonaws.com",
         "apigateway.amazonaws.com",
         "events.amazonaws.com",
+        "cloudfront.amazonaws.com",
+        "cloudwatch.amazonaws.com",
     }
 
 

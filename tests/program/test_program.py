@@ -11,12 +11,13 @@ import pytest
 
 from components import _packaging
 from tests.components.harness import Recording
-from tests.components.provider import REGION, api_id, physical_name, user_pool_id
+from tests.components.provider import REGION, api_id, distribution_domain, physical_name, user_pool_id
 
 from .whole_program import ROOT, STACK, declare
 
 OWN_ISSUER = "https://login.example.com"
 OWN_AUDIENCE = "dashboards"
+SITE_URL = f"https://{distribution_domain('dashboard-distribution')}"
 
 
 def environment(recording: Recording, function: str) -> dict[str, Any]:
@@ -30,6 +31,7 @@ def test_exports_are_what_operators_and_dashboards_need(recording: Recording) ->
     assert recording.exports == {
         "websocket_url": f"wss://{endpoint}",
         "management_endpoint": f"https://{endpoint}",
+        "dashboard_url": SITE_URL,
         "event_bus_name": physical_name("ingest-bus"),
         "table_name": physical_name("submissions-table"),
         "connections_table_name": physical_name("gateway-connections"),
@@ -42,6 +44,9 @@ def test_exports_are_what_operators_and_dashboards_need(recording: Recording) ->
 
 def test_is_made_of_components_alone(recording: Recording) -> None:
     assert recording.children(f"formbridge-realtime-{STACK}") == {
+        ("formbridge:index:AlarmTopic", "alarms"),
+        ("formbridge:index:DashboardSite", "dashboard"),
+        ("formbridge:index:DashboardPage", "page"),
         ("formbridge:index:StreamTable", "submissions"),
         ("formbridge:index:SubmissionIngest", "ingest"),
         ("formbridge:index:TenantIdentity", "identity"),
@@ -52,7 +57,9 @@ def test_is_made_of_components_alone(recording: Recording) -> None:
 
 
 def test_declares_these_resources(recording: Recording) -> None:
-    assert Counter(resource.type.removeprefix("aws:") for resource in recording.custom()) == {
+    files = {"s3/bucketObjectv2:BucketObjectv2": len(recording.children("page"))}
+
+    assert Counter(resource.type.removeprefix("aws:") for resource in recording.custom()) == files | {
         "dynamodb/table:Table": 2,
         "cloudwatch/eventBus:EventBus": 1,
         "cloudwatch/eventRule:EventRule": 1,
@@ -75,7 +82,19 @@ def test_declares_these_resources(recording: Recording) -> None:
         "apigatewayv2/route:Route": 3,
         "apigatewayv2/routeResponse:RouteResponse": 1,
         "apigatewayv2/stage:Stage": 1,
+        "cloudfront/distribution:Distribution": 1,
+        "cloudfront/originAccessControl:OriginAccessControl": 1,
+        "cloudfront/responseHeadersPolicy:ResponseHeadersPolicy": 1,
         "cognito/userPool:UserPool": 1,
+        "cognito/userPoolDomain:UserPoolDomain": 1,
+        "s3/bucket:Bucket": 1,
+        "s3/bucketOwnershipControls:BucketOwnershipControls": 1,
+        "s3/bucketPolicy:BucketPolicy": 1,
+        "s3/bucketPublicAccessBlock:BucketPublicAccessBlock": 1,
+        "s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": 1,
+        "sns/topic:Topic": 1,
+        "sns/topicPolicy:TopicPolicy": 1,
+        "sns/topicSubscription:TopicSubscription": 1,
         "cognito/userPoolClient:UserPoolClient": 1,
     }
 
@@ -125,6 +144,24 @@ class TestWiring:
             recording.exports["jwks_url"],
         )
 
+    def test_every_alarm_goes_to_the_topic(self, recording: Recording) -> None:
+        alarms = recording.of_type("cloudwatch/metricAlarm:MetricAlarm")
+
+        assert alarms
+        assert all(one.inputs["alarmActions"] == [recording.registered("alarms")["topic_arn"]] for one in alarms)
+
+    def test_the_page_connects_to_the_gateway_and_signs_in_at_the_pool_that_returns_to_it(
+        self, recording: Recording
+    ) -> None:
+        assert recording.json("page-config-json", "content") == {
+            "websocket_url": recording.exports["websocket_url"],
+            "issuer": recording.exports["issuer"],
+            "client_id": recording.exports["client_id"],
+            "tenant_claim": "custom:tenant_id",
+        }
+        assert recording.inputs("identity-dashboard")["callbackUrls"] == [f"{SITE_URL}/"]
+        assert recording.inputs("page-config-json")["bucket"] == recording.registered("dashboard")["bucket_name"]
+
     def test_the_gateway_is_made_when_api_gateway_may_log(self, recording: Recording) -> None:
         order = [resource.name for resource in recording.resources.values()]
 
@@ -156,6 +193,12 @@ class TestSettings:
         assert environment(recording, "gateway-authorize")["ISSUER"] == OWN_ISSUER
         assert environment(recording, "gateway-authorize")["AUDIENCE"] == OWN_AUDIENCE
 
+    def test_the_page_may_connect_to_an_issuer_of_ones_own(self) -> None:
+        headers = declare(issuer=f"{OWN_ISSUER}/realms/a", audience=OWN_AUDIENCE).inputs("dashboard-headers")
+        policy = headers["securityHeadersConfig"]["contentSecurityPolicy"]["contentSecurityPolicy"]
+
+        assert policy.endswith(f" {OWN_ISSUER}")
+
     def test_keys_are_read_where_jwks_url_says(self) -> None:
         elsewhere = "http://127.0.0.1:8080/.well-known/jwks.json"
         recording = declare(jwksUrl=elsewhere)
@@ -173,7 +216,7 @@ class TestSettings:
 
         assert (
             environment(recording, "gateway-authorize")["ALLOWED_ORIGINS"]
-            == "https://a.example.com https://b.example.com"
+            == f"https://a.example.com https://b.example.com {SITE_URL}"
         )
 
     def test_submissions_expire_after_retention_days(self) -> None:
@@ -198,6 +241,26 @@ class TestSettings:
         assert not [one.name for one in recording.resources.values() if one.name.startswith("api-gateway")]
         assert recording.of_type("apigatewayv2/stage:Stage")
 
+    def test_without_alarm_topic_an_alarm_only_shows(self) -> None:
+        recording = declare(alarmTopic="false", alarmEmail="")
+
+        assert not recording.of_type("sns/topic:Topic")
+        assert not [one for one in recording.custom() if "alarmActions" in one.inputs]
+
+    def test_alarm_email_hears_of_alarms(self) -> None:
+        subscription = declare(alarmEmail="ada@example.com").inputs("alarms-email")
+
+        assert (subscription["protocol"], subscription["endpoint"]) == ("email", "ada@example.com")
+
+    def test_without_dashboard_site_there_is_neither_page_nor_sign_in(self) -> None:
+        recording = declare(dashboardSite="false")
+        kinds = {one.type.split("/")[0] for one in recording.custom()}
+
+        assert not kinds & {"aws:s3", "aws:cloudfront"}
+        assert "dashboard_url" not in recording.exports
+        assert "callbackUrls" not in recording.inputs("identity-dashboard")
+        assert not recording.of_type("cognito/userPoolDomain:UserPoolDomain")
+
     @pytest.mark.parametrize("package_for", ["lambda", "host"])
     def test_dependencies_are_those_for_package_for(
         self, package_for: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -214,5 +277,5 @@ class TestSettings:
         assert asked == [package_for]
 
     def test_package_for_another_machine_is_refused(self) -> None:
-        with pytest.raises(ValueError, match=r"^package_for: must be one of lambda, host, got 'windows'$"):
+        with pytest.raises(ValueError, match=r"^packageFor: must be one of lambda, host, got 'windows'$"):
             declare(packageFor="windows")

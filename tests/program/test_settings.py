@@ -11,8 +11,9 @@ import pulumi
 import pytest
 import yaml
 
+from local.project import load_project
 from settings import Settings
-from tests.components.harness import PROJECT, STACK, run
+from tests.components.harness import PROJECT, STACK, refusal, run
 
 from .whole_program import ROOT, config
 
@@ -25,10 +26,19 @@ OTHER: dict[str, str] = {
     "retentionDays": "30",
     "logRetentionDays": "7",
     "protectData": "true",
+    "alarmTopic": "true",
+    "alarmEmail": "on-call@example.com",
+    "dashboardSite": "false",
     "apiGatewayLogRole": "false",
     "packageFor": "host",
 }
 """For each key a value that is not its default."""
+
+TOGETHER = {"issuer": ["audience"], "audience": ["issuer"], "alarmEmail": ["alarmTopic"]}
+"""The keys that a key cannot be without."""
+
+OPTIONAL = {"issuer", "audience", "jwksUrl", "alarmEmail"}
+"""The keys that have no value by nature."""
 
 
 def load(values: Mapping[str, str]) -> Settings:
@@ -60,9 +70,10 @@ def test_each_key_of_the_schema_has_a_type_a_default_and_a_description() -> None
 
 @pytest.mark.parametrize("key", schema())
 def test_each_key_of_the_schema_sets_its_setting_and_no_other(key: str) -> None:
-    default, other = asdict(load(config())), asdict(load(config(**{key: OTHER[key]})))
+    keys = [key, *TOGETHER.get(key, [])]
+    default, other = asdict(load(config())), asdict(load(config(**{one: OTHER[one] for one in keys})))
 
-    assert [name for name in default if default[name] != other[name]] == [snake_case(key)]
+    assert {name for name in default if default[name] != other[name]} == {snake_case(one) for one in keys}
 
 
 def test_the_defaults_are_those_of_the_smallest_use() -> None:
@@ -75,17 +86,20 @@ def test_the_defaults_are_those_of_the_smallest_use() -> None:
         retention_days=0,
         log_retention_days=14,
         protect_data=False,
+        alarm_topic=False,
+        alarm_email=None,
+        dashboard_site=True,
         api_gateway_log_role=True,
         package_for="lambda",
     )
 
 
-@pytest.mark.parametrize("key", ["issuer", "audience", "jwksUrl"])
+@pytest.mark.parametrize("key", sorted(OPTIONAL))
 def test_what_has_no_value_by_nature_may_be_missing(key: str) -> None:
     assert asdict(load(without(key)))[snake_case(key)] is None
 
 
-@pytest.mark.parametrize("key", sorted(set(OTHER) - {"issuer", "audience", "jwksUrl"}))
+@pytest.mark.parametrize("key", sorted(set(OTHER) - OPTIONAL))
 def test_any_other_key_that_is_missing_is_an_error_that_names_it(key: str) -> None:
     with pytest.raises(pulumi.ConfigMissingError, match=f"{PROJECT}:{key}"):
         load(without(key))
@@ -95,6 +109,39 @@ def test_any_other_key_that_is_missing_is_an_error_that_names_it(key: str) -> No
 def test_a_value_of_another_type_is_an_error_that_names_key_and_value(key: str, value: str) -> None:
     with pytest.raises(pulumi.ConfigTypeError, match=f"{PROJECT}:{key}.*{value}"):
         load({**config(), f"{PROJECT}:{key}": value})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"retentionDays": "-1"}, "retentionDays: must be a whole number of 0 or more, got -1"),
+        ({"logRetentionDays": "13"}, "logRetentionDays: must be one of 1, 3, 5, 7, 14, 30, "),
+        ({"allowedOrigins": '["https://a.example.com/x"]'}, "allowedOrigins[0]: must be scheme://host[:port] without"),
+        ({"allowedOrigins": '"https://a.example.com"'}, "allowedOrigins: must be a list, got 'https://a.example.com'"),
+        ({"allowedOrigins": "[7]"}, "allowedOrigins[0]: must be scheme://host[:port] without a path, got 7"),
+        ({"issuer": "http://login", "audience": "a"}, "issuer: must be an https URL, got 'http://login'"),
+        ({"issuer": OTHER["issuer"]}, "audience: required with issuer 'https://login.example.com', got nothing"),
+        ({"audience": "dashboards"}, "audience: goes with an issuer, got 'dashboards' without one"),
+        ({"jwksUrl": "keys"}, "jwksUrl: must be an http(s) URL, got 'keys'"),
+        ({"tenantClaim": ""}, "tenantClaim: must be the name of a claim, got ''"),
+        ({"alarmEmail": "me@example.com"}, "alarmEmail: goes with alarmTopic true, got 'me@example.com' without it"),
+        ({"packageFor": "windows"}, "packageFor: must be one of lambda, host, got 'windows'"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_an_error_that_names_key_value_and_what_is(
+    values: dict[str, str], message: str
+) -> None:
+    given = {**config(), **{f"{PROJECT}:{key}": value for key, value in values.items()}}
+
+    assert refusal(Settings.load, config=given).startswith(message)
+
+
+def test_prod_protects_data_keeps_logs_longer_and_sends_its_alarms_to_a_topic() -> None:
+    dev, prod = (load(load_project(ROOT, stack).config) for stack in ("dev", "prod"))
+
+    assert (dev.protect_data, prod.protect_data) == (False, True)
+    assert prod.log_retention_days > dev.log_retention_days
+    assert (dev.alarm_topic, prod.alarm_topic) == (False, True)
 
 
 def test_tags_name_the_project_and_the_stack() -> None:

@@ -19,10 +19,10 @@ def config(**overrides: str) -> Mapping[str, str]:
 
 
 def declare(*, preview: bool = False, **overrides: str) -> Recording:
-    """Run the program."""
+    """Run the program, with all that it can make unless `overrides` say otherwise."""
     return run(
         lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
-        config=config(**overrides),
+        config=config(**{"alarmTopic": "true", "alarmEmail": "on-call@example.com", **overrides}),
         stack=STACK,
         preview=preview,
     )

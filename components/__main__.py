@@ -1,0 +1,15 @@
+"""The components for Pulumi's other languages: `pulumi package add …/components` runs this folder as a plugin."""
+
+import sys
+from pathlib import Path
+
+from pulumi.provider.experimental.host import component_provider_host, components_from_module
+
+VERSION = "0.1.0"
+
+if __name__ == "__main__":
+    # Python puts the folder that it runs on the import path; the package is found from the folder above.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import components
+
+    component_provider_host(components_from_module(components), "formbridge", "formbridge", VERSION)

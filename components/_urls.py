@@ -1,0 +1,48 @@
+"""URLs of the web, and what browsers make of them. Each check raises `ValueError` where a value is none."""
+
+import pulumi
+
+from ._checks import matching
+
+_HOST = r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])"
+_HERE = r"(localhost|127\.0\.0\.1)"
+_PORT = r"(:[0-9]{1,5})?"
+_PATH = r"(/[^\s#]*)?"
+
+MAX_CALLBACK_URL = 1024
+"""https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html"""
+
+
+def https_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """An https URL without a fragment."""
+    return matching(field, value, f"https://{_HOST}{_PORT}{_PATH}", "an https URL")
+
+
+def url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """An https or http URL: an emulator has no certificate."""
+    return matching(field, value, f"https?://{_HOST}{_PORT}{_PATH}", "an http(s) URL")
+
+
+def origin(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """What a browser sends as `Origin`: scheme and host, perhaps a port."""
+    return matching(field, value, f"https?://{_HOST}{_PORT}", "scheme://host[:port] without a path")
+
+
+def callback_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """Where Cognito may send a browser back to."""
+    shape = f"(https://{_HOST}|http://{_HERE}){_PORT}{_PATH}"
+    what = f"https, or http of localhost or 127.0.0.1, without a fragment, of at most {MAX_CALLBACK_URL:,} characters"
+    return matching(field, value, rf"(?=.{{0,{MAX_CALLBACK_URL}}}\Z){shape}", what)
+
+
+def websocket_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """What a page that came over TLS can connect to."""
+    shape = f"(wss://{_HOST}|ws://{_HERE}){_PORT}{_PATH}"
+    return matching(field, value, shape, "wss, or ws of localhost or 127.0.0.1, without a fragment")
+
+
+def connect_source(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """A host in a Content-Security-Policy, perhaps all below it."""
+    shape = rf"((https|wss)://(\*\.)?{_HOST}|(http|ws)://{_HERE}){_PORT}"
+    what = "https:// or wss:// and a host, or http:// or ws:// and localhost or 127.0.0.1, without a path"
+    return matching(field, value, shape, what)

@@ -1,0 +1,104 @@
+"""The examples run away from this repository, and find the components as promised: names, tags, options, types."""
+
+from __future__ import annotations
+
+import pytest
+
+from local.type_metadata import problems
+from tests.components.harness import Declared, Recording
+from tests.components.test_every_component import takes_tags
+from tests.components.test_names import CONTRACT
+
+from .conftest import EXAMPLES, NAMES
+
+Recordings = dict[str, Recording]
+
+PROMISED = {
+    "StreamTable": "submissions",
+    "SubmissionIngest": "ingest",
+    "TenantIdentity": "identity",
+    "WebSocketGateway": "gateway",
+    "RealtimePipe": "realtime",
+    "DashboardSite": "site",
+    "AlarmTopic": "alarms",
+}
+"""What the contract calls a component of this class."""
+
+OPTIONAL = {"formbridge:index:TenantIdentity$aws:cognito/userPoolDomain:UserPoolDomain::identity-domain"}
+"""Of the contract's children, those that an input asks for."""
+
+TAGS = {
+    "orders": {"Team": "shop"},
+    "notices": {},
+    "everything": {"Service": "forms", "Owner": "team-forms"},
+}
+
+each_example = pytest.mark.parametrize("example", NAMES)
+
+
+def components(recording: Recording) -> list[Declared]:
+    """The components that the program itself makes; without a page, whose children are its files."""
+    return [one for one in recording.resources.values() if one.type.split(":")[-1] in PROMISED]
+
+
+def test_every_example_is_run() -> None:
+    assert set(NAMES) == {path.parent.name for path in EXAMPLES.glob("*/__main__.py")}
+
+
+@each_example
+def test_children_are_called_as_the_contract_has_it(example: str, recordings: Recordings) -> None:
+    recording = recordings[example]
+
+    assert components(recording)
+    for component in components(recording):
+        promised = PROMISED[component.type.split(":")[-1]]
+        children = {
+            one.urn.split("::", 2)[2].replace(f"::{component.name}", f"::{promised}")
+            for one in recording.below(component.name)[1:]
+        }
+        assert children <= set(CONTRACT[promised])
+        assert set(CONTRACT[promised]) - children <= OPTIONAL
+
+
+@each_example
+def test_what_can_have_tags_has_the_programs(example: str, recordings: Recordings) -> None:
+    recording = recordings[example]
+
+    for component in components(recording):
+        for child in recording.below(component.name):
+            if child.custom and takes_tags(child):
+                assert child.inputs.get("tags", {}) == TAGS[example], child.name
+
+
+@each_example
+def test_every_input_is_one_that_aws_knows(example: str, recordings: Recordings) -> None:
+    wrong = {one.name: problems(one.type, one.inputs) for one in recordings[example].custom() if not is_provider(one)}
+
+    assert {name: found for name, found in wrong.items() if found} == {}
+
+
+def is_provider(resource: Declared) -> bool:
+    return resource.type.startswith("pulumi:providers:")
+
+
+class TestOptions:
+    """What `everything` asks for."""
+
+    @pytest.fixture
+    def recording(self, recordings: Recordings) -> Recording:
+        return recordings["everything"]
+
+    def test_its_provider_makes_every_resource(self, recording: Recording) -> None:
+        made = [one for one in recording.custom() if not is_provider(one)]
+
+        assert {one.provider.rpartition("::")[0] for one in made} == {recording.one("acme").urn}
+
+    def test_what_it_protects_is_protected_and_nothing_else(self, recording: Recording) -> None:
+        protected = {one.urn for name in ("acme-submissions", "acme-staff") for one in recording.below(name)}
+
+        assert {one.urn for one in recording.resources.values() if one.protected} == protected
+
+    def test_what_was_called_otherwise_is_known_by_its_old_name(self, recording: Recording) -> None:
+        gateway = recording.one("acme-gateway")
+
+        assert gateway.aliases == {gateway.urn.replace("::acme-gateway", "::realtime")}
