@@ -1,16 +1,16 @@
 # Everything here works in a fresh clone: each target makes the set-up that it needs.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := __main__.py settings.py components handlers local tests bench
+SOURCES := __main__.py settings.py components docs examples handlers local policy tests bench
 
-.PHONY: help setup dev preview test check format bench clean
+.PHONY: help setup dev preview test check format docs bench clean
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: .venv/ready ## make .venv and the Lambdas' dependencies
 
-.venv/ready: requirements.txt requirements-dev.txt handlers/requirements.txt
+.venv/ready: requirements.txt requirements-dev.txt handlers/requirements.txt policy/requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13")'
 	$(PYTHON) -m venv .venv || { echo "On Debian: apt-get install python3-venv"; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
@@ -34,6 +34,9 @@ check: setup ## lint, format and types
 format: setup ## put the code into shape
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+
+docs: setup ## write docs/components.md, docs/settings.md and the schema anew
+	$(BIN)/python -m docs.generate
 
 bench: setup ## latency from submission to receipt, beside the emulator's floor
 	$(BIN)/python -m bench.latency $(ARGS)

@@ -1,0 +1,34 @@
+"""Everything that this project declares, as the policy pack sees it; without pip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.components.examples import EXAMPLES, example
+from tests.components.harness import Recording, run
+from tests.components.packages import no_pip, write_dependencies
+from tests.program.whole_program import declare
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_dependencies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with no_pip(write_dependencies(tmp_path_factory.mktemp("dependencies"))):
+        yield
+
+
+@pytest.fixture(scope="module")
+def recordings(small_dependencies: None) -> dict[str, Recording]:
+    """The program, as it is developed with and as it is served, and each component alone."""
+    components = {name: run(lambda name=name: example(name, {})) for name in EXAMPLES}
+    return {
+        "the program": declare(),
+        "the program, in production": declare(
+            protectData="true", alarmTopic="true", alarmEmail="ada@example.com", logRetentionDays="90"
+        ),
+        "the program, with an issuer": declare(
+            issuer="https://login.example.com", audience="dashboards", dashboardSite="false", apiGatewayLogRole="false"
+        ),
+        **components,
+    }

@@ -1,0 +1,317 @@
+"""What the program and every component declare breaks no rule, and each rule finds what breaks it."""
+
+from __future__ import annotations
+
+import json
+import re
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+
+from policy.rules import KNOWN_MANAGED_POLICIES, KNOWN_WILDCARDS, RESOURCE_RULES, STACK_RULES
+from tests.components.harness import Recording
+from tests.components.policies import allow, document, trust
+
+from .stacks import Change, Stack, a, drop, name_of, put, say, stack_of, violations, without
+
+RULES = {rule.name: rule for rule in (*RESOURCE_RULES, *STACK_RULES)}
+
+EVERYONE: dict[str, Any] = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "a"}
+
+
+def role(*documents: Any) -> Change:
+    return a(
+        "aws:iam/role:Role",
+        assumeRolePolicy=json.dumps(trust("lambda.amazonaws.com")),
+        inlinePolicies=[{"name": "inline", "policy": json.dumps(one)} for one in documents],
+    )
+
+
+def permission(principal: str, **inputs: Any) -> Change:
+    return a("aws:lambda/permission:Permission", principal=principal, **inputs)
+
+
+def pipe(**parameters: Any) -> Change:
+    return a("aws:pipes/pipe:Pipe", sourceParameters=parameters)
+
+
+BROKEN: list[tuple[str, str, Change, str]] = [
+    ("no-wildcard-actions", "ingest-persist-policy", say("ingest-persist-policy", "policy", Action="logs:*"), "logs:*"),
+    ("no-wildcard-actions", "ingest-persist-policy", say("ingest-persist-policy", "policy", Action=["*"]), "action *"),
+    (
+        "no-wildcard-actions",
+        "ingest-persist-policy",
+        say("ingest-persist-policy", "policy", Action=None, NotAction="iam:*"),
+        "NotAction",
+    ),
+    ("no-wildcard-actions", "new", role(document(allow(["s3:Get?bject"], "arn:aws:s3:::bucket/*"))), "s3:Get?bject"),
+    ("no-wildcard-resources", "realtime-policy", say("realtime-policy", "policy", Resource="*"), "resource *"),
+    (
+        "no-wildcard-resources",
+        "ingest-persist-policy",
+        say("ingest-persist-policy", "policy", Resource="arn:aws:logs:eu-west-1:123456789012:log-group:*:*"),
+        "log-group:*:*",
+    ),
+    (
+        "no-wildcard-resources",
+        "gateway-broadcast-policy",
+        say(
+            "gateway-broadcast-policy",
+            "policy",
+            Resource=["arn:aws:execute-api:eu-west-1:123456789012:a1b2c3/*/POST/@connections/*"],
+        ),
+        "/*/POST/@connections/*",
+    ),
+    (
+        "no-wildcard-resources",
+        "site-bucket-policy",
+        say("site-bucket-policy", "policy", Resource="arn:aws:s3:::*/*"),
+        "",
+    ),
+    (
+        "no-wildcard-resources",
+        "realtime-policy",
+        say("realtime-policy", "policy", Resource=None, NotResource="arn"),
+        "NotResource",
+    ),
+    (
+        "no-broad-managed-policies",
+        "api-gateway-policy",
+        put("api-gateway-policy", "policyArn", "arn:aws:iam::aws:policy/AdministratorAccess"),
+        "AdministratorAccess",
+    ),
+    (
+        "no-broad-managed-policies",
+        "realtime-role",
+        put("realtime-role", "managedPolicyArns", ["arn:aws:iam::aws:policy/AmazonSQSFullAccess"]),
+        "AmazonSQSFullAccess",
+    ),
+    (
+        "no-public-policies",
+        "ingest-dead-letters-policy",
+        say("ingest-dead-letters-policy", "policy", Principal="*"),
+        "everyone",
+    ),
+    (
+        "no-public-policies",
+        "site-bucket-policy",
+        say("site-bucket-policy", "policy", Principal={"AWS": ["*"]}),
+        "everyone",
+    ),
+    (
+        "no-public-policies",
+        "realtime-role",
+        say("realtime-role", "assumeRolePolicy", Principal={"AWS": "*"}),
+        "everyone",
+    ),
+    ("no-public-policies", "alarms-policy", say("alarms-policy", "policy", Condition=None), "any account"),
+    (
+        "no-public-policies",
+        "alarms-policy",
+        say("alarms-policy", "policy", Condition={"ArnLike": {"aws:SourceArn": "*"}}),
+        "any account",
+    ),
+    (
+        "no-public-policies",
+        "alarms-policy",
+        say("alarms-policy", "policy", Condition={"StringEqualsIfExists": {"aws:SourceAccount": "123456789012"}}),
+        "any account",
+    ),
+    (
+        "no-public-policies",
+        "alarms-policy",
+        say("alarms-policy", "policy", Principal=None, NotPrincipal={"AWS": "1"}),
+        "NotPrincipal",
+    ),
+    ("no-public-policies", "new", a("aws:sqs/queuePolicy:QueuePolicy", policy={"Statement": EVERYONE}), "everyone"),
+    (
+        "no-open-functions",
+        "gateway-connect-permission",
+        put("gateway-connect-permission", "principal", "*"),
+        "everyone",
+    ),
+    ("no-open-functions", "ingest-persist-permission", drop("ingest-persist-permission", "sourceArn"), "sourceArn"),
+    ("no-open-function-urls", "new", a("aws:lambda/functionUrl:FunctionUrl", authorizationType="NONE"), "AWS_IAM"),
+    (
+        "no-open-websockets",
+        "gateway-connect-route",
+        put("gateway-connect-route", "authorizationType", "NONE"),
+        "$connect",
+    ),
+    ("no-open-websockets", "gateway-connect-route", drop("gateway-connect-route", "authorizationType"), "$connect"),
+    (
+        "https-only",
+        "site-distribution",
+        put("site-distribution", "defaultCacheBehavior.viewerProtocolPolicy", "allow-all"),
+        "the default behaviour answers plain HTTP",
+    ),
+    (
+        "https-only",
+        "site-distribution",
+        put(
+            "site-distribution",
+            "orderedCacheBehaviors",
+            [{"pathPattern": "/config.json", "viewerProtocolPolicy": "allow-all"}],
+        ),
+        "/config.json answers plain HTTP",
+    ),
+    (
+        "https-only",
+        "site-distribution",
+        put("site-distribution", "origins", [{"customOriginConfig": {"originProtocolPolicy": "match-viewer"}}]),
+        "reads its origin by plain HTTP",
+    ),
+    ("encryption", "submissions-table", put("submissions-table", "serverSideEncryption.enabled", False), "the table"),
+    ("encryption", "submissions-table", drop("submissions-table", "serverSideEncryption"), "the table"),
+    ("encryption", "realtime-dead-letters", put("realtime-dead-letters", "sqsManagedSseEnabled", False), "the queue"),
+    (
+        "point-in-time-recovery",
+        "submissions-table",
+        put("submissions-table", "pointInTimeRecovery.enabled", False),
+        "pointInTimeRecovery",
+    ),
+    ("point-in-time-recovery", "submissions-table", drop("submissions-table", "pointInTimeRecovery"), "lost"),
+    ("log-retention", "gateway-access-logs", drop("gateway-access-logs", "retentionInDays"), "for ever"),
+    ("log-retention", "ingest-persist-logs", put("ingest-persist-logs", "retentionInDays", 0), "for ever"),
+    (
+        "log-retention",
+        "ingest-persist-function",
+        drop("ingest-persist-function", "loggingConfig.logGroup"),
+        "loggingConfig.logGroup",
+    ),
+    (
+        "bounded-pipes",
+        "realtime-pipe",
+        drop("realtime-pipe", "sourceParameters.dynamodbStreamParameters.deadLetterConfig"),
+        "deadLetterConfig",
+    ),
+    (
+        "bounded-pipes",
+        "realtime-pipe",
+        put("realtime-pipe", "sourceParameters.dynamodbStreamParameters.maximumRetryAttempts", -1),
+        "maximumRetryAttempts",
+    ),
+    (
+        "bounded-pipes",
+        "realtime-pipe",
+        drop("realtime-pipe", "sourceParameters.dynamodbStreamParameters.maximumRecordAgeInSeconds"),
+        "maximumRecordAgeInSeconds",
+    ),
+    (
+        "bounded-pipes",
+        "realtime-pipe",
+        drop("realtime-pipe", "sourceParameters.dynamodbStreamParameters.onPartialBatchItemFailure"),
+        "AUTOMATIC_BISECT",
+    ),
+    ("bounded-pipes", "realtime-pipe", drop("realtime-pipe", "sourceParameters"), "deadLetterConfig"),
+    ("bounded-pipes", "new", pipe(kinesisStreamParameters={"startingPosition": "LATEST"}), "maximumRetryAttempts"),
+    ("event-dead-letters", "ingest-target", drop("ingest-target", "deadLetterConfig"), "deadLetterConfig"),
+    ("throttling", "gateway-stage", drop("gateway-stage", "defaultRouteSettings.throttlingRateLimit"), "RateLimit"),
+    ("throttling", "gateway-stage", put("gateway-stage", "defaultRouteSettings.throttlingBurstLimit", 0), "BurstLimit"),
+    ("no-data-trace", "gateway-stage", put("gateway-stage", "defaultRouteSettings.dataTraceEnabled", True), "tokens"),
+    (
+        "no-data-trace",
+        "gateway-stage",
+        put("gateway-stage", "routeSettings", [{"routeKey": "$default", "dataTraceEnabled": True}]),
+        "tokens",
+    ),
+    ("private-buckets", "site-bucket", without("site-public-access-block"), "blockPublicAcls"),
+    (
+        "private-buckets",
+        "site-bucket",
+        put("site-public-access-block", "restrictPublicBuckets", False),
+        "sets restrictPublicBuckets",
+    ),
+    ("encrypted-buckets", "site-bucket", without("site-encryption"), "BucketServerSideEncryptionConfiguration"),
+    ("function-dead-letters", "ingest-persist-function", without("ingest-persist-retries"), "events.amazonaws.com"),
+    (
+        "function-dead-letters",
+        "ingest-persist-function",
+        drop("ingest-persist-retries", "destinationConfig"),
+        "onFailure",
+    ),
+]
+"""By rule: the resource at fault, what is wrong with it, and what the message says."""
+
+IN_ORDER: dict[str, Change] = {
+    "a denial may have wildcards": role(document({"Effect": "Deny", "Action": "*", "Resource": "*"})),
+    "a text that is no document": a("aws:sqs/queue:Queue", redrivePolicy="{}", kmsMasterKeyId="alias/own"),
+    "an account of one's own": permission("123456789012"),
+    "a service on behalf of one account": permission("s3.amazonaws.com", sourceAccount="123456789012"),
+    "a queue under a key of one's own": a("aws:sqs/queue:Queue", kmsMasterKeyId="alias/own"),
+    "a pipe from a queue": pipe(sqsQueueParameters={"batchSize": 10}),
+    "a route that is not $connect": a("aws:apigatewayv2/route:Route", routeKey="$default", authorizationType="NONE"),
+    "a function's own dead-letter queue": lambda stack: put(
+        "ingest-persist-function", "deadLetterConfig", {"targetArn": "arn"}
+    )(without("ingest-persist-retries")(stack)),
+}
+
+
+@pytest.fixture(scope="module")
+def stack(recordings: dict[str, Recording]) -> Stack:
+    """The whole program, and what it may leave out."""
+    every = [one for name in ("the program", "site", "alarms") for one in stack_of(recordings[name])]
+    return list({name_of(one): one for one in every}.values())
+
+
+def test_what_is_declared_breaks_no_rule(recordings: dict[str, Recording]) -> None:
+    found = {about: list(violations(stack_of(recording))) for about, recording in recordings.items()}
+
+    assert found == {about: [] for about in recordings}
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "change", "says"), BROKEN, ids=[f"{rule}: {name}: {says}" for rule, name, _, says in BROKEN]
+)
+def test_what_breaks_a_rule_is_named(stack: Stack, rule: str, name: str, change: Change, says: str) -> None:
+    found = list(violations(change(stack)))
+
+    assert {(of, about) for of, about, _ in found} == {(rule, name)}
+    assert [message for *_, message in found if says in message]
+
+
+@pytest.mark.parametrize("change", IN_ORDER.values(), ids=IN_ORDER)
+def test_what_breaks_none_is_left_alone(stack: Stack, change: Change) -> None:
+    assert list(violations(change(stack))) == []
+
+
+def test_each_rule_is_broken_here() -> None:
+    assert {rule for rule, *_ in BROKEN} == set(RULES)
+
+
+def test_the_rules_have_names_of_their_own() -> None:
+    assert len(RULES) == len(RESOURCE_RULES) + len(STACK_RULES)
+    assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", name) for name in RULES)
+
+
+def test_each_exemption_is_needed(recordings: dict[str, Recording]) -> None:
+    every = [one for recording in recordings.values() for one in stack_of(recording)]
+
+    for rule in RESOURCE_RULES:
+        broken = {one.urn for one in every if list(rule.check(one.type, one.inputs))}
+        unused = [glob for glob in rule.exempt if not any(fnmatchcase(urn, glob) for urn in broken)]
+        assert unused == [], rule.name
+
+
+@pytest.mark.parametrize(("known", "reason"), [*KNOWN_WILDCARDS.items(), *KNOWN_MANAGED_POLICIES.items()])
+def test_each_known_wildcard_is_needed(
+    recordings: dict[str, Recording], monkeypatch: pytest.MonkeyPatch, known: str, reason: str
+) -> None:
+    monkeypatch.delitem(KNOWN_WILDCARDS if known in KNOWN_WILDCARDS else KNOWN_MANAGED_POLICIES, known)
+
+    found = {rule for recording in recordings.values() for rule, *_ in violations(stack_of(recording))}
+
+    assert found & {"no-wildcard-resources", "no-broad-managed-policies"}, reason
+
+
+def test_another_table_of_a_gateway_is_not_exempt(stack: Stack) -> None:
+    (recovery,) = [rule for rule in RESOURCE_RULES if rule.name == "point-in-time-recovery"]
+    (connections,) = [one for one in stack if name_of(one) == "gateway-connections"]
+
+    def broken(urn: str) -> list[str]:
+        return list(recovery.violations(urn, connections.type, connections.inputs))
+
+    assert broken(connections.urn) == []
+    assert broken(connections.urn.replace("gateway-connections", "gateway-audit"))
+    assert broken(connections.urn.replace("WebSocketGateway", "StreamTable"))

@@ -1,0 +1,202 @@
+"""What the workflows may do, and for whose code. `ci.yml` runs actionlint, which no package holds."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / ".github" / "workflows"
+TEXTS = {path.name: path.read_text() for path in sorted(FOLDER.iterdir())}
+
+Workflow = dict[Any, Any]
+
+PINNED = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+STACK = "${{ inputs.stack || 'dev' }}"
+"""The stack that is deployed: a push has no inputs."""
+
+
+def workflow(name: str) -> Workflow:
+    return yaml.safe_load(TEXTS[name])
+
+
+def triggers(name: str) -> dict[str, Any]:
+    return workflow(name)[True]  # YAML 1.1 reads the key `on` so
+
+
+def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Every job, after its workflow's and its own name."""
+    for name in TEXTS:
+        for job, content in workflow(name)["jobs"].items():
+            yield name, job, content
+
+
+def steps() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every step, after its workflow's name."""
+    for name, _, job in jobs():
+        for step in job["steps"]:
+            yield name, step
+
+
+def using(name: str, action: str) -> list[dict[str, Any]]:
+    """The steps of a workflow that use an action."""
+    return [step for of, step in steps() if of == name and step.get("uses", "").startswith(f"{action}@")]
+
+
+def words(condition: str) -> str:
+    return " ".join(condition.split())
+
+
+def test_these_are_the_workflows() -> None:
+    assert set(TEXTS) == {"ci.yml", "preview.yml", "deploy.yml"}
+
+
+def test_zizmor_finds_nothing() -> None:
+    zizmor = Path(sys.executable).with_name("zizmor")
+    command = [zizmor, "--offline", "--no-progress", "--strict-collection", "--persona", "pedantic", FOLDER]
+
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_each_action_is_pinned_by_its_commit_and_says_its_version(name: str) -> None:
+    used = re.findall(r"^\s*(?:- )?uses:\s*(.*)$", TEXTS[name], re.MULTILINE)
+
+    assert len(used) == len([step for of, step in steps() if of == name and "uses" in step])
+    assert [one for one in used if not PINNED.fullmatch(one)] == []
+
+
+def test_an_action_is_pinned_to_one_commit_everywhere() -> None:
+    pins = {step["uses"] for _, step in steps() if "uses" in step}
+
+    assert len({pin.split("@")[0] for pin in pins}) == len(pins)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_workflow_may_read_the_code(name: str) -> None:
+    assert workflow(name)["permissions"] == {"contents": "read"}
+
+
+def test_a_job_may_do_more_only_where_it_must() -> None:
+    granted = {(name, job): content["permissions"] for name, job, content in jobs() if "permissions" in content}
+
+    assert granted == {
+        ("preview.yml", "preview"): {"contents": "read", "id-token": "write", "pull-requests": "write"},
+        ("deploy.yml", "up"): {"contents": "read", "id-token": "write"},
+    }
+
+
+def test_nothing_runs_a_forks_code_with_this_repositorys_rights() -> None:
+    assert {name: set(triggers(name)) for name in TEXTS} == {
+        "ci.yml": {"pull_request", "push"},
+        "preview.yml": {"pull_request"},
+        "deploy.yml": {"push", "workflow_dispatch"},
+    }
+
+
+def test_only_what_is_not_run_for_forks_is_given_a_secret() -> None:
+    assert {name for name, text in TEXTS.items() if "secrets." in text} == {"preview.yml", "deploy.yml"}
+    assert set(re.findall(r"secrets\.\w+", "".join(TEXTS.values()))) == {"secrets.PULUMI_ACCESS_TOKEN"}
+
+
+def test_a_preview_does_not_run_for_forks() -> None:
+    (job,) = workflow("preview.yml")["jobs"].values()
+
+    conditions = words(job["if"]).split(" && ")
+    assert "github.event.pull_request.head.repo.full_name == github.repository" in conditions
+    assert "||" not in job["if"]
+
+
+def test_a_script_holds_no_expression() -> None:
+    assert [step["run"] for _, step in steps() if "${{" in step.get("run", "")] == []
+
+
+def test_a_checkout_leaves_no_token_behind() -> None:
+    found = [step for name in TEXTS for step in using(name, "actions/checkout")]
+
+    assert len(found) == len(list(jobs()))
+    assert [step for step in found if step["with"] != {"persist-credentials": False}] == []
+
+
+def test_each_job_ends() -> None:
+    limits = {(name, job): content.get("timeout-minutes", 360) for name, job, content in jobs()}
+
+    assert {one: minutes for one, minutes in limits.items() if minutes > 60} == {}
+
+
+class TestDeployment:
+    @pytest.fixture
+    def up(self) -> dict[str, Any]:
+        return workflow("deploy.yml")["jobs"]["up"]
+
+    def test_only_a_hand_brings_up_prod(self, up: dict[str, Any]) -> None:
+        assert triggers("deploy.yml")["push"] == {"branches": ["main"]}
+        assert triggers("deploy.yml")["workflow_dispatch"]["inputs"]["stack"]["options"] == ["dev", "prod"]
+        assert up["environment"]["name"] == STACK
+        assert [step["with"]["stack-name"] for step in up["steps"] if "stack-name" in step.get("with", {})] == [STACK]
+
+    def test_is_of_main_alone(self, up: dict[str, Any]) -> None:
+        assert "github.ref == 'refs/heads/main'" in words(up["if"]).split(" && ")
+        assert "||" not in up["if"]
+
+    def test_is_one_at_a_time_for_each_stack_and_never_cut_off(self) -> None:
+        assert workflow("deploy.yml")["concurrency"] == {"group": f"deploy-{STACK}", "cancel-in-progress": False}
+
+    def test_says_where_the_dashboard_is(self, up: dict[str, Any]) -> None:
+        url = "${{ steps.up.outputs.dashboard_url }}"
+
+        assert 'pulumi.export("dashboard_url"' in (ROOT / "__main__.py").read_text()
+        assert up["environment"]["url"] == url
+        assert up["steps"][-1]["env"] == {"DASHBOARD_URL": url}
+
+
+@pytest.mark.parametrize("name", ["preview.yml", "deploy.yml"])
+class TestPulumi:
+    def test_is_of_the_version_that_the_program_is_written_for(self, name: str) -> None:
+        pins = dict(re.findall(r"^([\w-]+)==(.+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
+
+        assert workflow(name)["env"] == {"PULUMI_VERSION": pins["pulumi"]}
+        assert {step["with"]["pulumi-version"] for step in using(name, "pulumi/actions")} == {
+            "${{ env.PULUMI_VERSION }}"
+        }
+
+    def test_is_held_to_the_policy_pack(self, name: str) -> None:
+        (run,) = [step["with"] for step in using(name, "pulumi/actions") if "command" in step["with"]]
+
+        assert run["policyPacks"] == "policy"
+        assert (ROOT / "policy" / "PulumiPolicy.yaml").is_file()
+
+    def test_has_a_role_for_an_hour_and_no_key(self, name: str) -> None:
+        (credentials,) = using(name, "aws-actions/configure-aws-credentials")
+
+        assert set(credentials["with"]) == {"role-to-assume", "aws-region"}
+        assert "AWS_SECRET_ACCESS_KEY" not in TEXTS[name]
+
+
+class TestContinuousIntegration:
+    def test_runs_on_each_python_that_the_project_says(self) -> None:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        pythons = workflow("ci.yml")["jobs"]["test"]["strategy"]["matrix"]["python"]
+
+        assert pythons == ["3.11", "3.12", "3.13", "3.14"]
+        assert project["requires-python"] == f">={pythons[0]}"
+
+    def test_runs_what_a_developer_runs(self) -> None:
+        scripts = [step.get("run", "") for name, step in steps() if name == "ci.yml"]
+
+        assert {"make test PYTHON=python3", "make check PYTHON=python3"} <= set(scripts)
+
+    def test_fails_without_the_browser_that_the_pages_tests_need(self) -> None:
+        scripts = [step.get("run") for step in workflow("ci.yml")["jobs"]["test"]["steps"]]
+
+        assert scripts.index("chromium --version") < scripts.index("make test PYTHON=python3")
