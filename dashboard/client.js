@@ -34,7 +34,9 @@ export class UnauthorizedError extends Error {}
  *
  * @typedef {object} Options
  * @property {string} url The gateway's WebSocket address.
- * @property {() => Promise<string>} getToken Gives a fresh JWT; called before each connection attempt.
+ * @property {(doubted: boolean) => Promise<string>} getToken Gives a JWT; called before each connection attempt.
+ *   `doubted`: the gateway may have refused the last one, so a fresh one is wanted. It is asked for once until a
+ *   connection is live: a browser does not say why a connection could not be made, and most often it is no token's fault.
  * @property {(updates: Update[], origin: Origin) => void} onUpdates
  * @property {(state: ConnectionState) => void} onState
  * @property {(error: ErrorFrame) => void} [onError] Each typed error of the gateway; the client acts on it by itself.
@@ -66,6 +68,12 @@ export class RealtimeClient {
   #failures = 0;
   /** @type {number | null} */
   #liveSince = null;
+  /**
+   * Whether the gateway may have refused the last token, and whether a fresh one was asked for since.
+   *
+   * @type {"none" | "raised" | "met"}
+   */
+  #doubt = "none";
   #heartbeatMs = DEFAULT_HEARTBEAT_SECONDS * 1_000;
   /**
    * The cursor of the last reply with `complete: true`; null where there is none to resume from.
@@ -122,8 +130,10 @@ export class RealtimeClient {
     const { isOnline, getToken, WebSocket, url } = this.#options;
     this.#setState({ name: isOnline() ? "connecting" : "offline" });
     this.#after("open", OPEN_TIMEOUT_MS, () => this.#lost("the gateway did not answer"));
+    const doubted = this.#doubt === "raised";
+    if (doubted) this.#doubt = "met";
     try {
-      const token = await getToken();
+      const token = await getToken(doubted);
       if (generation !== this.#generation) return;
       const socket = new WebSocket(url, [SUBPROTOCOL, BEARER_PREFIX + token]);
       this.#socket = socket;
@@ -132,7 +142,10 @@ export class RealtimeClient {
         this.#send("subscribe", this.#cursor);
       };
       socket.onmessage = (event) => this.#receive(event.data);
-      socket.onclose = () => this.#lost("the connection was closed");
+      socket.onclose = () => {
+        if (this.#liveSince === null) this.#raiseDoubt();
+        this.#lost("the connection was closed");
+      };
     } catch (error) {
       if (generation !== this.#generation) return;
       const reason = error instanceof Error ? error.message : String(error);
@@ -215,6 +228,7 @@ export class RealtimeClient {
     if (reply.type === "subscribed") {
       this.#heartbeatMs = heartbeatMs(reply.heartbeat_seconds);
       this.#liveSince ??= this.#options.now();
+      this.#doubt = "none";
       this.#setState({ name: "live" });
     }
     this.#after("reply", LONGEST_WITHOUT_REPLY_MS, () => this.#sync());
@@ -231,9 +245,13 @@ export class RealtimeClient {
     this.#options.onError(error);
     const request = this.#request;
     if (error.code === "unauthorized" && !error.retryable) {
-      // Every connection starts with a fresh token: refused before it was live, only signing in again can help.
-      if (this.#state.name === "live") this.#lost(error.code);
-      else this.#halt({ name: "signed_out", reason: error.code });
+      // Where this one was fresh, only signing in again can help.
+      if (this.#doubt === "met") {
+        this.#halt({ name: "signed_out", reason: error.code });
+      } else {
+        this.#raiseDoubt();
+        this.#lost(error.code);
+      }
     } else if (request === null || error.id !== request.id) {
       return;
     } else if (error.code === "bad_cursor" && request.cursor !== null) {
@@ -252,8 +270,16 @@ export class RealtimeClient {
 
   /** @param {DisconnectFrame} frame */
   #disconnected({ code, reconnect }) {
-    if (reconnect !== false) this.#lost(code);
-    else this.#halt({ name: SIGNED_OUT_CODES.has(code) ? "signed_out" : "stopped", reason: code });
+    if (reconnect !== false) {
+      if (SIGNED_OUT_CODES.has(code)) this.#raiseDoubt();
+      this.#lost(code);
+    } else {
+      this.#halt({ name: SIGNED_OUT_CODES.has(code) ? "signed_out" : "stopped", reason: code });
+    }
+  }
+
+  #raiseDoubt() {
+    if (this.#doubt === "none") this.#doubt = "raised";
   }
 
   /** @param {string} reason */

@@ -17,6 +17,7 @@ export class Compose {
   constructor(forms, send) {
     this.#send = send;
     fillSelect(byId("form-id", HTMLSelectElement), forms);
+    byId("compose-card", HTMLElement).hidden = false;
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (!this.#sending) this.#submit();

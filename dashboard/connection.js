@@ -1,5 +1,6 @@
 // @ts-check
 import { byId, setText } from "./dom.js";
+import { showNotice } from "./notice.js";
 
 /** @typedef {import("./client.js").ConnectionState} ConnectionState */
 /**
@@ -51,17 +52,18 @@ export class ConnectionView {
   #pill = byId("connection", HTMLParagraphElement);
   #label = byId("connection-label", HTMLSpanElement);
   #countdown = byId("connection-countdown", HTMLSpanElement);
-  #text = byId("notice-text", HTMLParagraphElement);
-  #action = byId("notice-action", HTMLButtonElement);
+  #onConnect;
+  #onSignIn;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #ticker;
 
-  /** @param {() => void} onConnect The user asks to connect now. */
-  constructor(onConnect) {
-    this.#action.addEventListener("click", () => {
-      this.#describe("");
-      onConnect();
-    });
+  /**
+   * @param {() => void} onConnect The user asks to connect now.
+   * @param {() => void} onSignIn The session has ended, and the user asks to sign in again.
+   */
+  constructor(onConnect, onSignIn) {
+    this.#onConnect = onConnect;
+    this.#onSignIn = onSignIn;
   }
 
   /** @param {ConnectionState} state */
@@ -79,27 +81,22 @@ export class ConnectionView {
       this.#ticker = setInterval(tick, TICK_MS);
       tick();
     }
-    if (text !== undefined) this.#describe(text, action);
+    if (text === undefined) return;
+    const onChoose = state.name === "signed_out" ? this.#onSignIn : this.#onConnect;
+    showNotice(text, action === undefined ? undefined : { label: action, onChoose });
   }
+}
 
-  /**
-   * Says that the page cannot work at all.
-   *
-   * @param {string} message
-   */
-  renderFailure(message) {
-    this.#pill.dataset.state = "stopped";
-    setText(this.#label, "Not connected");
-    this.#describe(`${message} Then try again.`, "Try again");
-  }
-
-  /**
-   * @param {string} text
-   * @param {string} [action]
-   */
-  #describe(text, action) {
-    setText(this.#text, text);
-    this.#action.hidden = action === undefined;
-    if (action) setText(this.#action, action);
-  }
+/**
+ * Says that the page does not go on by itself.
+ *
+ * @param {"idle" | "stopped"} state Whether that is as it should be, or a failure.
+ * @param {string} label In a word or two.
+ * @param {string} text
+ * @param {{label: string, onChoose: () => void}} action
+ */
+export function showHalt(state, label, text, action) {
+  byId("connection", HTMLParagraphElement).dataset.state = state;
+  setText(byId("connection-label", HTMLSpanElement), label);
+  showNotice(text, action);
 }

@@ -55,7 +55,7 @@ export class SubmissionList {
     setText(this.#more, `Show more (${counted(hidden, "submission")} below)`);
     this.#table.hidden = submissions.length === 0;
     this.#empty.hidden = submissions.length > 0;
-    this.#describeEmpty("No submissions yet", "Send one with the form. It appears here without a reload.");
+    this.#describeEmpty("No submissions yet", "The next one appears here without a reload.");
   }
 
   /** @param {Set<string>} ids */
@@ -81,10 +81,10 @@ export class SubmissionList {
     const { form_id, status, submitted_at } = submission;
     setText(find(row.element, ".form-id", HTMLTableCellElement), form_id);
     setText(find(row.element, ".submission-id", HTMLTableCellElement), id);
-    const button = find(row.element, ".status", HTMLButtonElement);
-    setText(button, status);
-    button.dataset.status = status;
-    button.setAttribute("aria-label", `Status of ${id}: ${status}. Change it`);
+    const shown = find(row.element, ".status", HTMLElement);
+    setText(shown, status);
+    shown.dataset.status = status;
+    if (shown instanceof HTMLButtonElement) shown.setAttribute("aria-label", `Status of ${id}: ${status}. Change it`);
     const time = find(row.element, "time", HTMLTimeElement);
     time.dateTime = submitted_at;
     time.title = fullTime(submitted_at);

@@ -1,12 +1,9 @@
 // @ts-check
-import { changeStatus, fetchToken, submit } from "./api.js";
 import { RealtimeClient } from "./client.js";
 import { Latency } from "./latency.js";
 import { SubmissionStore } from "./store.js";
 import { renderSummary } from "./summary.js";
 
-/** @typedef {import("./api.js").Config} Config */
-/** @typedef {import("./api.js").Payload} Payload */
 /** @typedef {import("./client.js").Origin} Origin */
 /** @typedef {import("./protocol.js").Submission} Submission */
 /** @typedef {import("./protocol.js").Update} Update */
@@ -15,6 +12,10 @@ import { renderSummary } from "./summary.js";
 const REFRESH_MS = 1_000;
 
 /**
+ * How to reach one tenant.
+ *
+ * @typedef {Pick<import("./client.js").Options, "url" | "getToken">} Access
+ *
  * @typedef {object} Views
  * @property {import("./connection.js").ConnectionView} connection
  * @property {import("./list.js").SubmissionList} list
@@ -23,8 +24,6 @@ const REFRESH_MS = 1_000;
 
 /** One tenant on the page: its client, what it holds, and when to draw it. Another tenant is another session. */
 export class Session {
-  #config;
-  #tenantId;
   #views;
   #store = new SubmissionStore();
   #latency = new Latency();
@@ -46,17 +45,13 @@ export class Session {
   #unmeasured = [];
 
   /**
-   * @param {Config} config
-   * @param {string} tenantId
+   * @param {Access} access
    * @param {Views} views
    */
-  constructor(config, tenantId, views) {
-    this.#config = config;
-    this.#tenantId = tenantId;
+  constructor(access, views) {
     this.#views = views;
     this.#client = new RealtimeClient({
-      url: config.websocket_url,
-      getToken: () => fetchToken(config, tenantId),
+      ...access,
       onUpdates: (updates, origin) => this.#take(updates, origin),
       onState: (state) => views.connection.render(state),
       isOnline: () => navigator.onLine,
@@ -88,27 +83,11 @@ export class Session {
   }
 
   /**
-   * @param {string} formId
-   * @param {Payload} payload
-   */
-  submit(formId, payload) {
-    return submit(this.#config, this.#tenantId, formId, payload);
-  }
-
-  /**
-   * Asks for another status; the list changes when the update comes back on the socket.
-   *
    * @param {string} submissionId
-   * @param {string} status
+   * @returns {Submission | undefined} Undefined where it is not in view.
    */
-  async changeStatus(submissionId, status) {
-    const submission = this.#store.newestFirst().find(({ submission_id }) => submission_id === submissionId);
-    if (!submission || submission.status === status) return;
-    try {
-      await changeStatus(this.#config, submission, status);
-    } catch (error) {
-      this.#views.toasts.fail(error instanceof Error ? error.message : String(error));
-    }
+  find(submissionId) {
+    return this.#store.newestFirst().find(({ submission_id }) => submission_id === submissionId);
   }
 
   /** Draws before the next frame; however often it is called until then, once. */

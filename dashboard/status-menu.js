@@ -1,17 +1,22 @@
 // @ts-check
-import { byId } from "./dom.js";
+import { byId, find } from "./dom.js";
 import { DELETED } from "./protocol.js";
 
 /** What the menu offers; a submission may carry any other status too. */
 const STATUSES = ["received", "processing", "completed", "failed", "spam"];
 
-/** The one menu behind every row's status button. The browser opens, closes and places it (a popover). */
+/**
+ * The one menu behind every row's status, which it makes a button, in the rows to come. The browser opens, closes and
+ * places it (a popover).
+ */
 export class StatusMenu {
   #menu = byId("status-menu", HTMLDivElement);
   #submissionId = "";
 
   /** @param {(submissionId: string, status: string) => void} onChoose */
   constructor(onChoose) {
+    const button = byId("status-button-template", HTMLTemplateElement).content;
+    find(byId("row-template", HTMLTemplateElement).content, ".status", HTMLSpanElement).replaceWith(button);
     for (const status of [...STATUSES, DELETED]) {
       const button = document.createElement("button");
       button.type = "button";

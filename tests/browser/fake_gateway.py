@@ -1,7 +1,9 @@
 """A gateway and a site for the page to talk to, both under the test's control.
 
 `FakeGateway` speaks `formbridge.v1`: the test takes each connection, reads what the page sent and answers by hand.
-`FakeSite` serves `dashboard/` with a strict Content-Security-Policy, and the small API beside it.
+It can be told which tokens it admits, as the real one's authorizer would.
+`FakeSite` serves `dashboard/` with a strict Content-Security-Policy, and the small API beside it; with another
+`config.json` it is the static site on AWS.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -18,13 +20,16 @@ from itertools import count
 from pathlib import Path
 from queue import Queue
 from typing import Any, Self, TypeAlias, cast
+from urllib.parse import parse_qsl, urlsplit
 
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
 
 DASHBOARD = Path(__file__).parents[2] / "dashboard"
 SUBPROTOCOL = "formbridge.v1"
+BEARER_PREFIX = "bearer."
 PATIENCE = 15.0
 
 Frame: TypeAlias = dict[str, Any]
@@ -74,9 +79,15 @@ class Connection:
         assert socket.request is not None
         offered = socket.request.headers["Sec-WebSocket-Protocol"]
         self.subprotocols = [name.strip() for name in offered.split(",")]
+        self.query = dict(parse_qsl(urlsplit(socket.request.path).query))
         self.closed = threading.Event()
         self._socket = socket
         self._frames: Queue[Frame] = Queue()
+
+    @property
+    def token(self) -> str:
+        """The token that the page brought."""
+        return _token(self.subprotocols)
 
     def listen(self) -> None:
         """Takes in what the page sends, until it closes."""
@@ -138,21 +149,37 @@ class Connection:
         self._socket.socket.close()
 
 
+def _token(subprotocols: Sequence[str]) -> str:
+    return next(name for name in subprotocols if name.startswith(BEARER_PREFIX)).removeprefix(BEARER_PREFIX)
+
+
 class FakeGateway:
     """A WebSocket server on 127.0.0.1 that hands each connection to the test."""
 
     def __init__(self) -> None:
+        self.admits: Callable[[str], bool] = lambda token: True
+        """Whether a token is good; the handshake with any other ends in 401."""
+        self.refused: Queue[str] = Queue()
+        """The tokens that were not."""
         self._connections: Queue[Connection] = Queue()
         self._server: Server = serve(
             self._handle,
             "127.0.0.1",
             0,
             subprotocols=[Subprotocol(SUBPROTOCOL)],
+            process_request=self._authorize,
             ping_interval=None,
             close_timeout=0.1,
         )
         self.url = f"ws://127.0.0.1:{self._server.socket.getsockname()[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def _authorize(self, socket: ServerConnection, request: Request) -> Response | None:
+        token = _token([name.strip() for name in request.headers["Sec-WebSocket-Protocol"].split(",")])
+        if self.admits(token):
+            return None
+        self.refused.put(token)
+        return socket.respond(401, "")
 
     def _handle(self, socket: ServerConnection) -> None:
         connection = Connection(socket)
@@ -201,9 +228,12 @@ class Answers:
 
 
 class FakeSite:
-    """The page's static files and its API on 127.0.0.1."""
+    """The page's static files and its API on 127.0.0.1.
 
-    def __init__(self, websocket_url: str) -> None:
+    The page may connect to itself, to the gateway and to `connect_sources`.
+    """
+
+    def __init__(self, websocket_url: str, *connect_sources: str) -> None:
         self.answers = Answers()
         self.answers.config = {
             "websocket_url": websocket_url,
@@ -216,9 +246,10 @@ class FakeSite:
         self._numbers = count(1)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        sources = " ".join([websocket_url, *connect_sources])
         self.policy = (
             f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-            f"connect-src 'self' {websocket_url}; base-uri 'none'; form-action 'none'"
+            f"connect-src 'self' {sources}; base-uri 'none'; form-action 'none'"
         )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 

@@ -8,6 +8,7 @@ from local.type_metadata import problems
 from tests.components.harness import Declared, Recording
 from tests.components.test_every_component import takes_tags
 from tests.components.test_names import CONTRACT
+from tests.policy.stacks import stack_of, violations
 
 from .conftest import EXAMPLES, NAMES
 
@@ -75,6 +76,11 @@ def test_every_input_is_one_that_aws_knows(example: str, recordings: Recordings)
     wrong = {one.name: problems(one.type, one.inputs) for one in recordings[example].custom() if not is_provider(one)}
 
     assert {name: found for name, found in wrong.items() if found} == {}
+
+
+@each_example
+def test_what_is_declared_breaks_no_rule_of_the_policy_pack(example: str, recordings: Recordings) -> None:
+    assert list(violations(stack_of(recordings[example]))) == []
 
 
 def is_provider(resource: Declared) -> bool:
