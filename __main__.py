@@ -19,12 +19,13 @@ from settings import Settings
 settings = Settings.load()
 tags = settings.tags
 
-alarms = AlarmTopic("alarms", {"email": settings.alarm_email, "tags": tags}) if settings.alarm_topic else None
-site = (
-    DashboardSite("dashboard", {"connect_sources": settings.sign_in_origins, "tags": tags})
-    if settings.dashboard_site
-    else None
-)
+alarms = AlarmTopic("alarms", {"email": settings.alarm_email, "tags": tags})
+site = None
+if settings.dashboard_site:
+    site = DashboardSite("dashboard", {"connect_sources": settings.sign_in_hosts, "tags": tags})
+page_urls = [pulumi.Output.concat(site.url, "/")] if site else []
+origins = [*settings.allowed_origins, site.url] if site and settings.allowed_origins else settings.allowed_origins
+
 table = StreamTable("submissions", {"deletion_protection": settings.protect_data, "tags": tags})
 ingest = SubmissionIngest(
     "ingest",
@@ -32,7 +33,7 @@ ingest = SubmissionIngest(
         "table_arn": table.table_arn,
         "retention_days": settings.retention_days,
         "log_retention_days": settings.log_retention_days,
-        "alarm_topic_arn": alarms.topic_arn if alarms else None,
+        "alarm_topic_arn": alarms.topic_arn,
         "package_for": settings.package_for,
         "tags": tags,
     },
@@ -43,7 +44,7 @@ identity = TenantIdentity(
         "issuer": settings.issuer,
         "audience": settings.audience,
         "jwks_url": settings.jwks_url,
-        "callback_urls": [pulumi.Output.concat(site.url, "/")] if site and not settings.issuer else [],
+        "callback_urls": [] if settings.issuer else page_urls,
         "deletion_protection": settings.protect_data,
         "tags": tags,
     },
@@ -57,9 +58,7 @@ gateway = WebSocketGateway(
         "audience": identity.client_id,
         "jwks_url": identity.jwks_url,
         "tenant_claim": settings.tenant_claim,
-        "allowed_origins": [*settings.allowed_origins, site.url]
-        if site and settings.allowed_origins
-        else settings.allowed_origins,
+        "allowed_origins": origins,
         "log_retention_days": settings.log_retention_days,
         "package_for": settings.package_for,
         "tags": tags,
@@ -72,7 +71,7 @@ pipe = RealtimePipe(
         "stream_arn": table.stream_arn,
         "function_arn": gateway.broadcast_function_arn,
         "filters": [SUBMISSION_RECORDS],
-        "alarm_topic_arn": alarms.topic_arn if alarms else None,
+        "alarm_topic_arn": alarms.topic_arn,
         "tags": tags,
     },
 )

@@ -1,13 +1,17 @@
 """Checks of inputs by AWS's own limits. Each names the field, what it may be, and what it was."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import pulumi
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+WholeNumber = pulumi.Input[float]
+"""A whole number, as every component takes and checks it. Pulumi's component provider (3.272) calls `int()` on what an
+`Input[int]` is given from another language, and an Output cannot be that."""
 
 LOG_RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
@@ -17,15 +21,53 @@ LOG_RETENTION_DAYS = (
 _ARN = "arn:aws[a-z-]*"
 
 
+def inputs(args: Mapping[str, Any], kind: Any) -> None:
+    """Whether `args` has the fields of `kind`, a `TypedDict`, which by itself checks nothing when a program runs.
+
+    Raises:
+        ValueError: one is unknown, or a required one is missing.
+    """
+    fields = kind.__annotations__
+    required: frozenset[str] = kind.__required_keys__
+    for field in args:
+        if field not in fields:
+            raise ValueError(f"{field}: is no input, {kind.__name__} has {', '.join(fields)}; got {args[field]!r}")
+    for field in fields:
+        if field in required and args.get(field) is None:
+            raise ValueError(f"{field}: is required, got nothing")
+
+
 def checked(value: pulumi.Input[T], check: Callable[[T], U]) -> pulumi.Output[U]:
     """What `check` makes of `value`.
 
-    A plain value is checked at once, so that what is raised is raised before any resource exists; an Output's when it
-    is known, so that the resource that takes it is not made.
+    A plain value is checked at once, so that what is raised is raised before any resource exists; where there is an
+    Output in it, it is checked when that is known, so that the resource that takes it is not made. What is raised ends
+    in the value, unless that is a secret.
     """
-    if isinstance(value, pulumi.Output | Awaitable):
-        return pulumi.Output.from_input(cast("pulumi.Input[T]", value)).apply(check)
-    return pulumi.Output.from_input(check(value))
+    if not _is_known(value):
+        output = pulumi.Output.from_input(value)
+
+        async def check_known(known: T) -> U:
+            try:
+                return check(known)
+            except ValueError as error:
+                if not await output.is_secret():
+                    raise
+                raise ValueError(f"{str(error).rpartition(', got ')[0]}, got a secret") from None
+
+        return output.apply(check_known)
+    return pulumi.Output.from_input(check(cast("T", value)))
+
+
+def _is_known(value: object) -> bool:
+    """Whether there is no Output in `value`, at any depth."""
+    match value:
+        case Mapping():
+            return all(map(_is_known, cast("Mapping[str, object]", value).values()))
+        case list() | tuple():
+            return all(map(_is_known, cast("Sequence[object]", value)))
+        case _:
+            return not isinstance(value, pulumi.Output | Awaitable)
 
 
 def optional(
@@ -43,6 +85,7 @@ def each(
     """What `check` makes of each of `values`, under the name `field[0]` and so on."""
 
     def check_all(known: Sequence[pulumi.Input[T]]) -> pulumi.Output[list[U]]:
+        check_list(field, known)
         return pulumi.Output.all(*(check(f"{field}[{index}]", value) for index, value in enumerate(known)))
 
     if isinstance(values, pulumi.Output | Awaitable):
@@ -50,7 +93,32 @@ def each(
     return check_all(values)
 
 
-def whole_number(field: str, value: pulumi.Input[int], low: int, high: int | None = None) -> pulumi.Output[int]:
+def check_list(field: str, values: object) -> None:
+    """Whether `values` is a list, and no single value that Python would take for one.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(values, list | tuple):
+        raise ValueError(f"{field}: must be a list, got {values!r}")  # noqa: TRY004 - as every bad value
+
+
+def one_of(field: str, value: pulumi.Input[T], allowed: Collection[T]) -> pulumi.Output[T]:
+    """One of the `allowed` values.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+
+    def check(known: T) -> T:
+        if isinstance(known, bool) or known not in allowed:
+            raise ValueError(f"{field}: must be one of {', '.join(map(str, allowed))}, got {known!r}")
+        return known
+
+    return checked(value, check)
+
+
+def whole_number(field: str, value: WholeNumber, low: int, high: int | None = None) -> pulumi.Output[int]:
     """A whole number from `low` to `high`, or from `low` on.
 
     Raises:
@@ -68,19 +136,9 @@ def whole_number(field: str, value: pulumi.Input[int], low: int, high: int | Non
     return checked(value, check)
 
 
-def log_retention(field: str, value: pulumi.Input[int]) -> pulumi.Output[int]:
-    """Days for which CloudWatch Logs can keep a log.
-
-    Raises:
-        ValueError: it cannot.
-    """
-
-    def check(days: Any) -> int:
-        if isinstance(days, bool) or days not in LOG_RETENTION_DAYS:
-            raise ValueError(f"{field}: must be one of {', '.join(map(str, LOG_RETENTION_DAYS))}, got {days!r}")
-        return int(days)
-
-    return checked(value, check)
+def log_retention(field: str, value: WholeNumber) -> pulumi.Output[int]:
+    """Days for which CloudWatch Logs can keep a log. Raises `ValueError` if it cannot."""
+    return one_of(field, value, LOG_RETENTION_DAYS).apply(int)
 
 
 def stream_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
@@ -108,6 +166,16 @@ def standard_queue_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[st
 def topic_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """The ARN of a standard SNS topic; CloudWatch alarms go to no FIFO one. Raises `ValueError` if it is none."""
     return matching(field, value, rf"{_ARN}:sns:[^:]+:\d+:[\w-]+", "the ARN of a standard SNS topic")
+
+
+def text(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """A text without spaces, such as a client's id or the name of a claim. Raises `ValueError` if it is none."""
+    return matching(field, value, r"\S+", "a text without spaces")
+
+
+def email(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """An e-mail address. Raises `ValueError` if it is none."""
+    return matching(field, value, r"[^@\s]+@[^@\s]+", "an e-mail address")
 
 
 def matching(field: str, value: pulumi.Input[str], shape: str, what: str) -> pulumi.Output[str]:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ._checks import check_list
+
 if TYPE_CHECKING:
     from formbridge import filters
 else:
@@ -19,8 +21,9 @@ def pattern_texts(field: str, patterns: Sequence[Any]) -> list[str]:
     """Each pattern as the JSON text that a pipe takes.
 
     Raises:
-        ValueError: more than five, one over 4,096 characters, or one that EventBridge Pipes does not take.
+        ValueError: no list, more than five, one over 4,096 characters, or one that EventBridge Pipes does not take.
     """
+    check_list(field, patterns)
     if len(patterns) > MAX_FILTERS:
         raise ValueError(f"{field}: at most {MAX_FILTERS}, got {len(patterns)}")
     return [_text(f"{field}[{index}]", pattern) for index, pattern in enumerate(patterns)]
@@ -31,7 +34,14 @@ def _text(field: str, pattern: Any) -> str:
         filters.validate(pattern)
     except filters.BadPattern as error:
         raise ValueError(f"{field}: {error}") from error
-    text = json.dumps(pattern, separators=(",", ":"), ensure_ascii=False)
+    # Pulumi's wire knows no integers, and EventBridge does not take 5.0 for 5.
+    exact = json.loads(json.dumps(pattern), parse_float=_number)
+    text = json.dumps(exact, separators=(",", ":"), ensure_ascii=False)
     if len(text) > MAX_PATTERN_LENGTH:
         raise ValueError(f"{field}: at most {MAX_PATTERN_LENGTH:,} characters as JSON, got {len(text):,}: {text:.80}…")
     return text
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() else number

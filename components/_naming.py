@@ -11,10 +11,10 @@ MAX_FUNCTION_NAME = 64
 """https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"""
 MAX_PIPE_NAME = 64
 """https://docs.aws.amazon.com/eventbridge/latest/pipes-reference/API_CreatePipe.html"""
-MAX_QUEUE_NAME = 80
-"""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html"""
 MAX_TABLE_NAME = 255
 """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
+MAX_TOPIC_NAME = 256
+"""https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html"""
 MAX_USER_POOL_NAME = 128
 """https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPool.html"""
 MAX_BUCKET_NAME = 63

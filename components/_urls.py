@@ -4,9 +4,11 @@ import pulumi
 
 from ._checks import matching
 
-_HOST = r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])"
+_LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_HOST = rf"({_LABEL}(\.{_LABEL})*|\[[0-9a-f:]+\])"
 _HERE = r"(localhost|127\.0\.0\.1)"
-_PORT = r"(:[0-9]{1,5})?"
+_NUMBER = r"([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
+_PORT = f"(:{_NUMBER})?"
 _PATH = r"(/[^\s#]*)?"
 
 MAX_CALLBACK_URL = 1024
@@ -18,14 +20,17 @@ def https_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     return matching(field, value, f"https://{_HOST}{_PORT}{_PATH}", "an https URL")
 
 
-def url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """An https or http URL: an emulator has no certificate."""
-    return matching(field, value, f"https?://{_HOST}{_PORT}{_PATH}", "an http(s) URL")
+def jwks_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """Where keys are published: whoever could change them on the way could sign for any tenant."""
+    shape = f"(https://{_HOST}|http://{_HERE}){_PORT}{_PATH}"
+    return matching(field, value, shape, "an https URL, or http of localhost or 127.0.0.1")
 
 
 def origin(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """What a browser sends as `Origin`: scheme and host, perhaps a port."""
-    return matching(field, value, f"https?://{_HOST}{_PORT}", "scheme://host[:port] without a path")
+    """What a browser sends as `Origin`, which is compared as text: in lower case, and without the scheme's own port."""
+    shape = f"https://{_HOST}(:(?!443$){_NUMBER})?|http://{_HOST}(:(?!80$){_NUMBER})?"
+    what = "scheme://host[:port] without a path, in lower case, and without the scheme's own port"
+    return matching(field, value, shape, what)
 
 
 def callback_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:

@@ -1,18 +1,14 @@
 """Where alarms go: an SNS topic that CloudWatch may publish to, and someone's e-mail address."""
 
-import re
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from ._checks import checked, optional
+from . import _checks
 from ._iam import topic_policy
-from ._naming import check_name
+from ._naming import MAX_TOPIC_NAME, check_name
 from ._tags import Tags
-
-MAX_TOPIC_NAME = 256
-"""https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html"""
 
 
 class AlarmTopicArgs(TypedDict):
@@ -38,7 +34,8 @@ class AlarmTopic(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AlarmTopicArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-topic", MAX_TOPIC_NAME)
-        email = optional(_email, "email", args.get("email"))
+        _checks.inputs(args, AlarmTopicArgs)
+        email = _checks.optional(_checks.email, "email", args.get("email"))
         super().__init__("formbridge:index:AlarmTopic", name, {}, opts)
         own = pulumi.ResourceOptions(parent=self)
         topic = aws.sns.Topic(f"{name}-topic", tags=args.get("tags"), opts=own)
@@ -53,12 +50,3 @@ class AlarmTopic(pulumi.ComponentResource):
             aws.sns.TopicSubscription(f"{name}-email", topic=topic.arn, protocol="email", endpoint=email, opts=own)
         self.topic_arn = topic.arn
         self.register_outputs({"topic_arn": self.topic_arn})
-
-
-def _email(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    def check(text: Any) -> str:
-        if not isinstance(text, str) or not re.fullmatch(r"[^@\s]+@[^@\s]+", text):
-            raise ValueError(f"{field}: must be an e-mail address, got {text!r}")
-        return text
-
-    return checked(value, check)

@@ -5,11 +5,12 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
+from . import _checks
 from ._iam import trust_policy
 from ._naming import MAX_ROLE_NAME, check_name
 from ._tags import Tags
 
-PUSH_TO_LOGS = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+PUSH_TO_LOGS = "iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 
 
 class ApiGatewayLogRoleArgs(TypedDict):
@@ -30,6 +31,7 @@ class ApiGatewayLogRole(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ApiGatewayLogRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-role", MAX_ROLE_NAME)
+        _checks.inputs(args, ApiGatewayLogRoleArgs)
         super().__init__("formbridge:index:ApiGatewayLogRole", name, {}, opts)
         # What the whole account may rest on by now must not go with one stack.
         own = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
@@ -42,7 +44,7 @@ class ApiGatewayLogRole(pulumi.ComponentResource):
         may_log = aws.iam.RolePolicyAttachment(
             f"{name}-policy",
             role=role.name,
-            policy_arn=PUSH_TO_LOGS,
+            policy_arn=role.arn.apply(_push_to_logs),
             opts=own,
         )
         aws.apigateway.Account(
@@ -53,3 +55,8 @@ class ApiGatewayLogRole(pulumi.ComponentResource):
         )
         self.role_arn = role.arn
         self.register_outputs({"role_arn": self.role_arn})
+
+
+def _push_to_logs(role_arn: str) -> str:
+    """AWS's own policy for it, as it is called in the role's partition."""
+    return f"arn:{role_arn.split(':')[1]}:{PUSH_TO_LOGS}"

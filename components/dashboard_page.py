@@ -10,8 +10,8 @@ import pulumi_aws as aws
 
 from . import _checks, _urls
 from ._naming import MAX_BUCKET_NAME, check_name
+from ._oidc import DEFAULT_TENANT_CLAIM
 from ._tags import Tags
-from .websocket_gateway import DEFAULT_TENANT_CLAIM
 
 DASHBOARD = Path(__file__).resolve().parent.parent / "dashboard"
 CONFIG = "config.json"
@@ -71,15 +71,17 @@ class DashboardPage(pulumi.ComponentResource):
     def __init__(self, name: str, args: DashboardPageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         # An object's name is its key, so that AWS limits no name here: what may be a site's may be its page's.
         check_name(name, "", MAX_BUCKET_NAME)
+        _checks.inputs(args, DashboardPageArgs)
         content_types = page_files(DASHBOARD)
         suffixes = child_suffixes([*content_types, CONFIG])
         sign_in = args["sign_in"]
+        _checks.inputs(sign_in, DashboardSignInArgs)
         config = pulumi.Output.json_dumps(
             {
                 "websocket_url": _urls.websocket_url("websocket_url", args["websocket_url"]),
                 "issuer": _urls.https_url("sign_in.issuer", sign_in["issuer"]),
-                "client_id": sign_in["client_id"],
-                "tenant_claim": sign_in.get("tenant_claim", DEFAULT_TENANT_CLAIM),
+                "client_id": _checks.text("sign_in.client_id", sign_in["client_id"]),
+                "tenant_claim": _checks.text("sign_in.tenant_claim", sign_in.get("tenant_claim", DEFAULT_TENANT_CLAIM)),
             }
         )
         tags = _object_tags(args.get("tags"))
@@ -120,7 +122,11 @@ def page_files(folder: Path) -> dict[str, str]:
     Raises:
         ValueError: there is no `index.html`, or a file of which the content type is not known.
     """
-    paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    # What begins with a dot is an editor's or the system's.
+    paths = {
+        name.as_posix(): path for name, path in found.items() if not any(part.startswith(".") for part in name.parts)
+    }
     if "index.html" not in paths:
         raise ValueError(f"the dashboard's page: there is no index.html in {folder}")
     for key, path in paths.items():

@@ -1,16 +1,15 @@
 """Where the dashboard's page is served from: a private bucket behind CloudFront."""
 
 from collections.abc import Sequence
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from ._checks import checked, each
+from . import _checks, _urls
 from ._iam import bucket_policy
 from ._naming import MAX_BUCKET_NAME, check_name
 from ._tags import Tags
-from ._urls import connect_source
 
 CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 """AWS's own cache policy: one copy for all queries and cookies, and a minimum of one second, for which CloudFront
@@ -65,8 +64,9 @@ class DashboardSite(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DashboardSiteArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-bucket", MAX_BUCKET_NAME)
+        _checks.inputs(args, DashboardSiteArgs)
         sources = _connect_sources(args.get("connect_sources"))
-        price_class = checked(args.get("price_class", DEFAULT_PRICE_CLASS), _known_price_class)
+        price_class = _checks.one_of("price_class", args.get("price_class", DEFAULT_PRICE_CLASS), PRICE_CLASSES)
         super().__init__("formbridge:index:DashboardSite", name, {}, opts)
         self._name = name
         self._own = pulumi.ResourceOptions(parent=self)
@@ -125,8 +125,8 @@ class DashboardSite(pulumi.ComponentResource):
         # An API's and a user pool's host are made by AWS, after the site: the gateway takes the pool's client, which
         # takes the site's URL. Everything of those services in the one region is the narrowest that can be said here.
         sign_in = bucket.region.apply(_cognito_hosts) if sources is None else sources
-        connect_sources = pulumi.Output.all(bucket.region, sign_in).apply(
-            lambda known: [f"wss://*.execute-api.{known[0]}.amazonaws.com", *known[1]]
+        connect_sources = pulumi.Output.all(bucket.region, bucket.bucket_regional_domain_name, sign_in).apply(
+            lambda known: [_websocket_hosts(known[0], known[1]), *known[2]]
         )
         return aws.cloudfront.ResponseHeadersPolicy(
             f"{self._name}-headers",
@@ -200,16 +200,15 @@ def content_security_policy(connect_sources: Sequence[str]) -> str:
     return "; ".join([*PAGE_POLICY, " ".join(["connect-src 'self'", *connect_sources])])
 
 
+def _websocket_hosts(region: str, bucket_domain: str) -> str:
+    """A region's APIs; what follows the region's name differs in China."""
+    return f"wss://*.execute-api.{region}.{bucket_domain.partition(f'.{region}.')[2]}"
+
+
 def _cognito_hosts(region: str) -> list[str]:
     """A region's user pools, and their hosted sign-in."""
     return [f"https://cognito-idp.{region}.amazonaws.com", f"https://*.auth.{region}.amazoncognito.com"]
 
 
 def _connect_sources(given: pulumi.Input[Sequence[pulumi.Input[str]]] | None) -> pulumi.Output[list[str]] | None:
-    return None if given is None else each(connect_source, "connect_sources", given)
-
-
-def _known_price_class(price_class: Any) -> str:
-    if price_class not in PRICE_CLASSES:
-        raise ValueError(f"price_class: must be one of {', '.join(PRICE_CLASSES)}, got {price_class!r}")
-    return price_class
+    return None if given is None else _checks.each(_urls.connect_source, "connect_sources", given)

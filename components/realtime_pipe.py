@@ -7,6 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from . import _checks
+from ._checks import WholeNumber
 from ._dead_letters import dead_letter_queue
 from ._event_patterns import pattern_texts
 from ._iam import Statement, policy_document, trust_policy
@@ -37,19 +38,21 @@ class RealtimePipeArgs(TypedDict):
     filters: NotRequired[pulumi.Input[Sequence[Any]]]
     """Event patterns over a raw stream record, at most 5 of at most 4,096 characters each; a record that matches any
     of them passes. Default: every record passes."""
-    batch_size: NotRequired[pulumi.Input[int]]
+    batch_size: NotRequired[WholeNumber]
     """Records in a batch, 1 to 10,000. Default: 100."""
-    batching_window_seconds: NotRequired[pulumi.Input[int]]
+    batching_window_seconds: NotRequired[WholeNumber]
     """Seconds for which a batch is gathered, 0 to 300. Default: 0, what one poll finds."""
-    retry_attempts: NotRequired[pulumi.Input[int]]
-    """How often a failed batch is tried again, 0 to 10,000. Default: 10. AWS's own default, for ever, lets one bad
-    record hold up all behind it."""
-    record_age_seconds: NotRequired[pulumi.Input[int]]
+    retry_attempts: NotRequired[WholeNumber]
+    """How often a failed batch is tried again, 1 to 10,000. Default: 10. AWS's own default, for ever, lets one bad
+    record hold up all behind it; and it is what 0 comes to, which the AWS provider leaves out of a new pipe."""
+    record_age_seconds: NotRequired[WholeNumber]
     """Seconds after which a record is given up, 60 to 86,400. Default: 3,600. AWS's own default is for ever."""
     dead_letter_queue_arn: NotRequired[pulumi.Input[str] | None]
-    """The ARN of a standard SQS queue of your own for what is given up. Default: one is made, with an alarm."""
+    """The ARN of a standard SQS queue of your own for what is given up; its alarm is yours too. Default: one is made,
+    with an alarm."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
-    """The ARN of an SNS topic that hears of the first dead letter. Default: none, the alarm only shows."""
+    """The ARN of an SNS topic that hears of the first dead letter in the queue that is made. Default: none, the alarm
+    only shows."""
     tags: NotRequired[Tags]
     """Tags of every child that can have them. Default: none."""
 
@@ -70,6 +73,7 @@ class RealtimePipe(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RealtimePipeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-pipe", MAX_PIPE_NAME)
+        _checks.inputs(args, RealtimePipeArgs)
         stream_arn = _checks.stream_arn("stream_arn", args["stream_arn"])
         function_arn = _checks.function_arn("function_arn", args["function_arn"])
         patterns = _checks.checked(args.get("filters", []), lambda given: pattern_texts("filters", given))
@@ -78,6 +82,11 @@ class RealtimePipe(pulumi.ComponentResource):
             _checks.standard_queue_arn, "dead_letter_queue_arn", args.get("dead_letter_queue_arn")
         )
         alarm_topic_arn = _checks.optional(_checks.topic_arn, "alarm_topic_arn", args.get("alarm_topic_arn"))
+        if queue_arn is not None and alarm_topic_arn is not None:
+            raise ValueError(
+                "alarm_topic_arn: goes with the queue that is made here, "
+                f"got {args.get('alarm_topic_arn')!r} with a dead_letter_queue_arn"
+            )
         super().__init__("formbridge:index:RealtimePipe", name, {}, opts)
         own = pulumi.ResourceOptions(parent=self)
         tags = args.get("tags")
@@ -154,7 +163,7 @@ def _stream_parameters(args: RealtimePipeArgs) -> aws.pipes.PipeSourceParameters
             MAX_BATCHING_WINDOW_SECONDS,
         ),
         "maximum_retry_attempts": _checks.whole_number(
-            "retry_attempts", args.get("retry_attempts", DEFAULT_RETRY_ATTEMPTS), 0, MAX_RETRY_ATTEMPTS
+            "retry_attempts", args.get("retry_attempts", DEFAULT_RETRY_ATTEMPTS), 1, MAX_RETRY_ATTEMPTS
         ),
         "maximum_record_age_in_seconds": _checks.whole_number(
             "record_age_seconds",

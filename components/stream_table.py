@@ -5,6 +5,7 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
+from . import _checks
 from ._naming import MAX_TABLE_NAME, check_name
 from ._tags import Tags
 
@@ -15,8 +16,12 @@ SUBMISSION_RECORDS: dict[str, Any] = {
 """The pipe filter that lets through changes of submissions, and nothing else that the table may hold."""
 
 
+HASH_KEY, RANGE_KEY = "PK", "SK"
 INDEX = "GSI1"
 INDEX_KEYS = ("GSI1PK", "GSI1SK")
+INDEXED = ("tenant_id", "submission_id", "form_id", "status", "version", "submitted_at", "updated_at", "ttl")
+"""What a dashboard is shown of an item; `version` and `ttl` are numbers."""
+NUMBERS = ("version", "ttl")
 MAX_KEY_NAME = 255
 """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
 
@@ -28,7 +33,7 @@ class StreamTableArgs(TypedDict):
     """The name of the partition key, a string of at most 255 characters. Default: `PK`, which `SubmissionIngest`
     needs."""
     range_key: NotRequired[str | None]
-    """The name of the sort key. Default: `SK`, or none where `hash_key` is given."""
+    """The name of the sort key. Default: `SK`, or none beside a `hash_key` of another name."""
     deletion_protection: NotRequired[pulumi.Input[bool]]
     """Whether DynamoDB refuses to delete the table. Default: false."""
     tags: NotRequired[Tags]
@@ -56,6 +61,7 @@ class StreamTable(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: StreamTableArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-table", MAX_TABLE_NAME)
+        _checks.inputs(args, StreamTableArgs)
         keys = _keys(args)
         super().__init__("formbridge:index:StreamTable", name, {}, opts)
         table = aws.dynamodb.Table(
@@ -70,16 +76,8 @@ class StreamTable(pulumi.ComponentResource):
                     "hash_key": INDEX_KEYS[0],
                     "range_key": INDEX_KEYS[1],
                     "projection_type": "INCLUDE",
-                    "non_key_attributes": [
-                        "tenant_id",
-                        "submission_id",
-                        "form_id",
-                        "status",
-                        "version",
-                        "submitted_at",
-                        "updated_at",
-                        "ttl",
-                    ],
+                    # An index has the table's keys anyway.
+                    "non_key_attributes": [name for name in INDEXED if name not in keys],
                 }
             ],
             stream_enabled=True,
@@ -105,15 +103,16 @@ def _keys(args: StreamTableArgs) -> list[str]:
     Raises:
         ValueError: a name is too long, empty, or taken by the index or by the other.
     """
-    given = {"hash_key": args.get("hash_key", "PK")}
-    range_key = args.get("range_key", None if "hash_key" in args else "SK")
+    given = {"hash_key": args.get("hash_key", HASH_KEY)}
+    range_key = args.get("range_key", RANGE_KEY if given["hash_key"] == HASH_KEY else None)
     if range_key is not None:
         given["range_key"] = range_key
     for field, key in given.items():
         if not 1 <= len(key) <= MAX_KEY_NAME:
             raise ValueError(f"{field}: must be of 1 to {MAX_KEY_NAME} characters, got {key!r}")
-        if key in INDEX_KEYS:
-            raise ValueError(f"{field}: must not be a key of {INDEX}, got {key!r}")
+        if key in (*INDEX_KEYS, *NUMBERS):
+            taken = ", ".join((*INDEX_KEYS, *NUMBERS))
+            raise ValueError(f"{field}: must be none of {taken}, which have a use of their own; got {key!r}")
     if range_key == given["hash_key"]:
         raise ValueError(f"range_key: must not be the hash_key too, got {range_key!r}")
     return [*given.values()]

@@ -7,6 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from . import _checks
+from ._checks import WholeNumber
 from ._dead_letters import dead_letter_queue
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
 from ._iam import Statement, queue_policy
@@ -32,9 +33,9 @@ class SubmissionIngestArgs(TypedDict):
 
     table_arn: pulumi.Input[str]
     """The ARN of the submissions table, a `StreamTable` with its default keys."""
-    retention_days: NotRequired[pulumi.Input[int]]
+    retention_days: NotRequired[WholeNumber]
     """Days until a submission expires, counted from its last change. Default: 0, never."""
-    log_retention_days: NotRequired[pulumi.Input[int]]
+    log_retention_days: NotRequired[WholeNumber]
     """Days that CloudWatch keeps the Lambda's log; a number that CloudWatch knows, such as 14, 30, 90 or 365.
     Default: 14."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
@@ -60,6 +61,7 @@ class SubmissionIngest(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: SubmissionIngestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-persist-function", MAX_FUNCTION_NAME)
+        _checks.inputs(args, SubmissionIngestArgs)
         table_arn = _checks.table_arn("table_arn", args["table_arn"])
         retention_days = _checks.whole_number("retention_days", args.get("retention_days", 0), 0)
         log_retention_days = _checks.log_retention(

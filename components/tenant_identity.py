@@ -7,11 +7,10 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from ._checks import optional
+from . import _checks, _urls
 from ._naming import MAX_USER_POOL_NAME, check_name
 from ._oidc import jwks_url_of
 from ._tags import Tags
-from ._urls import callback_url, https_url, url
 
 TENANT_ATTRIBUTE = "tenant_id"
 MAX_TENANT_ID = 66
@@ -58,23 +57,25 @@ class TenantIdentity(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: TenantIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-dashboard", MAX_USER_POOL_NAME)  # an app client's name may be as long as a pool's
-        issuer = optional(https_url, "issuer", args.get("issuer"))
-        audience = args.get("audience")
-        jwks_url = optional(url, "jwks_url", args.get("jwks_url"))
+        _checks.inputs(args, TenantIdentityArgs)
+        issuer = _checks.optional(_urls.https_url, "issuer", args.get("issuer"))
+        audience = _checks.optional(_checks.text, "audience", args.get("audience"))
+        jwks_url = _checks.optional(_urls.jwks_url, "jwks_url", args.get("jwks_url"))
         urls = args.get("callback_urls") or []
-        if issuer is not None and audience in (None, ""):
-            raise ValueError(f"audience: required with an issuer of one's own, got {audience!r}")
+        _checks.check_list("callback_urls", urls)
+        if issuer is not None and audience is None:
+            raise ValueError("audience: is required with an issuer of one's own, got nothing")
         if audience is not None and issuer is None:
-            raise ValueError(f"audience: goes with an issuer of one's own, got {audience!r} without one")
+            raise ValueError(f"audience: goes with an issuer of one's own, got {args.get('audience')!r} without one")
         if issuer is not None and urls:
             raise ValueError(f"callback_urls: are of a user pool made here, got {urls!r} with an issuer of one's own")
         if len(urls) > MAX_CALLBACK_URLS:
             raise ValueError(f"callback_urls: must be at most {MAX_CALLBACK_URLS}, got {len(urls)}")
-        returns_to = [callback_url(f"callback_urls[{index}]", one) for index, one in enumerate(urls)]
+        returns_to = [_urls.callback_url(f"callback_urls[{index}]", one) for index, one in enumerate(urls)]
         super().__init__("formbridge:index:TenantIdentity", name, {}, opts)
         if issuer is not None and audience is not None:
             self.issuer = issuer
-            self.client_id = pulumi.Output.from_input(audience)
+            self.client_id = audience
         else:
             pool, client = self._user_pool(name, args, returns_to)
             self.issuer = pulumi.Output.concat("https://", pool.endpoint)

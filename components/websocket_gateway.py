@@ -3,28 +3,32 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
 from . import _checks, _urls
+from ._checks import WholeNumber
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
 from ._iam import Statement
 from ._naming import MAX_FUNCTION_NAME, check_name
-from ._oidc import jwks_url_of
+from ._oidc import DEFAULT_TENANT_CLAIM, jwks_url_of
 from ._packaging import DEFAULT_PACKAGE_FOR, check_package_for
 from ._tags import Tags
 from .stream_table import INDEX
 
 STAGE = "live"
-DEFAULT_TENANT_CLAIM = "custom:tenant_id"
 DEFAULT_RATE_LIMIT = 1_000
 DEFAULT_BURST_LIMIT = 2_000
 MAX_CONNECTION_SECONDS = 2 * 3600
 """API Gateway closes a WebSocket after two hours.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html"""
 DEFAULT_CONNECTION_TTL_SECONDS = MAX_CONNECTION_SECONDS + 600
+
+MAX_ORIGINS_LENGTH = 2_000
+"""The environment of a Lambda has 4 KB in all.
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 ACCESS_LOG = {
     "requestId": "$context.requestId",
@@ -57,18 +61,18 @@ class WebSocketGatewayArgs(TypedDict):
     tenant_claim: NotRequired[pulumi.Input[str]]
     """The claim that holds the tenant's id, or a list of them. Default: `custom:tenant_id`."""
     allowed_origins: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
-    """The pages (`scheme://host[:port]`, no path) that may connect from a browser. Default: every page that holds a
-    token."""
-    connection_ttl_seconds: NotRequired[pulumi.Input[int]]
+    """The pages (`scheme://host[:port]`: no path, lower case, no default port) that may connect from a browser, at most
+    2,000 characters in all. Default: every page that holds a token."""
+    connection_ttl_seconds: NotRequired[WholeNumber]
     """Seconds after which the row of a connection expires; at least 7,200, as API Gateway keeps a connection for two
     hours. Default: 7,800."""
-    rate_limit: NotRequired[pulumi.Input[int]]
+    rate_limit: NotRequired[WholeNumber]
     """Messages a second to each route, over all connections; at least 1. The account's quota for a region is 10,000
     unless it was raised. Default: 1,000."""
-    burst_limit: NotRequired[pulumi.Input[int]]
+    burst_limit: NotRequired[WholeNumber]
     """Messages at once to each route, over all connections; at least 1. The account's quota is 5,000.
     Default: 2,000."""
-    log_retention_days: NotRequired[pulumi.Input[int]]
+    log_retention_days: NotRequired[WholeNumber]
     """Days that CloudWatch keeps the logs; a number that CloudWatch knows, such as 14, 30, 90 or 365. Default: 14."""
     package_for: NotRequired[str]
     """The machine that runs the Lambdas: `lambda`, or `host` for an emulator on this one. Default: `lambda`."""
@@ -95,18 +99,18 @@ class WebSocketGateway(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: WebSocketGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-broadcast-function", MAX_FUNCTION_NAME)
-        self._settings = _Settings.checked(args)
+        _checks.inputs(args, WebSocketGatewayArgs)
+        self._inputs = _Inputs.of(args)
         super().__init__("formbridge:index:WebSocketGateway", name, {}, opts)
         self._name = name
         self._own = pulumi.ResourceOptions(parent=self)
-        self._tags = args.get("tags")
 
         connections = self._connections_table()
         api = aws.apigatewayv2.Api(
             f"{name}-api",
             protocol_type="WEBSOCKET",
             route_selection_expression="$request.body.action",
-            tags=self._tags,
+            tags=self._inputs.tags,
             opts=self._own,
         )
         authorizer, may_authorize = self._authorizer(api)
@@ -147,20 +151,20 @@ class WebSocketGateway(pulumi.ComponentResource):
             server_side_encryption={"enabled": True},
             point_in_time_recovery={"enabled": False},  # no row outlives three hours
             ttl={"attribute_name": "ttl", "enabled": True},
-            tags=self._tags,
+            tags=self._inputs.tags,
             opts=self._own,
         )
 
     def _authorizer(self, api: aws.apigatewayv2.Api) -> tuple[aws.apigatewayv2.Authorizer, aws.lambda_.Permission]:
-        settings = self._settings
+        inputs = self._inputs
         function = self._function(
             "authorize",
             environment={
-                "ISSUER": settings.issuer,
-                "AUDIENCE": settings.audience,
-                "JWKS_URL": settings.jwks_url,
-                "TENANT_CLAIM": settings.tenant_claim,
-                "ALLOWED_ORIGINS": settings.allowed_origins.apply(" ".join),
+                "ISSUER": inputs.issuer,
+                "AUDIENCE": inputs.audience,
+                "JWKS_URL": inputs.jwks_url,
+                "TENANT_CLAIM": inputs.tenant_claim,
+                "ALLOWED_ORIGINS": inputs.allowed_origins,
             },
             statements=[],
             with_dependencies=True,
@@ -184,7 +188,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             "connect",
             environment={
                 "CONNECTIONS_TABLE_NAME": connections.name,
-                "CONNECTION_TTL_SECONDS": self._settings.connection_ttl_seconds.apply(str),
+                "CONNECTION_TTL_SECONDS": self._inputs.connection_ttl_seconds.apply(str),
             },
             statements=[Statement(["dynamodb:PutItem", "dynamodb:DeleteItem"], [connections.arn])],
         )
@@ -192,7 +196,7 @@ class WebSocketGateway(pulumi.ComponentResource):
     def _message_function(self, connections: aws.dynamodb.Table) -> HandlerFunction:
         environment: dict[str, pulumi.Input[str]] = {"CONNECTIONS_TABLE_NAME": connections.name}
         statements = [Statement(["dynamodb:GetItem", "dynamodb:UpdateItem"], [connections.arn])]
-        if table_arn := self._settings.table_arn:
+        if table_arn := self._inputs.table_arn:
             environment["TABLE_NAME"] = table_arn.apply(lambda arn: arn.split("/")[-1])
             statements.append(Statement(["dynamodb:Query"], [pulumi.Output.concat(table_arn, "/index/", INDEX)]))
         return self._function("message", environment=environment, statements=statements)
@@ -230,12 +234,12 @@ class WebSocketGateway(pulumi.ComponentResource):
             entry_point,
             environment=environment,
             statements=statements,
-            package_for=self._settings.package_for,
+            package_for=self._inputs.package_for,
             with_dependencies=with_dependencies,
             timeout_seconds=timeout_seconds,
             memory_mb=memory_mb,
-            log_retention_days=self._settings.log_retention_days,
-            tags=self._tags,
+            log_retention_days=self._inputs.log_retention_days,
+            tags=self._inputs.tags,
             opts=self._own,
         )
 
@@ -294,8 +298,8 @@ class WebSocketGateway(pulumi.ComponentResource):
     def _stage(self, api: aws.apigatewayv2.Api, ready: Sequence[pulumi.Resource]) -> aws.apigatewayv2.Stage:
         logs = aws.cloudwatch.LogGroup(
             f"{self._name}-access-logs",
-            retention_in_days=self._settings.log_retention_days,
-            tags=self._tags,
+            retention_in_days=self._inputs.log_retention_days,
+            tags=self._inputs.tags,
             opts=self._own,
         )
         return aws.apigatewayv2.Stage(
@@ -305,44 +309,46 @@ class WebSocketGateway(pulumi.ComponentResource):
             auto_deploy=True,
             access_log_settings={"destination_arn": logs.arn, "format": json.dumps(ACCESS_LOG)},
             default_route_settings={
-                "throttling_rate_limit": self._settings.rate_limit,
-                "throttling_burst_limit": self._settings.burst_limit,
+                "throttling_rate_limit": self._inputs.rate_limit,
+                "throttling_burst_limit": self._inputs.burst_limit,
                 "detailed_metrics_enabled": True,
                 "data_trace_enabled": False,  # it would log what clients send, tokens included
             },
-            tags=self._tags,
+            tags=self._inputs.tags,
             # What a stage serves is what stood when it was deployed.
             opts=pulumi.ResourceOptions(parent=self, depends_on=ready),
         )
 
 
 @dataclass(frozen=True)
-class _Settings:
-    """The arguments of a gateway, checked, with their defaults."""
+class _Inputs:
+    """A gateway's inputs, checked, with their defaults."""
 
     issuer: pulumi.Output[str]
-    audience: pulumi.Input[str]
+    audience: pulumi.Output[str]
     table_arn: pulumi.Output[str] | None
     jwks_url: pulumi.Output[str]
-    tenant_claim: pulumi.Input[str]
-    allowed_origins: pulumi.Output[list[str]]
+    tenant_claim: pulumi.Output[str]
+    allowed_origins: pulumi.Output[str]
+    """With spaces between."""
     connection_ttl_seconds: pulumi.Output[int]
     rate_limit: pulumi.Output[int]
     burst_limit: pulumi.Output[int]
     log_retention_days: pulumi.Output[int]
     package_for: str
+    tags: Tags | None
 
     @classmethod
-    def checked(cls, args: WebSocketGatewayArgs) -> "_Settings":
+    def of(cls, args: WebSocketGatewayArgs) -> "_Inputs":
         issuer = _urls.https_url("issuer", args["issuer"])
-        jwks_url = _checks.optional(_urls.url, "jwks_url", args.get("jwks_url"))
+        jwks_url = _checks.optional(_urls.jwks_url, "jwks_url", args.get("jwks_url"))
         return cls(
             issuer=issuer,
-            audience=args["audience"],
+            audience=_checks.text("audience", args["audience"]),
             table_arn=_checks.optional(_checks.table_arn, "table_arn", args.get("table_arn")),
             jwks_url=jwks_url if jwks_url is not None else jwks_url_of(issuer),
-            tenant_claim=args.get("tenant_claim", DEFAULT_TENANT_CLAIM),
-            allowed_origins=_checks.each(_urls.origin, "allowed_origins", args.get("allowed_origins", [])),
+            tenant_claim=_checks.text("tenant_claim", args.get("tenant_claim", DEFAULT_TENANT_CLAIM)),
+            allowed_origins=_origins(args),
             connection_ttl_seconds=_checks.whole_number(
                 "connection_ttl_seconds",
                 args.get("connection_ttl_seconds", DEFAULT_CONNECTION_TTL_SECONDS),
@@ -354,7 +360,22 @@ class _Settings:
                 "log_retention_days", args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)
             ),
             package_for=check_package_for("package_for", args.get("package_for", DEFAULT_PACKAGE_FOR)),
+            tags=args.get("tags"),
         )
+
+
+def _origins(args: WebSocketGatewayArgs) -> pulumi.Output[str]:
+    given = args.get("allowed_origins", [])
+    origins = _checks.each(_urls.origin, "allowed_origins", given)
+    _checks.checked(given, _joined)  # at once, where they are plain
+    return origins.apply(_joined)
+
+
+def _joined(origins: Sequence[Any]) -> str:
+    text = " ".join(origins)
+    if len(text) > MAX_ORIGINS_LENGTH:
+        raise ValueError(f"allowed_origins: must be at most {MAX_ORIGINS_LENGTH:,} characters, got {len(text):,}")
+    return text
 
 
 def _connections_arn(api: aws.apigatewayv2.Api, method: str) -> pulumi.Output[str]:

@@ -36,14 +36,15 @@ pipe = RealtimePipe("orders", {"stream_arn": orders.stream_arn, "function_arn": 
 ```
 
 In every other language of Pulumi, `pulumi package add …/components` makes an SDK with the same names in that
-language's own style: `batch_size` is `batchSize`. [examples](../examples) holds three whole programs.
+language's own style: `batch_size` is `batchSize`. It makes one for Python too, for a project that has a folder
+`components` of its own. [examples](../examples) holds three whole programs.
 
 An input is what stands in the table, or a Pulumi `Output` of it; *plain* says that it cannot be an Output. Those in
-**bold** are required. A bad value raises an error that names the input and the value, before any resource exists;
-that of an Output when it is known, before the resource that takes it.
+**bold** are required. A bad value, an unknown input or a missing one raises an error that names it, before any resource
+exists; the value of an Output when it is known, before the resource that takes it is made.
 
-Options pass as Pulumi has them: `provider`, `parent`, `protect`, `aliases` and `transforms` reach every child. A
-child's name begins with the component's and does not change: what is deployed stays where it is.
+Options pass as Pulumi has them: `provider`, `protect` and `transforms` reach every child, `parent` and `aliases` move
+the children along. A child's name begins with the component's and does not change: what is deployed stays where it is.
 
 <!-- Made by `make docs` from the docstrings. -->
 """
@@ -66,12 +67,15 @@ def schema() -> dict[str, Any]:
 
 def components_page() -> str:
     """`components.md`."""
-    parts = [COMPONENTS_HEAD]
+    blocks = [COMPONENTS_HEAD]
     for token, component in schema()["resources"].items():
-        parts += [f"## {token.split(':')[-1]}\n", f"{component['description']}\n"]
-        parts += [_table(_input_rows(component), ("input", "type", "")), "\n"]
-        parts += [_table(_output_rows(component), ("output", "type", ""))]
-    return "\n".join(parts).replace("\n\n\n", "\n\n")
+        blocks += [
+            f"## {token.split(':')[-1]}",
+            component["description"],
+            _table(_input_rows(component), ("input", "type", "")),
+            _table(_output_rows(component), ("output", "type", "")),
+        ]
+    return _page(blocks)
 
 
 def settings_page() -> str:
@@ -88,7 +92,7 @@ def settings_page() -> str:
         )
         for key, setting in declared.items()
     ]
-    return f"{SETTINGS_HEAD}\n{_table(rows, ('key', 'type', 'default', *STACKS, ''))}"
+    return _page([SETTINGS_HEAD, _table(rows, ("key", "type", "default", *STACKS, ""))])
 
 
 def main() -> None:
@@ -141,7 +145,11 @@ def _value(value: object) -> str:
 
 def _table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...]) -> str:
     lines = [head, ("---",) * len(head), *rows]
-    return "".join(f"| {' | '.join(' '.join(cell.split()) for cell in line)} |\n" for line in lines)
+    return "\n".join(f"| {' | '.join(' '.join(cell.split()) for cell in line)} |" for line in lines)
+
+
+def _page(blocks: Iterable[str]) -> str:
+    return "\n\n".join(block.strip() for block in blocks) + "\n"
 
 
 if __name__ == "__main__":

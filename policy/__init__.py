@@ -1,1 +1,1 @@
-"""The policy pack: `rules.py` says what must hold, `__main__.py` hands it to CrossGuard."""
+"""The policy pack: `rules` says what must hold, `__main__.py` hands it to CrossGuard."""

@@ -16,8 +16,9 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-# The CLI runs this folder as a script, so that `rules` is a module of its own.
-from rules import RESOURCE_RULES, STACK_RULES, Resource, ResourceRule, StackRule
+# The CLI runs this folder as a script, so that `rules` is a package of its own.
+from rules import RESOURCE_RULES, STACK_RULES, ResourceRule, StackRule
+from rules.resources import Resource
 
 
 def resource_policy(rule: ResourceRule) -> Policy:
@@ -27,7 +28,8 @@ def resource_policy(rule: ResourceRule) -> Policy:
         for message in rule.violations(args.urn, args.resource_type, args.props):
             report(message, None)
 
-    return ResourceValidationPolicy(rule.name, rule.description, validate, level(mandatory=rule.mandatory))
+    level = EnforcementLevel.MANDATORY if rule.mandatory else EnforcementLevel.ADVISORY
+    return ResourceValidationPolicy(rule.name, rule.description, validate, level)
 
 
 def stack_policy(rule: StackRule) -> Policy:
@@ -41,12 +43,7 @@ def stack_policy(rule: StackRule) -> Policy:
         for resource, message in rule.check(stack):
             report(message, resource.urn)
 
-    return StackValidationPolicy(rule.name, rule.description, validate, level(mandatory=rule.mandatory))
-
-
-def level(*, mandatory: bool) -> EnforcementLevel:
-    """What a violation means to CrossGuard."""
-    return EnforcementLevel.MANDATORY if mandatory else EnforcementLevel.ADVISORY
+    return StackValidationPolicy(rule.name, rule.description, validate, EnforcementLevel.MANDATORY)
 
 
 PolicyPack("formbridge-realtime", [*map(resource_policy, RESOURCE_RULES), *map(stack_policy, STACK_RULES)])

@@ -1,4 +1,4 @@
-"""No component of these tests runs pip."""
+"""What these tests package is small."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from .packages import no_pip, write_dependencies
+from .packages import small_packages
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small_dependencies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with no_pip(write_dependencies(tmp_path_factory.mktemp("dependencies"))):
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with small_packages(tmp_path_factory.mktemp("packages")):
         yield

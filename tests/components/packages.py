@@ -1,4 +1,4 @@
-"""The Lambdas' dependencies, without pip: a small folder as pip would leave it."""
+"""What is packaged, in small: the Lambdas' dependencies without pip, and a page of one file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components import _packaging
+from components import _packaging, dashboard_page
 
 PACKAGED = {
     "jwt/__init__.py",
@@ -40,12 +40,16 @@ def write_dependencies(folder: Path) -> Path:
 
 
 @contextmanager
-def no_pip(folder: Path) -> Generator[None]:
-    """Meanwhile the dependencies for any machine are what lies in `folder`."""
+def small_packages(folder: Path) -> Generator[None]:
+    """Meanwhile the dependencies for any machine, and the dashboard's page, are small; both lie in `folder`."""
+    packages, page = write_dependencies(folder / "packages"), folder / "page"
+    page.mkdir()
+    (page / "index.html").write_text("<!doctype html>")
 
     def dependencies(package_for: str) -> Path:
-        return folder
+        return packages
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_packaging, "dependencies", dependencies)
+        patch.setattr(dashboard_page, "DASHBOARD", page)
         yield

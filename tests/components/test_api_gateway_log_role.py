@@ -8,7 +8,7 @@ from components import ApiGatewayLogRole
 
 from .harness import Recording, run
 from .policies import trust
-from .provider import ACCOUNT, physical_name
+from .provider import ACCOUNT, Provider, physical_name
 
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{physical_name('api-gateway-role')}"
 
@@ -35,6 +35,13 @@ def test_the_role_may_do_what_aws_says_that_it_needs(recording: Recording) -> No
         "role": physical_name("api-gateway-role"),
         "policyArn": "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs",
     }
+
+
+def test_its_policy_is_that_of_the_accounts_partition() -> None:
+    china = Provider({"api-gateway-role": {"arn": ROLE_ARN.replace("arn:aws:", "arn:aws-cn:")}})
+    recording = run(lambda: ApiGatewayLogRole("api-gateway", {}), provider=china)
+
+    assert recording.inputs("api-gateway-policy")["policyArn"].startswith("arn:aws-cn:iam::aws:policy/service-role/")
 
 
 def test_the_account_gets_the_role_once_it_may_log(recording: Recording) -> None:

@@ -8,12 +8,10 @@ import pulumi
 import pytest
 
 from components import DashboardSite, DashboardSiteArgs
-from components._naming import AUTONAMING_LENGTH
-from local.type_metadata import problems
 
 from .harness import Recording, refusal, run
 from .policies import document
-from .provider import ACCOUNT, REGION, api_id, bucket_name, distribution_domain, distribution_id
+from .provider import ACCOUNT, REGION, Provider, api_id, bucket_name, distribution_domain, distribution_id
 
 BUCKET = bucket_name("site-bucket")
 BUCKET_ARN = f"arn:aws:s3:::{BUCKET}"
@@ -206,6 +204,15 @@ def test_or_where_people_sign_in_instead_of_user_pools(sources: list[str]) -> No
     assert policy["connect-src"] == " ".join(["'self'", f"wss://*.execute-api.{REGION}.amazonaws.com", *sources])
 
 
+def test_a_websocket_is_of_the_regions_own_domain() -> None:
+    bucket = {"region": "cn-north-1", "bucketRegionalDomainName": "b.s3.cn-north-1.amazonaws.com.cn"}
+    recording = run(lambda: DashboardSite("site", {"connect_sources": []}), provider=Provider({"site-bucket": bucket}))
+
+    assert content_security_policy(recording)["connect-src"] == (
+        "'self' wss://*.execute-api.cn-north-1.amazonaws.com.cn"
+    )
+
+
 def test_a_source_may_be_known_later() -> None:
     recording = run(
         lambda: DashboardSite("site", {"connect_sources": [pulumi.Output.from_input("https://login.example.com")]})
@@ -244,27 +251,6 @@ def test_a_price_class_that_cloudfront_does_not_know_is_refused() -> None:
 @pytest.mark.parametrize("name", ["my_site", "1st-site", "", f"{LONGEST_NAME}s"])
 def test_a_name_that_would_make_no_bucket_is_refused(name: str) -> None:
     assert refusal(lambda: DashboardSite(name, {})).startswith("name: must be ")
-
-
-def test_the_longest_name_makes_names_within_the_limits_of_aws() -> None:
-    recording = run(lambda: DashboardSite(LONGEST_NAME, {}))
-    limits = {
-        "s3/bucket:Bucket": 63,
-        "cloudfront/originAccessControl:OriginAccessControl": 64,
-        "cloudfront/responseHeadersPolicy:ResponseHeadersPolicy": 128,
-    }
-
-    for kind, limit in limits.items():
-        (made,) = recording.of_type(kind)
-        assert len(made.name) + AUTONAMING_LENGTH <= limit
-    assert len(recording.inputs(f"{LONGEST_NAME}-distribution")["comment"]) <= 128
-
-
-def test_every_input_is_known_to_pulumi_aws(recording: Recording) -> None:
-    made = list(recording.custom())
-
-    assert len(made) == 8
-    assert {one.name: problems(one.type, one.inputs) for one in made} == {one.name: [] for one in made}
 
 
 def test_registers_its_url_without_a_slash_and_what_a_page_needs(recording: Recording) -> None:

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
+from functools import cache
 
 import pulumi
 import pytest
 
+from local.type_metadata import problems
+
+from .contract import takes_tags
 from .examples import EXAMPLES, example
-from .harness import Declared, Recording, run
+from .harness import Recording, run
 
 TAGS = {"Project": "forms", "Owner": "team-a"}
 
 pytestmark = pytest.mark.parametrize("name", EXAMPLES)
 
 
+@cache  # no test changes a recording
 def declare(name: str, *, preview: bool = False) -> Recording:
     return run(lambda: example(name, TAGS), preview=preview)
-
-
-def takes_tags(resource: Declared) -> bool:
-    """Whether pulumi_aws knows tags for this type."""
-    _, module, name = resource.type.split(":")
-    package = importlib.import_module(f"pulumi_aws.{module.split('/')[0].replace('lambda', 'lambda_')}")
-    return "tags" in inspect.signature(getattr(package, f"{name}Args")).parameters
 
 
 def test_each_resource_is_below_the_component(name: str) -> None:
@@ -69,6 +66,13 @@ def test_it_registers_each_output_that_its_class_declares(name: str) -> None:
     assert declared
     assert set(recording.registered(name)) == declared
     assert all(recording.registered(name).values())
+
+
+def test_every_input_is_one_that_pulumi_aws_knows(name: str) -> None:
+    made = list(declare(name).custom())
+
+    assert made
+    assert {one.name: problems(one.type, one.inputs) for one in made} == {one.name: [] for one in made}
 
 
 def test_a_preview_declares_the_same_resources(name: str) -> None:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 
 import pytest
 
+from .contract import CONTRACT, nested_name
 from .examples import EXAMPLES, example
 from .harness import refusal, run
-
-CONTRACT: dict[str, list[str]] = json.loads(Path(__file__).with_name("names.json").read_text())
-"""By component: the type and the name of each child, as they were first released. No name ever leaves this list: a
-child that is called otherwise carries the old one as an alias."""
 
 LIMITS = {
     "apigatewayv2/api:Api": 128,
@@ -76,11 +71,6 @@ def test_each_child_is_called_as_it_always_was_or_says_so(name: str) -> None:
 
     assert called <= set(CONTRACT[name]), "a new name stands in the contract"
     assert set(CONTRACT[name]) <= known
-
-
-def nested_name(urn: str) -> str:
-    """What of a URN is the same in every stack."""
-    return urn.split("::", 2)[2]
 
 
 @pytest.mark.parametrize("name", sorted(set(EXAMPLES) - {"page", "worker"}))

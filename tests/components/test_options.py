@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pulumi
 import pulumi_aws as aws
 import pytest
+
+from tests.local.programs import preview_program, write_program
 
 from .examples import EXAMPLES, example
 from .harness import Declared, Recording, run
@@ -62,15 +66,19 @@ def test_an_alias_keeps_every_child_where_it_is(name: str) -> None:
     assert inferred == {one.urn for one in before.below(name)}
 
 
-def test_a_transform_reaches_every_child(name: str) -> None:
-    seen: set[str] = set()
+def test_a_transform_reaches_every_child(name: str, tmp_path: Path) -> None:
+    """Under the local run's monitor, which asks a program's transforms as the engine does."""
+    source = f"""
+    from tests.components.examples import example
 
-    def see(args: pulumi.ResourceTransformationArgs) -> None:
-        seen.add(args.name)
+    def see(args):
+        pulumi.log.info(args.name)
 
-    recording = run(lambda: example(name, TAGS, pulumi.ResourceOptions(transformations=[see])))
+    example({name!r}, {{}}, pulumi.ResourceOptions(transforms=[see]))
+    """
+    monitor = preview_program(write_program(tmp_path, source))
 
-    assert {one.name for one in recording.below(name)} <= seen
+    assert {one.text for one in monitor.logs} == {one.name for one in run(lambda: example(name, {})).below(name)}
 
 
 def test_what_it_depends_on_comes_first(name: str) -> None:

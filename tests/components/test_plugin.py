@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 import pytest
 
 from components import RealtimePipe
 from docs import generate
+from local import wire
 
 from .examples import FUNCTION_ARN, STREAM_ARN
 from .harness import run
@@ -34,7 +36,7 @@ def test_makes_what_a_python_program_makes(plugin: Plugin) -> None:
         "streamArn": STREAM_ARN,
         "functionArn": FUNCTION_ARN,
         "batchSize": 7,
-        "filters": [{"eventName": ["INSERT"]}],
+        "filters": [{"a": [5]}],
     }
     outputs = plugin.construct("formbridge:index:RealtimePipe", "realtime", inputs)
     python = run(
@@ -44,7 +46,7 @@ def test_makes_what_a_python_program_makes(plugin: Plugin) -> None:
                 "stream_arn": STREAM_ARN,
                 "function_arn": FUNCTION_ARN,
                 "batch_size": 7,
-                "filters": [{"eventName": ["INSERT"]}],
+                "filters": [{"a": [5]}],
             },
         )
     )
@@ -53,6 +55,36 @@ def test_makes_what_a_python_program_makes(plugin: Plugin) -> None:
     assert plugin.recording.children("realtime") == python.children("realtime")
     for _, child in python.children("realtime"):
         assert plugin.recording.inputs(child) == python.inputs(child)
+
+
+def output_value(**known: Any) -> dict[str, Any]:
+    """An Output of another language's, as it comes over the wire: with a value, or without one in a preview."""
+    return {"4dabf18193072939515e22adb298388d": "d0e6a833031e9bbcd3f4e8bde6ca49a4", **known}
+
+
+def test_takes_outputs_as_a_python_program_does(plugin: Plugin) -> None:
+    inputs = {
+        "streamArn": output_value(value=STREAM_ARN),
+        "functionArn": output_value(value=FUNCTION_ARN),
+        "batchSize": output_value(value=7),
+        "retryAttempts": output_value(value=3, secret=True),
+        "filters": output_value(value=[{"eventName": ["INSERT"]}]),
+        "tags": output_value(value={"Team": "shop"}),
+    }
+    plugin.construct("formbridge:index:RealtimePipe", "outputs", inputs)
+    pipe = plugin.recording.inputs("outputs-pipe")
+    parameters = pipe["sourceParameters"]["dynamodbStreamParameters"]
+
+    assert (parameters["batchSize"], parameters["maximumRetryAttempts"]) == (7, 3)
+    assert (pipe["source"], pipe["tags"]) == (STREAM_ARN, {"Team": "shop"})
+
+
+def test_takes_what_a_preview_does_not_know_yet(plugin: Plugin) -> None:
+    inputs = {"streamArn": output_value(), "functionArn": FUNCTION_ARN, "batchSize": output_value()}
+    plugin.construct("formbridge:index:RealtimePipe", "unknown", inputs)
+
+    parameters = plugin.recording.inputs("unknown-pipe")["sourceParameters"]["dynamodbStreamParameters"]
+    assert parameters["batchSize"] is wire.UNKNOWN
 
 
 def test_handlers_travel_with_it(plugin: Plugin) -> None:

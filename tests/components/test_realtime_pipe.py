@@ -127,7 +127,7 @@ def test_batches_and_retries_are_what_was_asked_for() -> None:
             **REQUIRED,
             "batch_size": 5,
             "batching_window_seconds": 2,
-            "retry_attempts": 0,
+            "retry_attempts": 1,
             "record_age_seconds": 60,
         }
     )
@@ -136,7 +136,7 @@ def test_batches_and_retries_are_what_was_asked_for() -> None:
 
     assert parameters["batchSize"] == 5
     assert parameters["maximumBatchingWindowInSeconds"] == 2
-    assert parameters["maximumRetryAttempts"] == 0
+    assert parameters["maximumRetryAttempts"] == 1
     assert parameters["maximumRecordAgeInSeconds"] == 60
 
 
@@ -155,6 +155,15 @@ def test_a_queue_of_ones_own_takes_what_is_given_up_and_no_other_is_made() -> No
     assert allow(["sqs:SendMessage"], own) in recording.json("realtime-policy", "policy")["Statement"]
     assert recording.of_type("sqs/queue:Queue") == []
     assert recording.of_type("cloudwatch/metricAlarm:MetricAlarm") == []
+
+
+def test_a_queue_of_ones_own_has_an_alarm_of_ones_own() -> None:
+    topic = arn("sns", "alarms")
+    args: RealtimePipeArgs = {**REQUIRED, "dead_letter_queue_arn": arn("sqs", "mine"), "alarm_topic_arn": topic}
+
+    assert refusal(lambda: RealtimePipe("realtime", args)) == (
+        f"alarm_topic_arn: goes with the queue that is made here, got {topic!r} with a dead_letter_queue_arn"
+    )
 
 
 def test_the_queue_is_standard_encrypted_and_keeps_dead_letters_for_two_weeks(recording: Recording) -> None:
@@ -197,7 +206,7 @@ LONG = {"dynamodb": {"Keys": {"PK": {"S": ["x" * 4057]}}}}
 def test_takes_values_at_each_limit() -> None:
     assert len(json.dumps(LONG, separators=(",", ":"))) == 4096
     for limits in (
-        {"batch_size": 1, "batching_window_seconds": 0, "retry_attempts": 0, "record_age_seconds": 60},
+        {"batch_size": 1, "batching_window_seconds": 0, "retry_attempts": 1, "record_age_seconds": 60},
         {"batch_size": 10_000, "batching_window_seconds": 300, "retry_attempts": 10_000, "record_age_seconds": 86_400},
     ):
         args: Any = {**REQUIRED, **limits, "filters": [LONG] * 5}
@@ -215,7 +224,7 @@ def test_takes_values_at_each_limit() -> None:
         ("batch_size", "100", "must be a whole number from 1 to 10,000, got '100'"),
         ("batching_window_seconds", -1, "must be a whole number from 0 to 300, got -1"),
         ("batching_window_seconds", 301, "must be a whole number from 0 to 300, got 301"),
-        ("retry_attempts", -1, "must be a whole number from 0 to 10,000, got -1"),
+        ("retry_attempts", 0, "must be a whole number from 1 to 10,000, got 0"),
         ("record_age_seconds", 59, "must be a whole number from 60 to 86,400, got 59"),
         ("record_age_seconds", float("inf"), "must be a whole number from 60 to 86,400, got inf"),
         ("filters", [ANY] * 6, "at most 5, got 6"),
@@ -255,6 +264,32 @@ def test_a_pattern_that_pipes_do_not_take_is_refused_with_its_place(pattern: obj
 def test_a_bad_value_of_an_output_is_refused_when_it_is_known() -> None:
     with pytest.raises(ValueError, match=r"^batch_size: must be a whole number from 1 to 10,000, got 0$"):
         run(lambda: RealtimePipe("realtime", {**REQUIRED, "batch_size": pulumi.Output.from_input(0)}))
+
+
+def test_a_bad_secret_is_refused_without_being_said() -> None:
+    with pytest.raises(ValueError, match=r"^stream_arn: must be the ARN of a DynamoDB stream, got a secret$"):
+        run(lambda: RealtimePipe("realtime", {**REQUIRED, "stream_arn": pulumi.Output.secret("hush")}))
+
+
+def test_a_pattern_may_hold_an_output() -> None:
+    def program() -> None:
+        status: Any = pulumi.Output.from_input("paid")
+        pattern = {"dynamodb": {"NewImage": {"status": {"S": [status]}}}}
+        RealtimePipe("realtime", {**REQUIRED, "filters": [pattern]})
+
+    (only,) = run(program).inputs("realtime-pipe")["sourceParameters"]["filterCriteria"]["filters"]
+
+    assert json.loads(only["pattern"]) == {"dynamodb": {"NewImage": {"status": {"S": ["paid"]}}}}
+
+
+def test_a_whole_number_in_a_pattern_stays_one() -> None:
+    """EventBridge compares numbers as they are written, and Pulumi's wire writes 5 as 5.0."""
+    pattern = {"a": [5.0, 0.5, {"numeric": [">", 1e3]}]}
+    (only,) = declare({**REQUIRED, "filters": [pattern]}).inputs("realtime-pipe")["sourceParameters"]["filterCriteria"][
+        "filters"
+    ]
+
+    assert only["pattern"] == '{"a":[5,0.5,{"numeric":[">",1000]}]}'
 
 
 def test_every_input_may_be_an_output() -> None:

@@ -78,7 +78,8 @@ def test_registers_the_name_and_the_arns_of_table_and_stream(recording: Recordin
     [
         ({"hash_key": "order_id"}, ["order_id"]),
         ({"hash_key": "customer_id", "range_key": "order_id"}, ["customer_id", "order_id"]),
-        ({"range_key": "version"}, ["PK", "version"]),
+        ({"hash_key": "PK"}, ["PK", "SK"]),
+        ({"range_key": "revision"}, ["PK", "revision"]),
         ({"range_key": None}, ["PK"]),
     ],
 )
@@ -90,13 +91,23 @@ def test_its_keys_may_have_other_names_beside_the_same_index(args: StreamTableAr
     assert table["globalSecondaryIndexes"][0]["hashKey"] == "GSI1PK"
 
 
+def test_a_key_is_in_the_index_without_being_asked_for() -> None:
+    table = run(lambda: StreamTable("orders", {"hash_key": "submission_id"})).inputs("orders-table")
+
+    assert set(table["globalSecondaryIndexes"][0]["nonKeyAttributes"]) == set(INDEXED) - {"submission_id"}
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
         ({"hash_key": ""}, "hash_key: must be of 1 to 255 characters, got ''"),
         ({"hash_key": "k" * 256}, "hash_key: must be of 1 to 255 characters, got 'kkk"),
         ({"hash_key": "id", "range_key": ""}, "range_key: must be of 1 to 255 characters, got ''"),
-        ({"hash_key": "GSI1PK"}, "hash_key: must not be a key of GSI1, got 'GSI1PK'"),
+        (
+            {"hash_key": "GSI1PK"},
+            "hash_key: must be none of GSI1PK, GSI1SK, version, ttl, which have a use of their own",
+        ),
+        ({"range_key": "version"}, "range_key: must be none of GSI1PK, GSI1SK, version, ttl, which have a use of "),
         ({"hash_key": "id", "range_key": "id"}, "range_key: must not be the hash_key too, got 'id'"),
         ({"range_key": "PK"}, "range_key: must not be the hash_key too, got 'PK'"),
     ],

@@ -371,13 +371,36 @@ def test_rows_of_connections_outlive_them(recording: Recording) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("allowed_origins", ["https://a.example.com/forms"], "[0]: must be scheme://host[:port] without a path, got"),
+        ("allowed_origins", ["https://a.example.com/forms"], "[0]: must be scheme://host[:port] without a path, "),
         ("allowed_origins", [ISSUER, "https://a.example.com/"], "[0]: must be scheme://host[:port] without a path"),
         ("allowed_origins", ["https://a.example.com", "b.example.com"], "[1]: must be scheme://host[:port] without"),
-        ("allowed_origins", ["*"], "[0]: must be scheme://host[:port] without a path, got '*'"),
+        ("allowed_origins", ["*"], "[0]: must be scheme://host[:port] without a path, in lower case, and "),
+        ("allowed_origins", ["https://A.example.com"], "[0]: must be scheme://host[:port] without a path, in lower"),
+        (
+            "allowed_origins",
+            ["https://a.example.com:443"],
+            "[0]: must be scheme://host[:port] without a path, in lower",
+        ),
+        ("allowed_origins", ["http://a.example.com:80"], "[0]: must be scheme://host[:port] without a path, in lower"),
+        ("allowed_origins", ["https://a.example.com:65536"], "[0]: must be scheme://host[:port] without a path, in"),
+        ("allowed_origins", ["https://a..example.com"], "[0]: must be scheme://host[:port] without a path, in lower"),
+        (
+            "allowed_origins",
+            [f"https://{n:04}.example.com" for n in range(100)],
+            ": must be at most 2,000 ",
+        ),
+        (
+            "jwks_url",
+            "http://login.example.com/keys",
+            ": must be an https URL, or http of localhost or ",
+        ),
         ("connection_ttl_seconds", 7199, ": must be a whole number of 7,200 or more, got 7199"),
         ("issuer", "login.example.com", ": must be an https URL, got 'login.example.com'"),
-        ("jwks_url", "file:///keys.json", ": must be an http(s) URL, got 'file:///keys.json'"),
+        (
+            "jwks_url",
+            "file:///keys.json",
+            ": must be an https URL, or http of localhost or 127.0.0.1, got 'file:///keys.json'",
+        ),
         ("table_arn", "submissions", ": must be the ARN of a DynamoDB table, got 'submissions'"),
         ("rate_limit", 0, ": must be a whole number of 1 or more, got 0"),
         ("burst_limit", 0, ": must be a whole number of 1 or more, got 0"),
@@ -389,6 +412,14 @@ def test_a_bad_value_is_refused_by_name_before_anything_is_made(field: str, valu
     args: Any = {**REQUIRED, field: value}
 
     assert refusal(lambda: WebSocketGateway("gateway", args)).startswith(f"{field}{message}")
+
+
+def test_origins_are_what_browsers_send() -> None:
+    origins = ["https://a.example.com", "http://localhost:8080", "https://a.example.com:8443", "http://[::1]:443"]
+
+    assert environment(declare({**REQUIRED, "allowed_origins": origins}), "authorize")["ALLOWED_ORIGINS"] == (
+        "https://a.example.com http://localhost:8080 https://a.example.com:8443 http://[::1]:443"
+    )
 
 
 def test_a_page_whose_url_is_an_output_may_connect() -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from local.type_metadata import problems
+from tests.components.contract import CONTRACT, nested_name, takes_tags
 from tests.components.harness import Declared, Recording
-from tests.components.test_every_component import takes_tags
-from tests.components.test_names import CONTRACT
 from tests.policy.stacks import stack_of, violations
 
 from .conftest import EXAMPLES, NAMES
@@ -54,7 +53,7 @@ def test_children_are_called_as_the_contract_has_it(example: str, recordings: Re
     for component in components(recording):
         promised = PROMISED[component.type.split(":")[-1]]
         children = {
-            one.urn.split("::", 2)[2].replace(f"::{component.name}", f"::{promised}")
+            nested_name(one.urn).replace(f"::{component.name}", f"::{promised}")
             for one in recording.below(component.name)[1:]
         }
         assert children <= set(CONTRACT[promised])

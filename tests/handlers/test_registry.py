@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -128,3 +128,20 @@ def test_every_subscribed_connection_is_found(registry: Registry) -> None:
             registry.subscribe("t_acme", f"conn-{n:02}")
     found = [row.connection_id for row in registry.subscribed("t_acme")]
     assert found == [f"conn-{n:02}" for n in range(0, 30, 3)]
+
+
+def test_what_was_acknowledged_is_read(region: Region, registry: Registry) -> None:
+    """Of DynamoDB's two kinds of read, moto has only the one."""
+    asked: list[bool] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        asked.append(params.get("ConsistentRead", False))
+
+    for operation in ("GetItem", "Query"):
+        region.dynamodb.meta.events.register(f"provide-client-params.dynamodb.{operation}", note)
+    registry.is_subscribed("t_acme", "conn-1")
+    list(registry.subscribed("t_acme"))
+    for operation in ("GetItem", "Query"):
+        region.dynamodb.meta.events.unregister(f"provide-client-params.dynamodb.{operation}", note)
+
+    assert asked == [True, True]

@@ -130,8 +130,8 @@ REFUSED = [
     ),
     ("pulumi.CustomResource('aws:sqs/que:Que', 'q')", '^aws:sqs/que:Que "q": unknown resource type'),
     (
-        "aws.sns.Topic('t')",
-        '^aws:sns/topic:Topic "t": the local run does not know this resource type\n  at __main__.py:3$',
+        "aws.kinesis.Stream('t')",
+        '^aws:kinesis/stream:Stream "t": the local run does not know this resource type\n  at __main__.py:3$',
     ),
     (
         "aws.lambda_.Function('f', role='r', vpc_config={'subnet_ids': ['s'], 'security_group_ids': ['g']})",

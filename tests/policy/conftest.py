@@ -1,4 +1,4 @@
-"""Everything that this project declares, as the policy pack sees it; without pip."""
+"""Everything that this project declares, as the policy pack sees it; what it packages is small."""
 
 from __future__ import annotations
 
@@ -8,25 +8,23 @@ import pytest
 
 from tests.components.examples import EXAMPLES, example
 from tests.components.harness import Recording, run
-from tests.components.packages import no_pip, write_dependencies
+from tests.components.packages import small_packages
 from tests.program.whole_program import declare
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small_dependencies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with no_pip(write_dependencies(tmp_path_factory.mktemp("dependencies"))):
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with small_packages(tmp_path_factory.mktemp("packages")):
         yield
 
 
 @pytest.fixture(scope="module")
-def recordings(small_dependencies: None) -> dict[str, Recording]:
+def recordings(packages: None) -> dict[str, Recording]:
     """The program, as it is developed with and as it is served, and each component alone."""
     components = {name: run(lambda name=name: example(name, {})) for name in EXAMPLES}
     return {
         "the program": declare(),
-        "the program, in production": declare(
-            protectData="true", alarmTopic="true", alarmEmail="ada@example.com", logRetentionDays="90"
-        ),
+        "the program, in production": declare(protectData="true", alarmEmail="ada@example.com", logRetentionDays="90"),
         "the program, with an issuer": declare(
             issuer="https://login.example.com", audience="dashboards", dashboardSite="false", apiGatewayLogRole="false"
         ),

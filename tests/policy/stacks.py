@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from policy.rules import RESOURCE_RULES, STACK_RULES, Resource
+from policy.rules import RESOURCE_RULES, STACK_RULES
+from policy.rules.resources import Resource
 from tests.components.harness import Recording
 
 Stack = list[Resource]

@@ -1,9 +1,12 @@
-"""The roles of docs/deploying.md: they suffice for what the program declares, and go no further than the page says."""
+"""The documents of docs/iam suffice for what the program declares, and go no further than docs/deploying.md says."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -14,9 +17,25 @@ from policy.rules import RESOURCE_RULES
 from tests.components.harness import Declared, Recording
 from tests.components.provider import ACCOUNT, REGION, physical_name
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "deploying.md"
-MAX_INLINE_POLICY = 10_240
-"""https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html; white space does not count."""
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+IAM = DOCS / "iam"
+NAMES = sorted(path.stem for path in IAM.iterdir())
+VALUES = {
+    "ACCOUNT": ACCOUNT,
+    "REGION": REGION,
+    "BUCKET": "state",
+    "KEY": "1234abcd-12ab-34cd-56ef-1234567890ab",
+    "SUBJECT": "repo:example@1/forms@2",
+    "STACK": "dev",
+}
+"""What a person who sets up an account gives."""
+PAGE = (DOCS / "deploying.md").read_text()
+MAX_INLINE_POLICIES = 10_240
+"""Of one role, without white space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html."""
+HTTP_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
+"""API Gateway's actions."""
+GIVE_RIGHTS = {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"}
+SET_BOUNDARY = "iam:PutRolePermissionsBoundary"
 
 MAKES = {
     "dynamodb/table:Table": "dynamodb:CreateTable arn:aws:dynamodb:REGION:ACCOUNT:table/{name}",
@@ -74,16 +93,27 @@ MAKES = {
 """What it takes to make a resource of each type: an action, and what it is done to."""
 
 
-def documents() -> dict[str, dict[str, Any]]:
-    """The policy documents of the page, by the comment that stands before each."""
-    found = re.findall(r"<!-- ((?:trust|policy): \w+) -->\n```json\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    return {about: json.loads(text) for about, text in found}
+Documents = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Documents:
+    """What the page's own command makes of the documents, by their names."""
+    (command,) = [block for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) if "sed " in block]
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(IAM, folder / "docs" / "iam")
+
+    subprocess.run(["sh", "-euc", command], cwd=folder, env=os.environ | VALUES, check=True)
+
+    made = (folder / ".build" / "iam").iterdir()
+    return {path.stem: json.loads(path.read_text()) for path in made}
 
 
 def allows(policy: dict[str, Any], action: str, resource: str) -> bool:
     return any(
-        action in statement["Action"]
-        and any(fnmatchcase(resource, in_this_account(glob)) for glob in statement["Resource"])
+        statement["Effect"] == "Allow"
+        and action in statement["Action"]
+        and any(fnmatchcase(resource, glob) for glob in statement["Resource"])
         for statement in policy["Statement"]
     )
 
@@ -100,68 +130,84 @@ def making(resource: Declared) -> tuple[str, str]:
     return action, in_this_account(about).format_map(names)
 
 
-def test_the_page_has_these_documents() -> None:
-    assert set(documents()) == {"trust: preview", "policy: preview", "trust: deploy", "policy: deploy"}
+def role_arns(recording: Recording) -> list[str]:
+    return [f"arn:aws:iam::{ACCOUNT}:role/{physical_name(one.name)}" for one in recording.of_type("iam/role:Role")]
+
+
+def test_the_page_names_each_document(documents: Documents) -> None:
+    assert set(re.findall(r"file://\.build/iam/([\w-]+)\.json", PAGE)) == set(documents) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_document_leaves_nothing_to_fill_in(documents: Documents, name: str) -> None:
+    words = set(re.findall(r"\b[A-Z]{3,}\b", (IAM / f"{name}.json").read_text()))
+
+    assert words & set(VALUES)
+    assert words - set(VALUES) <= HTTP_METHODS
+    assert not [word for word in VALUES if word in json.dumps(documents[name])]
 
 
 @pytest.mark.parametrize("about", ["the program", "the program, in production"])
-def test_the_deploy_role_may_make_each_resource(recordings: dict[str, Recording], about: str) -> None:
-    policy = documents()["policy: deploy"]
-
+def test_the_deploy_role_may_make_each_resource(
+    recordings: dict[str, Recording], documents: Documents, about: str
+) -> None:
     wanted = {one.name: making(one) for one in recordings[about].custom()}
 
     assert len(wanted) > 50
-    assert {name: pair for name, pair in wanted.items() if not allows(policy, *pair)} == {}
+    assert {name: pair for name, pair in wanted.items() if not allows(documents["deploy-policy"], *pair)} == {}
 
 
-def test_the_deploy_role_may_pass_each_role_that_it_makes(recordings: dict[str, Recording]) -> None:
-    policy = documents()["policy: deploy"]
-    roles = recordings["the program"].of_type("iam/role:Role")
-
-    arns = [f"arn:aws:iam::{ACCOUNT}:role/{physical_name(one.name)}" for one in roles]
+def test_the_deploy_role_may_pass_each_role_that_it_makes(
+    recordings: dict[str, Recording], documents: Documents
+) -> None:
+    arns = role_arns(recordings["the program"])
 
     assert arns
-    assert [arn for arn in arns if not allows(policy, "iam:PassRole", arn)] == []
+    assert [arn for arn in arns if not allows(documents["deploy-policy"], "iam:PassRole", arn)] == []
 
 
-def test_the_deploy_role_may_delete_what_it_may_create() -> None:
-    actions = {action for statement in documents()["policy: deploy"]["Statement"] for action in statement["Action"]}
+def test_the_deploy_role_may_delete_what_it_may_create(documents: Documents) -> None:
+    actions = {action for statement in documents["deploy-policy"]["Statement"] for action in statement["Action"]}
     missing = {action.replace(":Create", ":Delete") for action in actions if ":Create" in action} - actions
 
     assert missing == set()
 
 
-def test_the_deploy_role_may_nothing_to_other_roles_and_tables() -> None:
-    policy = documents()["policy: deploy"]
+def test_the_deploy_role_may_nothing_to_other_roles_and_tables(documents: Documents) -> None:
+    policy = documents["deploy-policy"]
 
     assert not allows(policy, "iam:PutRolePolicy", f"arn:aws:iam::{ACCOUNT}:role/admin")
     assert not allows(policy, "iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/admin")
-    assert not allows(policy, "dynamodb:DeleteTable", in_this_account("arn:aws:dynamodb:REGION:ACCOUNT:table/orders"))
+    assert not allows(policy, "dynamodb:DeleteTable", f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/orders")
 
 
-def test_the_preview_role_reads_the_state_and_nothing_else() -> None:
-    assert {action for one in documents()["policy: preview"]["Statement"] for action in one["Action"]} == {
+def test_the_preview_role_reads_the_state_and_nothing_else(documents: Documents) -> None:
+    assert {action for one in documents["preview-policy"]["Statement"] for action in one["Action"]} == {
         "s3:ListBucket",
         "s3:GetObject",
         "kms:Decrypt",
     }
 
 
-@pytest.mark.parametrize("about", documents())
-def test_a_role_names_its_actions_and_who_may_take_it(about: str) -> None:
-    document = documents()[about]
+@pytest.mark.parametrize("name", NAMES)
+def test_a_document_names_its_actions_and_who_may_take_it(documents: Documents, name: str) -> None:
+    inputs = {"policy": documents[name]}
     (actions,) = [rule for rule in RESOURCE_RULES if rule.name == "no-wildcard-actions"]
     (public,) = [rule for rule in RESOURCE_RULES if rule.name == "no-public-policies"]
 
-    assert list(actions.check("aws:iam/role:Role", {"policy": document})) == []
-    assert list(public.check("aws:iam/role:Role", {"policy": document})) == []
+    assert list(actions.check("aws:iam/role:Role", inputs)) == []
+    assert list(public.check("aws:iam/role:Role", inputs)) == []
 
 
 @pytest.mark.parametrize(
-    ("about", "subject"), [("preview", "SUBJECT:pull_request"), ("deploy", "SUBJECT:environment:STACK")]
+    ("name", "subject"),
+    [
+        ("preview-trust", "repo:example@1/forms@2:pull_request"),
+        ("deploy-trust", "repo:example@1/forms@2:environment:dev"),
+    ],
 )
-def test_a_role_trusts_one_kind_of_run_of_this_repository(about: str, subject: str) -> None:
-    (statement,) = documents()[f"trust: {about}"]["Statement"]
+def test_a_role_trusts_one_kind_of_run_of_this_repository(documents: Documents, name: str, subject: str) -> None:
+    (statement,) = documents[name]["Statement"]
 
     assert statement["Condition"] == {
         "StringEquals": {
@@ -171,5 +217,50 @@ def test_a_role_trusts_one_kind_of_run_of_this_repository(about: str, subject: s
     }
 
 
-def test_the_deploy_policy_is_short_enough_for_iam() -> None:
-    assert len(json.dumps(documents()["policy: deploy"], separators=(",", ":"))) < MAX_INLINE_POLICY
+def test_the_deploy_policies_are_short_enough_for_iam(documents: Documents) -> None:
+    policies = [documents["deploy-policy"], documents["deploy-boundary"]]
+
+    assert sum(len(json.dumps(one, separators=(",", ":"))) for one in policies) < MAX_INLINE_POLICIES
+
+
+class TestBoundary:
+    ARN = f"arn:aws:iam::{ACCOUNT}:policy/formbridge-runtime"
+
+    def test_holds_all_that_the_program_grants_its_roles(
+        self, recordings: dict[str, Recording], documents: Documents
+    ) -> None:
+        granted = [
+            (action, resource)
+            for one in recordings["the program"].of_type("iam/rolePolicy:RolePolicy")
+            for statement in json.loads(one.inputs["policy"])["Statement"]
+            for action in statement["Action"]
+            for resource in statement["Resource"]
+        ]
+
+        assert granted
+        assert [pair for pair in granted if not allows(documents["boundary"], *pair)] == []
+
+    def test_lets_no_role_make_others(self, documents: Documents) -> None:
+        services = {
+            action.split(":")[0] for statement in documents["boundary"]["Statement"] for action in statement["Action"]
+        }
+
+        assert not services & {"iam", "sts", "organizations"}
+
+    def test_is_set_on_each_role_that_the_program_makes(
+        self, recordings: dict[str, Recording], documents: Documents
+    ) -> None:
+        (setting, _) = documents["deploy-boundary"]["Statement"]
+        arns = role_arns(recordings["the program"])
+
+        assert [arn for arn in arns if not allows(documents["deploy-boundary"], SET_BOUNDARY, arn)] == []
+        assert setting["Condition"] == {"StringEquals": {"iam:PermissionsBoundary": self.ARN}}
+
+    def test_without_it_a_role_is_given_no_rights(self, documents: Documents) -> None:
+        (_, denial) = documents["deploy-boundary"]["Statement"]
+        allowed = {action for statement in documents["deploy-policy"]["Statement"] for action in statement["Action"]}
+
+        assert (denial["Effect"], denial["Resource"]) == ("Deny", ["*"])
+        assert denial["Condition"] == {"StringNotEquals": {"iam:PermissionsBoundary": self.ARN}}
+        assert set(denial["Action"]) == allowed & GIVE_RIGHTS
+        assert not allowed & {SET_BOUNDARY, "iam:DeleteRolePermissionsBoundary", "iam:CreatePolicyVersion"}

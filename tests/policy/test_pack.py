@@ -14,7 +14,8 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
-from policy.rules import BUCKETS, PERMISSION, RESOURCE_RULES, STACK_RULES, TABLE, TOPIC
+from policy.rules import RESOURCE_RULES, STACK_RULES
+from policy.rules.resources import BUCKETS, PERMISSION, TABLE, TOPIC
 from tests.components.harness import Recording
 
 PACK = Path(__file__).resolve().parents[2] / "policy"
@@ -69,8 +70,8 @@ def test_says_which_rules_it_has_and_what_breaking_them_means(pack: Any) -> None
     policies = {one.name: one.enforcementLevel for one in info.policies}
     assert info.name == "formbridge-realtime"
     assert policies == {
-        rule.name: analyzer_pb2.MANDATORY if rule.mandatory else analyzer_pb2.ADVISORY
-        for rule in (*RESOURCE_RULES, *STACK_RULES)
+        **{one.name: analyzer_pb2.MANDATORY if one.mandatory else analyzer_pb2.ADVISORY for one in RESOURCE_RULES},
+        **{one.name: analyzer_pb2.MANDATORY for one in STACK_RULES},
     }
 
 
@@ -106,7 +107,10 @@ def test_reads_lists_and_objects_as_the_engine_sends_them(pack: Any) -> None:
 
 
 def test_leaves_what_is_exempt_alone(pack: Any) -> None:
-    assert analyze(pack, TOPIC, struct({"name": "alarms"})) == []
+    alarms = urn(f"formbridge:index:AlarmTopic${TOPIC}", "alarms-topic")
+
+    assert analyze(pack, TOPIC, struct({}), alarms) == []
+    assert [rule for rule, *_ in analyze(pack, TOPIC, struct({}))] == ["encryption"]
 
 
 def test_says_which_rule_a_preview_cannot_run(pack: Any) -> None:

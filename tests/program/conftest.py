@@ -1,4 +1,4 @@
-"""The whole program, without pip."""
+"""The whole program; what it packages is small."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterator
 import pytest
 
 from tests.components.harness import Recording
-from tests.components.packages import no_pip, write_dependencies
+from tests.components.packages import small_packages
 
 from .whole_program import declare
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small_dependencies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with no_pip(write_dependencies(tmp_path_factory.mktemp("dependencies"))):
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with small_packages(tmp_path_factory.mktemp("packages")):
         yield
 
 
 @pytest.fixture(scope="module")
-def recording(small_dependencies: None) -> Recording:
+def recording(packages: None) -> Recording:
     return declare()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.components.packages import no_pip, write_dependencies
+from tests.components.packages import small_packages
 from tests.components.provider import ACCOUNT
 
 from .needs import NEEDS
@@ -23,8 +23,8 @@ OTHER_ACCOUNT = "210987654321"
 @cache
 def granted() -> list[Permission]:
     """What the program grants. Pytest asks while it collects, so that each permission is a test of its own."""
-    with tempfile.TemporaryDirectory() as directory, no_pip(write_dependencies(Path(directory))):
-        return permissions(declare(alarmTopic="true", apiGatewayLogRole="true", dashboardSite="true"))
+    with tempfile.TemporaryDirectory() as directory, small_packages(Path(directory)):
+        return permissions(declare())
 
 
 def refused(remaining: Iterable[Permission]) -> list[str]:

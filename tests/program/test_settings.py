@@ -11,6 +11,7 @@ import pulumi
 import pytest
 import yaml
 
+from docs import generate
 from local.project import load_project
 from settings import Settings
 from tests.components.harness import PROJECT, STACK, refusal, run
@@ -19,6 +20,7 @@ from .whole_program import ROOT, config
 
 OTHER: dict[str, str] = {
     "issuer": "https://login.example.com",
+    "connectSources": '["https://token.example.com"]',
     "audience": "dashboards",
     "jwksUrl": "https://login.example.com/keys",
     "tenantClaim": "groups",
@@ -26,7 +28,6 @@ OTHER: dict[str, str] = {
     "retentionDays": "30",
     "logRetentionDays": "7",
     "protectData": "true",
-    "alarmTopic": "true",
     "alarmEmail": "on-call@example.com",
     "dashboardSite": "false",
     "apiGatewayLogRole": "false",
@@ -34,7 +35,7 @@ OTHER: dict[str, str] = {
 }
 """For each key a value that is not its default."""
 
-TOGETHER = {"issuer": ["audience"], "audience": ["issuer"], "alarmEmail": ["alarmTopic"]}
+TOGETHER = {"issuer": ["audience"], "audience": ["issuer"], "connectSources": ["issuer", "audience"]}
 """The keys that a key cannot be without."""
 
 OPTIONAL = {"issuer", "audience", "jwksUrl", "alarmEmail"}
@@ -83,10 +84,10 @@ def test_the_defaults_are_those_of_the_smallest_use() -> None:
         jwks_url=None,
         tenant_claim="custom:tenant_id",
         allowed_origins=[],
+        connect_sources=[],
         retention_days=0,
         log_retention_days=14,
         protect_data=False,
-        alarm_topic=False,
         alarm_email=None,
         dashboard_site=True,
         api_gateway_log_role=True,
@@ -118,13 +119,15 @@ def test_a_value_of_another_type_is_an_error_that_names_key_and_value(key: str, 
         ({"logRetentionDays": "13"}, "logRetentionDays: must be one of 1, 3, 5, 7, 14, 30, "),
         ({"allowedOrigins": '["https://a.example.com/x"]'}, "allowedOrigins[0]: must be scheme://host[:port] without"),
         ({"allowedOrigins": '"https://a.example.com"'}, "allowedOrigins: must be a list, got 'https://a.example.com'"),
-        ({"allowedOrigins": "[7]"}, "allowedOrigins[0]: must be scheme://host[:port] without a path, got 7"),
+        ({"allowedOrigins": "[7]"}, "allowedOrigins[0]: must be scheme://host[:port] without a path, in lower case, "),
         ({"issuer": "http://login", "audience": "a"}, "issuer: must be an https URL, got 'http://login'"),
         ({"issuer": OTHER["issuer"]}, "audience: required with issuer 'https://login.example.com', got nothing"),
         ({"audience": "dashboards"}, "audience: goes with an issuer, got 'dashboards' without one"),
-        ({"jwksUrl": "keys"}, "jwksUrl: must be an http(s) URL, got 'keys'"),
-        ({"tenantClaim": ""}, "tenantClaim: must be the name of a claim, got ''"),
-        ({"alarmEmail": "me@example.com"}, "alarmEmail: goes with alarmTopic true, got 'me@example.com' without it"),
+        ({"jwksUrl": "keys"}, "jwksUrl: must be an https URL, or http of localhost or 127.0.0.1, got 'keys'"),
+        ({"tenantClaim": ""}, "tenantClaim: must be a text without spaces, got ''"),
+        ({"alarmEmail": "nonsense"}, "alarmEmail: must be an e-mail address, got 'nonsense'"),
+        ({"connectSources": '["https://a"]'}, "connectSources: goes with an issuer, got ['https://a'] without one"),
+        ({"connectSources": '["a"]'}, "connectSources[0]: must be https:// or wss:// and a host, "),
         ({"packageFor": "windows"}, "packageFor: must be one of lambda, host, got 'windows'"),
     ],
 )
@@ -136,12 +139,15 @@ def test_a_value_that_is_not_allowed_is_an_error_that_names_key_value_and_what_i
     assert refusal(Settings.load, config=given).startswith(message)
 
 
-def test_prod_protects_data_keeps_logs_longer_and_sends_its_alarms_to_a_topic() -> None:
+def test_prod_protects_data_and_keeps_logs_longer() -> None:
     dev, prod = (load(load_project(ROOT, stack).config) for stack in ("dev", "prod"))
 
     assert (dev.protect_data, prod.protect_data) == (False, True)
     assert prod.log_retention_days > dev.log_retention_days
-    assert (dev.alarm_topic, prod.alarm_topic) == (False, True)
+
+
+def test_the_page_of_the_settings_is_current() -> None:
+    assert (ROOT / "docs" / "settings.md").read_text() == generate.settings_page(), "write it anew: make docs"
 
 
 def test_tags_name_the_project_and_the_stack() -> None:

@@ -22,7 +22,7 @@ def declare(*, preview: bool = False, **overrides: str) -> Recording:
     """Run the program, with all that it can make unless `overrides` say otherwise."""
     return run(
         lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
-        config=config(**{"alarmTopic": "true", "alarmEmail": "on-call@example.com", **overrides}),
+        config=config(**{"alarmEmail": "on-call@example.com", **overrides}),
         stack=STACK,
         preview=preview,
     )

@@ -1,4 +1,8 @@
-"""What the workflows may do, and for whose code. `ci.yml` runs actionlint, which no package holds."""
+"""What the workflows may do, and for whose code.
+
+zizmor holds them to what any workflow should be: no expression in a script, no right that is not asked for, no
+`pull_request_target`, each action pinned by its commit. `ci.yml` runs actionlint, which no package holds.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,11 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / ".github" / "workflows"
-TEXTS = {path.name: path.read_text() for path in sorted(FOLDER.iterdir())}
+GITHUB = ROOT / ".github"
+TEXTS = {path.name: path.read_text() for path in sorted((GITHUB / "workflows").iterdir())}
+PULUMI = "./.github/actions/pulumi"
+ACTION = (GITHUB / "actions" / "pulumi" / "action.yml").read_text()
+"""What preview and deployment share."""
 
 Workflow = dict[Any, Any]
 
@@ -39,16 +46,18 @@ def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield name, job, content
 
 
-def steps() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every step, after its workflow's name."""
-    for name, _, job in jobs():
-        for step in job["steps"]:
-            yield name, step
+def steps() -> list[dict[str, Any]]:
+    """Every step of a workflow, and of the action that is this repository's own."""
+    return [step for _, _, job in jobs() for step in job["steps"]] + pulumi_steps()
 
 
-def using(name: str, action: str) -> list[dict[str, Any]]:
-    """The steps of a workflow that use an action."""
-    return [step for of, step in steps() if of == name and step.get("uses", "").startswith(f"{action}@")]
+def pulumi_steps() -> list[dict[str, Any]]:
+    return yaml.safe_load(ACTION)["runs"]["steps"]
+
+
+def using(action: str) -> list[dict[str, Any]]:
+    """The steps that use an action of someone else."""
+    return [step for step in steps() if step.get("uses", "").startswith(f"{action}@")]
 
 
 def words(condition: str) -> str:
@@ -61,30 +70,25 @@ def test_these_are_the_workflows() -> None:
 
 def test_zizmor_finds_nothing() -> None:
     zizmor = Path(sys.executable).with_name("zizmor")
-    command = [zizmor, "--offline", "--no-progress", "--strict-collection", "--persona", "pedantic", FOLDER]
+    command = [zizmor, "--offline", "--no-progress", "--strict-collection", "--persona", "pedantic", GITHUB]
 
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert finished.returncode == 0, finished.stdout + finished.stderr
 
 
-@pytest.mark.parametrize("name", TEXTS)
-def test_each_action_is_pinned_by_its_commit_and_says_its_version(name: str) -> None:
-    used = re.findall(r"^\s*(?:- )?uses:\s*(.*)$", TEXTS[name], re.MULTILINE)
+@pytest.mark.parametrize("text", [*TEXTS.values(), ACTION], ids=[*TEXTS, "action.yml"])
+def test_each_pin_says_its_version(text: str) -> None:
+    used = re.findall(r"^\s*(?:- )?uses: (?!\./)(.*)$", text, re.MULTILINE)
 
-    assert len(used) == len([step for of, step in steps() if of == name and "uses" in step])
+    assert used
     assert [one for one in used if not PINNED.fullmatch(one)] == []
 
 
 def test_an_action_is_pinned_to_one_commit_everywhere() -> None:
-    pins = {step["uses"] for _, step in steps() if "uses" in step}
+    pins = {step["uses"] for step in steps() if "uses" in step} - {PULUMI}
 
     assert len({pin.split("@")[0] for pin in pins}) == len(pins)
-
-
-@pytest.mark.parametrize("name", TEXTS)
-def test_a_workflow_may_read_the_code(name: str) -> None:
-    assert workflow(name)["permissions"] == {"contents": "read"}
 
 
 def test_a_job_may_do_more_only_where_it_must() -> None:
@@ -105,7 +109,7 @@ def test_nothing_runs_a_forks_code_with_this_repositorys_rights() -> None:
 
 
 def test_only_what_is_not_run_for_forks_is_given_a_secret() -> None:
-    assert {name for name, text in TEXTS.items() if "secrets." in text} == {"preview.yml", "deploy.yml"}
+    assert {name for name, text in TEXTS.items() if "secrets" in text} == {"preview.yml", "deploy.yml"}
     assert set(re.findall(r"secrets\.\w+", "".join(TEXTS.values()))) == {"secrets.PULUMI_ACCESS_TOKEN"}
 
 
@@ -117,12 +121,8 @@ def test_a_preview_does_not_run_for_forks() -> None:
     assert "||" not in job["if"]
 
 
-def test_a_script_holds_no_expression() -> None:
-    assert [step["run"] for _, step in steps() if "${{" in step.get("run", "")] == []
-
-
 def test_a_checkout_leaves_no_token_behind() -> None:
-    found = [step for name in TEXTS for step in using(name, "actions/checkout")]
+    found = using("actions/checkout")
 
     assert len(found) == len(list(jobs()))
     assert [step for step in found if step["with"] != {"persist-credentials": False}] == []
@@ -143,7 +143,7 @@ class TestDeployment:
         assert triggers("deploy.yml")["push"] == {"branches": ["main"]}
         assert triggers("deploy.yml")["workflow_dispatch"]["inputs"]["stack"]["options"] == ["dev", "prod"]
         assert up["environment"]["name"] == STACK
-        assert [step["with"]["stack-name"] for step in up["steps"] if "stack-name" in step.get("with", {})] == [STACK]
+        assert [step["with"]["stack"] for step in up["steps"] if step.get("uses") == PULUMI] == [STACK]
 
     def test_is_of_main_alone(self, up: dict[str, Any]) -> None:
         assert "github.ref == 'refs/heads/main'" in words(up["if"]).split(" && ")
@@ -154,33 +154,45 @@ class TestDeployment:
 
     def test_says_where_the_dashboard_is(self, up: dict[str, Any]) -> None:
         url = "${{ steps.up.outputs.dashboard_url }}"
+        (run,) = [step["id"] for step in pulumi_steps() if "command" in step.get("with", {})]
 
         assert 'pulumi.export("dashboard_url"' in (ROOT / "__main__.py").read_text()
+        assert yaml.safe_load(ACTION)["outputs"]["dashboard_url"]["value"] == (
+            f"${{{{ steps.{run}.outputs.dashboard_url }}}}"
+        )
+        assert [step["id"] for step in up["steps"] if step.get("uses") == PULUMI] == ["up"]
         assert up["environment"]["url"] == url
         assert up["steps"][-1]["env"] == {"DASHBOARD_URL": url}
 
 
-@pytest.mark.parametrize("name", ["preview.yml", "deploy.yml"])
 class TestPulumi:
-    def test_is_of_the_version_that_the_program_is_written_for(self, name: str) -> None:
+    def test_is_of_the_version_that_the_program_is_written_for(self) -> None:
         pins = dict(re.findall(r"^([\w-]+)==(.+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
 
-        assert workflow(name)["env"] == {"PULUMI_VERSION": pins["pulumi"]}
-        assert {step["with"]["pulumi-version"] for step in using(name, "pulumi/actions")} == {
-            "${{ env.PULUMI_VERSION }}"
-        }
+        assert yaml.safe_load(ACTION)["inputs"]["pulumi-version"]["default"] == pins["pulumi"]
+        assert {step["with"]["pulumi-version"] for step in using("pulumi/actions")} == {"${{ inputs.pulumi-version }}"}
 
-    def test_is_held_to_the_policy_pack(self, name: str) -> None:
-        (run,) = [step["with"] for step in using(name, "pulumi/actions") if "command" in step["with"]]
+    def test_is_held_to_the_policy_pack(self) -> None:
+        (run,) = [step["with"] for step in using("pulumi/actions") if "command" in step["with"]]
 
         assert run["policyPacks"] == "policy"
         assert (ROOT / "policy" / "PulumiPolicy.yaml").is_file()
 
-    def test_has_a_role_for_an_hour_and_no_key(self, name: str) -> None:
-        (credentials,) = using(name, "aws-actions/configure-aws-credentials")
+    def test_has_a_role_for_an_hour_and_no_key(self) -> None:
+        (credentials,) = using("aws-actions/configure-aws-credentials")
 
-        assert set(credentials["with"]) == {"role-to-assume", "aws-region"}
-        assert "AWS_SECRET_ACCESS_KEY" not in TEXTS[name]
+        assert credentials["with"] == {"role-to-assume": "${{ inputs.role }}", "aws-region": "${{ inputs.region }}"}
+
+    @pytest.mark.parametrize(
+        ("name", "command", "role"),
+        [("preview.yml", "preview", "AWS_PREVIEW_ROLE_ARN"), ("deploy.yml", "up", "AWS_DEPLOY_ROLE_ARN")],
+    )
+    def test_runs_a_command_with_that_commands_role(self, name: str, command: str, role: str) -> None:
+        (job,) = workflow(name)["jobs"].values()
+        (given,) = [step["with"] for step in job["steps"] if step.get("uses") == PULUMI]
+
+        assert (given["command"], given["role"]) == (command, f"${{{{ vars.{role} }}}}")
+        assert set(yaml.safe_load(ACTION)["inputs"]) - set(given) == {"pulumi-version"}
 
 
 class TestContinuousIntegration:
@@ -192,7 +204,7 @@ class TestContinuousIntegration:
         assert project["requires-python"] == f">={pythons[0]}"
 
     def test_runs_what_a_developer_runs(self) -> None:
-        scripts = [step.get("run", "") for name, step in steps() if name == "ci.yml"]
+        scripts = [step.get("run", "") for name, _, job in jobs() if name == "ci.yml" for step in job["steps"]]
 
         assert {"make test PYTHON=python3", "make check PYTHON=python3"} <= set(scripts)
 

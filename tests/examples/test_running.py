@@ -1,4 +1,4 @@
-"""`orders` on the embedded run: someone else's table, with keys of its own, live on dashboards."""
+"""`orders` on the embedded run: a table with keys of its own, live on dashboards. And `everything` comes up there."""
 
 from __future__ import annotations
 
@@ -92,3 +92,9 @@ def test_a_dashboard_that_comes_later_finds_what_there_is(
         shop.write("o-3", "t_rome", "shipped", version=2)
         rome.until_held(lambda held: held["o-3"]["version"] == 2)
         assert rome.held["o-3"]["status"] == "shipped"
+
+
+def test_everything_comes_up_too(tmp_path: Path) -> None:
+    with running_stack(tmp_path / "state", tmp_path / "up.log", root=EXAMPLES / "everything") as stack:
+        assert stack.output("websocket_url").startswith("ws://127.0.0.1:")
+        assert stack.output("dashboard_url").endswith(".cloudfront.net")

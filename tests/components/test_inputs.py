@@ -1,0 +1,103 @@
+"""What every component makes of inputs that it does not have, or has not been given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import (
+    AlarmTopic,
+    AlarmTopicArgs,
+    ApiGatewayLogRole,
+    ApiGatewayLogRoleArgs,
+    DashboardPage,
+    DashboardPageArgs,
+    DashboardSite,
+    DashboardSiteArgs,
+    RealtimePipe,
+    RealtimePipeArgs,
+    StreamTable,
+    StreamTableArgs,
+    SubmissionIngest,
+    SubmissionIngestArgs,
+    TenantIdentity,
+    TenantIdentityArgs,
+    WebSocketGateway,
+    WebSocketGatewayArgs,
+)
+
+from .examples import AUDIENCE, FUNCTION_ARN, ISSUER, STREAM_ARN, TABLE_ARN, WEBSOCKET_URL
+from .harness import refusal
+
+Make = Callable[[str, Any], pulumi.ComponentResource]
+
+COMPONENTS: list[tuple[Make, Any, dict[str, Any]]] = [
+    (AlarmTopic, AlarmTopicArgs, {}),
+    (ApiGatewayLogRole, ApiGatewayLogRoleArgs, {}),
+    (
+        DashboardPage,
+        DashboardPageArgs,
+        {
+            "bucket_name": "b",
+            "websocket_url": WEBSOCKET_URL,
+            "sign_in": {"issuer": ISSUER, "client_id": AUDIENCE},
+        },
+    ),
+    (DashboardSite, DashboardSiteArgs, {}),
+    (RealtimePipe, RealtimePipeArgs, {"stream_arn": STREAM_ARN, "function_arn": FUNCTION_ARN}),
+    (StreamTable, StreamTableArgs, {}),
+    (SubmissionIngest, SubmissionIngestArgs, {"table_arn": TABLE_ARN}),
+    (TenantIdentity, TenantIdentityArgs, {}),
+    (WebSocketGateway, WebSocketGatewayArgs, {"issuer": ISSUER, "audience": AUDIENCE}),
+]
+"""Each component, what it takes, and what it requires."""
+
+each_component = pytest.mark.parametrize(("make", "kind", "required"), COMPONENTS)
+
+
+@each_component
+def test_an_unknown_input_is_refused_by_name(make: Make, kind: Any, required: dict[str, Any]) -> None:
+    """A `TypedDict` is for the type checker; a program that runs without one would lose the value in silence."""
+    message = refusal(lambda: make("a", {**required, "batchsize": 5}))
+
+    assert message == f"batchsize: is no input, {kind.__name__} has {', '.join(kind.__annotations__)}; got 5"
+
+
+@each_component
+def test_a_missing_input_is_refused_by_name(make: Make, kind: Any, required: dict[str, Any]) -> None:
+    assert set(required) == kind.__required_keys__
+    for field in required:
+        rest = {name: value for name, value in required.items() if name != field}
+
+        assert refusal(lambda rest=rest: make("a", rest)) == f"{field}: is required, got nothing"
+
+
+@pytest.mark.parametrize(
+    ("make", "args", "message"),
+    [
+        (
+            RealtimePipe,
+            {"filters": {"eventName": ["INSERT"]}},
+            "filters: must be a list, got {'eventName': ['INSERT']}",
+        ),
+        (WebSocketGateway, {"allowed_origins": "https://a"}, "allowed_origins: must be a list, got 'https://a'"),
+        (DashboardSite, {"connect_sources": "https://a"}, "connect_sources: must be a list, got 'https://a'"),
+        (TenantIdentity, {"callback_urls": "https://a/"}, "callback_urls: must be a list, got 'https://a/'"),
+        (WebSocketGateway, {"audience": ""}, "audience: must be a text without spaces, got ''"),
+        (WebSocketGateway, {"tenant_claim": " "}, "tenant_claim: must be a text without spaces, got ' '"),
+        (
+            DashboardPage,
+            {"sign_in": {"issuer": ISSUER, "client_id": ""}},
+            "sign_in.client_id: must be a text without spaces, got ''",
+        ),
+        (DashboardPage, {"sign_in": {"issuer": ISSUER}}, "client_id: is required, got nothing"),
+        (TenantIdentity, {"issuer": ISSUER, "audience": ""}, "audience: must be a text without spaces, got ''"),
+    ],
+)
+def test_what_is_no_value_of_its_kind_is_refused(make: Make, args: dict[str, Any], message: str) -> None:
+    (required,) = [required for one, _, required in COMPONENTS if one is make]
+
+    assert refusal(lambda: make("a", {**required, **args})) == message
