@@ -128,7 +128,8 @@ def whole_number(field: str, value: WholeNumber, low: int, high: int | None = No
 
     def check(number: Any) -> int:
         # Pulumi's wire has no integers: what comes over it is 100.0.
-        whole = not isinstance(number, bool) and isinstance(number, int | float) and float(number).is_integer()
+        integer = isinstance(number, int) and not isinstance(number, bool)
+        whole = integer or (isinstance(number, float) and number.is_integer())
         if not whole or number < low or (high is not None and number > high):
             raise ValueError(f"{field}: must be a whole number {allowed}, got {number!r}")
         return int(number)

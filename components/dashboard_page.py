@@ -53,7 +53,7 @@ class DashboardPageArgs(TypedDict):
     websocket_url: pulumi.Input[str]
     """The gateway that the page connects to (`wss://…`), as a `WebSocketGateway` gives it."""
     sign_in: DashboardSignInArgs
-    """Where people sign in: `issuer`, `client_id` and, by default `custom:tenant_id`, `tenant_claim`."""
+    """Where people sign in, each value perhaps an Output; `tenant_claim` is by default `custom:tenant_id`."""
     tags: NotRequired[Tags]
     """Tags of each object, at most 10. Default: none."""
 

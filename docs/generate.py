@@ -121,14 +121,21 @@ def _output_rows(component: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
 
 
 def _type(described: Mapping[str, Any]) -> str:
-    if "$ref" in described:
-        return described["$ref"].split("/")[-1].lower()
-    name: str = described["type"]
-    if name == "array":
-        name = f"list of {_type({**described['items'], 'plain': False})}"
-    elif name == "object":
-        name = f"map of {_type({**described['additionalProperties'], 'plain': False})}"
-    return f"{name}, *plain*" if described.get("plain") else name
+    if described.get("plain"):
+        return f"{_type({**described, 'plain': False})}, *plain*"
+    reference = described.get("$ref", "")
+    if reference.startswith("#/types/"):
+        fields = schema()["types"][reference.removeprefix("#/types/")]["properties"]
+        return f"map with {', '.join(f'`{_snake_case(field)}`' for field in fields)}"
+    if reference:
+        return reference.split("/")[-1].lower()
+    match described["type"]:
+        case "array":
+            return f"list of {_type({**described['items'], 'plain': False})}"
+        case "object":
+            return f"map of {_type(described['additionalProperties'])}"
+        case name:
+            return name
 
 
 def _snake_case(name: str) -> str:

@@ -46,7 +46,9 @@ app = typer.Typer(
 errors = Console(stderr=True, soft_wrap=True)
 
 StateDir = Annotated[Path, typer.Option(help="Where the running stack keeps its files.")]
-Root = Annotated[Path, typer.Option(hidden=True, help="The directory of Pulumi.yaml.")]
+Root = Annotated[
+    Path, typer.Option(help="The project to run: the directory of its Pulumi.yaml.", show_default="this one")
+]
 Tenant = Annotated[str, typer.Option(help="The tenant, such as t_acme.")]
 
 DEFAULT_STATE_DIR: Final = Path(".local")
