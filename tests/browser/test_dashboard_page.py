@@ -644,6 +644,8 @@ def test_deleting_takes_the_row_and_keeps_the_place_of_the_keyboard(
 ) -> None:
     connection = open_page(page, gateway, update("sub_1"))
     page.locator("#rows .status").press("Enter")
+    # Once it is open, the menu takes the keyboard to its first item: before that, no other would keep it.
+    expect(page.get_by_role("menuitemradio", name="received")).to_be_focused()
     page.get_by_role("menuitemradio", name="Delete").press("Enter")
     assert site.posted().body["status"] == "deleted"
     connection.push(update("sub_1", 2, event="modify", status="deleted"))
