@@ -11,11 +11,6 @@ if TYPE_CHECKING:
 else:
     from ._formbridge import filters
 
-MAX_FILTERS = 5
-"""https://docs.aws.amazon.com/eventbridge/latest/pipes-reference/API_FilterCriteria.html"""
-MAX_PATTERN_LENGTH = 4096
-"""https://docs.aws.amazon.com/eventbridge/latest/pipes-reference/API_Filter.html"""
-
 
 def pattern_texts(field: str, patterns: Sequence[Any]) -> list[str]:
     """Each pattern as the JSON text that a pipe takes.
@@ -24,8 +19,8 @@ def pattern_texts(field: str, patterns: Sequence[Any]) -> list[str]:
         ValueError: no list, more than five, one over 4,096 characters, or one that EventBridge Pipes does not take.
     """
     check_list(field, patterns)
-    if len(patterns) > MAX_FILTERS:
-        raise ValueError(f"{field}: at most {MAX_FILTERS}, got {len(patterns)}")
+    if len(patterns) > filters.MAX_FILTERS:
+        raise ValueError(f"{field}: at most {filters.MAX_FILTERS}, got {len(patterns)}")
     return [_text(f"{field}[{index}]", pattern) for index, pattern in enumerate(patterns)]
 
 
@@ -37,8 +32,9 @@ def _text(field: str, pattern: Any) -> str:
     # Pulumi's wire knows no integers, and EventBridge does not take 5.0 for 5.
     exact = json.loads(json.dumps(pattern), parse_float=_number)
     text = json.dumps(exact, separators=(",", ":"), ensure_ascii=False)
-    if len(text) > MAX_PATTERN_LENGTH:
-        raise ValueError(f"{field}: at most {MAX_PATTERN_LENGTH:,} characters as JSON, got {len(text):,}: {text:.80}…")
+    if len(text) > filters.MAX_PATTERN_LENGTH:
+        limit = f"{filters.MAX_PATTERN_LENGTH:,} characters as JSON"
+        raise ValueError(f"{field}: at most {limit}, got {len(text):,}: {text:.80}…")
     return text
 
 

@@ -10,6 +10,8 @@ _HERE = r"(localhost|127\.0\.0\.1)"
 _NUMBER = r"([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
 _PORT = f"(:{_NUMBER})?"
 _PATH = r"(/[^\s#]*)?"
+_SECURE = f"(https://{_HOST}|http://{_HERE}){_PORT}{_PATH}"
+"""Over TLS, or within this machine."""
 
 MAX_CALLBACK_URL = 1024
 """https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html"""
@@ -22,8 +24,7 @@ def https_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
 
 def jwks_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Where keys are published: whoever could change them on the way could sign for any tenant."""
-    shape = f"(https://{_HOST}|http://{_HERE}){_PORT}{_PATH}"
-    return matching(field, value, shape, "an https URL, or http of localhost or 127.0.0.1")
+    return matching(field, value, _SECURE, "an https URL, or http of localhost or 127.0.0.1")
 
 
 def origin(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
@@ -35,9 +36,8 @@ def origin(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
 
 def callback_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Where Cognito may send a browser back to."""
-    shape = f"(https://{_HOST}|http://{_HERE}){_PORT}{_PATH}"
     what = f"https, or http of localhost or 127.0.0.1, without a fragment, of at most {MAX_CALLBACK_URL:,} characters"
-    return matching(field, value, rf"(?=.{{0,{MAX_CALLBACK_URL}}}\Z){shape}", what)
+    return matching(field, value, rf"(?=.{{0,{MAX_CALLBACK_URL}}}\Z){_SECURE}", what)
 
 
 def websocket_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:

@@ -1,5 +1,6 @@
 """What the Lambdas think with.
 
 A pure core (`submission`, `protocol`, `cursor`, `handshake`, `authentication`, `session`, `fanout`), and the adapters
-that touch AWS (`submissions`, `registry`, `posting`, `dead_letters`). `filters` so far serves the local pipe alone.
+that touch AWS (`submissions`, `registry`, `posting`, `dead_letters`). `filters` so far serves the
+components' checks and the local pipe.
 """

@@ -19,6 +19,12 @@ from .identifiers import quoted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+MAX_FILTERS = 5
+"""Patterns of a pipe. https://docs.aws.amazon.com/eventbridge/latest/pipes-reference/API_FilterCriteria.html"""
+
+MAX_PATTERN_LENGTH = 4096
+"""Characters of a pattern as JSON. https://docs.aws.amazon.com/eventbridge/latest/pipes-reference/API_Filter.html"""
+
 MAX_DEPTH = 32
 """How deep patterns may nest: far above DynamoDB's own depth, far below Python's stack."""
 

@@ -15,8 +15,6 @@ Record = dict[str, Any]
 """A stream record as a pipe delivers it: decoded JSON."""
 
 DEFAULT_BATCH_SIZE = 100
-MAX_FILTERS = 5
-MAX_PATTERN_LENGTH = 4096
 
 
 class PipeError(Exception):
@@ -148,14 +146,15 @@ class _Properties:
 
 def _patterns(criteria: _Properties) -> Iterable[Mapping[str, object]]:
     declared: list[Mapping[str, Any]] = criteria.take("filters") or []
-    if len(declared) > MAX_FILTERS:
-        raise PipeError(f"{criteria.at('filters')}: at most {MAX_FILTERS}, not {len(declared)}")
+    if len(declared) > filters.MAX_FILTERS:
+        raise PipeError(f"{criteria.at('filters')}: at most {filters.MAX_FILTERS}, not {len(declared)}")
     for index, declared_filter in enumerate(declared):
         one = _Properties(f"{criteria.at('filters')}[{index}].", declared_filter)
         path, text = one.at("pattern"), one.take("pattern")
         one.refuse_the_rest()
-        if not isinstance(text, str) or len(text) > MAX_PATTERN_LENGTH:
-            raise PipeError(f"{path}: must be JSON text of at most {MAX_PATTERN_LENGTH} characters, not {text!r:.60}")
+        if not isinstance(text, str) or len(text) > filters.MAX_PATTERN_LENGTH:
+            limit = filters.MAX_PATTERN_LENGTH
+            raise PipeError(f"{path}: must be JSON text of at most {limit} characters, not {text!r:.60}")
         try:
             pattern = json.loads(text)
             filters.validate(pattern)
