@@ -7,6 +7,13 @@ import pulumi
 
 from components import _checks, _urls
 from components._packaging import check_package_for
+from components.websocket_gateway import (
+    MAX_FILTER_LENGTH,
+    MAX_FRAME_BYTES,
+    MAX_MESSAGE_BURST,
+    MAX_MESSAGES_PER_SECOND,
+    MIN_FRAME_BYTES,
+)
 
 
 @dataclass(frozen=True)
@@ -19,6 +26,12 @@ class Settings:
     tenant_claim: str
     allowed_origins: list[str]
     connect_sources: list[str]
+    token_in_query: bool
+    max_connections_per_tenant: int
+    messages_per_second: int
+    message_burst: int
+    max_filter_length: int
+    max_frame_bytes: int
     retention_days: int
     log_retention_days: int
     protect_data: bool
@@ -43,6 +56,12 @@ class Settings:
             tenant_claim=config.require("tenantClaim"),
             allowed_origins=config.require_object("allowedOrigins"),
             connect_sources=config.require_object("connectSources"),
+            token_in_query=config.require_bool("tokenInQuery"),
+            max_connections_per_tenant=config.require_int("maxConnectionsPerTenant"),
+            messages_per_second=config.require_int("messagesPerSecond"),
+            message_burst=config.require_int("messageBurst"),
+            max_filter_length=config.require_int("maxFilterLength"),
+            max_frame_bytes=config.require_int("maxFrameBytes"),
             retention_days=config.require_int("retentionDays"),
             log_retention_days=config.require_int("logRetentionDays"),
             protect_data=config.require_bool("protectData"),
@@ -63,6 +82,11 @@ class Settings:
         _checks.optional(_checks.email, "alarmEmail", self.alarm_email)
         _checks.each(_urls.origin, "allowedOrigins", self.allowed_origins)
         _checks.each(_urls.connect_source, "connectSources", self.connect_sources)
+        _checks.whole_number("maxConnectionsPerTenant", self.max_connections_per_tenant, 1)
+        _checks.whole_number("messagesPerSecond", self.messages_per_second, 1, MAX_MESSAGES_PER_SECOND)
+        _checks.whole_number("messageBurst", self.message_burst, 1, MAX_MESSAGE_BURST)
+        _checks.whole_number("maxFilterLength", self.max_filter_length, 1, MAX_FILTER_LENGTH)
+        _checks.whole_number("maxFrameBytes", self.max_frame_bytes, MIN_FRAME_BYTES, MAX_FRAME_BYTES)
         _checks.whole_number("retentionDays", self.retention_days, 0)
         _checks.log_retention("logRetentionDays", self.log_retention_days)
         check_package_for("packageFor", self.package_for)

@@ -118,6 +118,21 @@ def one_of(field: str, value: pulumi.Input[T], allowed: Collection[T]) -> pulumi
     return checked(value, check)
 
 
+def boolean(field: str, value: pulumi.Input[bool]) -> pulumi.Output[bool]:
+    """True or false.
+
+    Raises:
+        ValueError: it is neither.
+    """
+
+    def check(known: Any) -> bool:
+        if not isinstance(known, bool):
+            raise ValueError(f"{field}: must be true or false, got {known!r}")  # noqa: TRY004 - as every bad value
+        return known
+
+    return checked(value, check)
+
+
 def whole_number(field: str, value: WholeNumber, low: int, high: int | None = None) -> pulumi.Output[int]:
     """A whole number from `low` to `high`, or from `low` on.
 

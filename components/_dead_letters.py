@@ -7,6 +7,10 @@ from ._tags import Tags
 
 RETENTION_SECONDS = 14 * 24 * 3600
 """The longest that SQS keeps a message."""
+MAX_MESSAGE_SIZE = 1024 * 1024
+"""The most that SQS takes; the AWS provider's own default is 256 KiB. An event alone may have 1 MB, and a dead letter
+adds its reason, or is the record of a failed invocation with the event in it.
+https://aws.amazon.com/blogs/compute/more-room-to-build-serverless-services-now-support-payloads-up-to-1-mb"""
 
 
 def dead_letter_queue(
@@ -19,6 +23,7 @@ def dead_letter_queue(
     own = pulumi.ResourceOptions(parent=parent)
     queue = aws.sqs.Queue(
         f"{name}-dead-letters",
+        max_message_size=MAX_MESSAGE_SIZE,
         message_retention_seconds=RETENTION_SECONDS,
         sqs_managed_sse_enabled=True,
         tags=tags,

@@ -1,6 +1,5 @@
-"""The WebSocket that dashboards connect to: who may, what they ask, and the Lambda that posts to them."""
+"""The WebSocket that dashboards connect to: who may, what they ask, and the Lambdas that post to them."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
@@ -16,9 +15,9 @@ from ._naming import MAX_FUNCTION_NAME, check_name
 from ._oidc import DEFAULT_TENANT_CLAIM, jwks_url_of
 from ._packaging import DEFAULT_PACKAGE_FOR, check_package_for
 from ._tags import Tags
+from ._websocket_api import WebSocketApi
 from .stream_table import INDEX
 
-STAGE = "live"
 DEFAULT_RATE_LIMIT = 1_000
 DEFAULT_BURST_LIMIT = 2_000
 MAX_CONNECTION_SECONDS = 2 * 3600
@@ -30,20 +29,22 @@ MAX_ORIGINS_LENGTH = 2_000
 """The environment of a Lambda has 4 KB in all.
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
-ACCESS_LOG = {
-    "requestId": "$context.requestId",
-    "requestTime": "$context.requestTime",
-    "eventType": "$context.eventType",
-    "routeKey": "$context.routeKey",
-    "status": "$context.status",
-    "connectionId": "$context.connectionId",
-    "tenantId": "$context.authorizer.tenant_id",
-    "sourceIp": "$context.identity.sourceIp",
-    "error": "$context.error.message",
-    "authorizerError": "$context.authorizer.error",
-    "integrationError": "$context.integrationErrorMessage",
-}
-"""What the access log says of a request: no header and no query, either of which may hold a token."""
+DEFAULT_MAX_CONNECTIONS_PER_TENANT = 5_000
+MAX_MESSAGES_PER_SECOND = 1_000
+DEFAULT_MESSAGES_PER_SECOND = 10
+MAX_MESSAGE_BURST = 10_000
+DEFAULT_MESSAGE_BURST = 20
+MAX_FILTER_LENGTH = 4_096
+"""As `formbridge.v1` has it."""
+MIN_FRAME_BYTES = 1_024
+MAX_FRAME_BYTES = 128 * 1024
+"""API Gateway takes no longer message, by the page above; it bills each begun 32 KB of one."""
+DEFAULT_MAX_FRAME_BYTES = 32 * 1024
+
+JANITOR_SECONDS = 60
+"""From one run of the janitor to the next: by then it has ended or is given up, as the next one does what it left."""
+DELIVERY_RETRIES = 2
+"""How often EventBridge hands a run to Lambda again while Lambda does not take it."""
 
 
 class WebSocketGatewayArgs(TypedDict):
@@ -63,6 +64,21 @@ class WebSocketGatewayArgs(TypedDict):
     allowed_origins: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """The pages (`scheme://host[:port]`: no path, lower case, no default port) that may connect from a browser, at most
     2,000 characters in all. Default: every page that holds a token."""
+    token_in_query: NotRequired[pulumi.Input[bool]]
+    """Whether `?token=…` is taken at connect, for a client that can send its token in no header. A query ends in the
+    logs of proxies and in browsers' histories, and whoever reads these has the token. Default: false."""
+    max_connections_per_tenant: NotRequired[WholeNumber]
+    """Connections that a tenant may have at a time; at least 1. Default: 5,000."""
+    messages_per_second: NotRequired[WholeNumber]
+    """Messages a second that one connection may send for long, from 1 to 1,000: what its token bucket is filled with.
+    Default: 10."""
+    message_burst: NotRequired[WholeNumber]
+    """Messages that one connection may send at once, from 1 to 10,000: what its token bucket holds. Default: 20."""
+    max_filter_length: NotRequired[WholeNumber]
+    """Characters of a subscription's filter, as JSON; from 1 to 4,096. Default: 4,096."""
+    max_frame_bytes: NotRequired[WholeNumber]
+    """Bytes of a client's frame, from 1,024 to 131,072, the most that API Gateway takes. Default: 32,768, which it
+    bills as one message."""
     connection_ttl_seconds: NotRequired[WholeNumber]
     """Seconds after which the row of a connection expires; at least 7,200, as API Gateway keeps a connection for two
     hours. Default: 7,800."""
@@ -91,14 +107,14 @@ class WebSocketGateway(pulumi.ComponentResource):
     """What such a Lambda is granted `execute-api:ManageConnections` on, to post to connections."""
     connections_table_name: pulumi.Output[str]
     """The table of connections: `PK` is `TENANT#{tenant_id}`, `SK` is `CONN#{connection_id}`, and `subscribed` is true
-    once the client has subscribed."""
+    once the client has subscribed. A row with another `SK` counts the tenant's connections."""
     connections_table_arn: pulumi.Output[str]
     """The ARN of that table."""
     broadcast_function_arn: pulumi.Output[str]
     """The Lambda that takes raw records of a `StreamTable`'s stream, and posts them to their tenants' dashboards."""
 
     def __init__(self, name: str, args: WebSocketGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        check_name(name, "-broadcast-function", MAX_FUNCTION_NAME)
+        check_name(name, "-authenticate-function", MAX_FUNCTION_NAME)
         _checks.inputs(args, WebSocketGatewayArgs)
         self._inputs = _Inputs.of(args)
         super().__init__("formbridge:index:WebSocketGateway", name, {}, opts)
@@ -106,26 +122,23 @@ class WebSocketGateway(pulumi.ComponentResource):
         self._own = pulumi.ResourceOptions(parent=self)
 
         connections = self._connections_table()
-        api = aws.apigatewayv2.Api(
-            f"{name}-api",
-            protocol_type="WEBSOCKET",
-            route_selection_expression="$request.body.action",
-            tags=self._inputs.tags,
-            opts=self._own,
-        )
-        authorizer, may_authorize = self._authorizer(api)
+        api = WebSocketApi(name, self, self._inputs.tags)
+        authorizer = api.authorizer(self._authorize_function())
         connect = self._connect_function(connections)
-        message = self._message_function(connections)
-        routes = [
-            *self._route(api, "connect", "$connect", connect, authorizer=authorizer),
-            *self._route(api, "disconnect", "$disconnect", connect),
-            *self._route(api, "default", "$default", message, replies=True),
-        ]
-        stage = self._stage(api, [*routes, may_authorize])
-        self.websocket_url = stage.invoke_url
-        self.management_endpoint = stage.invoke_url.apply(_management_endpoint)
-        self.manage_connections_arn = _connections_arn(api, "POST")
+        api.route("connect", "$connect", connect, authorizer=authorizer)
+        api.route("disconnect", "$disconnect", connect)
+        api.route("default", "$default", self._message_function(connections, api), replies=True)
+        api.route("authenticate", "authenticate", self._authenticate_function(connections, api), replies=True)
+        stage = api.stage(
+            rate_limit=self._inputs.rate_limit,
+            burst_limit=self._inputs.burst_limit,
+            log_retention_days=self._inputs.log_retention_days,
+        )
         broadcast = self._broadcast_function(connections, api)
+        self._run_every_minute(self._janitor_function(connections, api))
+        self.websocket_url = stage.invoke_url
+        self.management_endpoint = api.management_endpoint
+        self.manage_connections_arn = api.connections_arn("POST")
         self.connections_table_name = connections.name
         self.connections_table_arn = connections.arn
         self.broadcast_function_arn = broadcast.arn
@@ -149,39 +162,23 @@ class WebSocketGateway(pulumi.ComponentResource):
             range_key="SK",
             attributes=[{"name": key, "type": "S"} for key in ("PK", "SK")],
             server_side_encryption={"enabled": True},
-            point_in_time_recovery={"enabled": False},  # no row outlives three hours
+            point_in_time_recovery={"enabled": False},  # no connection outlives three hours
             ttl={"attribute_name": "ttl", "enabled": True},
             tags=self._inputs.tags,
             opts=self._own,
         )
 
-    def _authorizer(self, api: aws.apigatewayv2.Api) -> tuple[aws.apigatewayv2.Authorizer, aws.lambda_.Permission]:
-        inputs = self._inputs
-        function = self._function(
+    def _authorize_function(self) -> HandlerFunction:
+        return self._function(
             "authorize",
             environment={
-                "ISSUER": inputs.issuer,
-                "AUDIENCE": inputs.audience,
-                "JWKS_URL": inputs.jwks_url,
-                "TENANT_CLAIM": inputs.tenant_claim,
-                "ALLOWED_ORIGINS": inputs.allowed_origins,
+                **self._inputs.tokens.environment,
+                "ALLOWED_ORIGINS": self._inputs.allowed_origins,
+                "TOKEN_IN_QUERY": self._inputs.token_in_query.apply(lambda on: "true" if on else "false"),
             },
             statements=[],
             with_dependencies=True,
         )
-        # No identity source: the token may stand in either of two headers, and the Lambda looks into both.
-        authorizer = aws.apigatewayv2.Authorizer(
-            f"{self._name}-authorizer",
-            api_id=api.id,
-            authorizer_type="REQUEST",
-            authorizer_uri=function.invoke_arn,
-            name="tenant",
-            opts=self._own,
-        )
-        permission = self._may_invoke(
-            "authorize", function, pulumi.Output.concat(api.execution_arn, "/authorizers/", authorizer.id)
-        )
-        return authorizer, permission
 
     def _connect_function(self, connections: aws.dynamodb.Table) -> HandlerFunction:
         return self._function(
@@ -189,34 +186,93 @@ class WebSocketGateway(pulumi.ComponentResource):
             environment={
                 "CONNECTIONS_TABLE_NAME": connections.name,
                 "CONNECTION_TTL_SECONDS": self._inputs.connection_ttl_seconds.apply(str),
+                "MAX_CONNECTIONS": self._inputs.max_connections_per_tenant.apply(str),
             },
-            statements=[Statement(["dynamodb:PutItem", "dynamodb:DeleteItem"], [connections.arn])],
+            statements=[
+                Statement(["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"], [connections.arn])
+            ],
         )
 
-    def _message_function(self, connections: aws.dynamodb.Table) -> HandlerFunction:
-        environment: dict[str, pulumi.Input[str]] = {"CONNECTIONS_TABLE_NAME": connections.name}
-        statements = [Statement(["dynamodb:GetItem", "dynamodb:UpdateItem"], [connections.arn])]
+    def _message_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
+        environment = {**_posting_environment(connections, api), **self._inputs.limits.environment}
+        statements = [Statement(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]), _may_post(api)]
         if table_arn := self._inputs.table_arn:
             environment["TABLE_NAME"] = table_arn.apply(lambda arn: arn.split("/")[-1])
             statements.append(Statement(["dynamodb:Query"], [pulumi.Output.concat(table_arn, "/index/", INDEX)]))
         return self._function("message", environment=environment, statements=statements)
 
-    def _broadcast_function(self, connections: aws.dynamodb.Table, api: aws.apigatewayv2.Api) -> HandlerFunction:
+    def _authenticate_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
+        return self._function(
+            "authenticate",
+            environment={
+                **_posting_environment(connections, api),
+                **self._inputs.limits.environment,
+                **self._inputs.tokens.environment,
+            },
+            statements=[Statement(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]), _may_post(api)],
+            with_dependencies=True,
+        )
+
+    def _broadcast_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
         return self._function(
             "broadcast",
-            environment={
-                "CONNECTIONS_TABLE_NAME": connections.name,
-                "MANAGEMENT_ENDPOINT": self.management_endpoint,
-            },
+            environment=_posting_environment(connections, api),
             statements=[
                 Statement(["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]),
-                Statement(
-                    ["execute-api:ManageConnections"],
-                    [_connections_arn(api, "POST"), _connections_arn(api, "DELETE")],
-                ),
+                _may_post(api),
             ],
             timeout_seconds=60,
             memory_mb=512,
+        )
+
+    def _janitor_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
+        return self._function(
+            "janitor",
+            environment=_posting_environment(connections, api),
+            statements=[
+                Statement(["dynamodb:Scan", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]),
+                _may_post(api),
+            ],
+            timeout_seconds=JANITOR_SECONDS,
+            memory_mb=512,
+        )
+
+    def _run_every_minute(self, janitor: HandlerFunction) -> None:
+        """The janitor's schedule. A run that is lost is kept nowhere: the next one does its work."""
+        name = f"{self._name}-janitor"
+        rule = aws.cloudwatch.EventRule(
+            f"{name}-rule",
+            description="The gateway's janitor, once a minute",
+            schedule_expression="rate(1 minute)",
+            tags=self._inputs.tags,
+            opts=self._own,
+        )
+        # By default Lambda runs what failed again after a minute, beside the next run, and keeps what it has no room
+        # for up to six hours, to run all of it at once.
+        aws.lambda_.FunctionEventInvokeConfig(
+            f"{name}-retries",
+            function_name=janitor.name,
+            maximum_event_age_in_seconds=JANITOR_SECONDS,
+            maximum_retry_attempts=0,
+            opts=self._own,
+        )
+        may_invoke = aws.lambda_.Permission(
+            f"{name}-permission",
+            action="lambda:InvokeFunction",
+            function=janitor.name,
+            principal="events.amazonaws.com",
+            source_arn=rule.arn,
+            opts=self._own,
+        )
+        aws.cloudwatch.EventTarget(
+            f"{name}-target",
+            rule=rule.name,
+            arn=janitor.arn,
+            retry_policy={
+                "maximum_event_age_in_seconds": JANITOR_SECONDS,
+                "maximum_retry_attempts": DELIVERY_RETRIES,
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[may_invoke]),
         )
 
     def _function(
@@ -243,94 +299,92 @@ class WebSocketGateway(pulumi.ComponentResource):
             opts=self._own,
         )
 
-    def _route(
-        self,
-        api: aws.apigatewayv2.Api,
-        suffix: str,
-        route_key: str,
-        function: HandlerFunction,
-        *,
-        authorizer: aws.apigatewayv2.Authorizer | None = None,
-        replies: bool = False,
-    ) -> list[pulumi.Resource]:
-        """A route to a Lambda; with `replies`, what the Lambda returns as `body` goes back to the client."""
-        name = f"{self._name}-{suffix}"
-        integration = aws.apigatewayv2.Integration(
-            f"{name}-integration",
-            api_id=api.id,
-            integration_type="AWS_PROXY",
-            integration_method="POST",
-            integration_uri=function.invoke_arn,
-            opts=self._own,
-        )
-        route = aws.apigatewayv2.Route(
-            f"{name}-route",
-            api_id=api.id,
-            route_key=route_key,
-            target=pulumi.Output.concat("integrations/", integration.id),
-            authorization_type="CUSTOM" if authorizer else "NONE",
-            authorizer_id=authorizer.id if authorizer else None,
-            route_response_selection_expression="$default" if replies else None,
-            opts=self._own,
-        )
-        permission = self._may_invoke(
-            suffix, function, pulumi.Output.concat(api.execution_arn, f"/{STAGE}/{route_key}")
-        )
-        if not replies:
-            return [route, permission]
-        response = aws.apigatewayv2.RouteResponse(
-            f"{name}-response", api_id=api.id, route_id=route.id, route_response_key="$default", opts=self._own
-        )
-        return [route, permission, response]
 
-    def _may_invoke(
-        self, suffix: str, function: HandlerFunction, source_arn: pulumi.Input[str]
-    ) -> aws.lambda_.Permission:
-        return aws.lambda_.Permission(
-            f"{self._name}-{suffix}-permission",
-            action="lambda:InvokeFunction",
-            function=function.name,
-            principal="apigateway.amazonaws.com",
-            source_arn=source_arn,
-            opts=self._own,
+@dataclass(frozen=True)
+class _Tokens:
+    """Which tokens are taken."""
+
+    issuer: pulumi.Output[str]
+    audience: pulumi.Output[str]
+    jwks_url: pulumi.Output[str]
+    tenant_claim: pulumi.Output[str]
+
+    @classmethod
+    def of(cls, args: WebSocketGatewayArgs) -> "_Tokens":
+        issuer = _urls.https_url("issuer", args["issuer"])
+        jwks_url = _checks.optional(_urls.jwks_url, "jwks_url", args.get("jwks_url"))
+        return cls(
+            issuer=issuer,
+            audience=_checks.text("audience", args["audience"]),
+            jwks_url=jwks_url if jwks_url is not None else jwks_url_of(issuer),
+            tenant_claim=_checks.text("tenant_claim", args.get("tenant_claim", DEFAULT_TENANT_CLAIM)),
         )
 
-    def _stage(self, api: aws.apigatewayv2.Api, ready: Sequence[pulumi.Resource]) -> aws.apigatewayv2.Stage:
-        logs = aws.cloudwatch.LogGroup(
-            f"{self._name}-access-logs",
-            retention_in_days=self._inputs.log_retention_days,
-            tags=self._inputs.tags,
-            opts=self._own,
+    @property
+    def environment(self) -> dict[str, pulumi.Input[str]]:
+        """As the Lambdas that verify tokens read it."""
+        return {
+            "ISSUER": self.issuer,
+            "AUDIENCE": self.audience,
+            "JWKS_URL": self.jwks_url,
+            "TENANT_CLAIM": self.tenant_claim,
+        }
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """What one connection may send."""
+
+    messages_per_second: pulumi.Output[int]
+    message_burst: pulumi.Output[int]
+    max_filter_length: pulumi.Output[int]
+    max_frame_bytes: pulumi.Output[int]
+
+    @classmethod
+    def of(cls, args: WebSocketGatewayArgs) -> "_Limits":
+        return cls(
+            messages_per_second=_checks.whole_number(
+                "messages_per_second",
+                args.get("messages_per_second", DEFAULT_MESSAGES_PER_SECOND),
+                1,
+                MAX_MESSAGES_PER_SECOND,
+            ),
+            message_burst=_checks.whole_number(
+                "message_burst", args.get("message_burst", DEFAULT_MESSAGE_BURST), 1, MAX_MESSAGE_BURST
+            ),
+            max_filter_length=_checks.whole_number(
+                "max_filter_length", args.get("max_filter_length", MAX_FILTER_LENGTH), 1, MAX_FILTER_LENGTH
+            ),
+            max_frame_bytes=_checks.whole_number(
+                "max_frame_bytes",
+                args.get("max_frame_bytes", DEFAULT_MAX_FRAME_BYTES),
+                MIN_FRAME_BYTES,
+                MAX_FRAME_BYTES,
+            ),
         )
-        return aws.apigatewayv2.Stage(
-            f"{self._name}-stage",
-            api_id=api.id,
-            name=STAGE,
-            auto_deploy=True,
-            access_log_settings={"destination_arn": logs.arn, "format": json.dumps(ACCESS_LOG)},
-            default_route_settings={
-                "throttling_rate_limit": self._inputs.rate_limit,
-                "throttling_burst_limit": self._inputs.burst_limit,
-                "detailed_metrics_enabled": True,
-                "data_trace_enabled": False,  # it would log what clients send, tokens included
-            },
-            tags=self._inputs.tags,
-            # What a stage serves is what stood when it was deployed.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=ready),
-        )
+
+    @property
+    def environment(self) -> dict[str, pulumi.Input[str]]:
+        """As the Lambdas that answer frames read it."""
+        return {
+            "MESSAGES_PER_SECOND": self.messages_per_second.apply(str),
+            "MESSAGE_BURST": self.message_burst.apply(str),
+            "MAX_FILTER_LENGTH": self.max_filter_length.apply(str),
+            "MAX_FRAME_BYTES": self.max_frame_bytes.apply(str),
+        }
 
 
 @dataclass(frozen=True)
 class _Inputs:
     """A gateway's inputs, checked, with their defaults."""
 
-    issuer: pulumi.Output[str]
-    audience: pulumi.Output[str]
+    tokens: _Tokens
+    limits: _Limits
     table_arn: pulumi.Output[str] | None
-    jwks_url: pulumi.Output[str]
-    tenant_claim: pulumi.Output[str]
     allowed_origins: pulumi.Output[str]
     """With spaces between."""
+    token_in_query: pulumi.Output[bool]
+    max_connections_per_tenant: pulumi.Output[int]
     connection_ttl_seconds: pulumi.Output[int]
     rate_limit: pulumi.Output[int]
     burst_limit: pulumi.Output[int]
@@ -340,15 +394,17 @@ class _Inputs:
 
     @classmethod
     def of(cls, args: WebSocketGatewayArgs) -> "_Inputs":
-        issuer = _urls.https_url("issuer", args["issuer"])
-        jwks_url = _checks.optional(_urls.jwks_url, "jwks_url", args.get("jwks_url"))
         return cls(
-            issuer=issuer,
-            audience=_checks.text("audience", args["audience"]),
+            tokens=_Tokens.of(args),
+            limits=_Limits.of(args),
             table_arn=_checks.optional(_checks.table_arn, "table_arn", args.get("table_arn")),
-            jwks_url=jwks_url if jwks_url is not None else jwks_url_of(issuer),
-            tenant_claim=_checks.text("tenant_claim", args.get("tenant_claim", DEFAULT_TENANT_CLAIM)),
             allowed_origins=_origins(args),
+            token_in_query=_checks.boolean("token_in_query", args.get("token_in_query", False)),
+            max_connections_per_tenant=_checks.whole_number(
+                "max_connections_per_tenant",
+                args.get("max_connections_per_tenant", DEFAULT_MAX_CONNECTIONS_PER_TENANT),
+                1,
+            ),
             connection_ttl_seconds=_checks.whole_number(
                 "connection_ttl_seconds",
                 args.get("connection_ttl_seconds", DEFAULT_CONNECTION_TTL_SECONDS),
@@ -378,11 +434,11 @@ def _joined(origins: Sequence[Any]) -> str:
     return text
 
 
-def _connections_arn(api: aws.apigatewayv2.Api, method: str) -> pulumi.Output[str]:
-    """The connections of the stage. `*`: a connection's id is made by API Gateway when it connects."""
-    return pulumi.Output.concat(api.execution_arn, f"/{STAGE}/{method}/@connections/*")
+def _posting_environment(connections: aws.dynamodb.Table, api: WebSocketApi) -> dict[str, pulumi.Input[str]]:
+    """Where connections are found, and posted to."""
+    return {"CONNECTIONS_TABLE_NAME": connections.name, "MANAGEMENT_ENDPOINT": api.management_endpoint}
 
 
-def _management_endpoint(websocket_url: str) -> str:
-    """`wss://…` → `https://…`, and `ws://…` → `http://…` where an emulator serves it."""
-    return "http" + websocket_url.removeprefix("ws")
+def _may_post(api: WebSocketApi) -> Statement:
+    """May post to connections, and close them."""
+    return Statement(["execute-api:ManageConnections"], [api.connections_arn("POST"), api.connections_arn("DELETE")])

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from jwt import PyJWKClient
-
 from formbridge import settings
 from formbridge.authentication import TokenVerifier
 from formbridge.handshake import Forbidden, Unauthorized, bearer_token, check_origin, policy
@@ -16,12 +14,7 @@ from formbridge.logs import correlation, log, log_failures
 
 @cache
 def verifier() -> TokenVerifier:
-    return TokenVerifier(
-        issuer=settings.text("ISSUER"),
-        audience=settings.text("AUDIENCE"),
-        tenant_claim=settings.text("TENANT_CLAIM"),
-        keys=PyJWKClient(settings.text("JWKS_URL"), lifespan=3600, timeout=5),
-    )
+    return TokenVerifier.from_environment()
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
@@ -39,7 +32,7 @@ def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | Non
     headers: Mapping[str, str] = event.get("headers") or {}
     query: Mapping[str, str] = event.get("queryStringParameters") or {}
     try:
-        identity = verifier().verify(bearer_token(headers))
+        identity = verifier().verify(bearer_token(headers, query if settings.flag("TOKEN_IN_QUERY") else {}))
     except Unauthorized as error:
         log("unauthorized", {**ids, "reason": str(error)})
         return None
@@ -50,5 +43,9 @@ def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | Non
         log("forbidden", {**ids, "reason": str(error)})
         return policy(identity.subject, "Deny", event["methodArn"], {})
     log("authorized", {**ids, "tenant_id": tenant_id})
-    context_values = {"tenant_id": tenant_id, "expires_at": str(identity.expires_at)}
-    return policy(identity.subject, "Allow", event["methodArn"], context_values)
+    granted = {
+        "tenant_id": tenant_id,
+        "expires_at": str(identity.expires_at),
+        "issued_at": str(identity.issued_at),
+    }
+    return policy(identity.subject, "Allow", event["methodArn"], granted)

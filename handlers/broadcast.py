@@ -13,29 +13,20 @@ from formbridge import settings
 from formbridge.aws import CONFIG
 from formbridge.fanout import Batch, Broadcaster
 from formbridge.logs import correlation, log, log_failures
-from formbridge.posting import ConnectionPoster
+from formbridge.posting import POSTS_AT_A_TIME, connection_poster
 from formbridge.registry import Registry
-
-POSTS_AT_A_TIME = 32
 
 
 @cache
 def broadcaster() -> Broadcaster:
-    management = boto3.client(
-        "apigatewaymanagementapi", endpoint_url=settings.text("MANAGEMENT_ENDPOINT"), config=CONFIG
-    )
-    dynamodb = boto3.client("dynamodb", config=CONFIG)
-    return Broadcaster(
-        Registry(dynamodb, settings.text("CONNECTIONS_TABLE_NAME")),
-        ConnectionPoster(management),
-        map=ThreadPoolExecutor(POSTS_AT_A_TIME).map,
-    )
+    registry = Registry(boto3.client("dynamodb", config=CONFIG), settings.text("CONNECTIONS_TABLE_NAME"))
+    return Broadcaster(registry, connection_poster(), map=ThreadPoolExecutor(POSTS_AT_A_TIME).map)
 
 
 @log_failures
 def handler(event: Sequence[Mapping[str, Any]], context: object) -> dict[str, Any]:
     batch = Batch.read(event)
-    outcomes = broadcaster().send(batch.updates)
+    outcomes = broadcaster().send(batch.changes)
     ids = correlation(event, context)
     if batch.malformed:
         log("malformed records", {**ids, "reasons": batch.malformed})

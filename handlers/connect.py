@@ -29,13 +29,24 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     log(request["eventType"], {**correlation(event, context), "tenant_id": tenant_id})
     if request["eventType"] == "MESSAGE":
         # A client's frame whose `action` is the name of one of these routes: nothing that connects or disconnects.
-        refusal = protocol.RequestError("unknown_action", f"action: unknown, got {request['routeKey']!r}")
-        return {"statusCode": 200, "body": protocol.encode(protocol.error(refusal))}
+        unknown = protocol.RequestError("unknown_action", f"action: unknown, got {request['routeKey']!r}")
+        return {"statusCode": 200, "body": protocol.encode(protocol.error(unknown))}
     if request["eventType"] == "DISCONNECT":
         registry().remove(tenant_id, request["connectionId"])
         return {"statusCode": 200}
-    connection = Connection(tenant_id, request["connectionId"], timestamps.now_ms(), int(granted["expires_at"]))
-    registry().add(connection, settings.whole_number("CONNECTION_TTL_SECONDS"))
+    now = timestamps.now_ms()
+    connection = Connection(
+        tenant_id,
+        request["connectionId"],
+        connected_at=now,
+        expires_at=int(granted["expires_at"]),
+        issued_at=int(granted["issued_at"]),
+        ttl=now // 1000 + settings.whole_number("CONNECTION_TTL_SECONDS"),
+    )
+    refusal = registry().add(connection, settings.whole_number("MAX_CONNECTIONS"))
+    if refusal is not None:
+        log("refused", {**correlation(event, context), "tenant_id": tenant_id, "reason": refusal})
+        return {"statusCode": 403}
     # A browser refuses a server that selects none of the subprotocols it offered.
     offered = protocol.SUBPROTOCOL in offered_subprotocols(event.get("headers") or {})
     return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": protocol.SUBPROTOCOL} if offered else {}}

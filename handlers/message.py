@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any
 
 import boto3
 
-from formbridge import protocol, settings
+from formbridge import answering, settings
 from formbridge.aws import CONFIG
-from formbridge.logs import correlation, log, log_failures
+from formbridge.logs import log_failures
+from formbridge.posting import connection_poster
 from formbridge.registry import Registry
 from formbridge.session import Session
 from formbridge.submissions import SubmissionsTable
 
 
 @cache
-def tables() -> tuple[Registry, SubmissionsTable | None]:
+def sessions() -> Callable[[str, str], Session]:
     client = boto3.client("dynamodb", config=CONFIG)
-    submissions = settings.optional_text("TABLE_NAME")
-    return (
-        Registry(client, settings.text("CONNECTIONS_TABLE_NAME")),
-        SubmissionsTable(client, submissions) if submissions else None,
+    table_name = settings.optional_text("TABLE_NAME")
+    return partial(
+        Session,
+        connections=Registry(client, settings.text("CONNECTIONS_TABLE_NAME")),
+        submissions=SubmissionsTable(client, table_name) if table_name else None,
+        poster=connection_poster(),
+        rate=answering.rate(),
+        limits=answering.limits(),
     )
 
 
 @log_failures
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    request = event["requestContext"]
-    granted = request["authorizer"]
-    registry, submissions = tables()
-    session = Session(granted["tenant_id"], request["connectionId"], int(granted["expires_at"]), registry, submissions)
-    reply = session.answer(event.get("body"))
-    log("answered", {**correlation(event, context), "tenant_id": session.tenant_id, "reply": reply["type"]})
-    return {"statusCode": 200, "body": protocol.encode(reply)}
+    return answering.answer(sessions(), event, context)

@@ -40,7 +40,7 @@ def stack_policy(rule: StackRule) -> Policy:
             Resource(one.urn, one.resource_type, one.props, frozenset(other.urn for other in one.dependencies))
             for one in args.resources
         ]
-        for resource, message in rule.check(stack):
+        for resource, message in rule.violations(stack):
             report(message, resource.urn)
 
     return StackValidationPolicy(rule.name, rule.description, validate, EnforcementLevel.MANDATORY)

@@ -1,42 +1,32 @@
-"""Who a token says that its bearer is. The one module that needs PyJWT, which only the authorizer carries."""
+"""Who a token says that its bearer is. The one module that needs PyJWT, which only those Lambdas carry that verify."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final, cast
 
 import jwt
 from jwt import PyJWKClient, PyJWKClientConnectionError
 
-from .handshake import Forbidden, Unauthorized
-from .identifiers import TENANT_ID, quoted
+from . import settings, timestamps
+from .handshake import Identity, Unauthorized
+from .identifiers import TENANT_ID
 
 ALGORITHMS: Final = ("RS256", "ES256")
 """Signatures by a public key alone: a shared secret, or none, is never accepted."""
 
+CLOCK_LEEWAY_SECONDS: Final = 30
+"""How far an issuer's clock may be ahead of ours: a token is good so long before its `nbf`."""
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What a verified token says."""
+KEYS_SECONDS: Final = 3600
+"""How long fetched keys are used."""
+REFETCH_SECONDS: Final = 60
+"""How long after a fetch a `kid` that is not among them makes for no other."""
 
-    subject: str
-    tenants: tuple[str, ...]
-    expires_at: int
-    """Epoch seconds."""
-
-    def choose_tenant(self, wanted: str | None) -> str:
-        """The tenant to connect as.
-
-        Raises:
-            Forbidden: the token does not grant `wanted`, or grants none or several and `wanted` is None.
-        """
-        if wanted is not None:
-            if wanted not in self.tenants:
-                raise Forbidden(f"tenant_id: the token does not grant {quoted(wanted)}")
-            return wanted
-        if len(self.tenants) != 1:
-            raise Forbidden(f"the token grants {len(self.tenants)} tenants; name one by ?tenant_id=")
-        return self.tenants[0]
+OF_AN_IDENTITY: Final = "id"
+"""What Cognito writes into `token_use` of the tokens that say who someone is. Other issuers have no such claim.
+https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-id-token.html"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +39,20 @@ class TokenVerifier:
     """The claim that holds the tenant's id, or a list of them."""
     keys: PyJWKClient
 
+    @classmethod
+    def from_environment(cls) -> TokenVerifier:
+        """The one that the Lambda's environment describes; its keys are fetched when they are first needed."""
+        return cls(
+            issuer=settings.text("ISSUER"),
+            audience=settings.text("AUDIENCE"),
+            tenant_claim=settings.text("TENANT_CLAIM"),
+            keys=PyJWKClient(
+                settings.text("JWKS_URL"), lifespan=KEYS_SECONDS, cooldown_duration=REFETCH_SECONDS, timeout=5
+            ),
+        )
+
     def verify(self, token: str) -> Identity:
-        """Check signature, algorithm, issuer, audience, expiry and not-before.
+        """Check signature, algorithm, issuer, audience, expiry, not-before and what the token is for.
 
         Raises:
             Unauthorized: the token does not verify.
@@ -64,14 +66,30 @@ class TokenVerifier:
                 algorithms=ALGORITHMS,
                 audience=self.audience,
                 issuer=self.issuer,
+                leeway=CLOCK_LEEWAY_SECONDS,
                 # `iat` only tells when a token was made; an issuer's clock may well be ahead of ours.
                 options={"require": ["exp", "iss", "aud", "sub"], "verify_iat": False},
             )
         except PyJWKClientConnectionError:
             raise
-        except (jwt.InvalidTokenError, jwt.PyJWKClientError) as error:
+        except (jwt.InvalidTokenError, jwt.PyJWKClientError, UnicodeEncodeError) as error:
             raise Unauthorized(type(error).__name__) from error
-        return Identity(claims["sub"], _tenants(claims.get(self.tenant_claim)), int(claims["exp"]))
+        identity = Identity(
+            subject=claims["sub"],
+            tenants=_tenants(claims.get(self.tenant_claim)),
+            expires_at=int(claims["exp"]),
+            issued_at=_epoch_seconds(claims.get("iat")),
+        )
+        # No leeway here: a connection ends when its token does, and would end at once.
+        if identity.expires_at * 1000 <= timestamps.now_ms():
+            raise Unauthorized("ExpiredSignatureError")
+        if claims.get("token_use", OF_AN_IDENTITY) != OF_AN_IDENTITY:
+            raise Unauthorized("WrongTokenUse")
+        return identity
+
+
+def _epoch_seconds(claim: object) -> int:
+    return int(claim) if isinstance(claim, int | float) and math.isfinite(claim) else 0
 
 
 def _tenants(claim: object) -> tuple[str, ...]:

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, Protocol
 
 from . import protocol, timestamps
-from .connection import Connection
-from .cursor import Cursor
+from .connection import Connection, Outcome, Poster, disconnect
+from .cursor import OVERLAP_MS, Cursor
 from .submission import EventName, MalformedItem, Submission, Update
+from .subscription_filter import SubscriptionFilter
 
 EVENT_NAMES: Final[Mapping[str, EventName]] = {"INSERT": "insert", "MODIFY": "modify", "REMOVE": "remove"}
 
 YOUNG_MS: Final = 10_000
 """A connection this young may not exist yet for @connections, which answers 410 until `$connect` has returned."""
-
-
-class Outcome(Enum):
-    """How a post to a connection ended."""
-
-    POSTED = "posted"
-    GONE = "gone"
-    BEHIND = "behind"
-
 
 Result = Outcome | Exception
 """Of one connection: how it ended, or why that is not known."""
@@ -35,25 +26,51 @@ Result = Outcome | Exception
 class Connections(Protocol):
     """The connections table, as far as a broadcast needs it."""
 
-    def subscribed(self, tenant_id: str) -> Iterable[Connection]: ...
+    def connected(self, tenant_id: str) -> Iterable[Connection]: ...
     def remove(self, tenant_id: str, connection_id: str) -> None: ...
     def mark_behind(self, connection: Connection, since_ms: int) -> None: ...
     def clear_behind(self, connection: Connection) -> None: ...
 
 
-class Poster(Protocol):
-    """Posts to connections; raises what is neither posted, gone nor behind."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a batch tells of one submission."""
 
-    def post(self, connection_id: str, frames: Sequence[str]) -> Outcome: ...
-    def close(self, connection_id: str) -> Outcome: ...
+    newest: Submission
+    event: EventName
+    """What made it so."""
+    happened_at: int
+    """When that was, by the stream: epoch milliseconds, to the second."""
+    earlier: tuple[Submission, ...] = ()
+    """What else it was, as far as the batch shows: a client may hold any of these."""
+
+    def followed_by(self, later: Change) -> Change:
+        """Both, in the stream's order; where that is not the versions' order, the higher version is the newest."""
+        # An item that is there again after it was removed begins at version 1 again.
+        behind = self._recency > later._recency and later.event != "insert"
+        old, new = (later, self) if behind else (self, later)
+        return replace(new, earlier=(*old.earlier, old.newest, *new.earlier))
+
+    @property
+    def _recency(self) -> tuple[int, bool]:
+        """A removal has the version of what it removed, and comes after it."""
+        return self.newest.version, self.event == "remove"
+
+    def seen_through(self, wanted: SubscriptionFilter | None) -> Update | None:
+        """The change as a subscription sees it: `leave` where it may hold what no longer matches, None for nothing."""
+        if wanted is None or wanted.matches(self.newest):
+            return self.newest.update(self.event)
+        if not any(map(wanted.matches, self.earlier)):
+            return None
+        return self.newest.update("remove") if self.event == "remove" else self.newest.leave()
 
 
 @dataclass(slots=True)
 class Batch:
     """What a batch of stream records holds."""
 
-    updates: dict[str, list[Update]] = field(default_factory=dict[str, list[Update]])
-    """By tenant; of each submission only the newest version."""
+    changes: dict[str, list[Change]] = field(default_factory=dict[str, list[Change]])
+    """By tenant; one of each submission."""
     malformed: dict[str, str] = field(default_factory=dict[str, str])
     """Why, by the `eventID` of each record that is no submission."""
 
@@ -61,61 +78,99 @@ class Batch:
     def read(cls, records: Sequence[Mapping[str, Any]]) -> Batch:
         """Sort out the records that a pipe delivered, raw, in stream order."""
         batch = cls()
-        newest: dict[tuple[str, str], Update] = {}
+        changes: dict[tuple[str, str], Change] = {}
         for record in records:
             try:
-                update = _update(record)
+                change = _change(record)
             except MalformedItem as error:
                 batch.malformed[str(record["eventID"])] = str(error)
                 continue
-            data = update["data"]
-            key = data["tenant_id"], data["submission_id"]
-            held = newest.get(key)
-            if held is None or _recency(update) >= _recency(held):
-                newest[key] = update
-        for (tenant_id, _), update in newest.items():
-            batch.updates.setdefault(tenant_id, []).append(update)
+            if change.event == "remove" and change.newest.has_expired(change.happened_at):
+                continue  # every client knew when, and has dropped it
+            key = change.newest.tenant_id, change.newest.submission_id
+            changes[key] = changes[key].followed_by(change) if key in changes else change
+        for (tenant_id, _), change in changes.items():
+            batch.changes.setdefault(tenant_id, []).append(change)
         return batch
 
 
-def _recency(update: Update) -> tuple[int, bool]:
-    """A removal has the version of what it removed, and comes after it."""
-    return update["data"]["version"], update["event"] == "remove"
-
-
-def _update(record: Mapping[str, Any]) -> Update:
+def _change(record: Mapping[str, Any]) -> Change:
     event = EVENT_NAMES[record["eventName"]]
-    change = record["dynamodb"]
-    image = change.get("OldImage" if event == "remove" else "NewImage")
+    images = record["dynamodb"]
+    image = images.get("OldImage" if event == "remove" else "NewImage")
     if image is None:
         raise MalformedItem("the stream carries no images: it must be NEW_AND_OLD_IMAGES")
-    return Submission.from_item(image).update(event)
+    newest = Submission.from_item(image)
+    happened_at = int(images["ApproximateCreationDateTime"] * 1000)
+    return Change(newest, event, happened_at, tuple(_before(images, newest)) if event == "modify" else ())
 
 
-def frames(tenant_id: str, updates: Sequence[Update], now_ms: int) -> Iterator[str]:
-    """The fewest frames of at most 32 KB, what API Gateway bills as one message, that carry `updates`."""
-    room = protocol.MAX_PUSH_BYTES - protocol.PUSH_ENVELOPE_BYTES
-    part: list[Update] = []
-    size = 0
-    for update in updates:
-        length = protocol.size(update)
-        if part and size + length > room:
-            yield _frame(tenant_id, part, now_ms)
-            part, size = [], 0
-        part.append(update)
-        size += length
-    if part:
-        yield _frame(tenant_id, part, now_ms)
+def _before(images: Mapping[str, Any], newest: Submission) -> Iterator[Submission]:
+    """What the submission was before; nothing where it was none, or another tenant's, and so nobody's to see."""
+    if "OldImage" not in images:
+        raise MalformedItem("the stream carries no old images: it must be NEW_AND_OLD_IMAGES")
+    try:
+        old = Submission.from_item(images["OldImage"])
+    except MalformedItem:
+        return
+    if old.tenant_id == newest.tenant_id:
+        yield old
 
 
-def _frame(tenant_id: str, updates: Sequence[Update], now_ms: int) -> str:
-    reached = Cursor(tenant_id, max(update["data"]["updated_at"] for update in updates))
-    return protocol.encode(protocol.push(updates, reached.encode(), now_ms))
+@dataclass(frozen=True, slots=True)
+class Pushes:
+    """One tenant's changes as frames, made once for all connections that see the same of them."""
+
+    tenant_id: str
+    changes: Sequence[Change]
+    now_ms: int
+    made: dict[tuple[SubscriptionFilter | None, int], list[str]] = field(
+        default_factory=dict[tuple["SubscriptionFilter | None", int], list[str]]
+    )
+
+    def to(self, connection: Connection) -> list[str]:
+        """The frames of a subscribed connection; none where there is no change for it.
+
+        What its view began with holds whatever lay before that, less the overlap, in its newest version or left out: a
+        version that the stream brings late could only bring back what was deleted, or no longer matches.
+        """
+        known = connection.subscribed_at - OVERLAP_MS
+        # Almost always all of them; the first that is new says as much as the moment, and is the same for many.
+        first_new = min((change.happened_at for change in self.changes if change.happened_at > known), default=None)
+        if first_new is None:
+            return []
+        view = connection.filter, first_new
+        if view not in self.made:
+            self.made[view] = list(self._frames(*view))
+        return self.made[view]
+
+    def _frames(self, wanted: SubscriptionFilter | None, first_new: int) -> Iterator[str]:
+        """The fewest frames of at most 32 KB, what API Gateway bills as one message, that hold what is seen."""
+        room = protocol.MAX_PUSH_BYTES - protocol.PUSH_ENVELOPE_BYTES
+        part: list[Update] = []
+        size = 0
+        for change in self.changes:
+            update = change.seen_through(wanted) if change.happened_at >= first_new else None
+            if update is None:
+                continue
+            length = protocol.size(update)
+            if part and size + length > room:
+                yield self._frame(part, wanted)
+                part, size = [], 0
+            part.append(update)
+            size += length
+        if part:
+            yield self._frame(part, wanted)
+
+    def _frame(self, updates: Sequence[Update], wanted: SubscriptionFilter | None) -> str:
+        # It tells how recent the changes are, and acknowledges nothing: what is resumed from is a reply's.
+        reached = Cursor(self.tenant_id, max(change.newest.updated_at for change in self.changes))
+        return protocol.encode(protocol.push(updates, wanted, reached.encode(), self.now_ms))
 
 
 @dataclass(frozen=True, slots=True)
 class Broadcaster:
-    """Sends each tenant's updates to that tenant's subscribed connections, and to no other."""
+    """Sends each tenant's changes to that tenant's subscribed connections, and to no other."""
 
     connections: Connections
     poster: Poster
@@ -123,8 +178,8 @@ class Broadcaster:
     """How the connections of a tenant are worked through; an executor's `map` posts to many at a time."""
     now_ms: Callable[[], int] = timestamps.now_ms
 
-    def send(self, updates: Mapping[str, Sequence[Update]]) -> Counter[Outcome]:
-        """Post every update to every connection of its tenant; how many connections ended in which way.
+    def send(self, changes: Mapping[str, Sequence[Change]]) -> Counter[Outcome]:
+        """Post every change to every connection of its tenant that sees it; how many of these ended in which way.
 
         Raises:
             ExceptionGroup: connections could be neither posted to nor marked, while all others were; the batch must be
@@ -132,9 +187,9 @@ class Broadcaster:
         """
         failures: list[Exception] = []
         totals: Counter[Outcome] = Counter()
-        for tenant_id, changes in updates.items():
-            texts = list(frames(tenant_id, changes, self.now_ms()))
-            for result in self.map(partial(self._attempt, texts), self.connections.subscribed(tenant_id)):
+        for tenant_id, theirs in changes.items():
+            pushes = Pushes(tenant_id, theirs, self.now_ms())
+            for result in self.map(partial(self._attempt, pushes), self._concerned(tenant_id, pushes)):
                 if isinstance(result, Exception):
                     failures.append(result)
                 else:
@@ -143,32 +198,39 @@ class Broadcaster:
             raise ExceptionGroup("connections that are not accounted for", failures)
         return totals
 
-    def _attempt(self, texts: Sequence[str], connection: Connection) -> Result:
+    def _concerned(self, tenant_id: str, pushes: Pushes) -> Iterator[Connection]:
+        """The connections to which there is something to say."""
+        for connection in self.connections.connected(tenant_id):
+            if connection.has_expired(self.now_ms()) or (connection.subscribed and pushes.to(connection)):
+                yield connection
+
+    def _attempt(self, pushes: Pushes, connection: Connection) -> Result:
         try:
-            return self._deliver(connection, texts)
+            return self._deliver(connection, pushes)
         except Exception as error:  # noqa: BLE001 - raised by `send`, once every other connection has had its turn
             return error
 
-    def _deliver(self, connection: Connection, texts: Sequence[str]) -> Outcome:
-        now = self.now_ms()
-        if connection.expires_at * 1000 <= now:
-            return self._expire(connection)
-        resync = [protocol.encode(protocol.RESYNC)] if connection.behind is not None else []
-        outcome = self.poster.post(connection.connection_id, [*resync, *texts])
-        if outcome is Outcome.GONE and now - connection.connected_at < YOUNG_MS:
-            outcome = Outcome.BEHIND
-        if outcome is Outcome.GONE:
-            self.connections.remove(connection.tenant_id, connection.connection_id)
-        elif outcome is Outcome.BEHIND:
-            self.connections.mark_behind(connection, now)
-        elif connection.behind is not None:
-            self.connections.clear_behind(connection)
-        return outcome
+    def _deliver(self, connection: Connection, pushes: Pushes) -> Outcome:
+        if connection.has_expired(self.now_ms()):
+            return disconnect(connection, protocol.TOKEN_EXPIRED, self.poster, self.connections)
+        return post(connection, pushes.to(connection), self.poster, self.connections, self.now_ms())
 
-    def _expire(self, connection: Connection) -> Outcome:
-        """A connection whose token has expired is told so, closed and forgotten."""
-        self.poster.post(connection.connection_id, [protocol.encode(protocol.TOKEN_EXPIRED)])
-        if self.poster.close(connection.connection_id) is Outcome.BEHIND:
-            return Outcome.BEHIND  # its row stays, for the next try
-        self.connections.remove(connection.tenant_id, connection.connection_id)
-        return Outcome.GONE
+
+def post(
+    connection: Connection, texts: Sequence[str], poster: Poster, connections: Connections, now_ms: int
+) -> Outcome:
+    """Post frames to a connection, before them `resync` where it has missed some, and note how that ended.
+
+    410 on a connection that is seconds old says nothing yet: it is marked behind, and keeps its row.
+    """
+    resync = [protocol.encode(protocol.RESYNC)] if connection.behind is not None else []
+    outcome = poster.post(connection.connection_id, [*resync, *texts])
+    if outcome is Outcome.GONE and now_ms - connection.connected_at < YOUNG_MS:
+        outcome = Outcome.BEHIND
+    if outcome is Outcome.GONE:
+        connections.remove(connection.tenant_id, connection.connection_id)
+    elif outcome is Outcome.BEHIND:
+        connections.mark_behind(connection, now_ms)
+    elif connection.behind is not None:
+        connections.clear_behind(connection)
+    return outcome

@@ -39,6 +39,8 @@ class BadPattern(ValueError):
         super().__init__(f"{path or 'pattern'}: {problem}")
         self.path = path
         """Where in the pattern, such as `detail.state[0].prefix`; empty for the pattern itself."""
+        self.problem = problem
+        """What is wrong there."""
 
 
 def validate(pattern: object) -> None:
@@ -246,6 +248,6 @@ def _check_alternative(alternative: object, path: str) -> None:
     elif name in _OPERATORS:
         problem = _OPERATORS[name].problem(operand)
     else:
-        raise BadPattern(path, f"{name!r} is no operator that EventBridge Pipes support")
+        raise BadPattern(path, f"{quoted(name)} is no operator that EventBridge Pipes support")
     if problem:
         raise BadPattern(f"{path}.{name}", problem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .identifiers import quoted
@@ -17,14 +18,40 @@ class Forbidden(Exception):
     """A verified token that grants something else: 403."""
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a verified token says."""
+
+    subject: str
+    tenants: tuple[str, ...]
+    expires_at: int
+    """Epoch seconds."""
+    issued_at: int
+    """Epoch seconds; 0: it does not say."""
+
+    def choose_tenant(self, wanted: str | None) -> str:
+        """The tenant to connect as.
+
+        Raises:
+            Forbidden: the token does not grant `wanted`, or grants none or several and `wanted` is None.
+        """
+        if wanted is not None:
+            if wanted not in self.tenants:
+                raise Forbidden(f"tenant_id: the token does not grant {quoted(wanted)}")
+            return wanted
+        if len(self.tenants) != 1:
+            raise Forbidden(f"the token grants {len(self.tenants)} tenants; name one by ?tenant_id=")
+        return self.tenants[0]
+
+
 def offered_subprotocols(headers: Mapping[str, str]) -> list[str]:
     """The subprotocols that a handshake offers; header names in any case."""
     offered = _header(headers, "sec-websocket-protocol") or ""
     return [name.strip() for name in offered.split(",") if name.strip()]
 
 
-def bearer_token(headers: Mapping[str, str]) -> str:
-    """The token of a handshake, from its subprotocols or its `Authorization` header.
+def bearer_token(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
+    """The token of a handshake, from its subprotocols, its `Authorization` header, or `token` of `query`.
 
     Raises:
         Unauthorized: there is none.
@@ -35,6 +62,8 @@ def bearer_token(headers: Mapping[str, str]) -> str:
     scheme, _, token = (_header(headers, "authorization") or "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
+    if token := query.get("token"):
+        return token
     raise Unauthorized("no token")
 
 

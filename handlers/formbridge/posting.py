@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import boto3
 from botocore import exceptions as botocore_errors
 from botocore.exceptions import ClientError
 
-from .fanout import Outcome
+from . import settings
+from .aws import CONFIG
+from .connection import Outcome
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
+
+
+POSTS_AT_A_TIME: Final = 32
+"""Threads that post to many connections."""
+
+
+def connection_poster() -> ConnectionPoster:
+    """To the connections of the gateway that the environment names."""
+    endpoint = settings.text("MANAGEMENT_ENDPOINT")
+    return ConnectionPoster(boto3.client("apigatewaymanagementapi", endpoint_url=endpoint, config=CONFIG))
 
 
 @dataclass(frozen=True, slots=True)

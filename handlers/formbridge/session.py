@@ -1,40 +1,42 @@
-"""What a connected client's requests do. Knows no AWS: the two tables come in as what it needs of them."""
+"""What a connected client's requests do. Knows no AWS: tables, poster and verifier come in as what it needs of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, Protocol
 
 from . import protocol, timestamps
+from .connection import Connection, Poster, Refused, disconnect
 from .cursor import BadCursor, Cursor
-from .submission import Submission, Update
+from .handshake import Identity, Unauthorized
+from .protocol import RequestError
+from .rate_limit import Rate
+from .subscription_filter import SubscriptionFilter
+from .view import Submissions, View
 
-PAGE_ITEMS = 500
-"""Submissions that one reply to a resume looks at."""
-
-
-class Page(NamedTuple):
-    """A stretch of a tenant's submissions, in GSI1's order."""
-
-    submissions: Sequence[Submission]
-    more: bool
-    """Whether others follow."""
+MAX_REFUSALS: Final = 100
+"""Messages over the rate, without a pause in which the bucket fills up, after which a connection is closed."""
 
 
-class Subscriptions(Protocol):
-    """The connections table, as far as a session needs it."""
+class Connections(Protocol):
+    """The connections table, as far as a session needs it. None and False: the connection has no row."""
 
-    def subscribe(self, tenant_id: str, connection_id: str) -> bool: ...
+    def admit(self, tenant_id: str, connection_id: str, rate: Rate, now_ms: int) -> Connection | Refused | None: ...
+    def subscribe(self, tenant_id: str, connection_id: str, wanted: SubscriptionFilter | None) -> bool: ...
     def unsubscribe(self, tenant_id: str, connection_id: str) -> bool: ...
-    def is_subscribed(self, tenant_id: str, connection_id: str) -> bool | None: ...
+    def extend(self, connection: Connection, expires_at: int, issued_at: int) -> bool: ...
+    def remove(self, tenant_id: str, connection_id: str) -> None: ...
 
 
-class Submissions(Protocol):
-    """The submissions table, as far as a session needs it."""
+class Verifier(Protocol):
+    """Verifies a token.
 
-    def newest(self, tenant_id: str, limit: int) -> Sequence[Submission]: ...
-    def changed_since(self, tenant_id: str, position: str, limit: int) -> Page: ...
+    Raises:
+        Unauthorized: it does not verify.
+    """
+
+    def verify(self, token: str) -> Identity: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,104 +45,104 @@ class Session:
 
     tenant_id: str
     connection_id: str
-    expires_at: int
-    """When its token expires, in epoch seconds."""
-    subscriptions: Subscriptions
+    connections: Connections
     submissions: Submissions | None
     """None: a gateway without a table, which shows what is posted and remembers nothing."""
+    poster: Poster
+    rate: Rate
+    limits: protocol.Limits
+    verifier: Verifier | None = None
+    """None: `authenticate` is not for this Lambda, and has a route of its own."""
     now_ms: Callable[[], int] = timestamps.now_ms
 
-    def answer(self, body: str | None) -> protocol.Frame:
-        """The reply to one frame of the client: never an exception for what a client may send."""
+    def answer(self, body: str | None) -> protocol.Frame | None:
+        """The reply to one frame of the client; None where the connection is closed instead."""
+        request: protocol.Request | RequestError
         try:
-            request = protocol.parse_request(body)
-        except protocol.RequestError as refusal:
-            return protocol.error(refusal)
-        if self.expires_at * 1000 <= self.now_ms():
-            return self._unauthorized(request, "the token has expired")
+            request = protocol.parse_request(body, self.limits)
+        except RequestError as refusal:
+            request = refusal
+        admitted = self.connections.admit(self.tenant_id, self.connection_id, self.rate, self.now_ms())
         try:
-            match request:
-                case protocol.Subscribe():
-                    return self._subscribe(request)
-                case protocol.Sync():
-                    return self._sync(request)
-                case protocol.Unsubscribe():
-                    if not self.subscriptions.unsubscribe(self.tenant_id, self.connection_id):
-                        return self._unauthorized(request, "this connection is no longer registered")
-                    return protocol.reply("unsubscribed", request.request_id)
-                case protocol.Ping():
-                    return protocol.reply("pong", request.request_id, timestamp=self.now_ms())
+            return self._answer(request, admitted)
         except BadCursor as refusal:
-            return protocol.error(protocol.RequestError("bad_cursor", str(refusal), request.request_id))
+            return protocol.error(RequestError("bad_cursor", str(refusal), request.request_id))
+        except RequestError as refusal:
+            refusal.request_id = request.request_id
+            return protocol.error(refusal)
 
-    def _subscribe(self, request: protocol.Subscribe) -> protocol.Frame:
+    def _answer(
+        self, request: protocol.Request | RequestError, admitted: Connection | Refused | None
+    ) -> protocol.Frame | None:
+        if admitted is None:
+            raise RequestError("unauthorized", "this connection is no longer registered")
+        if isinstance(admitted, Refused):
+            return self._refuse(admitted)
+        if admitted.has_expired(self.now_ms()):
+            raise RequestError("unauthorized", "the token has expired")
+        return self._reply(request, admitted)
+
+    def _refuse(self, refused: Refused) -> protocol.Frame | None:
+        if refused.refusals > MAX_REFUSALS:
+            disconnect(refused.connection, protocol.PROTOCOL_ERROR, self.poster, self.connections)
+            return None
+        limit = f"at most {self.rate.per_second} messages a second, {self.rate.burst} at once"
+        raise RequestError("rate_limited", limit, retry_after_ms=refused.retry_after_ms)
+
+    def _reply(self, request: protocol.Request | RequestError, connection: Connection) -> protocol.Frame:
+        match request:
+            case RequestError():
+                raise request
+            case protocol.Subscribe():
+                return self._subscribe(request, connection)
+            case protocol.Sync():
+                return self._sync(request, connection)
+            case protocol.Unsubscribe():
+                _registered(self.connections.unsubscribe(self.tenant_id, self.connection_id))
+                return protocol.reply("unsubscribed", request.request_id)
+            case protocol.Authenticate():
+                return self._authenticate(request, connection)
+            case protocol.Ping():
+                return protocol.reply("pong", request.request_id, timestamp=self.now_ms())
+
+    def _subscribe(self, request: protocol.Subscribe, connection: Connection) -> protocol.Frame:
         cursor = Cursor.decode(request.cursor, self.tenant_id) if request.cursor is not None else None
         # The subscription stands before the table is read: what commits in between is pushed, or read, or both.
-        if not self.subscriptions.subscribe(self.tenant_id, self.connection_id):
-            return self._unauthorized(request, "this connection is no longer registered")
+        _registered(self.connections.subscribe(self.tenant_id, self.connection_id, request.filter))
         return protocol.reply(
             "subscribed",
             request.request_id,
-            **self._view(cursor, request.snapshot),
+            **self._view(request.filter).since(cursor, request.snapshot),
             heartbeat_seconds=protocol.HEARTBEAT_SECONDS,
-            expires_at=self.expires_at,
+            expires_at=connection.expires_at,
             server_time=self.now_ms(),
         )
 
-    def _sync(self, request: protocol.Sync) -> protocol.Frame:
+    def _sync(self, request: protocol.Sync, connection: Connection) -> protocol.Frame:
         cursor = Cursor.decode(request.cursor, self.tenant_id)
-        subscribed = self.subscriptions.is_subscribed(self.tenant_id, self.connection_id)
-        if subscribed is None:
-            return self._unauthorized(request, "this connection is no longer registered")
-        if not subscribed:
-            refusal = protocol.RequestError("bad_request", "action: subscribe before sync", request.request_id)
-            return protocol.error(refusal)
-        return protocol.reply("synced", request.request_id, **self._view(cursor, protocol.DEFAULT_SNAPSHOT))
+        if not connection.subscribed:
+            raise RequestError("bad_request", "action: subscribe before sync")
+        view = self._view(connection.filter)
+        return protocol.reply("synced", request.request_id, **view.since(cursor, protocol.DEFAULT_SNAPSHOT))
 
-    def _view(self, cursor: Cursor | None, snapshot: int) -> dict[str, object]:
-        """`updates`, `cursor` and `complete` of a reply, and `recovered` where the cursor was too old."""
-        if cursor is None:
-            return self._snapshot(snapshot)
-        if self.submissions is None or cursor.is_too_old(self.now_ms()):
-            return {**self._snapshot(snapshot), "recovered": False}
-        return self._resume(cursor, self.submissions)
+    def _authenticate(self, request: protocol.Authenticate, connection: Connection) -> protocol.Frame:
+        if self.verifier is None:
+            raise RequestError("unknown_action", "action: 'authenticate' is not for this route")
+        try:
+            identity = self.verifier.verify(request.token)
+        except Unauthorized as error:
+            raise RequestError("unauthorized", f"token: does not verify ({error})") from error
+        if self.tenant_id not in identity.tenants:
+            raise RequestError("unauthorized", "token: does not grant this connection's tenant")
+        if identity.expires_at <= connection.expires_at:
+            raise RequestError("unauthorized", "token: must expire later than the one before it")
+        _registered(self.connections.extend(connection, identity.expires_at, identity.issued_at))
+        return protocol.reply("authenticated", request.request_id, expires_at=identity.expires_at)
 
-    def _snapshot(self, limit: int) -> dict[str, object]:
-        read_at = self.now_ms()
-        newest: Sequence[Submission] = ()
-        if limit and self.submissions is not None:
-            newest = self.submissions.newest(self.tenant_id, limit)
-        return {
-            "updates": [submission.current() for submission in newest],
-            "cursor": Cursor.complete(self.tenant_id, read_at).encode(),
-            "complete": True,
-        }
-
-    def _resume(self, cursor: Cursor, submissions: Submissions) -> dict[str, object]:
-        started = self.now_ms() if cursor.scan_started_ms is None else cursor.scan_started_ms
-        page = submissions.changed_since(self.tenant_id, cursor.position, PAGE_ITEMS)
-        sent = _fitting(page.submissions, protocol.MAX_REPLY_BYTES - protocol.REPLY_ENVELOPE_BYTES)
-        if page.more or len(sent) < len(page.submissions):
-            last = page.submissions[len(sent) - 1]
-            reached = Cursor(self.tenant_id, f"{last.updated_at}#{last.submission_id}", started)
-            return {"updates": sent, "cursor": reached.encode(), "complete": False}
-        return {
-            "updates": sent,
-            "cursor": Cursor.complete(self.tenant_id, started).encode(),
-            "complete": True,
-        }
-
-    def _unauthorized(self, request: protocol.Request, message: str) -> protocol.Frame:
-        return protocol.error(protocol.RequestError("unauthorized", message, request.request_id))
+    def _view(self, wanted: SubscriptionFilter | None) -> View:
+        return View(self.tenant_id, wanted, self.submissions, self.now_ms())
 
 
-def _fitting(submissions: Sequence[Submission], room: int) -> list[Update]:
-    """The leading submissions that fit `room` bytes as updates; at least one, where there is one."""
-    updates: list[Update] = []
-    for submission in submissions:
-        update = submission.current()
-        room -= protocol.size(update)
-        if room < 0 and updates:
-            break
-        updates.append(update)
-    return updates
+def _registered(has_row: bool) -> None:
+    if not has_row:
+        raise RequestError("unauthorized", "this connection is no longer registered")

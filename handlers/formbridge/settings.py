@@ -39,6 +39,18 @@ def whole_number(name: str) -> int:
         raise SettingsError(f"{name}: must be a whole number, got {value!r}") from error
 
 
+def flag(name: str) -> bool:
+    """A variable that must be `true` or `false`.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    value = text(name)
+    if value not in ("true", "false"):
+        raise SettingsError(f"{name}: must be true or false, got {value!r}")
+    return value == "true"
+
+
 def words(name: str) -> list[str]:
     """A variable of words with spaces between; none where it is not set."""
     return os.environ.get(name, "").split()

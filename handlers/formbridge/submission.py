@@ -20,7 +20,15 @@ DEFAULT_STATUS: Final = "processing"
 DELETED: Final = "deleted"
 """The status of a submission that is to go: a write like any other, that every client sees."""
 
+MAX_PAYLOAD_BYTES: Final = 384 * 1024
+"""DynamoDB takes items of 400 KB; the rest of one is below 2 KB.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
+
+MAX_TEXT: Final = 1024
+"""Characters of a text in an item, as many as a sort key's bytes: whoever wrote it, its update then fits a frame."""
+
 EventName = Literal["insert", "modify", "remove"]
+"""What happened to a submission. To a subscription it may also `leave`."""
 MESSAGES: Final[Mapping[EventName, str]] = {
     "insert": "New form submission received",
     "modify": "Form submission updated",
@@ -52,11 +60,20 @@ class UpdateData(TypedDict):
     expires_at: NotRequired[int]
 
 
+class LeaveData(TypedDict):
+    """`data` of a `leave`: the submission changed, and the subscription's filter no longer matches it."""
+
+    tenant_id: str
+    submission_id: str
+    version: int
+    event: Literal["leave"]
+
+
 class Update(TypedDict):
     """One change of one submission, as it goes to a client."""
 
-    event: EventName
-    data: UpdateData
+    event: EventName | Literal["leave"]
+    data: UpdateData | LeaveData
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +101,8 @@ class SubmissionEvent:
 
         `detail` holds `tenant_id`, `submission_id`, `form_id`, and optionally `status` (required in an update;
         default `processing`), `submitted_at` (default: what is stored, else the event's own time), `payload` (any
-        JSON) and, in an update, `updated_at` (default: the event's own time, which EventBridge gives in whole
-        seconds: say it where two changes may fall into one).
+        JSON, at most 384 KB) and, in an update, `updated_at` (default: the event's own time, which EventBridge gives in
+        whole seconds: say it where two changes may fall into one).
 
         Raises:
             MalformedEvent: a field is missing or not of its shape.
@@ -105,7 +122,6 @@ class SubmissionEvent:
         else:
             status = _shaped(fields, "status", STATUS)
             order = f"1#{_time(fields, 'updated_at', default=sent_at)}#{_text(event, 'id')}"
-        payload = json.dumps(fields["payload"]) if "payload" in fields else None
         return cls(
             tenant_id=_shaped(fields, "tenant_id", TENANT_ID),
             submission_id=_shaped(fields, "submission_id", SUBMISSION_ID),
@@ -113,7 +129,7 @@ class SubmissionEvent:
             status=status,
             submitted_at=submitted_at,
             submitted_at_is_known="submitted_at" in fields,
-            payload=payload,
+            payload=_payload(fields["payload"]) if "payload" in fields else None,
             order=order,
         )
 
@@ -137,7 +153,7 @@ class Submission:
         """Read an item of the table, or an image of one from its stream.
 
         Raises:
-            MalformedItem: an attribute is missing or of another type.
+            MalformedItem: an attribute is missing, of another type, or too long.
         """
         tenant_id = _attribute(item, "tenant_id", "S")
         if wrong := problem("tenant_id", TENANT_ID, tenant_id):
@@ -175,6 +191,30 @@ class Submission:
         """This submission as it stands now: an `insert` where it was never changed, else a `modify`."""
         return self.update("insert" if self.version == 1 else "modify")
 
+    def leave(self) -> Update:
+        """This submission for a subscription that no longer sees it."""
+        data: LeaveData = {
+            "tenant_id": self.tenant_id,
+            "submission_id": self.submission_id,
+            "version": self.version,
+            "event": "leave",
+        }
+        return {"event": "leave", "data": data}
+
+    @property
+    def position(self) -> str:
+        """Its place in GSI1, in order of time within its tenant."""
+        return f"{self.updated_at}#{self.submission_id}"
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether it is to go: it stays for a while, so that every client learns of it."""
+        return self.status == DELETED
+
+    def has_expired(self, now_ms: int) -> bool:
+        """Whether its time is over. DynamoDB deletes what has expired late, by days at times."""
+        return self.expires_at is not None and self.expires_at * 1000 <= now_ms
+
 
 def _text(fields: Mapping[str, object], name: str) -> str:
     value = fields.get(name)
@@ -184,6 +224,13 @@ def _text(fields: Mapping[str, object], name: str) -> str:
     if not value:
         raise MalformedEvent(f"{name}: must not be empty")
     return value
+
+
+def _payload(value: object) -> str:
+    text = json.dumps(value, separators=(",", ":"))
+    if len(text) > MAX_PAYLOAD_BYTES:
+        raise MalformedEvent(f"payload: at most {MAX_PAYLOAD_BYTES:,} bytes as JSON in ASCII, got {len(text):,}")
+    return text
 
 
 def _shaped(fields: Mapping[str, object], name: str, shape: Pattern[str], default: str | None = None) -> str:
@@ -209,6 +256,8 @@ def _attribute(item: Mapping[str, AttributeValueTypeDef], name: str, kind: Liter
     value = item.get(name, {}).get(kind)
     if not isinstance(value, str):
         raise MalformedItem(f"{name}: must be of DynamoDB type {kind}")
+    if len(value) > MAX_TEXT:
+        raise MalformedItem(f"{name}: at most {MAX_TEXT:,} characters, got {len(value):,}")
     return value
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from . import timestamps
 from .logs import logger
-from .session import Page
 from .submission import DELETED, MalformedEvent, MalformedItem, Submission, SubmissionEvent
+from .view import Page
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, QueryInputTypeDef
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 INDEX: Final = "GSI1"
 SECONDS_A_DAY: Final = 24 * 3600
@@ -41,6 +41,10 @@ class SubmissionsTable:
 
     def save(self, event: SubmissionEvent, now_ms: int, retention_days: int = 0) -> Saved:
         """Write an event as its submission's next version, unless the table holds it or a later one already.
+
+        Of the versions hold: the first write is 1, and each write adds one; each event is written at most once, however
+        often it comes; what is written is later in the events' order than all that was, or is a payload that no later
+        event brought; and so the end is the same in whatever order, and with whatever repeats, the events come.
 
         Each write is one conditional update, so that two Lambdas with two events of one submission cannot both win.
         `updated_at` is the time of this write and not the event's: a client's cursor has passed the event's time
@@ -126,48 +130,27 @@ class SubmissionsTable:
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
 
-    def newest(self, tenant_id: str, limit: int) -> list[Submission]:
-        """The `limit` submissions that changed last, newest first; none that was deleted."""
-        return self._read(tenant_id, after="", limit=limit, ascending=False, deleted=False)
+    def read(self, tenant_id: str, position: str, limit: int, *, newest_first: bool = False) -> Page:
+        """At most `limit` submissions from `position`, a value of GSI1's sort key, on: in order of time, or against it.
 
-    def changed_since(self, tenant_id: str, position: str, limit: int) -> Page:
-        """At most `limit` submissions that changed after `position`, a value of GSI1SK, in order."""
-        found = self._read(tenant_id, after=position, limit=limit + 1, ascending=True, deleted=True)
-        return Page(found[:limit], more=len(found) > limit)
-
-    def _read(self, tenant_id: str, *, after: str, limit: int, ascending: bool, deleted: bool) -> list[Submission]:
-        found: list[Submission] = []
-        for item in self._items(tenant_id, after, limit, ascending, deleted):
+        One query; what lies at `position` itself is not read again.
+        """
+        found = self.client.query(
+            TableName=self.table_name,
+            IndexName=INDEX,
+            KeyConditionExpression=f"GSI1PK = :partition AND GSI1SK {'<' if newest_first else '>'} :position",
+            ExpressionAttributeValues={":partition": {"S": _partition(tenant_id)}, ":position": {"S": position}},
+            ScanIndexForward=not newest_first,
+            Limit=limit,
+        )
+        submissions: list[Submission] = []
+        for item in found["Items"]:
             try:
-                found.append(Submission.from_item(item))
+                submissions.append(Submission.from_item(item))
             except MalformedItem as error:
                 # Its stream record is in the pipe's dead-letter queue; it must not hide the others.
                 logger.error("malformed item", extra={"tenant_id": tenant_id, "reason": str(error)})
-            if len(found) == limit:
-                break
-        return found
-
-    def _items(
-        self, tenant_id: str, after: str, limit: int, ascending: bool, deleted: bool
-    ) -> Iterator[dict[str, AttributeValueTypeDef]]:
-        # DynamoDB deletes what has expired late, by days at times: what is past its time is left out here.
-        request: QueryInputTypeDef = {
-            "TableName": self.table_name,
-            "IndexName": INDEX,
-            "KeyConditionExpression": "GSI1PK = :partition AND GSI1SK > :after",
-            "FilterExpression": "(attribute_not_exists(#ttl) OR #ttl > :now) AND #status <> :left_out",
-            "ExpressionAttributeNames": {"#ttl": "ttl", "#status": "status"},
-            "ExpressionAttributeValues": {
-                ":partition": {"S": _partition(tenant_id)},
-                ":after": {"S": after or " "},  # a key's value cannot be empty; a blank is before every time
-                ":now": {"N": str(timestamps.now_ms() // 1000)},
-                ":left_out": {"S": " " if deleted else DELETED},
-            },
-            "ScanIndexForward": ascending,
-            "Limit": limit,
-        }
-        for page in self.client.get_paginator("query").paginate(**request):
-            yield from page["Items"]
+        return Page(submissions, found.get("LastEvaluatedKey", {}).get("GSI1SK", {}).get("S"))
 
 
 def _partition(tenant_id: str) -> str:

@@ -82,7 +82,8 @@ def _outputs(kind: str, logical_name: str, inputs: Values) -> Values:
         case "aws:cloudwatch/eventBus:EventBus":
             return {"id": name, "name": name, "arn": arn("events", f"event-bus/{name}")}
         case "aws:cloudwatch/eventRule:EventRule":
-            path = f"{inputs['eventBusName']}/{name}"
+            # Without the bus where it is the default one.
+            path = f"{inputs['eventBusName']}/{name}" if "eventBusName" in inputs else name
             return {"id": path, "name": name, "arn": arn("events", f"rule/{path}")}
         case "aws:sqs/queue:Queue":
             url = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"

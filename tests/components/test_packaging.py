@@ -20,7 +20,7 @@ from local.archives import archive_zip
 from .packages import LEFT_OUT, PACKAGED
 
 HANDLERS = _packaging.HANDLERS
-ENTRY_POINTS = ["persist", "authorize", "connect", "message", "broadcast"]
+ENTRY_POINTS = ["persist", "authorize", "connect", "message", "authenticate", "broadcast", "janitor"]
 CORE = {f"formbridge/{path.name}" for path in (HANDLERS / "formbridge").glob("*.py")}
 AARCH64 = 0xB7
 """ELF's number for 64-bit ARM."""

@@ -168,6 +168,7 @@ def test_a_queue_of_ones_own_has_an_alarm_of_ones_own() -> None:
 
 def test_the_queue_is_standard_encrypted_and_keeps_dead_letters_for_two_weeks(recording: Recording) -> None:
     assert recording.inputs("realtime-dead-letters") == {
+        "maxMessageSize": 1024 * 1024,
         "messageRetentionSeconds": 14 * 24 * 3600,
         "sqsManagedSseEnabled": True,
     }

@@ -123,6 +123,7 @@ def test_retention_is_what_was_asked_for() -> None:
 
 def test_the_queue_is_standard_encrypted_and_keeps_dead_letters_for_two_weeks(recording: Recording) -> None:
     assert recording.inputs("ingest-dead-letters") == {
+        "maxMessageSize": 1024 * 1024,
         "messageRetentionSeconds": 14 * 24 * 3600,
         "sqsManagedSseEnabled": True,
     }

@@ -21,10 +21,41 @@ API = api_id("gateway-api")
 EXECUTION_ARN = arn("execute-api", API)
 CONNECTIONS = physical_name("gateway-connections")
 CONNECTIONS_ARN = arn("dynamodb", f"table/{CONNECTIONS}")
-ROUTES = {"connect": "$connect", "disconnect": "$disconnect", "default": "$default"}
-SERVED_BY = {"connect": "connect", "disconnect": "connect", "default": "message", "authorize": "authorize"}
+ENDPOINT = f"https://{API}.execute-api.{REGION}.amazonaws.com/live"
+ROUTES = {
+    "connect": "$connect",
+    "disconnect": "$disconnect",
+    "default": "$default",
+    "authenticate": "authenticate",
+}
+SERVED_BY = {
+    "connect": "connect",
+    "disconnect": "connect",
+    "default": "message",
+    "authenticate": "authenticate",
+    "authorize": "authorize",
+}
 """The Lambda behind each route, and behind the authorizer."""
 REQUIRED: WebSocketGatewayArgs = {"table_arn": TABLE_ARN, "issuer": ISSUER, "audience": AUDIENCE}
+LIMITS = {
+    "MESSAGES_PER_SECOND": "10",
+    "MESSAGE_BURST": "20",
+    "MAX_FILTER_LENGTH": "4096",
+    "MAX_FRAME_BYTES": "32768",
+}
+"""What one connection may send, by default."""
+TOKENS = {
+    "ISSUER": ISSUER,
+    "AUDIENCE": AUDIENCE,
+    "JWKS_URL": f"{ISSUER}/.well-known/jwks.json",
+    "TENANT_CLAIM": "custom:tenant_id",
+}
+"""Which tokens are taken, by default."""
+MAY_POST = allow(
+    ["execute-api:ManageConnections"],
+    f"{EXECUTION_ARN}/live/POST/@connections/*",
+    f"{EXECUTION_ARN}/live/DELETE/@connections/*",
+)
 
 
 def declare(args: WebSocketGatewayArgs, provider: Provider | None = None) -> Recording:
@@ -59,18 +90,28 @@ def test_declares_the_api_its_routes_its_lambdas_and_its_own_table(recording: Re
         ("apigatewayv2/integration:Integration", "gateway-connect-integration"),
         ("apigatewayv2/integration:Integration", "gateway-disconnect-integration"),
         ("apigatewayv2/integration:Integration", "gateway-default-integration"),
+        ("apigatewayv2/integration:Integration", "gateway-authenticate-integration"),
         ("apigatewayv2/route:Route", "gateway-connect-route"),
         ("apigatewayv2/route:Route", "gateway-disconnect-route"),
         ("apigatewayv2/route:Route", "gateway-default-route"),
+        ("apigatewayv2/route:Route", "gateway-authenticate-route"),
         ("apigatewayv2/routeResponse:RouteResponse", "gateway-default-response"),
+        ("apigatewayv2/routeResponse:RouteResponse", "gateway-authenticate-response"),
         ("lambda/permission:Permission", "gateway-authorize-permission"),
         ("lambda/permission:Permission", "gateway-connect-permission"),
         ("lambda/permission:Permission", "gateway-disconnect-permission"),
         ("lambda/permission:Permission", "gateway-default-permission"),
+        ("lambda/permission:Permission", "gateway-authenticate-permission"),
+        ("lambda/permission:Permission", "gateway-janitor-permission"),
+        ("lambda/functionEventInvokeConfig:FunctionEventInvokeConfig", "gateway-janitor-retries"),
+        ("cloudwatch/eventRule:EventRule", "gateway-janitor-rule"),
+        ("cloudwatch/eventTarget:EventTarget", "gateway-janitor-target"),
         ("formbridge:index:HandlerFunction", "gateway-authorize"),
         ("formbridge:index:HandlerFunction", "gateway-connect"),
         ("formbridge:index:HandlerFunction", "gateway-message"),
+        ("formbridge:index:HandlerFunction", "gateway-authenticate"),
         ("formbridge:index:HandlerFunction", "gateway-broadcast"),
+        ("formbridge:index:HandlerFunction", "gateway-janitor"),
     }
 
 
@@ -119,24 +160,30 @@ class TestRoutes:
             "$connect": "CUSTOM",
             "$disconnect": "NONE",
             "$default": "NONE",
+            "authenticate": "NONE",
         }
         assert {key: route.get("authorizerId") for key, route in routes.items()} == {
             "$connect": api_id("gateway-authorizer"),
             "$disconnect": None,
             "$default": None,
+            "authenticate": None,
         }
 
-    def test_reply_on_default_only(self, recording: Recording) -> None:
+    def test_reply_to_frames_alone(self, recording: Recording) -> None:
         routes = {one.inputs["routeKey"]: one.inputs for one in recording.of_type("apigatewayv2/route:Route")}
 
         assert {key: route.get("routeResponseSelectionExpression") for key, route in routes.items()} == {
             "$connect": None,
             "$disconnect": None,
             "$default": "$default",
+            "authenticate": "$default",
         }
-        assert recording.inputs("gateway-default-response") == {
+
+    @pytest.mark.parametrize("suffix", ["default", "authenticate"])
+    def test_reply_with_what_their_lambda_returns(self, recording: Recording, suffix: str) -> None:
+        assert recording.inputs(f"gateway-{suffix}-response") == {
             "apiId": API,
-            "routeId": api_id("gateway-default-route"),
+            "routeId": api_id(f"gateway-{suffix}-route"),
             "routeResponseKey": "$default",
         }
 
@@ -171,13 +218,11 @@ class TestAuthorizer:
         assert recording.json("gateway-authorize-policy", "policy") == document(allow_logs("gateway-authorize"))
 
     def test_knows_the_issuer_and_lets_every_page_with_a_token_connect(self, recording: Recording) -> None:
-        assert environment(recording, "authorize") == {
-            "ISSUER": ISSUER,
-            "AUDIENCE": AUDIENCE,
-            "JWKS_URL": f"{ISSUER}/.well-known/jwks.json",
-            "TENANT_CLAIM": "custom:tenant_id",
-            "ALLOWED_ORIGINS": "",
-        }
+        assert environment(recording, "authorize") == {**TOKENS, "ALLOWED_ORIGINS": "", "TOKEN_IN_QUERY": "false"}
+
+    def test_takes_a_token_in_the_query_where_it_is_told(self) -> None:
+        assert environment(declare({**REQUIRED, "token_in_query": True}), "authorize")["TOKEN_IN_QUERY"] == "true"
+        assert environment(declare({**REQUIRED, "token_in_query": False}), "authorize")["TOKEN_IN_QUERY"] == "false"
 
     def test_takes_what_it_is_told(self) -> None:
         recording = declare(
@@ -195,53 +240,84 @@ class TestAuthorizer:
         assert authorizer["TENANT_CLAIM"] == "groups"
         assert authorizer["ALLOWED_ORIGINS"] == "https://a.example.com http://localhost:8080"
 
-    def test_alone_carries_dependencies(self, recording: Recording) -> None:
-        carrying = [
-            function.name
-            for function in recording.of_type("lambda/function:Function")
-            if PACKAGED.intersection(function.inputs["code"].assets)
-        ]
-
-        assert carrying == ["gateway-authorize-function"]
-
 
 class TestLambdas:
-    def test_for_connections_may_write_and_delete_a_row(self, recording: Recording) -> None:
+    def test_for_connections_may_write_change_and_delete_a_row(self, recording: Recording) -> None:
         assert recording.json("gateway-connect-policy", "policy") == document(
             allow_logs("gateway-connect"),
-            allow(["dynamodb:PutItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
+            allow(["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"], CONNECTIONS_ARN),
         )
         assert environment(recording, "connect") == {
             "CONNECTIONS_TABLE_NAME": CONNECTIONS,
             "CONNECTION_TTL_SECONDS": "7800",
+            "MAX_CONNECTIONS": "5000",
         }
 
-    def test_for_messages_may_change_a_row_and_read_submissions_by_the_index_alone(self, recording: Recording) -> None:
+    def test_for_messages_may_change_rows_close_connections_and_read_submissions_by_the_index_alone(
+        self, recording: Recording
+    ) -> None:
         assert recording.json("gateway-message-policy", "policy") == document(
             allow_logs("gateway-message"),
-            allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], CONNECTIONS_ARN),
+            allow(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
+            MAY_POST,
             allow(["dynamodb:Query"], f"{TABLE_ARN}/index/GSI1"),
         )
         assert environment(recording, "message") == {
             "CONNECTIONS_TABLE_NAME": CONNECTIONS,
+            "MANAGEMENT_ENDPOINT": ENDPOINT,
+            **LIMITS,
             "TABLE_NAME": "submissions",
+        }
+
+    def test_for_new_tokens_may_change_rows_and_close_connections(self, recording: Recording) -> None:
+        assert recording.json("gateway-authenticate-policy", "policy") == document(
+            allow_logs("gateway-authenticate"),
+            allow(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
+            MAY_POST,
+        )
+
+    def test_for_new_tokens_take_those_that_the_authorizer_takes(self, recording: Recording) -> None:
+        told = declare({**REQUIRED, "jwks_url": "https://keys.example.com/jwks.json", "tenant_claim": "groups"})
+
+        assert environment(recording, "authenticate") == {
+            "CONNECTIONS_TABLE_NAME": CONNECTIONS,
+            "MANAGEMENT_ENDPOINT": ENDPOINT,
+            **LIMITS,
+            **TOKENS,
+        }
+        for variable in TOKENS:
+            assert environment(told, "authenticate")[variable] == environment(told, "authorize")[variable]
+
+    @pytest.mark.parametrize("function", ["message", "authenticate"])
+    def test_for_frames_limit_them_as_they_are_told(self, function: str) -> None:
+        told = declare(
+            {
+                **REQUIRED,
+                "messages_per_second": 1,
+                "message_burst": 2,
+                "max_filter_length": 3,
+                "max_frame_bytes": 131_072,
+            }
+        )
+
+        assert {name: environment(told, function)[name] for name in LIMITS} == {
+            "MESSAGES_PER_SECOND": "1",
+            "MESSAGE_BURST": "2",
+            "MAX_FILTER_LENGTH": "3",
+            "MAX_FRAME_BYTES": "131072",
         }
 
     def test_for_broadcasts_may_find_connections_post_to_them_and_close_them(self, recording: Recording) -> None:
         assert recording.json("gateway-broadcast-policy", "policy") == document(
             allow_logs("gateway-broadcast"),
             allow(["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
-            allow(
-                ["execute-api:ManageConnections"],
-                f"{EXECUTION_ARN}/live/POST/@connections/*",
-                f"{EXECUTION_ARN}/live/DELETE/@connections/*",
-            ),
+            MAY_POST,
         )
 
     def test_for_broadcasts_know_where_the_connections_are(self, recording: Recording) -> None:
         assert environment(recording, "broadcast") == {
             "CONNECTIONS_TABLE_NAME": CONNECTIONS,
-            "MANAGEMENT_ENDPOINT": f"https://{API}.execute-api.{REGION}.amazonaws.com/live",
+            "MANAGEMENT_ENDPOINT": ENDPOINT,
         }
 
     def test_for_broadcasts_have_time_and_memory_for_many_posts(self, recording: Recording) -> None:
@@ -249,13 +325,72 @@ class TestLambdas:
 
         assert (function["timeout"], function["memorySize"]) == (60, 512)
 
-    @pytest.mark.parametrize("function", ["authorize", "connect", "message"])
+    @pytest.mark.parametrize("function", ["authorize", "connect", "message", "authenticate"])
     def test_behind_the_api_answer_before_it_gives_up(self, recording: Recording, function: str) -> None:
         assert recording.inputs(f"gateway-{function}-function")["timeout"] < 29
 
-    @pytest.mark.parametrize("function", ["authorize", "connect", "message", "broadcast"])
+    def test_that_verify_tokens_carry_dependencies_and_no_others(self, recording: Recording) -> None:
+        carrying = {
+            function.name
+            for function in recording.of_type("lambda/function:Function")
+            if PACKAGED.intersection(function.inputs["code"].assets)
+        }
+
+        assert carrying == {"gateway-authorize-function", "gateway-authenticate-function"}
+
+    @pytest.mark.parametrize("function", ["authorize", "connect", "message", "authenticate", "broadcast", "janitor"])
     def test_run_the_entry_point_of_their_name(self, recording: Recording, function: str) -> None:
         assert recording.inputs(f"gateway-{function}-function")["handler"] == f"{function}.handler"
+
+
+class TestJanitor:
+    def test_runs_every_minute(self, recording: Recording) -> None:
+        assert recording.inputs("gateway-janitor-rule") == {
+            "description": "The gateway's janitor, once a minute",
+            "scheduleExpression": "rate(1 minute)",
+        }
+
+    def test_is_what_the_rule_invokes_and_invokes_again_within_the_minute_alone(self, recording: Recording) -> None:
+        assert recording.inputs("gateway-janitor-target") == {
+            "rule": physical_name("gateway-janitor-rule"),
+            "arn": arn("lambda", f"function:{function_name('janitor')}"),
+            "retryPolicy": {"maximumEventAgeInSeconds": 60, "maximumRetryAttempts": 2},
+        }
+
+    def test_is_not_run_again_by_lambda_beside_its_next_run(self, recording: Recording) -> None:
+        assert recording.inputs("gateway-janitor-retries") == {
+            "functionName": function_name("janitor"),
+            "maximumEventAgeInSeconds": 60,
+            "maximumRetryAttempts": 0,
+        }
+
+    def test_is_the_target_when_the_rule_may_invoke_it(self, recording: Recording) -> None:
+        assert "gateway-janitor-permission" in recording.dependencies("gateway-janitor-target")
+
+    def test_is_invoked_by_its_rule_alone(self, recording: Recording) -> None:
+        assert recording.inputs("gateway-janitor-permission") == {
+            "action": "lambda:InvokeFunction",
+            "function": function_name("janitor"),
+            "principal": "events.amazonaws.com",
+            "sourceArn": arn("events", f"rule/{physical_name('gateway-janitor-rule')}"),
+        }
+
+    def test_may_look_at_every_connection_post_to_it_and_close_it(self, recording: Recording) -> None:
+        assert recording.json("gateway-janitor-policy", "policy") == document(
+            allow_logs("gateway-janitor"),
+            allow(["dynamodb:Scan", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
+            MAY_POST,
+        )
+        assert environment(recording, "janitor") == {
+            "CONNECTIONS_TABLE_NAME": CONNECTIONS,
+            "MANAGEMENT_ENDPOINT": ENDPOINT,
+        }
+
+    def test_ends_before_its_next_run(self, recording: Recording) -> None:
+        function = recording.inputs("gateway-janitor-function")
+
+        assert (function["timeout"], function["memorySize"]) == (60, 512)
+        assert "reservedConcurrentExecutions" not in function
 
 
 class TestStage:
@@ -264,9 +399,10 @@ class TestStage:
             name
             for kind, name in recording.children("gateway")
             if kind.split(":")[-1] in {"Route", "RouteResponse", "Permission"}
+            and not name.startswith("gateway-janitor")
         }
 
-        assert len(ready) == 8
+        assert len(ready) == 11
         assert ready <= recording.dependencies("gateway-stage")
 
     def test_is_live_and_deploys_by_itself(self, recording: Recording) -> None:
@@ -317,7 +453,9 @@ def test_logs_are_kept_as_long_as_was_asked_for() -> None:
         "gateway-authorize-logs": 30,
         "gateway-connect-logs": 30,
         "gateway-message-logs": 30,
+        "gateway-authenticate-logs": 30,
         "gateway-broadcast-logs": 30,
+        "gateway-janitor-logs": 30,
     }
 
 
@@ -330,7 +468,7 @@ def test_logs_are_kept_for_two_weeks_by_default(recording: Recording) -> None:
 def test_registers_where_to_connect_where_to_post_and_what_the_pipe_invokes(recording: Recording) -> None:
     assert recording.registered("gateway") == {
         "websocket_url": f"wss://{API}.execute-api.{REGION}.amazonaws.com/live",
-        "management_endpoint": f"https://{API}.execute-api.{REGION}.amazonaws.com/live",
+        "management_endpoint": ENDPOINT,
         "manage_connections_arn": f"{EXECUTION_ARN}/live/POST/@connections/*",
         "connections_table_name": CONNECTIONS,
         "connections_table_arn": CONNECTIONS_ARN,
@@ -338,12 +476,18 @@ def test_registers_where_to_connect_where_to_post_and_what_the_pipe_invokes(reco
     }
 
 
-def test_the_connections_of_an_emulator_are_found_without_tls() -> None:
-    path = f"127.0.0.1:4566/_aws/execute-api/{API}/live"
-    recording = declare(REQUIRED, Provider({"gateway-stage": {"invokeUrl": f"ws://{path}"}}))
+def test_connections_are_posted_to_where_clients_connect(recording: Recording) -> None:
+    websocket_url: str = recording.registered("gateway")["websocket_url"]
 
-    assert recording.registered("gateway")["management_endpoint"] == f"http://{path}"
-    assert environment(recording, "broadcast")["MANAGEMENT_ENDPOINT"] == f"http://{path}"
+    assert recording.registered("gateway")["management_endpoint"] == websocket_url.replace("wss://", "https://")
+
+
+def test_the_connections_of_an_emulator_are_found_without_tls() -> None:
+    path = f"127.0.0.1:4566/_aws/execute-api/{API}"
+    recording = declare(REQUIRED, Provider({"gateway-api": {"apiEndpoint": f"ws://{path}"}}))
+
+    assert recording.registered("gateway")["management_endpoint"] == f"http://{path}/live"
+    assert environment(recording, "broadcast")["MANAGEMENT_ENDPOINT"] == f"http://{path}/live"
 
 
 class TestWithoutATable:
@@ -352,13 +496,21 @@ class TestWithoutATable:
     def test_messages_are_answered_without_submissions(self) -> None:
         recording = declare({"issuer": ISSUER, "audience": AUDIENCE})
 
-        assert environment(recording, "message") == {"CONNECTIONS_TABLE_NAME": CONNECTIONS}
+        assert "TABLE_NAME" not in environment(recording, "message")
         assert recording.json("gateway-message-policy", "policy") == document(
-            allow_logs("gateway-message"), allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], CONNECTIONS_ARN)
+            allow_logs("gateway-message"),
+            allow(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
+            MAY_POST,
         )
 
     def test_all_else_is_as_with_one(self, recording: Recording) -> None:
         assert declare({"issuer": ISSUER, "audience": AUDIENCE}).children("gateway") == recording.children("gateway")
+
+
+def test_a_tenant_has_as_many_connections_as_it_is_given() -> None:
+    recording = declare({**REQUIRED, "max_connections_per_tenant": 1})
+
+    assert environment(recording, "connect")["MAX_CONNECTIONS"] == "1"
 
 
 def test_rows_of_connections_outlive_them(recording: Recording) -> None:
@@ -402,6 +554,18 @@ def test_rows_of_connections_outlive_them(recording: Recording) -> None:
             ": must be an https URL, or http of localhost or 127.0.0.1, got 'file:///keys.json'",
         ),
         ("table_arn", "submissions", ": must be the ARN of a DynamoDB table, got 'submissions'"),
+        ("token_in_query", "yes", ": must be true or false, got 'yes'"),
+        ("token_in_query", 1, ": must be true or false, got 1"),
+        ("max_connections_per_tenant", 0, ": must be a whole number of 1 or more, got 0"),
+        ("messages_per_second", 0, ": must be a whole number from 1 to 1,000, got 0"),
+        ("messages_per_second", 1_001, ": must be a whole number from 1 to 1,000, got 1001"),
+        ("messages_per_second", 0.5, ": must be a whole number from 1 to 1,000, got 0.5"),
+        ("message_burst", 0, ": must be a whole number from 1 to 10,000, got 0"),
+        ("message_burst", 10_001, ": must be a whole number from 1 to 10,000, got 10001"),
+        ("max_filter_length", 0, ": must be a whole number from 1 to 4,096, got 0"),
+        ("max_filter_length", 4_097, ": must be a whole number from 1 to 4,096, got 4097"),
+        ("max_frame_bytes", 1_023, ": must be a whole number from 1,024 to 131,072, got 1023"),
+        ("max_frame_bytes", 131_073, ": must be a whole number from 1,024 to 131,072, got 131073"),
         ("rate_limit", 0, ": must be a whole number of 1 or more, got 0"),
         ("burst_limit", 0, ": must be a whole number of 1 or more, got 0"),
         ("log_retention_days", 13, ": must be one of 1, 3, 5, 7, 14, 30, "),

@@ -27,9 +27,9 @@ def fill(client: DynamoDBClient) -> None:
     registry = Registry(client, CONNECTIONS)
     for tenant_id, connections in SUBSCRIBED.items():
         for connection_id in connections:
-            registry.add(Connection(tenant_id, connection_id, now_ms(), 2_000_000_000), 7800)
-            registry.subscribe(tenant_id, connection_id)
-    registry.add(Connection("t_berlin", "silent", now_ms(), 2_000_000_000), 7800)
+            registry.add(Connection(tenant_id, connection_id, now_ms(), 2_000_000_000), max_connections=10)
+            registry.subscribe(tenant_id, connection_id, wanted=None)
+    registry.add(Connection("t_berlin", "silent", now_ms(), 2_000_000_000), max_connections=10)
 
 
 def test_a_notice_reaches_the_subscribed_connections_of_its_tenant(monkeypatch: pytest.MonkeyPatch) -> None:

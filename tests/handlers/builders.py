@@ -102,9 +102,14 @@ def _request_context(route: str, event_type: str, connection_id: str) -> dict[st
     }
 
 
-def _granted(tenant_id: str, expires_at: int) -> dict[str, str]:
+def _granted(tenant_id: str, expires_at: int, issued_at: int = NOW // 1000 - 60) -> dict[str, str]:
     # What the authorizer put in its context arrives as texts, whatever it was.
-    return {"principalId": "user-1", "tenant_id": tenant_id, "expires_at": str(expires_at)}
+    return {
+        "principalId": "user-1",
+        "tenant_id": tenant_id,
+        "expires_at": str(expires_at),
+        "issued_at": str(issued_at),
+    }
 
 
 def authorizer_event(
@@ -128,13 +133,14 @@ def connect_event(
     connection_id: str = "conn-1",
     *,
     expires_at: int = NOW // 1000 + HOUR_S,
+    issued_at: int = NOW // 1000 - 60,
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """`$connect`, once the authorizer has let it through."""
     context = _request_context("$connect", "CONNECT", connection_id)
     return {
         "headers": {"Host": "api123.execute-api.us-east-1.amazonaws.com", **(headers or {})},
-        "requestContext": {**context, "authorizer": _granted(tenant_id, expires_at)},
+        "requestContext": {**context, "authorizer": _granted(tenant_id, expires_at, issued_at)},
         "isBase64Encoded": False,
     }
 
@@ -216,11 +222,16 @@ def record(
     new: Mapping[str, AttributeValueTypeDef] | None = None,
     old: Mapping[str, AttributeValueTypeDef] | None = None,
     event_id: str = "record-1",
+    at: str | None = None,
 ) -> dict[str, Any]:
-    """A record of the table's stream, as a pipe without an input template delivers it."""
+    """A record of the table's stream, as a pipe without an input template delivers it.
+
+    It was made `at` a time, by default when the item says that it was updated; a removal leaves no time in the item.
+    """
     either = new or old or {}
+    written_at = at or (new or {}).get("updated_at", {}).get("S", NOW_ISO)
     change: dict[str, Any] = {
-        "ApproximateCreationDateTime": NOW / 1000,
+        "ApproximateCreationDateTime": datetime.fromisoformat(written_at).timestamp(),
         "Keys": {key: either[key] for key in ("PK", "SK") if key in either},
         "SequenceNumber": "111",
         "SizeBytes": 26,
@@ -245,9 +256,10 @@ def inserted(held: Submission, event_id: str = "record-1") -> dict[str, Any]:
     return record("INSERT", new=image(held), event_id=event_id)
 
 
-def modified(held: Submission, event_id: str = "record-1") -> dict[str, Any]:
-    return record("MODIFY", new=image(held), old=image(held), event_id=event_id)
+def modified(held: Submission, event_id: str = "record-1", *, before: Submission | None = None) -> dict[str, Any]:
+    """Of what it was `before`; by default of something that looked the same."""
+    return record("MODIFY", new=image(held), old=image(before or held), event_id=event_id)
 
 
-def removed(held: Submission, event_id: str = "record-1") -> dict[str, Any]:
-    return record("REMOVE", old=image(held), event_id=event_id)
+def removed(held: Submission, event_id: str = "record-1", at: str | None = None) -> dict[str, Any]:
+    return record("REMOVE", old=image(held), event_id=event_id, at=at)

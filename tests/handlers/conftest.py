@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import boto3
 import hypothesis
 import pytest
+from botocore.config import Config
 from moto import mock_aws
 
+import authenticate
 import authorize
 import broadcast
 import connect
+import janitor
 import message
 import persist
-from formbridge import timestamps
+from formbridge import posting, timestamps
+from formbridge.aws import CONFIG
+from tests.handlers import issuer
 from tests.handlers.clock import Clock
+from tests.handlers.gateway import Gateway
 from tests.handlers.region import (
     CONNECTIONS,
     SUBMISSIONS,
@@ -35,10 +42,13 @@ hypothesis.settings.load_profile("no deadline")
 def forgetful_handlers() -> Iterator[None]:
     """A Lambda keeps its clients from one call to the next; a test must not inherit those of another."""
     made = [
+        authenticate.sessions,
         authorize.verifier,
         broadcast.broadcaster,
         connect.registry,
-        message.tables,
+        janitor.janitor,
+        janitor.registry,
+        message.sessions,
         persist.submissions,
         persist.dead_letters,
     ]
@@ -69,6 +79,12 @@ def region(aws: Region, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: Non
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", aws.queue_url)
     monkeypatch.setenv("RETENTION_DAYS", "0")
     monkeypatch.setenv("CONNECTION_TTL_SECONDS", "7800")
+    monkeypatch.setenv("MAX_CONNECTIONS", "5000")
+    monkeypatch.setenv("MESSAGES_PER_SECOND", "10")
+    monkeypatch.setenv("MESSAGE_BURST", "20")
+    monkeypatch.setenv("MAX_FILTER_LENGTH", "4096")
+    monkeypatch.setenv("MAX_FRAME_BYTES", "32768")
+    monkeypatch.setenv("MANAGEMENT_ENDPOINT", "http://127.0.0.1:1/live")
     aws.clear()
     return aws
 
@@ -86,3 +102,25 @@ def serve() -> Iterator[Callable[[Answer], LocalServer]]:
     """Starts servers that end with the test."""
     with ExitStack() as running:
         yield lambda answer: running.enter_context(serving(answer))
+
+
+@pytest.fixture
+def trusted_issuer(serve: Callable[[Answer], LocalServer], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The issuer's keys over HTTP, in the environment of those that verify tokens."""
+    keys = json.dumps(issuer.published())
+    monkeypatch.setenv("ISSUER", issuer.ISSUER)
+    monkeypatch.setenv("AUDIENCE", issuer.AUDIENCE)
+    monkeypatch.setenv("TENANT_CLAIM", issuer.CLAIM)
+    monkeypatch.setenv("JWKS_URL", serve(lambda _method, _path: (200, keys)).url)
+
+
+@pytest.fixture
+def gateway(
+    region: Region, clock: Clock, serve: Callable[[Answer], LocalServer], monkeypatch: pytest.MonkeyPatch
+) -> Gateway:
+    """A gateway that is tried once for each frame: how botocore retries is botocore's affair."""
+    gateway = Gateway(serve, clock)
+    monkeypatch.setenv("MANAGEMENT_ENDPOINT", f"{gateway.server.url}/live")
+    once = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+    monkeypatch.setattr(posting, "CONFIG", once)
+    return gateway

@@ -6,13 +6,16 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt import PyJWKClient
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
@@ -58,19 +61,33 @@ def ec_token(said: Mapping[str, Any] | None = None, *, kid: str = "ec-1") -> str
     return jwt.encode(dict(said or claims()), ec_key("ec-1"), algorithm="ES256", headers={"kid": kid})
 
 
-def unsigned_token(kid: str = "rsa-1") -> str:
-    return jwt.encode(claims(), "", algorithm="none", headers={"kid": kid})
+Sign = Callable[[bytes], bytes]
 
 
-def confused_token(kid: str = "rsa-1") -> str:
-    """HS256 with the published key's PEM as the secret: PyJWT refuses to make one, so it is made by hand."""
-    secret = rsa_key("rsa-1").public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+def handmade(header: object, said: object = None, sign: Sign = lambda _: b"") -> str:
+    """A token that no library would make: any header and claims, as JSON or as bytes, any signature or none."""
+    parts = [header, claims() if said is None else said]
+    signed = ".".join(segment(part if isinstance(part, bytes) else json.dumps(part).encode()) for part in parts)
+    return f"{signed}.{segment(sign(signed.encode()))}"
+
+
+def rs256(signed: bytes, key: str = "rsa-1") -> bytes:
+    return rsa_key(key).sign(signed, PKCS1v15(), SHA256())
+
+
+def unsigned_token(kid: str = "rsa-1", alg: str = "none") -> str:
+    return handmade({"alg": alg, "typ": "JWT", "kid": kid})
+
+
+def confused_token(kid: str = "rsa-1", encoding: Encoding = Encoding.PEM) -> str:
+    """HS256 with the published key as the secret."""
+    key = ec_key(kid) if kid.startswith("ec") else rsa_key(kid)
+    secret = key.public_key().public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo)
     header = {"alg": "HS256", "typ": "JWT", "kid": kid}
-    signed = f"{_segment(json.dumps(header).encode())}.{_segment(json.dumps(claims()).encode())}"
-    return f"{signed}.{_segment(hmac.digest(secret, signed.encode(), hashlib.sha256))}"
+    return handmade(header, sign=lambda signed: hmac.digest(secret, signed, hashlib.sha256))
 
 
-def _segment(raw: bytes) -> str:
+def segment(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
@@ -86,10 +103,149 @@ def published(*names: str) -> dict[str, Any]:
 
 def _jwk(name: str) -> dict[str, Any]:
     if name.startswith("oct"):
-        return {"kty": "oct", "k": _segment(SHARED_SECRET), "kid": name, "alg": "HS256"}
+        return {"kty": "oct", "k": segment(SHARED_SECRET), "kid": name, "alg": "HS256"}
     if name.startswith("ec"):
         return {**ECAlgorithm.to_jwk(ec_key(name).public_key(), as_dict=True), "kid": name, "alg": "ES256"}
     return {**RSAAlgorithm.to_jwk(rsa_key(name).public_key(), as_dict=True), "kid": name, "alg": "RS256"}
+
+
+# --- Tokens that say nothing ----------------------------------------------------------------------------------
+
+
+def _now() -> int:
+    return int(time.time())
+
+
+def _signed(algorithm: str, key: Any = None, kid: str = "rsa-1") -> str:
+    return jwt.encode(claims(), key or rsa_key("rsa-1"), algorithm=algorithm, headers={"kid": kid})
+
+
+def _with_header(**header: object) -> str:
+    """Signed as the header says, RS256 with the published key, whatever else the header says."""
+    return handmade({"alg": "RS256", "kid": "rsa-1", **header}, sign=rs256)
+
+
+def _with_claims(said: object) -> str:
+    return handmade({"alg": "RS256", "kid": "rsa-1"}, said, rs256)
+
+
+def _by_a_key_it_names(**header: object) -> str:
+    """Signed with a key that nobody published, which the header tells where to find."""
+    return handmade({"alg": "RS256", "kid": "rsa-1", **header}, sign=lambda signed: rs256(signed, "rsa-2"))
+
+
+def _parts(*changes: Callable[[str], str]) -> str:
+    """A good token with its header, claims and signature changed."""
+    return ".".join(change(part) for change, part in zip(changes, token().split("."), strict=True))
+
+
+def _same(part: str) -> str:
+    return part
+
+
+ELSEWHERE: Final = "http://127.0.0.1:1/jwks.json"
+DEEP: Final = b'{"a":' * 3_000
+
+BAD_TOKENS: Final[Mapping[str, Callable[[], str]]] = {
+    # No tokens.
+    "empty": lambda: "",
+    "white space": lambda: "   ",
+    "no dots": lambda: "garbage",
+    "two dots": lambda: "..",
+    "three parts of garbage": lambda: "a.b.c",
+    "four parts": lambda: f"{token()}.AAAA",
+    "not ASCII": lambda: "é.é.é",
+    "half a character": lambda: "\ud800.\ud800.\ud800",
+    "8 KB of garbage": lambda: "x" * 8_192,
+    "8 KB of claims": lambda: token(claims(padding="x" * 8_192), key="rsa-2"),
+    "a header that is no JSON": lambda: handmade(b"alg: RS256", sign=rs256),
+    "a header that is a list": lambda: handmade(["RS256"], sign=rs256),
+    "claims that are no JSON": lambda: _with_claims(b"sub: user-1"),
+    "claims that are a list": lambda: _with_claims([]),
+    "a header without an end": lambda: handmade(DEEP, sign=rs256),
+    "claims without an end": lambda: _with_claims(DEEP),
+    # Algorithms.
+    "alg none": unsigned_token,
+    "alg NONE": lambda: unsigned_token(alg="NONE"),
+    "alg nOnE": lambda: unsigned_token(alg="nOnE"),
+    "alg none, signed": lambda: handmade({"alg": "none", "kid": "rsa-1"}, sign=rs256),
+    "no alg": lambda: handmade({"kid": "rsa-1"}, sign=rs256),
+    "alg of another type": lambda: handmade({"alg": ["RS256"], "kid": "rsa-1"}, sign=rs256),
+    "HS256 with the RSA key's PEM as the secret": confused_token,
+    "HS256 with the RSA key's DER as the secret": lambda: confused_token(encoding=Encoding.DER),
+    "HS256 with the EC key's PEM as the secret": lambda: confused_token("ec-1"),
+    "HS256 with a secret that is published": shared_secret_token,
+    "RS256 that names the EC key": lambda: token(kid="ec-1"),
+    "ES256 that names the RSA key": lambda: ec_token(kid="rsa-1"),
+    "RS512": lambda: _signed("RS512"),
+    "PS256": lambda: _signed("PS256"),
+    "ES384": lambda: _signed("ES384", ec.generate_private_key(ec.SECP384R1()), "ec-1"),
+    # Keys.
+    "another key": lambda: token(key="rsa-2"),
+    "an unknown kid": lambda: token(kid="rsa-9"),
+    "no kid": lambda: token(kid=None),
+    "an empty kid": lambda: token(kid=""),
+    "a kid that is a number": lambda: _with_header(kid=1),
+    "a kid that is a list": lambda: _with_header(kid=["rsa-1"]),
+    "a key of its own in jwk": lambda: _by_a_key_it_names(jwk=_jwk("rsa-2")),
+    "keys of its own at jku": lambda: _by_a_key_it_names(jku=ELSEWHERE),
+    "a certificate of its own at x5u": lambda: _by_a_key_it_names(x5u=ELSEWHERE),
+    "a certificate of its own in x5c": lambda: _by_a_key_it_names(x5c=["TUlJQw=="]),
+    "something critical": lambda: _with_header(crit=["tenant"], tenant="t_acme"),
+    "nothing critical": lambda: _with_header(crit=[]),
+    "claims that are not encoded": lambda: _with_header(crit=["b64"], b64=False),
+    # Signatures.
+    "claims of another token": lambda: _parts(_same, lambda _: token(claims(sub="user-2")).split(".")[1], _same),
+    "signature cut off": lambda: _parts(_same, _same, lambda _: ""),
+    "signature cut short": lambda: _parts(_same, _same, lambda signature: signature[:-8]),
+    "signature changed": lambda: _parts(_same, _same, lambda signature: signature[::-1]),
+    "signature of another token": lambda: _parts(_same, _same, lambda _: ec_token().split(".")[2]),
+    # Times.
+    "expired": lambda: token(claims(exp=_now() - 3_600)),
+    "expired within the leeway": lambda: token(claims(exp=_now() - 1)),
+    "expires this second": lambda: token(claims(exp=_now())),
+    "no expiry": lambda: token(claims(exp=None)),
+    "an expiry that is no number": lambda: token(claims(exp="soon")),
+    "an expiry beyond all numbers": lambda: token(claims(exp=math.inf)),
+    "not good before tomorrow": lambda: token(claims(nbf=_now() + 86_400)),
+    "not good before text": lambda: token(claims(nbf="tomorrow")),
+    # By whom, for whom, for what.
+    "another issuer": lambda: token(claims(iss="https://issuer.example/pool-2")),
+    "the issuer with a slash": lambda: token(claims(iss=f"{ISSUER}/")),
+    "several issuers": lambda: _with_claims(claims(iss=[ISSUER])),
+    "no issuer": lambda: token(claims(iss=None)),
+    "another audience": lambda: token(claims(aud="client-2")),
+    "several other audiences": lambda: token(claims(aud=["client-2", "client-3"])),
+    "an audience that is a number": lambda: token(claims(aud=1)),
+    "no audience": lambda: token(claims(aud=None)),
+    "no subject": lambda: token(claims(sub=None)),
+    "a subject that is a number": lambda: _with_claims(claims(sub=5)),
+    "an access token": lambda: token(claims(token_use="access")),
+    "a token for no use": lambda: token(claims(token_use="")),
+}
+"""By what is wrong with it. Made when it is used: it may be a matter of time."""
+
+
+def words(bad: str) -> set[str]:
+    """What of a token must be in no log: its parts, and each text that these say."""
+    parts = bad.split(".")
+    found = {bad, *parts}
+    for part in parts[:2]:
+        try:
+            found.update(_texts(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))))
+        except (ValueError, RecursionError):
+            continue
+    return {word for word in found if len(word.strip()) >= 3}
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for inner in cast("list[object]", value):
+            yield from _texts(inner)
+    elif isinstance(value, dict):
+        yield from _texts([*cast("dict[str, object]", value).values()])
 
 
 class KeysInMemory(PyJWKClient):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,8 +45,21 @@ class Region:
     def connection(self, tenant_id: str, connection_id: str) -> dict[str, AttributeValueTypeDef] | None:
         return self._get(CONNECTIONS, f"TENANT#{tenant_id}", f"CONN#{connection_id}")
 
+    def tenant(self, tenant_id: str) -> dict[str, AttributeValueTypeDef] | None:
+        return self._get(CONNECTIONS, f"TENANT#{tenant_id}", "TENANT")
+
     def _get(self, table: str, partition: str, sort: str) -> dict[str, AttributeValueTypeDef] | None:
         return self.dynamodb.get_item(TableName=table, Key={"PK": {"S": partition}, "SK": {"S": sort}}).get("Item")
+
+    @contextmanager
+    def on(self, event: str, act: Callable[..., None]) -> Generator[None]:
+        """Let `act` see, or disturb, what is asked of `dynamodb`; `event` is one of botocore's."""
+        events = self.dynamodb.meta.events
+        events.register(event, act)
+        try:
+            yield
+        finally:
+            events.unregister(event, act)
 
     def dead_letters(self) -> list[str]:
         """Take what is in the dead-letter queue: the bodies of at most ten messages."""

@@ -1,21 +1,23 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import jwt
 import pytest
+from jwt import api_jwk, jwk_set_cache, jwks_client
 
 import authorize
+from formbridge.authentication import KEYS_SECONDS, REFETCH_SECONDS
 from tests.handlers import issuer
 from tests.handlers.builders import METHOD_ARN, LambdaContext, authorizer_event
-from tests.handlers.issuer import CLAIM, claims, token
+from tests.handlers.issuer import BAD_TOKENS, CLAIM, claims, token
 from tests.handlers.server import Answer, LocalServer
 
-STARTED_S = int(time.time())
-"""When these tests were collected, which in a whole run is minutes before they run."""
+JWKS: Final = "/.well-known/jwks.json"
 
 
 class Jwks:
@@ -25,22 +27,29 @@ class Jwks:
         self.keys = issuer.published()
         self.server = serve(lambda method, path: (200, json.dumps(self.keys)))
 
+    @property
+    def fetched(self) -> int:
+        return self.server.requests.count(("GET", JWKS, ""))
+
 
 @pytest.fixture(autouse=True)
 def jwks(serve: Callable[[Answer], LocalServer], monkeypatch: pytest.MonkeyPatch, forgetful_handlers: None) -> Jwks:
-    """An authorizer that trusts the issuer, with no list of pages."""
+    """An authorizer that trusts the issuer, with no list of pages, that takes no token in the query."""
     published = Jwks(serve)
     monkeypatch.setenv("ISSUER", issuer.ISSUER)
     monkeypatch.setenv("AUDIENCE", issuer.AUDIENCE)
     monkeypatch.setenv("TENANT_CLAIM", CLAIM)
-    monkeypatch.setenv("JWKS_URL", f"{published.server.url}/.well-known/jwks.json")
+    monkeypatch.setenv("JWKS_URL", published.server.url + JWKS)
     monkeypatch.setenv("ALLOWED_ORIGINS", "")
+    monkeypatch.setenv("TOKEN_IN_QUERY", "false")
     return published
 
 
-def authorization(bearer: str | None, *, query: dict[str, str] | None = None, **headers: str) -> dict[str, Any]:
+def authorization(
+    bearer: str | None, headers: Mapping[str, str] | None = None, *, query: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     offered = {"Sec-WebSocket-Protocol": f"formbridge.v1, bearer.{bearer}"} if bearer is not None else {}
-    return authorize.handler(authorizer_event({**offered, **headers}, query), LambdaContext())
+    return authorize.handler(authorizer_event({**offered, **(headers or {})}, query), LambdaContext())
 
 
 def effect(answer: dict[str, Any]) -> str:
@@ -48,77 +57,61 @@ def effect(answer: dict[str, Any]) -> str:
     return statement["Effect"]
 
 
-def test_a_good_token_may_connect_as_its_tenant() -> None:
-    expires_at = int(time.time()) + 60
-    assert authorization(token(claims(exp=expires_at))) == {
-        "principalId": "user-1",
-        "policyDocument": {
-            "Version": "2012-10-17",
-            "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": METHOD_ARN}],
-        },
-        "context": {"tenant_id": "t_acme", "expires_at": str(expires_at)},
-    }
-
-
-def test_a_client_that_is_no_browser_may_use_the_authorization_header() -> None:
-    answer = authorization(None, Authorization=f"Bearer {issuer.ec_token()}")
-    assert effect(answer) == "Allow"
-
-
-@pytest.mark.parametrize(
-    "bearer",
-    [
-        None,
-        "",
-        "garbage",
-        token(key="rsa-2"),
-        token(kid="rsa-9"),
-        issuer.unsigned_token(),
-        issuer.confused_token(),
-        token(claims(iss="https://issuer.example/pool-2")),
-        token(claims(aud="client-2")),
-        token(claims(exp=STARTED_S - 60)),
-        token(claims(nbf=STARTED_S + 86_400)),
-    ],
-    ids=[
-        "none",
-        "empty",
-        "garbage",
-        "another key",
-        "an unknown kid",
-        "alg none",
-        "HS256 with the public key",
-        "another issuer",
-        "another audience",
-        "expired",
-        "not yet good",
-    ],
-)
-def test_401_is_an_error_of_exactly_this_text(bearer: str | None) -> None:
-    with pytest.raises(Exception, match=r"^Unauthorized$") as refused:
-        authorization(bearer)
-    assert type(refused.value) is Exception
-    assert refused.value.args == ("Unauthorized",)
-
-
-def test_a_token_in_the_query_is_no_token() -> None:
-    with pytest.raises(Exception, match=r"^Unauthorized$"):
-        authorization(None, query={"token": token()})
-
-
 def denied(answer: dict[str, Any]) -> bool:
     """Whether the answer is what API Gateway makes a 403 of; such an answer says nothing of a tenant."""
     return effect(answer) == "Deny" and answer["context"] == {} and answer["principalId"] == "user-1"
 
 
-@pytest.mark.parametrize("tenant_id", ["t_globex", "", "acme"])
-def test_403_for_a_tenant_that_the_token_does_not_grant(tenant_id: str) -> None:
-    assert denied(authorization(token(), query={"tenant_id": tenant_id}))
+def unauthorized(
+    bearer: str | None, headers: Mapping[str, str] | None = None, *, query: Mapping[str, str] | None = None
+) -> bool:
+    """Whether the answer is an error of exactly the text of which API Gateway makes a 401, and tells nothing else."""
+    with pytest.raises(Exception, match=r"^Unauthorized$") as refused:
+        authorization(bearer, headers, query=query)
+    error = refused.value
+    return (type(error), error.args, error.__context__) == (Exception, ("Unauthorized",), None)
 
 
-@pytest.mark.parametrize("claim", [None, [], 5, "acme", ["t_acme", "t_globex"]], ids=str)
-def test_403_for_a_token_that_does_not_say_which_tenant(claim: object) -> None:
-    assert denied(authorization(token(claims(**{CLAIM: claim}))))
+def said(caplog: pytest.LogCaptureFixture) -> str:
+    """All that was logged, by whatever logger: messages, errors, and the fields beside them."""
+    plain = vars(logging.makeLogRecord({}))
+    fields = [{name: value for name, value in vars(line).items() if name not in plain} for line in caplog.records]
+    return caplog.text + str(fields)
+
+
+# --- Let in ---------------------------------------------------------------------------------------------------
+
+
+def test_a_good_token_may_connect_as_its_tenant() -> None:
+    now = int(time.time())
+    assert authorization(token(claims(exp=now + 60, iat=now - 60))) == {
+        "principalId": "user-1",
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": METHOD_ARN}],
+        },
+        "context": {"tenant_id": "t_acme", "expires_at": str(now + 60), "issued_at": str(now - 60)},
+    }
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Bearer TOKEN"},
+        {"authorization": "bearer TOKEN"},
+        {"Sec-WebSocket-Protocol": "bearer.TOKEN"},
+        {"sec-websocket-protocol": "bearer.TOKEN, formbridge.v1"},
+    ],
+    ids=str,
+)
+def test_a_client_brings_its_token_in_a_header(headers: dict[str, str]) -> None:
+    bearer = issuer.ec_token()
+    sent = {name: value.replace("TOKEN", bearer) for name, value in headers.items()}
+    assert effect(authorization(None, sent)) == "Allow"
+
+
+def test_a_token_may_be_good_from_a_moment_ahead() -> None:
+    assert effect(authorization(token(claims(nbf=int(time.time()) + 20)))) == "Allow"
 
 
 def test_the_query_chooses_one_of_several_tenants() -> None:
@@ -127,36 +120,224 @@ def test_the_query_chooses_one_of_several_tenants() -> None:
     assert answer["context"]["tenant_id"] == "t_globex"
 
 
-def test_403_for_a_page_that_is_not_on_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALLOWED_ORIGINS", "https://app.example https://other.example")
-    assert denied(authorization(token(), Origin="https://evil.example"))
-    assert effect(authorization(token(), Origin="https://other.example")) == "Allow"
-    assert effect(authorization(token())) == "Allow"
+# --- 401 ------------------------------------------------------------------------------------------------------
+
+
+def test_there_are_enough_bad_tokens() -> None:
+    assert len(BAD_TOKENS) > 60
+
+
+@pytest.mark.parametrize("make", BAD_TOKENS.values(), ids=BAD_TOKENS.keys())
+def test_a_bad_token_is_401_and_no_word_of_it_is_logged(
+    make: Callable[[], str], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    bad = make()
+    assert unauthorized(bad)
+    logged = said(caplog) + "".join(capfd.readouterr())
+    assert "unauthorized" in logged
+    assert "conn-1" in logged
+    assert [word for word in issuer.words(bad) if word in logged] == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-WebSocket-Protocol": "formbridge.v1"},
+        {"Sec-WebSocket-Protocol": "formbridge.v1, bearer"},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Basic dXNlcjpwYXNz"},
+        {"Cookie": "token"},
+    ],
+    ids=str,
+)
+def test_a_handshake_without_a_token_is_401(headers: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    assert unauthorized(None, headers)
+    assert "no token" in said(caplog)
+    assert "dXNlcjpwYXNz" not in said(caplog)
+
+
+@pytest.mark.parametrize("header", ["jku", "x5u"])
+def test_what_a_header_points_to_is_not_fetched(header: str, jwks: Jwks) -> None:
+    jwks.keys = issuer.published("rsa-1", "rsa-2")
+    elsewhere = f"{jwks.server.url}/elsewhere.json"
+    bad = issuer.handmade({"alg": "RS256", "kid": "rsa-9", header: elsewhere}, sign=issuer.rs256)
+    assert unauthorized(bad)
+    assert {path for _, path, _ in jwks.server.requests} == {JWKS}
 
 
 def test_a_bad_token_is_401_on_any_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALLOWED_ORIGINS", "https://app.example")
-    with pytest.raises(Exception, match=r"^Unauthorized$"):
-        authorization("garbage", Origin="https://evil.example")
+    assert unauthorized("garbage", {"Origin": "https://evil.example"})
 
 
-def test_the_keys_are_fetched_once(jwks: Jwks) -> None:
+# --- 403 ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tenant_id", ["t_globex", "", "acme", "t_acme ", "T_ACME", "t_acme,t_globex"])
+def test_403_for_a_tenant_that_the_token_does_not_grant(tenant_id: str) -> None:
+    assert denied(authorization(token(), query={"tenant_id": tenant_id}))
+
+
+UNSAID: dict[str, object] = {
+    "missing": None,
+    "empty": "",
+    "of no shape": "acme-of-somebody",
+    "white space after it": "t_acme ",
+    "two in a text": "t_acme,t_globex",
+    "a number": 555555,
+    "true": True,
+    "an object": {"t_acme": "t_acme"},
+    "a list of none": [],
+    "a list of what is none": ["acme-of-somebody", 5, None],
+    "a list of lists": [["t_acme"]],
+    "a list of two": ["t_acme", "t_globex"],
+}
+
+
+@pytest.mark.parametrize("claim", UNSAID.values(), ids=UNSAID.keys())
+def test_403_for_a_token_that_does_not_say_which_tenant(claim: object, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    bearer = token(claims(**{CLAIM: claim}))
+    assert denied(authorization(bearer))
+    assert [word for word in issuer.words(bearer) if word in said(caplog)] == []
+
+
+FOREIGN: Final = [
+    "https://evil.example",
+    "http://app.example",
+    "https://app.example:8443",
+    "https://app.example.evil.example",
+    "https://app.exampl",
+    "https://evil.example/https://app.example",
+    "https://sub.app.example",
+    "https://app.example/",
+    "https://app.example https://other.example",
+    "null",
+    "",
+    "*",
+]
+
+
+@pytest.mark.parametrize("origin", FOREIGN)
+@pytest.mark.parametrize("name", ["Origin", "origin"])
+def test_403_for_a_page_that_is_not_on_the_list(
+    name: str, origin: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("ALLOWED_ORIGINS", "https://app.example https://other.example")
+    bearer = token()
+    assert denied(authorization(bearer, {name: origin}))
+    assert [word for word in issuer.words(bearer) if word in said(caplog)] == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": "https://app.example"}, {"Origin": "https://other.example"}])
+def test_a_page_on_the_list_may_connect_and_what_is_no_page(
+    headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALLOWED_ORIGINS", "https://app.example https://other.example")
+    assert effect(authorization(token(), headers)) == "Allow"
+
+
+# --- The token in the query -----------------------------------------------------------------------------------
+
+
+def test_a_token_in_the_query_is_no_token() -> None:
+    assert unauthorized(None, query={"token": token()})
+
+
+class TestWhereTheQueryMayBringOne:
+    @pytest.fixture(autouse=True)
+    def turned_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TOKEN_IN_QUERY", "true")
+
+    def test_it_is_taken(self) -> None:
+        answer = authorization(
+            None, query={"token": token(claims(**{CLAIM: ["t_acme", "t_globex"]})), "tenant_id": "t_globex"}
+        )
+        assert effect(answer) == "Allow"
+        assert answer["context"]["tenant_id"] == "t_globex"
+
+    def test_a_bad_one_is_401_and_no_word_of_it_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.DEBUG)
+        bad = token(claims(sub="somebody"), key="rsa-2")
+        assert unauthorized(None, query={"token": bad})
+        assert [word for word in issuer.words(bad) if word in said(caplog)] == []
+
+    def test_it_counts_only_where_no_header_brings_one(self) -> None:
+        of_globex = token(claims(**{CLAIM: "t_globex"}))
+        assert authorization(token(), query={"token": of_globex})["context"]["tenant_id"] == "t_acme"
+        assert unauthorized("garbage", query={"token": token()})
+        assert unauthorized("", query={"token": token()})
+
+
+# --- The issuer's keys ----------------------------------------------------------------------------------------
+
+
+class Hours:
+    """The clock by which PyJWT ages the keys that it holds."""
+
+    seconds = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def hours(monkeypatch: pytest.MonkeyPatch) -> Hours:
+    standing = Hours()
+    for module in (jwks_client, jwk_set_cache, api_jwk):
+        monkeypatch.setattr(module, "time", standing)
+    return standing
+
+
+def test_the_keys_are_fetched_once_and_again_after_an_hour(jwks: Jwks, hours: Hours) -> None:
     for _ in range(3):
         authorization(token())
-    assert jwks.server.requests == [("GET", "/.well-known/jwks.json", "")]
-
-
-def test_a_key_that_the_issuer_adds_later_is_fetched(jwks: Jwks) -> None:
+    hours.seconds += KEYS_SECONDS
     authorization(token())
-    authorize.verifier().keys.cooldown_duration = 0  # PyJWT waits half a minute between such fetches
+    assert jwks.fetched == 1
+    hours.seconds += 1
+    authorization(token())
+    assert jwks.fetched == 2
+
+
+def test_a_key_that_the_issuer_adds_later_is_fetched(jwks: Jwks, hours: Hours) -> None:
+    authorization(token())
     jwks.keys = issuer.published("rsa-1", "rsa-2")
-    assert effect(authorization(token(kid="rsa-2", key="rsa-2"))) == "Allow"
+    new = token(kid="rsa-2", key="rsa-2")
+    hours.seconds += REFETCH_SECONDS - 1
+    assert unauthorized(new)
+    hours.seconds += 1
+    assert effect(authorization(new)) == "Allow"
+    assert effect(authorization(token())) == "Allow"
+    assert jwks.fetched == 2
+
+
+def test_a_key_that_the_issuer_withdraws_is_good_until_the_keys_are_fetched_again(jwks: Jwks, hours: Hours) -> None:
+    authorization(token())
+    jwks.keys = issuer.published("rsa-2")
+    assert effect(authorization(token())) == "Allow"
+    hours.seconds += KEYS_SECONDS + 1
+    assert unauthorized(token())
+
+
+def test_keys_that_nobody_knows_make_for_one_fetch_a_minute(jwks: Jwks, hours: Hours) -> None:
+    authorization(token())
+    for second in range(5 * REFETCH_SECONDS):
+        hours.seconds += 1
+        assert unauthorized(token(kid=f"rsa-{second + 9}"))
+    assert jwks.fetched == 1 + 5
 
 
 def test_keys_that_cannot_be_fetched_are_no_401_and_logged_with_the_connection(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("JWKS_URL", "http://127.0.0.1:1/jwks.json")
+    bearer = token()
     with pytest.raises(jwt.PyJWKClientConnectionError):
-        authorization(token())
+        authorization(bearer)
     assert vars(caplog.records[-1])["connection_id"] == "conn-1"
+    assert [word for word in issuer.words(bearer) if word in said(caplog)] == []

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +12,17 @@ import boto3
 import boto3.session
 import pytest
 from botocore import xform_name
-from botocore.config import Config
 
+import authenticate
 import broadcast
 import connect
+import janitor
 import message
 import persist
-from formbridge.aws import CONFIG
-from formbridge.connection import Connection
 from formbridge.cursor import Cursor
-from formbridge.registry import Registry
+from formbridge.tenants import LONGEST_MS, QUARTER_MS
+from tests.handlers import issuer
 from tests.handlers.builders import (
-    HOUR_S,
     NOW,
     LambdaContext,
     connect_event,
@@ -34,6 +32,7 @@ from tests.handlers.builders import (
     received,
     submission,
 )
+from tests.handlers.connections import connection
 from tests.handlers.region import CONNECTIONS, SUBMISSIONS
 from tests.program import needs
 
@@ -41,8 +40,8 @@ if TYPE_CHECKING:
     from botocore.model import OperationModel
 
     from tests.handlers.clock import Clock
+    from tests.handlers.gateway import Gateway
     from tests.handlers.region import Region
-    from tests.handlers.server import Answer, LocalServer
 
 Calls = set[tuple[str, str]]
 """IAM action and resource of each."""
@@ -50,7 +49,6 @@ Calls = set[tuple[str, str]]
 HANDLERS = Path(__file__).resolve().parents[2] / "handlers"
 TABLES = {SUBMISSIONS: needs.TABLE, CONNECTIONS: needs.CONNECTIONS}
 """Which of AWS's tables each of these stands for."""
-ERRORS = {410: "GoneException", 429: "LimitExceededException"}
 
 
 def needed(model: OperationModel, params: Mapping[str, Any]) -> tuple[str, str]:
@@ -81,38 +79,12 @@ def calls(region: Region, monkeypatch: pytest.MonkeyPatch) -> Calls:
     return made
 
 
-@dataclass(frozen=True)
-class Gateway:
-    """The connections of a tenant, and @connections."""
-
-    registry: Registry
-    statuses: dict[str, int]
-    """What a post to a connection is answered with; 200 unless it says otherwise."""
-
-    def subscribe(self, connection_id: str, *, status: int = 200, expires_in: int = HOUR_S) -> Connection:
-        """A connection that is a minute old."""
-        self.statuses[connection_id] = status
-        connection = Connection("t_acme", connection_id, NOW - 60_000, NOW // 1000 + expires_in)
-        self.registry.add(connection, 2 * HOUR_S)
-        self.registry.subscribe("t_acme", connection_id)
-        return connection
-
-
 @pytest.fixture
-def gateway(
-    region: Region, clock: Clock, serve: Callable[[Answer], LocalServer], monkeypatch: pytest.MonkeyPatch
-) -> Gateway:
-    statuses: dict[str, int] = {}
-
-    def answer(_method: str, path: str) -> tuple[int, str]:
-        status = statuses[path.rpartition("/")[2]]
-        return status, json.dumps({"__type": ERRORS[status]}) if status in ERRORS else ""
-
-    server = serve(answer)
-    monkeypatch.setenv("MANAGEMENT_ENDPOINT", f"{server.url}/live")
-    once = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
-    monkeypatch.setattr(broadcast, "CONFIG", once)
-    return Gateway(Registry(region.dynamodb, CONNECTIONS), statuses)
+def one_message_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that sends more is disconnected at its second refusal."""
+    monkeypatch.setenv("MESSAGES_PER_SECOND", "1")
+    monkeypatch.setenv("MESSAGE_BURST", "1")
+    monkeypatch.setattr("formbridge.session.MAX_REFUSALS", 1)
 
 
 def test_persist(calls: Calls) -> None:
@@ -129,24 +101,54 @@ def test_connect(calls: Calls, clock: Clock) -> None:
     assert calls == set(needs.CALLS["gateway-connect"])
 
 
-def test_message(calls: Calls, gateway: Gateway) -> None:
+def test_message(calls: Calls, gateway: Gateway, clock: Clock, one_message_a_second: None) -> None:
     gateway.subscribe("conn-1")
+    calls.clear()
     cursor = Cursor.complete("t_acme", NOW).encode()
     for request in ({"action": "subscribe"}, {"action": "sync", "cursor": cursor}, {"action": "unsubscribe"}):
+        clock.advance(1_000)
         message.handler(message_event(request), LambdaContext())
+    for _ in range(2):
+        message.handler(message_event({"action": "ping"}), LambdaContext())
 
+    assert gateway.closed == ["conn-1"]
     assert calls == set(needs.CALLS["gateway-message"])
 
 
+def test_authenticate(calls: Calls, gateway: Gateway, trusted_issuer: None, one_message_a_second: None) -> None:
+    gateway.subscribe("conn-1")
+    calls.clear()
+    request = {"action": "authenticate", "token": issuer.token()}
+    reply, *_ = [authenticate.handler(message_event(request), LambdaContext()) for _ in range(3)]
+
+    assert json.loads(reply["body"])["type"] == "authenticated"
+    assert gateway.closed == ["conn-1"]
+    assert calls == set(needs.CALLS["gateway-authenticate"])
+
+
 def test_broadcast(calls: Calls, gateway: Gateway) -> None:
-    gateway.subscribe("posted")
-    gateway.subscribe("gone", status=410)
-    gateway.subscribe("slow", status=429)
-    gateway.subscribe("expired", expires_in=-1)
-    gateway.registry.mark_behind(gateway.subscribe("behind"), NOW)
+    for connection_id in ("posted", "gone", "slow", "behind"):
+        gateway.subscribe(connection_id)
+    gateway.subscribe("expired", expires_in=60)
+    connect.registry().mark_behind(connection("behind"), NOW)
+    gateway.statuses |= {"gone": 410, "slow": 429}
+    calls.clear()
     broadcast.handler([inserted(submission())], LambdaContext())
 
     assert calls == set(needs.CALLS["gateway-broadcast"])
+
+
+def test_janitor(calls: Calls, gateway: Gateway, clock: Clock) -> None:
+    gateway.subscribe("outlived", "t_globex")
+    clock.advance(LONGEST_MS + QUARTER_MS)
+    gateway.subscribe("behind")
+    gateway.subscribe("expired", expires_in=60)
+    connect.registry().mark_behind(connection("behind"), NOW)
+    calls.clear()
+    janitor.handler({}, LambdaContext())
+
+    assert gateway.closed == ["expired"]
+    assert calls == set(needs.CALLS["gateway-janitor"])
 
 
 def test_authorize_has_no_client() -> None:

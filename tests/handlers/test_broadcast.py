@@ -1,78 +1,28 @@
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.config import Config
 
 import broadcast
 import connect
-import message
-from formbridge.aws import CONFIG
+from formbridge.subscription_filter import SubscriptionFilter
 from tests.handlers.builders import (
-    HOUR_S,
     LambdaContext,
     connect_event,
     image,
     inserted,
-    message_event,
     modified,
     record,
     removed,
     submission,
 )
-from tests.handlers.server import Answer, LocalServer
 
 if TYPE_CHECKING:
     from tests.handlers.clock import Clock
+    from tests.handlers.gateway import Gateway
     from tests.handlers.region import Region
-
-ERRORS = {410: "GoneException", 429: "LimitExceededException", 403: "ForbiddenException", 500: "InternalFailure"}
-
-
-class Gateway:
-    """@connections over HTTP; answers 200 unless told for a connection."""
-
-    def __init__(self, serve: Callable[[Answer], LocalServer]) -> None:
-        self.statuses: dict[str, int] = {}
-        self.server = serve(self._answer)
-
-    def _answer(self, method: str, path: str) -> tuple[int, str]:
-        status = self.statuses.get(path.rpartition("/")[2], 200)
-        return status, json.dumps({"__type": ERRORS[status]}) if status in ERRORS else ""
-
-    def posted(self, connection_id: str) -> list[dict[str, Any]]:
-        """The frames that were posted to a connection, whatever became of them."""
-        asked = ("POST", f"/live/@connections/{connection_id}")
-        return [json.loads(body) for method, path, body in self.server.requests if (method, path) == asked]
-
-    @property
-    def closed(self) -> list[str]:
-        return [path.rpartition("/")[2] for method, path, _ in self.server.requests if method == "DELETE"]
-
-
-@pytest.fixture
-def gateway(
-    region: Region, clock: Clock, serve: Callable[[Answer], LocalServer], monkeypatch: pytest.MonkeyPatch
-) -> Gateway:
-    """A gateway that is tried once for each frame: how botocore retries is botocore's affair."""
-    gateway = Gateway(serve)
-    monkeypatch.setenv("MANAGEMENT_ENDPOINT", f"{gateway.server.url}/live")
-    monkeypatch.setattr(
-        broadcast, "CONFIG", CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
-    )
-    return gateway
-
-
-def subscribe(clock: Clock, connection_id: str, tenant_id: str = "t_acme", expires_in: int = HOUR_S) -> None:
-    """Connect and subscribe; afterwards a minute has passed, and the connection is no longer young."""
-    connecting = connect_event(tenant_id, connection_id, expires_at=clock.ms // 1000 + expires_in)
-    connect.handler(connecting, LambdaContext())
-    message.handler(message_event({"action": "subscribe", "snapshot": 0}, tenant_id, connection_id), LambdaContext())
-    clock.advance(60_000)
 
 
 def send(*records: dict[str, Any]) -> dict[str, Any]:
@@ -82,9 +32,9 @@ def send(*records: dict[str, Any]) -> dict[str, Any]:
 NO_FAILURES: dict[str, Any] = {"batchItemFailures": []}
 
 
-def test_an_update_reaches_the_dashboards_of_its_tenant_alone(gateway: Gateway, clock: Clock) -> None:
+def test_an_update_reaches_the_dashboards_of_its_tenant_alone(gateway: Gateway) -> None:
     for connection_id, tenant_id in [("a", "t_acme"), ("b", "t_acme"), ("c", "t_globex")]:
-        subscribe(clock, connection_id, tenant_id)
+        gateway.subscribe(connection_id, tenant_id)
     assert send(inserted(submission("s1"))) == NO_FAILURES
     for connection_id in ("a", "b"):
         (frame,) = gateway.posted(connection_id)
@@ -93,8 +43,8 @@ def test_an_update_reaches_the_dashboards_of_its_tenant_alone(gateway: Gateway, 
     assert gateway.posted("c") == []
 
 
-def test_a_burst_is_one_frame(gateway: Gateway, clock: Clock) -> None:
-    subscribe(clock, "a")
+def test_a_burst_is_one_frame(gateway: Gateway) -> None:
+    gateway.subscribe("a")
     send(
         inserted(submission("s1")),
         modified(submission("s1", version=2)),
@@ -108,6 +58,20 @@ def test_a_burst_is_one_frame(gateway: Gateway, clock: Clock) -> None:
     ]
 
 
+def test_a_dashboard_with_a_filter_sees_what_matches_and_what_no_longer_does(gateway: Gateway) -> None:
+    gateway.subscribe("a", wanted={"status": ["new"]})
+    gateway.subscribe("b", wanted={"status": ["spam"]})
+    was, became = submission("s1", status="new"), submission("s1", status="spam", version=2)
+    send(inserted(was))
+    send(modified(became, before=was))
+    first, second = gateway.posted("a")
+    assert (first["event"], first["data"]) == ("insert", was.current()["data"])
+    assert (second["event"], second["data"]) == ("leave", became.leave()["data"])
+    (only,) = gateway.posted("b")
+    assert (only["event"], only["data"]) == ("modify", became.current()["data"])
+    assert only["filter_id"] == SubscriptionFilter.from_text('{"status":["spam"]}').id
+
+
 def test_a_connection_that_has_not_subscribed_gets_nothing(gateway: Gateway) -> None:
     connect.handler(connect_event("t_acme", "a"), LambdaContext())
     send(inserted(submission("s1")))
@@ -119,15 +83,15 @@ def test_a_tenant_without_dashboards_costs_no_post(gateway: Gateway) -> None:
     assert gateway.server.requests == []
 
 
-def test_410_removes_the_row(gateway: Gateway, region: Region, clock: Clock) -> None:
-    subscribe(clock, "a")
+def test_410_removes_the_row(gateway: Gateway, region: Region) -> None:
+    gateway.subscribe("a")
     gateway.statuses["a"] = 410
     assert send(inserted(submission("s1"))) == NO_FAILURES
     assert region.connection("t_acme", "a") is None
 
 
 def test_410_of_a_connection_that_is_seconds_old_keeps_the_row(gateway: Gateway, region: Region, clock: Clock) -> None:
-    subscribe(clock, "a")
+    gateway.subscribe("a")
     clock.advance(-59_000)
     gateway.statuses["a"] = 410
     assert send(inserted(submission("s1"))) == NO_FAILURES
@@ -136,9 +100,9 @@ def test_410_of_a_connection_that_is_seconds_old_keeps_the_row(gateway: Gateway,
 
 @pytest.mark.parametrize("status", [429, 500])
 def test_a_dashboard_that_missed_a_post_is_told_to_resync_by_the_next(
-    gateway: Gateway, region: Region, clock: Clock, status: int
+    gateway: Gateway, region: Region, status: int
 ) -> None:
-    subscribe(clock, "a")
+    gateway.subscribe("a")
     gateway.statuses["a"] = status
     assert send(inserted(submission("s1"))) == NO_FAILURES
     assert "behind" in (region.connection("t_acme", "a") or {})
@@ -151,8 +115,8 @@ def test_a_dashboard_that_missed_a_post_is_told_to_resync_by_the_next(
     assert "behind" not in (region.connection("t_acme", "a") or {})
 
 
-def test_403_fails_the_batch(gateway: Gateway, region: Region, clock: Clock) -> None:
-    subscribe(clock, "a")
+def test_403_fails_the_batch(gateway: Gateway, region: Region) -> None:
+    gateway.subscribe("a")
     gateway.statuses["a"] = 403
     with pytest.raises(ExceptionGroup) as raised:
         send(inserted(submission("s1")))
@@ -160,16 +124,16 @@ def test_403_fails_the_batch(gateway: Gateway, region: Region, clock: Clock) -> 
     assert region.connection("t_acme", "a") is not None
 
 
-def test_one_dashboards_failure_is_no_other_dashboards(gateway: Gateway, clock: Clock) -> None:
+def test_one_dashboards_failure_is_no_other_dashboards(gateway: Gateway) -> None:
     for connection_id in ("a", "b", "c"):
-        subscribe(clock, connection_id)
+        gateway.subscribe(connection_id)
     gateway.statuses |= {"a": 410, "b": 429}
     assert send(inserted(submission("s1"))) == NO_FAILURES
     assert len(gateway.posted("c")) == 1
 
 
-def test_a_dashboard_whose_token_has_expired_is_told_and_closed(gateway: Gateway, region: Region, clock: Clock) -> None:
-    subscribe(clock, "a", expires_in=30)
+def test_a_dashboard_whose_token_has_expired_is_told_and_closed(gateway: Gateway, region: Region) -> None:
+    gateway.subscribe("a", expires_in=30)
     send(inserted(submission("s1")))
     assert gateway.posted("a") == [{"type": "disconnect", "code": "token_expired", "reconnect": True}]
     assert gateway.closed == ["a"]
@@ -177,10 +141,10 @@ def test_a_dashboard_whose_token_has_expired_is_told_and_closed(gateway: Gateway
 
 
 def test_a_malformed_record_is_given_back_and_the_others_are_posted(
-    gateway: Gateway, clock: Clock, caplog: pytest.LogCaptureFixture
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="formbridge")
-    subscribe(clock, "a")
+    gateway.subscribe("a")
     broken = image(submission("s2"))
     del broken["status"]
     answer = send(inserted(submission("s1"), "r1"), record("INSERT", new=broken, event_id="r2"))
@@ -189,15 +153,15 @@ def test_a_malformed_record_is_given_back_and_the_others_are_posted(
     assert {"r2": "status: must be of DynamoDB type S"} in [vars(line).get("reasons") for line in caplog.records]
 
 
-def test_no_frame_carries_a_payload(gateway: Gateway, clock: Clock) -> None:
-    subscribe(clock, "a")
+def test_no_frame_carries_a_payload(gateway: Gateway) -> None:
+    gateway.subscribe("a")
     send(inserted(submission("s1")))
     assert not any("ada@example.com" in body for _, _, body in gateway.server.requests)
 
 
-def test_the_outcomes_of_a_batch_are_logged(gateway: Gateway, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_outcomes_of_a_batch_are_logged(gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:
     for connection_id in ("a", "b", "c"):
-        subscribe(clock, connection_id)
+        gateway.subscribe(connection_id)
     gateway.statuses |= {"a": 410, "b": 429}
     caplog.clear()
     send(inserted(submission("s1")))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,20 +15,21 @@ if TYPE_CHECKING:
 
 
 def test_a_connection_is_registered_for_the_tenant_that_the_authorizer_chose(region: Region, clock: Clock) -> None:
-    assert connect.handler(connect_event("t_acme", "conn-1", expires_at=NOW // 1000 + 60), LambdaContext()) == {
-        "statusCode": 200,
-        "headers": {},
-    }
+    event = connect_event("t_acme", "conn-1", expires_at=NOW // 1000 + 60, issued_at=NOW // 1000 - 5)
+    assert connect.handler(event, LambdaContext()) == {"statusCode": 200, "headers": {}}
     row = region.connection("t_acme", "conn-1") or {}
     assert row["connected_at"] == {"N": str(NOW)}
     assert row["expires_at"] == {"N": str(NOW // 1000 + 60)}
+    assert row["issued_at"] == {"N": str(NOW // 1000 - 5)}
     assert row["subscribed"] == {"BOOL": False}
 
 
-def test_a_row_outlives_the_two_hours_of_a_connection(region: Region, clock: Clock) -> None:
+def test_a_row_outlives_the_two_hours_of_a_connection(
+    region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONNECTION_TTL_SECONDS", str(2 * HOUR_S + 1))
     connect.handler(connect_event(), LambdaContext())
-    ttl = (region.connection("t_acme", "conn-1") or {}).get("ttl", {}).get("N", "0")
-    assert int(ttl) > NOW // 1000 + 2 * HOUR_S
+    assert (region.connection("t_acme", "conn-1") or {})["ttl"] == {"N": str(NOW // 1000 + 2 * HOUR_S + 1)}
 
 
 @pytest.mark.parametrize("name", ["Sec-WebSocket-Protocol", "sec-websocket-protocol"])
@@ -50,6 +52,14 @@ def test_a_disconnected_connection_loses_its_row(region: Region) -> None:
     assert region.connection("t_acme", "conn-1") is None
 
 
+def test_a_disconnect_that_is_delivered_twice_counts_once(region: Region) -> None:
+    for connection_id in ("conn-1", "conn-2"):
+        connect.handler(connect_event(connection_id=connection_id), LambdaContext())
+    for _ in range(2):
+        assert connect.handler(disconnect_event(connection_id="conn-1"), LambdaContext()) == {"statusCode": 200}
+    assert (region.tenant("t_acme") or {})["connections"] == {"N": "1"}
+
+
 def test_disconnecting_touches_no_other_connection(region: Region) -> None:
     connect.handler(connect_event("t_acme", "conn-1"), LambdaContext())
     connect.handler(connect_event("t_acme", "conn-2"), LambdaContext())
@@ -62,6 +72,29 @@ def test_a_connection_that_cannot_be_registered_is_refused(region: Region, monke
     monkeypatch.setenv("CONNECTIONS_TABLE_NAME", "another")
     with pytest.raises(Exception, match="ResourceNotFoundException"):
         connect.handler(connect_event(), LambdaContext())
+
+
+def test_a_tenant_at_its_limit_is_refused_until_a_connection_ends(
+    region: Region, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MAX_CONNECTIONS", "1")
+    connect.handler(connect_event(connection_id="conn-1"), LambdaContext())
+    caplog.set_level(logging.INFO, logger="formbridge")
+    assert connect.handler(connect_event(connection_id="conn-2"), LambdaContext()) == {"statusCode": 403}
+    line = vars(caplog.records[-1])
+    assert (line["msg"], line["reason"]) == ("refused", "too_many_connections")
+    assert (line["tenant_id"], line["connection_id"]) == ("t_acme", "conn-2")
+    assert region.connection("t_acme", "conn-2") is None
+    assert connect.handler(connect_event("t_globex", "conn-3"), LambdaContext())["statusCode"] == 200
+    connect.handler(disconnect_event(connection_id="conn-1"), LambdaContext())
+    assert connect.handler(connect_event(connection_id="conn-2"), LambdaContext())["statusCode"] == 200
+
+
+def test_a_token_that_was_issued_before_its_tenant_was_revoked_is_refused(region: Region) -> None:
+    connect.registry().tenants.revoke("t_acme", NOW // 1000)
+    assert connect.handler(connect_event(issued_at=NOW // 1000 - 1), LambdaContext()) == {"statusCode": 403}
+    assert region.connection("t_acme", "conn-1") is None
+    assert connect.handler(connect_event(issued_at=NOW // 1000), LambdaContext())["statusCode"] == 200
 
 
 @pytest.mark.parametrize("action", ["$connect", "$disconnect"])

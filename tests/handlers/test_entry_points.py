@@ -9,21 +9,24 @@ from pathlib import Path
 import pytest
 
 HANDLERS = Path(__file__).resolve().parents[2] / "handlers"
-ONLY_THE_AUTHORIZERS = ("jwt", "cryptography", "cffi", "_cffi_backend")
+VERIFIERS = {"authorize", "authenticate"}
+"""Those that verify tokens, and whose archives hold PyJWT."""
+ONLY_THE_VERIFIERS = ("jwt", "cryptography", "cffi", "_cffi_backend")
 BLOCKED = "import sys; sys.modules.update(dict.fromkeys(sys.argv[2:])); __import__(sys.argv[1])"
 
 
 def starts(entry_point: str) -> subprocess.CompletedProcess[str]:
-    """Import an entry point in a fresh Python that has none of the authorizer's dependencies."""
-    command = [sys.executable, "-c", BLOCKED, entry_point, *ONLY_THE_AUTHORIZERS]
+    """Import an entry point in a fresh Python that has none of the verifiers' dependencies."""
+    command = [sys.executable, "-c", BLOCKED, entry_point, *ONLY_THE_VERIFIERS]
     return subprocess.run(command, cwd=HANDLERS, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("entry_point", sorted(path.stem for path in HANDLERS.glob("*.py") if path.stem != "authorize"))
-def test_only_the_authorizer_needs_more_than_its_runtime_brings(entry_point: str) -> None:
+@pytest.mark.parametrize("entry_point", sorted({path.stem for path in HANDLERS.glob("*.py")} - VERIFIERS))
+def test_none_but_the_verifiers_needs_more_than_its_runtime_brings(entry_point: str) -> None:
     started = starts(entry_point)
     assert started.returncode == 0, started.stderr
 
 
-def test_the_authorizer_needs_them() -> None:
-    assert "import of jwt halted" in starts("authorize").stderr
+@pytest.mark.parametrize("entry_point", sorted(VERIFIERS))
+def test_the_verifiers_need_them(entry_point: str) -> None:
+    assert "import of jwt halted" in starts(entry_point).stderr

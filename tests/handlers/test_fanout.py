@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,12 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from formbridge import protocol
-from formbridge.cursor import Cursor
-from formbridge.fanout import YOUNG_MS, Batch, Broadcaster, Connection, Outcome, frames
-from formbridge.submission import Submission, Update
-from tests.handlers.builders import HOUR_S, NOW, image, inserted, iso, modified, record, removed, submission
+from formbridge.connection import Outcome
+from formbridge.cursor import OVERLAP_MS, Cursor
+from formbridge.fanout import YOUNG_MS, Batch, Change, Pushes
+from formbridge.submission import Submission
+from formbridge.subscription_filter import SubscriptionFilter
+from tests.handlers.builders import NOW, image, inserted, iso, modified, record, removed, submission
+from tests.handlers.connections import Broadcast, carried, connection, wanting
 
 BILLED_BYTES = 32 * 1024
+NEW = wanting({"status": ["new"]})
 RESYNC = '{"type":"resync","reason":"behind"}'
 TOKEN_EXPIRED = '{"type":"disconnect","code":"token_expired","reconnect":true}'
 
@@ -26,29 +28,28 @@ TOKEN_EXPIRED = '{"type":"disconnect","code":"token_expired","reconnect":true}'
 
 
 def events(batch: Batch, tenant_id: str = "t_acme") -> list[tuple[str, str, int]]:
-    """(event, submission, version) of each update."""
+    """(event, submission, version) of each change."""
     return [
-        (update["event"], update["data"]["submission_id"], update["data"]["version"])
-        for update in batch.updates.get(tenant_id, [])
+        (change.event, change.newest.submission_id, change.newest.version)
+        for change in batch.changes.get(tenant_id, [])
     ]
 
 
-def test_records_become_updates() -> None:
+def test_records_become_changes() -> None:
     batch = Batch.read([inserted(submission("s1")), modified(submission("s2", version=2)), removed(submission("s3"))])
     assert events(batch) == [("insert", "s1", 1), ("modify", "s2", 2), ("remove", "s3", 1)]
     assert batch.malformed == {}
 
 
-def test_an_update_is_what_the_stream_shows_now() -> None:
+def test_a_change_is_what_the_stream_shows_now_and_what_it_showed_before() -> None:
     old, new = submission(version=1), submission(version=2, status="completed")
-    batch = Batch.read([record("MODIFY", old=image(old), new=image(new))])
-    assert batch.updates == {"t_acme": [new.update("modify")]}
+    assert Batch.read([modified(new, before=old)]).changes == {"t_acme": [Change(new, "modify", NOW, (old,))]}
 
 
-def test_updates_are_sorted_by_tenant() -> None:
-    batch = Batch.read([inserted(submission("s1")), inserted(submission("s2", tenant_id="t_globex"))])
+def test_changes_are_sorted_by_tenant() -> None:
+    batch = Batch.read([inserted(submission("s1")), inserted(submission("s1", tenant_id="t_globex"))])
     assert events(batch, "t_acme") == [("insert", "s1", 1)]
-    assert events(batch, "t_globex") == [("insert", "s2", 1)]
+    assert events(batch, "t_globex") == [("insert", "s1", 1)]
 
 
 @given(st.permutations([1, 2, 3, 3, 4]))
@@ -60,6 +61,19 @@ def test_of_each_submission_only_the_newest_version_is_kept(versions: list[int])
 @given(st.permutations([modified(submission(version=2)), removed(submission(version=2))]))
 def test_of_two_with_the_same_version_remove_wins(records: list[dict[str, Any]]) -> None:
     assert events(Batch.read(records)) == [("remove", "s1", 2)]
+
+
+@pytest.mark.parametrize(("expires_at", "changes"), [(NOW // 1000, []), (NOW // 1000 + 1, [("remove", "s1", 2)])])
+def test_a_removal_that_every_client_knew_of_beforehand_is_no_change(
+    expires_at: int, changes: list[tuple[str, str, int]]
+) -> None:
+    assert events(Batch.read([removed(submission(version=2, expires_at=expires_at))])) == changes
+
+
+@pytest.mark.parametrize("expires_at", [None, NOW // 1000])
+def test_what_is_there_again_after_its_removal_counts_from_1_and_is_the_newest(expires_at: int | None) -> None:
+    held = submission(version=3, expires_at=expires_at)
+    assert events(Batch.read([modified(held), removed(held), inserted(submission())])) == [("insert", "s1", 1)]
 
 
 def test_a_malformed_record_is_told_by_its_event_id_and_the_others_go_on() -> None:
@@ -74,6 +88,11 @@ def test_a_malformed_record_is_told_by_its_event_id_and_the_others_go_on() -> No
 def test_a_record_without_the_image_it_needs_is_malformed(name: str) -> None:
     batch = Batch.read([record(name, event_id="r1")])
     assert batch.malformed == {"r1": "the stream carries no images: it must be NEW_AND_OLD_IMAGES"}
+
+
+def test_a_change_without_its_old_image_is_malformed() -> None:
+    batch = Batch.read([record("MODIFY", new=image(submission()), event_id="r1")])
+    assert batch.malformed == {"r1": "the stream carries no old images: it must be NEW_AND_OLD_IMAGES"}
 
 
 def test_an_empty_batch_holds_nothing() -> None:
@@ -95,128 +114,118 @@ def longest(n: int) -> Submission:
     )
 
 
-def carried(frame: str) -> list[Update]:
-    """The updates of a frame."""
-    read = json.loads(frame)
-    if read["type"] == "submission_update":
-        return [{"event": read["event"], "data": read["data"]}]
-    assert read["type"] == "submission_updates"
-    return read["updates"]
+def frames(*held: Submission, wanted: SubscriptionFilter | None = None) -> list[str]:
+    """The frames of a tenant's new submissions."""
+    tenant_id = held[0].tenant_id if held else "t_acme"
+    return Pushes(tenant_id, [Change(each, "insert", NOW) for each in held], NOW).to(connection(filter=wanted))
 
 
 @pytest.mark.parametrize("count", [1, 2, 60, 200])
 def test_frames_are_complete_and_each_is_billed_as_one_message(count: int) -> None:
     for length in range(1, 65):  # of a name, so that frames end at every distance from the limit
-        updates = [replace(longest(n), form_id="f" * length).current() for n in range(count)]
-        made = list(frames(longest(0).tenant_id, updates, NOW))
-        assert [update for frame in made for update in carried(frame)] == updates
+        held = [replace(longest(n), form_id="f" * length) for n in range(count)]
+        made = frames(*held, wanted=wanting({"form_id": ["f" * length]}))
+        assert [update for frame in made for update in carried(frame)] == [each.update("insert") for each in held]
         assert max(len(frame.encode()) for frame in made) <= BILLED_BYTES
 
 
 def test_frames_are_as_few_as_can_be() -> None:
-    updates = [longest(n).current() for n in range(200)]
-    *full, _ = frames(longest(0).tenant_id, updates, NOW)
-    one_more = len(protocol.encode(updates[0]).encode())
+    *full, _ = frames(*map(longest, range(200)))
+    one_more = len(protocol.encode(longest(0).update("insert")).encode())
     assert all(len(frame.encode()) + one_more > BILLED_BYTES - 512 for frame in full)
 
 
 def test_one_update_is_one_submission_update() -> None:
-    (frame,) = frames("t_acme", [submission("s1").current()], NOW)
+    (frame,) = frames(submission("s1"))
     assert json.loads(frame)["type"] == "submission_update"
     assert json.loads(frame)["timestamp"] == NOW
 
 
 def test_no_updates_are_no_frames() -> None:
-    assert list(frames("t_acme", [], NOW)) == []
+    assert frames() == []
+    assert frames(submission("s1", status="spam"), wanted=NEW) == []
 
 
-def test_the_cursor_of_a_frame_tells_how_recent_its_newest_update_is() -> None:
-    updates = [submission("s1", updated_at=iso(5)).current(), submission("s2", updated_at=iso(2)).current()]
-    (frame,) = frames("t_acme", updates, NOW)
+def test_the_cursor_of_a_frame_tells_how_recent_the_changes_are() -> None:
+    (frame,) = frames(submission("s1", updated_at=iso(5)), submission("s2", updated_at=iso(2)))
     assert Cursor.decode(json.loads(frame)["cursor"], "t_acme") == Cursor("t_acme", iso(5))
+
+
+def test_a_frame_names_the_filter_that_it_was_made_through() -> None:
+    (through_one,) = frames(submission("s1", status="new"), wanted=NEW)
+    (through_none,) = frames(submission("s1", status="new"))
+    assert json.loads(through_one)["filter_id"] == NEW.id
+    assert "filter_id" not in json.loads(through_none)
 
 
 # --- Broadcast ------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Registered:
-    """The connections table in memory."""
-
-    rows: list[Connection] = field(default_factory=list[Connection])
-    removed: list[str] = field(default_factory=list[str])
-    behind: dict[str, int] = field(default_factory=dict[str, int])
-    cleared: list[str] = field(default_factory=list[str])
-
-    def subscribed(self, tenant_id: str) -> Iterable[Connection]:
-        return [row for row in self.rows if row.tenant_id == tenant_id]
-
-    def remove(self, tenant_id: str, connection_id: str) -> None:
-        self.removed.append(connection_id)
-
-    def mark_behind(self, connection: Connection, since_ms: int) -> None:
-        self.behind[connection.connection_id] = since_ms
-
-    def clear_behind(self, connection: Connection) -> None:
-        self.cleared.append(connection.connection_id)
-
-
-@dataclass
-class Posts:
-    """@connections in memory: answers as it is told, POSTED otherwise."""
-
-    outcomes: dict[str, Outcome | Exception] = field(default_factory=dict[str, "Outcome | Exception"])
-    sent: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    closed: list[str] = field(default_factory=list[str])
-    closing: Outcome = Outcome.POSTED
-
-    def post(self, connection_id: str, frames: Sequence[str]) -> Outcome:
-        outcome = self.outcomes.get(connection_id, Outcome.POSTED)
-        if isinstance(outcome, Exception):
-            raise outcome
-        self.sent.setdefault(connection_id, []).extend(frames)
-        return outcome
-
-    def close(self, connection_id: str) -> Outcome:
-        self.closed.append(connection_id)
-        return self.closing
-
-
-def connection(connection_id: str, tenant_id: str = "t_acme", **fields: int) -> Connection:
-    """A connection of ten minutes, whose token is good for an hour."""
-    values = {"connected_at": NOW - 600_000, "expires_at": NOW // 1000 + HOUR_S, **fields}
-    return Connection(tenant_id, connection_id, **values)
-
-
-class Broadcast:
-    """A broadcaster with its fakes."""
-
-    def __init__(self, *rows: Connection, **outcomes: Outcome | Exception) -> None:
-        self.registered = Registered(list(rows))
-        self.posts = Posts(outcomes)
-        self.broadcaster = Broadcaster(self.registered, self.posts, now_ms=lambda: NOW)
-
-    def send(self, *updates: Update) -> Counter[Outcome]:
-        by_tenant: dict[str, list[Update]] = {}
-        for update in updates:
-            by_tenant.setdefault(update["data"]["tenant_id"], []).append(update)
-        return self.broadcaster.send(by_tenant)
-
-    @property
-    def untouched(self) -> bool:
-        """Whether no row was changed."""
-        return not (self.registered.removed or self.registered.behind or self.registered.cleared)
-
-
-UPDATE = submission("s1").current()
-FRAME = protocol.encode(protocol.push([UPDATE], Cursor("t_acme", submission().updated_at).encode(), NOW))
+UPDATE = inserted(submission("s1"))
+(FRAME,) = frames(submission("s1"))
 
 
 def test_an_update_reaches_every_connection_of_its_tenant() -> None:
     world = Broadcast(connection("a"), connection("b"))
     assert world.send(UPDATE) == {Outcome.POSTED: 2}
     assert world.posts.sent == {"a": [FRAME], "b": [FRAME]}
-    assert world.untouched
+    assert world.registered.untouched
+
+
+def test_a_connection_that_has_not_subscribed_gets_nothing() -> None:
+    world = Broadcast(connection("a", subscribed=False))
+    assert world.send(UPDATE) == {}
+    assert world.posts.sent == {}
+    assert world.registered.untouched
+
+
+def test_connections_with_the_same_filter_share_frames_that_were_made_once() -> None:
+    world = Broadcast(*(connection(name, filter=wanting({"status": ["new"]})) for name in "ab"))
+    world.send(inserted(submission("s1", status="new")), inserted(submission("s2", status="spam")))
+    (frame,) = world.posts.sent["a"]
+    assert [update["data"]["submission_id"] for update in carried(frame)] == ["s1"]
+    assert world.posts.sent["b"][0] is frame
+
+
+def test_connections_with_different_filters_get_what_each_of_them_sees() -> None:
+    pages = {"all": None, "new": NEW, "spam": wanting({"status": ["spam"]}), "done": wanting({"status": ["done"]})}
+    world = Broadcast(*(connection(name, filter=wanted) for name, wanted in pages.items()))
+    was, became = submission("s1", status="new"), submission("s1", status="spam", version=2)
+    assert world.send(modified(became, before=was)) == {Outcome.POSTED: 3}
+    assert world.got("all") == world.got("spam") == [became.update("modify")]
+    assert world.got("new") == [became.leave()]
+    assert world.got("done") == []
+
+
+@pytest.mark.parametrize(("updated_at", "count"), [(iso(-OVERLAP_MS), 0), (iso(-OVERLAP_MS + 1), 1)])
+def test_what_a_view_began_with_is_not_posted_to_it(updated_at: str, count: int) -> None:
+    world = Broadcast(connection("a", subscribed_at=NOW))
+    world.send(inserted(submission(updated_at=updated_at)))
+    assert len(world.got("a")) == count
+
+
+def test_a_removal_is_posted_however_old_what_was_removed_is() -> None:
+    world = Broadcast(connection("a", subscribed_at=NOW))
+    held = submission(updated_at=iso(-2 * OVERLAP_MS))
+    world.send(removed(held))
+    assert world.got("a") == [held.update("remove")]
+
+
+def test_views_that_began_at_other_times_get_what_is_new_to_each_in_frames_that_were_made_once() -> None:
+    began = {"a": -60_000, "b": -60_001, "late": 0}
+    world = Broadcast(*(connection(name, subscribed_at=NOW + at) for name, at in began.items()))
+    old, new = submission("s1", updated_at=iso(-30_000)), submission("s2")
+    world.send(inserted(old), inserted(new))
+    assert world.got("a") == [old.current(), new.current()]
+    assert world.posts.sent["b"][0] is world.posts.sent["a"][0]
+    assert world.got("late") == [new.current()]
+
+
+def test_a_connection_behind_that_sees_nothing_of_a_batch_is_left_to_the_janitor() -> None:
+    world = Broadcast(connection("a", filter=NEW, behind=NOW - 1))
+    assert world.send(inserted(submission("s1", status="spam"))) == {}
+    assert world.posts.sent == {}
+    assert world.registered.untouched
 
 
 def test_a_connection_that_is_gone_loses_its_row() -> None:
@@ -256,8 +265,12 @@ def test_a_connection_that_is_seconds_old_and_gone_may_not_be_there_yet(age_ms: 
     assert world.registered.behind == ({"a": NOW} if outcome is Outcome.BEHIND else {})
 
 
-def test_a_connection_whose_token_has_expired_is_told_closed_and_forgotten() -> None:
-    world = Broadcast(connection("a", expires_at=NOW // 1000))
+@pytest.mark.parametrize("subscribed", [True, False])
+@pytest.mark.parametrize("wanted", [None, wanting({"status": ["of no submission"]})])
+def test_a_connection_whose_token_has_expired_is_told_closed_and_forgotten(
+    subscribed: bool, wanted: SubscriptionFilter | None
+) -> None:
+    world = Broadcast(connection("a", expires_at=NOW // 1000, subscribed=subscribed, filter=wanted))
     assert world.send(UPDATE) == {Outcome.GONE: 1}
     assert world.posts.sent == {"a": [TOKEN_EXPIRED]}
     assert world.posts.closed == ["a"]
@@ -279,7 +292,7 @@ def test_a_token_that_is_good_for_another_second_gets_its_update() -> None:
 
 def test_what_cannot_be_accounted_for_is_raised_once_every_other_connection_had_its_turn() -> None:
     world = Broadcast(connection("a"), connection("b"), connection("c", "t_globex"), a=PermissionError("403"))
-    theirs = submission("s9", tenant_id="t_globex").current()
+    theirs = inserted(submission("s9", tenant_id="t_globex"))
     with pytest.raises(ExceptionGroup) as raised:
         world.send(UPDATE, theirs)
     assert [repr(error) for error in raised.value.exceptions] == ["PermissionError('403')"]
@@ -289,7 +302,7 @@ def test_what_cannot_be_accounted_for_is_raised_once_every_other_connection_had_
 def test_a_failure_among_many_at_a_time_is_raised_too() -> None:
     world = Broadcast(connection("a"), connection("b"), b=PermissionError("403"))
     with ThreadPoolExecutor(2) as threads, pytest.raises(ExceptionGroup):
-        Broadcaster(world.registered, world.posts, map=threads.map, now_ms=lambda: NOW).send({"t_acme": [UPDATE]})
+        replace(world.broadcaster, map=threads.map).send(Batch.read([UPDATE]).changes)
 
 
 def test_nothing_to_send_posts_nothing() -> None:
@@ -303,17 +316,16 @@ SUBMISSIONS = st.tuples(TENANTS, st.integers(0, 9).map(str))
 
 
 @given(st.lists(SUBMISSIONS, max_size=30), st.lists(TENANTS, max_size=20))
-def test_tenants_are_never_mixed(written: list[tuple[str, str]], tenants: list[str]) -> None:
+def test_tenants_are_never_mixed(stored: list[tuple[str, str]], tenants: list[str]) -> None:
     rows = [connection(str(n), tenant_id) for n, tenant_id in enumerate(tenants)]
     world = Broadcast(*rows)
     with ThreadPoolExecutor(4) as threads:
-        broadcaster = Broadcaster(world.registered, world.posts, map=threads.map, now_ms=lambda: NOW)
-        batch = Batch.read([inserted(submission(name, tenant_id=tenant)) for tenant, name in written])
-        outcomes = broadcaster.send(batch.updates)
-    written_to = {tenant for tenant, _ in written if tenant != "t_"}
+        batch = Batch.read([inserted(submission(name, tenant_id=tenant)) for tenant, name in stored])
+        outcomes = replace(world.broadcaster, map=threads.map).send(batch.changes)
+    written_to = {tenant for tenant, _ in stored if tenant != "t_"}
     assert outcomes.total() == sum(tenant in written_to for tenant in tenants)
     for row in rows:
-        got = [update["data"] for frame in world.posts.sent.get(row.connection_id, []) for update in carried(frame)]
-        own = {name for tenant, name in written if tenant == row.tenant_id and tenant != "t_"}
+        got = [update["data"] for update in world.got(row.connection_id)]
+        own = {name for tenant, name in stored if tenant == row.tenant_id and tenant != "t_"}
         assert {data["submission_id"] for data in got} == own
         assert all(data["tenant_id"] == row.tenant_id for data in got)

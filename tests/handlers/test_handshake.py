@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from formbridge.handshake import Forbidden, Unauthorized, bearer_token, check_origin, offered_subprotocols, policy
+from formbridge.handshake import (
+    Forbidden,
+    Identity,
+    Unauthorized,
+    bearer_token,
+    check_origin,
+    offered_subprotocols,
+    policy,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,7 +28,7 @@ from formbridge.handshake import Forbidden, Unauthorized, bearer_token, check_or
     ids=str,
 )
 def test_the_token_is_in_the_subprotocols_or_the_authorization_header(headers: dict[str, str]) -> None:
-    assert bearer_token(headers) == "THE.JWT.x"
+    assert bearer_token(headers, {}) == "THE.JWT.x"
 
 
 @pytest.mark.parametrize(
@@ -41,7 +49,28 @@ def test_the_token_is_in_the_subprotocols_or_the_authorization_header(headers: d
 )
 def test_a_handshake_without_a_token_is_unauthorized(headers: dict[str, str]) -> None:
     with pytest.raises(Unauthorized, match=r"^no token$"):
-        bearer_token(headers)
+        bearer_token(headers, {"tenant_id": "t_acme"})
+
+
+@pytest.mark.parametrize(
+    ("headers", "token"),
+    [
+        ({}, "IN.THE.QUERY"),
+        ({"Sec-WebSocket-Protocol": "formbridge.v1"}, "IN.THE.QUERY"),
+        ({"Authorization": "Basic dXNlcjpwYXNz"}, "IN.THE.QUERY"),
+        ({"Sec-WebSocket-Protocol": "bearer.THE.JWT.x"}, "THE.JWT.x"),
+        ({"Sec-WebSocket-Protocol": "bearer."}, ""),
+        ({"Authorization": "Bearer THE.JWT.x"}, "THE.JWT.x"),
+    ],
+    ids=str,
+)
+def test_a_token_in_the_query_counts_where_no_header_brings_one(headers: dict[str, str], token: str) -> None:
+    assert bearer_token(headers, {"token": "IN.THE.QUERY"}) == token
+
+
+def test_an_empty_token_in_the_query_is_none() -> None:
+    with pytest.raises(Unauthorized, match=r"^no token$"):
+        bearer_token({}, {"token": ""})
 
 
 def test_offered_subprotocols_are_in_their_order() -> None:
@@ -70,6 +99,9 @@ def test_a_page_that_may_connect(headers: dict[str, str], allowed: list[str]) ->
         "http://app.example",
         "https://app.example.evil.example",
         "https://app.example:8443",
+        "https://app.example/",
+        "https://app",
+        "https://APP.example",
         "null",
         "",
     ],
@@ -88,3 +120,31 @@ def test_a_policy_is_as_api_gateway_wants_it() -> None:
         },
         "context": {"tenant_id": "t_acme"},
     }
+
+
+# --- The tenant -----------------------------------------------------------------------------------------------
+
+
+def identity(*tenants: str) -> Identity:
+    return Identity("user-1", tenants, expires_at=0, issued_at=0)
+
+
+def test_the_one_tenant_of_a_token_is_chosen() -> None:
+    assert identity("t_acme").choose_tenant(None) == "t_acme"
+
+
+def test_a_tenant_that_the_token_grants_may_be_named() -> None:
+    assert identity("t_acme").choose_tenant("t_acme") == "t_acme"
+    assert identity("t_acme", "t_globex").choose_tenant("t_globex") == "t_globex"
+
+
+@pytest.mark.parametrize("wanted", ["t_globex", "", "t_acme ", "T_ACME", "t_"])
+def test_a_tenant_that_the_token_does_not_grant_is_forbidden(wanted: str) -> None:
+    with pytest.raises(Forbidden, match=r"^tenant_id: the token does not grant "):
+        identity("t_acme").choose_tenant(wanted)
+
+
+@pytest.mark.parametrize("tenants", [(), ("t_acme", "t_globex")], ids=["none", "two"])
+def test_without_a_name_a_token_of_none_or_several_tenants_is_forbidden(tenants: tuple[str, ...]) -> None:
+    with pytest.raises(Forbidden, match=rf"^the token grants {len(tenants)} tenants"):
+        identity(*tenants).choose_tenant(None)

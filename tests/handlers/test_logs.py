@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import authenticate
 import authorize
 import connect
 import message
@@ -19,6 +20,7 @@ from tests.handlers.builders import (
     connect_event,
     message_event,
 )
+from tests.handlers.clock import Clock
 from tests.handlers.issuer import KeysInMemory, claims, token
 from tests.handlers.region import Region
 
@@ -94,20 +96,50 @@ TOKENS = {
 }
 
 
+def brought(place: str, bearer: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Headers and query of a handshake that brings a token."""
+    match place:
+        case "subprotocol":
+            return {"Sec-WebSocket-Protocol": f"formbridge.v1, bearer.{bearer}"}, {}
+        case "header":
+            return {"Authorization": f"Bearer {bearer}"}, {}
+        case _:
+            return {}, {"token": bearer}
+
+
+def quotes(lines: list[dict[str, Any]], bearer: str) -> bool:
+    """Whether a part of a token stands in what was logged."""
+    return any(part in str(lines) for part in bearer.split(".") if len(part) > 8)
+
+
 @pytest.mark.parametrize("bearer", TOKENS.values(), ids=TOKENS.keys())
-@pytest.mark.parametrize("header", ["Sec-WebSocket-Protocol", "Authorization"])
+@pytest.mark.parametrize("place", ["subprotocol", "header", "query"])
 def test_the_authorizer_logs_what_it_decided_and_nothing_of_the_token(
-    bearer: str, header: str, lines: Lines, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: None
+    bearer: str, place: str, lines: Lines, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: None
 ) -> None:
     trusted = authorize.TokenVerifier(issuer.ISSUER, issuer.AUDIENCE, issuer.CLAIM, KeysInMemory())
     monkeypatch.setattr(authorize, "verifier", lambda: trusted)
-    value = f"formbridge.v1, bearer.{bearer}" if header == "Sec-WebSocket-Protocol" else f"Bearer {bearer}"
+    monkeypatch.setenv("TOKEN_IN_QUERY", "true")
+    headers, query = brought(place, bearer)
     with suppress(Exception):  # the authorizer's 401
-        authorize.handler(authorizer_event({header: value}, {"tenant_id": "t_acme"}), LambdaContext())
+        authorize.handler(authorizer_event(headers, {"tenant_id": "t_acme", **query}), LambdaContext())
     (line,) = lines()
     assert line["msg"] in {"authorized", "unauthorized", "forbidden"}
     assert line["connection_id"] == "conn-1"
-    assert not any(part in str(line) for part in bearer.split(".") if len(part) > 8)
+    assert not quotes(lines(), bearer)
+
+
+@pytest.mark.parametrize("bearer", TOKENS.values(), ids=TOKENS.keys())
+def test_authenticating_logs_what_was_answered_and_nothing_of_the_token(
+    bearer: str, region: Region, clock: Clock, trusted_issuer: None, lines: Lines
+) -> None:
+    connect.handler(connect_event(), LambdaContext())
+    body = {"action": "authenticate", "token": bearer}
+    answer = authenticate.handler(message_event(body), LambdaContext())
+    assert lines()[-1]["reply"] in {"authenticated", "error"}
+    assert lines()[-1]["connection_id"] == "conn-1"
+    assert not quotes(lines(), bearer)
+    assert not quotes([answer], bearer)
 
 
 def test_connecting_logs_nothing_of_the_token(region: Region, lines: Lines) -> None:
@@ -115,7 +147,7 @@ def test_connecting_logs_nothing_of_the_token(region: Region, lines: Lines) -> N
     event = connect_event(headers={"Sec-WebSocket-Protocol": f"formbridge.v1, bearer.{bearer}"})
     connect.handler(event, LambdaContext())
     assert [line["tenant_id"] for line in lines()] == ["t_acme"]
-    assert not any(part in str(lines()) for part in bearer.split("."))
+    assert not quotes(lines(), bearer)
 
 
 def test_a_handler_that_fails_logs_nothing_of_the_token(
@@ -127,7 +159,7 @@ def test_a_handler_that_fails_logs_nothing_of_the_token(
     with pytest.raises(Exception, match="ResourceNotFoundException"):
         connect.handler(event, LambdaContext())
     assert any(line["levelname"] == "ERROR" for line in lines())
-    assert not any(part in str(lines()) for part in bearer.split("."))
+    assert not quotes(lines(), bearer)
 
 
 def test_a_message_logs_nothing_of_what_the_client_sent(region: Region, lines: Lines) -> None:

@@ -1,25 +1,29 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import connect
 import message
-from formbridge import session
+from formbridge import view
 from formbridge.cursor import Cursor
-from tests.handlers.builders import NOW, LambdaContext, connect_event, iso, message_event, submission
+from formbridge.session import MAX_REFUSALS
+from tests.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event, iso, message_event, submission
+from tests.handlers.world import all_ids, ids, to_the_end
 
 if TYPE_CHECKING:
     from tests.handlers.clock import Clock
+    from tests.handlers.gateway import Gateway
     from tests.handlers.region import Region
 
 
 @pytest.fixture(autouse=True)
 def connected(region: Region, clock: Clock) -> None:
-    """A connection of t_acme, conn-1."""
-    connect.handler(connect_event("t_acme", "conn-1"), LambdaContext())
+    """A connection of t_acme, conn-1, whose token is good for an hour."""
+    connect.handler(connect_event("t_acme", "conn-1", expires_at=NOW // 1000 + HOUR_S), LambdaContext())
 
 
 def ask(body: object, tenant_id: str = "t_acme", connection_id: str = "conn-1", **granted: int) -> dict[str, Any]:
@@ -29,8 +33,8 @@ def ask(body: object, tenant_id: str = "t_acme", connection_id: str = "conn-1", 
     return json.loads(answer["body"])
 
 
-def ids(reply: dict[str, Any]) -> list[str]:
-    return [update["data"]["submission_id"] for update in reply["updates"]]
+def row(region: Region) -> dict[str, Any]:
+    return dict(region.connection("t_acme", "conn-1") or {})
 
 
 def test_a_subscribed_client_has_its_tenants_newest_and_gets_updates_from_now_on(region: Region) -> None:
@@ -41,7 +45,7 @@ def test_a_subscribed_client_has_its_tenants_newest_and_gets_updates_from_now_on
     )
     reply = ask({"action": "subscribe", "id": "1"})
     assert (reply["type"], reply["id"], ids(reply)) == ("subscribed", "1", ["s2", "s1"])
-    assert (region.connection("t_acme", "conn-1") or {})["subscribed"] == {"BOOL": True}
+    assert row(region)["subscribed"] == {"BOOL": True}
 
 
 def test_a_sync_brings_what_changed_since(region: Region) -> None:
@@ -57,20 +61,68 @@ def test_a_sync_brings_what_changed_since(region: Region) -> None:
 
 
 def test_a_long_absence_is_read_in_pages(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "PAGE_ITEMS", 3)
+    monkeypatch.setattr(view, "PAGE_ITEMS", 3)
+    monkeypatch.setattr(view, "READ_PAGES", 1)
     region.put(*(submission(f"s{n}", updated_at=iso(n)) for n in range(8)))
-    reply = ask({"action": "subscribe", "cursor": Cursor("t_acme", iso(-1)).encode()})
-    pages = [ids(reply)]
-    while not reply["complete"]:
-        reply = ask({"action": "sync", "cursor": reply["cursor"]})
-        pages.append(ids(reply))
-    assert pages == [["s0", "s1", "s2"], ["s3", "s4", "s5"], ["s6", "s7"]]
+    first = ask({"action": "subscribe", "cursor": Cursor("t_acme", iso(-1)).encode()})
+    replies = to_the_end(first, lambda cursor: ask({"action": "sync", "cursor": cursor}))
+    assert [ids(reply) for reply in replies] == [["s0", "s1", "s2"], ["s3", "s4", "s5"], ["s6", "s7"]]
+
+
+WANTED = {"form_id": [{"prefix": "survey-"}], "status": [{"anything-but": "spam"}]}
+
+
+def test_a_filter_is_kept_and_replaced_and_removed(region: Region) -> None:
+    ask({"action": "subscribe", "filter": WANTED})
+    assert json.loads(row(region)["filter"]["S"]) == WANTED
+    ask({"action": "subscribe", "filter": {"status": ["spam"]}})
+    assert json.loads(row(region)["filter"]["S"]) == {"status": ["spam"]}
+    ask({"action": "subscribe"})
+    assert "filter" not in row(region)
+
+
+def test_a_filter_narrows_what_a_client_is_told(region: Region) -> None:
+    region.put(
+        submission("s1", updated_at=iso(-3), form_id="survey-1"),
+        submission("s2", updated_at=iso(-2), form_id="contact"),
+        submission("s3", updated_at=iso(-1), form_id="survey-2"),
+    )
+    reply = ask({"action": "subscribe", "filter": WANTED})
+    assert ids(reply) == ["s3", "s1"]
+    region.put(submission("s1", updated_at=iso(1), form_id="survey-1", status="spam", version=2))
+    told = ask({"action": "sync", "cursor": reply["cursor"]})["updates"]
+    assert [(update["event"], update["data"]["submission_id"]) for update in told] == [
+        ("leave", "s2"),
+        ("insert", "s3"),
+        ("leave", "s1"),
+    ]
+
+
+def test_a_snapshot_of_few_among_many_reads_on_backwards(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view, "PAGE_ITEMS", 3)
+    region.put(
+        *(submission(f"s{n:02}", updated_at=iso(n), form_id="contact" if n % 8 else "survey-1") for n in range(40))
+    )
+    first = ask({"action": "subscribe", "filter": WANTED, "snapshot": 4})
+    assert not first["complete"]
+    replies = to_the_end(first, lambda cursor: ask({"action": "sync", "cursor": cursor}))
+    assert all_ids(replies) == ["s32", "s24", "s16", "s08"]
+
+
+def test_a_filter_that_is_wrong_is_refused_and_changes_nothing(region: Region) -> None:
+    ask({"action": "subscribe", "filter": WANTED})
+    before = row(region)
+    reply = ask({"action": "subscribe", "id": "1", "filter": {"status": ["new", {"like": "x"}]}})
+    assert (reply["code"], reply["id"]) == ("bad_filter", "1")
+    assert reply["message"].startswith("filter.status[1]: 'like' is no operator")
+    assert {**row(region), "full_at": before["full_at"]} == before
 
 
 def test_an_unsubscribed_client_gets_no_more_updates(region: Region) -> None:
-    ask({"action": "subscribe"})
+    ask({"action": "subscribe", "filter": WANTED})
     assert ask({"action": "unsubscribe", "id": "3"}) == {"type": "unsubscribed", "id": "3"}
-    assert (region.connection("t_acme", "conn-1") or {})["subscribed"] == {"BOOL": False}
+    assert row(region)["subscribed"] == {"BOOL": False}
+    assert "filter" not in row(region)
 
 
 def test_a_ping_is_answered() -> None:
@@ -93,8 +145,88 @@ def test_a_connection_that_was_removed_is_unauthorized() -> None:
     assert ask({"action": "subscribe"}, connection_id="conn-9")["code"] == "unauthorized"
 
 
-def test_an_expired_token_is_unauthorized() -> None:
-    assert ask({"action": "subscribe"}, expires_at=NOW // 1000)["code"] == "unauthorized"
+def test_an_expired_token_is_unauthorized(region: Region, clock: Clock) -> None:
+    """It is the row that tells when: the authorizer's context is as old as the connection."""
+    clock.ms = (NOW // 1000 + HOUR_S) * 1000
+    reply = ask({"action": "subscribe"}, expires_at=NOW // 1000 + 2 * HOUR_S)
+    assert reply["code"] == "unauthorized"
+    assert row(region)["subscribed"] == {"BOOL": False}
+    clock.ms -= 1
+    assert ask({"action": "subscribe"}, expires_at=NOW // 1000)["type"] == "subscribed"
+
+
+def test_another_connections_row_is_not_used() -> None:
+    assert ask({"action": "subscribe"}, tenant_id="t_globex")["code"] == "unauthorized"
+    assert ask({"action": "subscribe"}, tenant_id="t_globex", connection_id="conn-1")["code"] == "unauthorized"
+
+
+def test_a_frame_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_FRAME_BYTES", "1024")
+    assert ask({"action": "ping", "padding": "x" * 1_024})["code"] == "too_large"
+
+
+# --- The rate -------------------------------------------------------------------------------------------------
+
+
+def test_a_client_that_sends_too_much_is_told_when_to_go_on(clock: Clock) -> None:
+    assert {ask({"action": "ping"})["type"] for _ in range(20)} == {"pong"}
+    reply = ask({"action": "ping", "id": "21"})
+    assert (reply["id"], reply["code"], reply["retryable"], reply["retry_after_ms"]) == (
+        "21",
+        "rate_limited",
+        True,
+        100,
+    )
+    clock.advance(100)
+    assert ask({"action": "ping"})["type"] == "pong"
+    assert ask({"action": "ping"})["code"] == "rate_limited"
+
+
+def test_a_client_that_keeps_sending_is_told_why_and_disconnected(region: Region, gateway: Gateway) -> None:
+    for _ in range(20 + MAX_REFUSALS):
+        ask({"action": "ping"})
+    assert gateway.server.requests == []
+
+    answer = message.handler(message_event({"action": "ping"}), LambdaContext())
+    assert answer == {"statusCode": 200}
+    assert gateway.server.requests == [
+        (
+            "POST",
+            "/live/@connections/conn-1",
+            '{"type":"disconnect","code":"protocol_error","reconnect":false}',
+        ),
+        ("DELETE", "/live/@connections/conn-1", ""),
+    ]
+    assert row(region) == {}
+    assert ask({"action": "ping"})["code"] == "unauthorized"
+
+
+# --- What fails -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("missing", ["CONNECTIONS_TABLE_NAME", "TABLE_NAME"])
+def test_a_failure_is_told_logged_and_counted(
+    missing: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(missing, "gone")
+    caplog.set_level(logging.DEBUG, logger="formbridge")
+    reply = ask({"action": "subscribe", "id": "SECRET", "token": "SECRET"})
+    assert reply == {
+        "type": "error",
+        "id": "SECRET",
+        "code": "internal",
+        "message": "the server failed, try again",
+        "retryable": True,
+        "retry_after_ms": 1_000,
+    }
+    (line,) = [vars(line) for line in caplog.records if line.levelname == "ERROR"]
+    assert (line["request_id"], line["connection_id"], line["tenant_id"]) == ("request-1", "conn-1", "t_acme")
+    assert "ResourceNotFoundException" in caplog.text
+    assert "SECRET" not in caplog.text + str([vars(line) for line in caplog.records if line.name == "formbridge"])
+    assert json.loads(capsys.readouterr().out)["InternalErrors"] == 1
 
 
 def test_another_tenants_cursor_is_refused(region: Region) -> None:
@@ -104,9 +236,10 @@ def test_another_tenants_cursor_is_refused(region: Region) -> None:
     assert (reply["type"], reply["code"]) == ("error", "bad_cursor")
 
 
-def test_a_made_up_cursor_does_not_reach_the_table() -> None:
+@pytest.mark.parametrize("made_up", ["x" * 2_000, "\ud800"], ids=["too long", "half a character"])
+def test_a_made_up_cursor_does_not_reach_the_table(made_up: str) -> None:
     ask({"action": "subscribe"})
-    reply = ask({"action": "sync", "cursor": Cursor("t_acme", f"{iso()}#{'x' * 2_000}").encode()})
+    reply = ask({"action": "sync", "cursor": Cursor("t_acme", f"{iso()}#{made_up}").encode()})
     assert (reply["type"], reply["code"]) == ("error", "bad_cursor")
 
 

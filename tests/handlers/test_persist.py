@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import persist
-from formbridge.submission import Submission, SubmissionEvent
+from formbridge.submission import MAX_PAYLOAD_BYTES, Submission, SubmissionEvent
 from tests.handlers.builders import NOW, LambdaContext, bus_event, iso, received, updated
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def test_a_received_event_is_version_1(region: Region, clock: Clock) -> None:
         "version": {"N": "1"},
         "submitted_at": {"S": "2026-11-22T19:59:59.000Z"},
         "updated_at": {"S": "2026-11-22T20:00:00.000Z"},
-        "payload": {"S": '{"email": "ada@example.com"}'},
+        "payload": {"S": '{"email":"ada@example.com"}'},
         "event_order": {"S": "0#2026-11-22T19:59:59.000Z#e1"},
         "payload_order": {"S": "0#2026-11-22T19:59:59.000Z#e1"},
     }
@@ -122,6 +123,31 @@ def test_a_malformed_event_is_kept_whole_with_its_reason(region: Region) -> None
     reason = "tenant_id: must match t_[A-Za-z0-9_-]{1,64}, got 'acme'"
     assert json.loads(letter) == {"reason": reason, "event": event}
     assert region.item("s1") is None
+
+
+def test_the_largest_payload_is_stored_and_one_byte_more_is_refused_with_a_reason(region: Region) -> None:
+    largest = "x" * (MAX_PAYLOAD_BYTES - len('""'))
+    longest = {"tenant_id": "t_" + "t" * 64, "submission_id": "s" * 64, "form_id": "f" * 64, "status": "s" * 32}
+    handle(received(payload=largest, **longest))
+    assert (region.item("s" * 64) or {})["payload"] == {"S": f'"{largest}"'}
+
+    too_large = received(payload=largest + "x")
+    handle(too_large)
+    assert region.item("s1") is None
+    (letter,) = region.dead_letters()
+    reason = f"payload: at most {MAX_PAYLOAD_BYTES:,} bytes as JSON in ASCII, got {MAX_PAYLOAD_BYTES + 1:,}"
+    assert json.loads(letter) == {"reason": reason, "event": too_large}
+
+
+def test_an_event_that_is_larger_than_a_message_is_kept_whole_in_several(region: Region) -> None:
+    # What EventBridge takes at the most; each of these characters is three bytes there, and six in ASCII.
+    event = received(payload='"\N{SNOWMAN}' * 262_144)
+    handle(event)
+    letters = [json.loads(letter) for letter in region.dead_letters()]
+    assert {(letter["event_id"], letter["parts"]) for letter in letters} == {(event["id"], len(letters))}
+    assert all(letter["reason"].startswith("payload: at most") for letter in letters)
+    letters.sort(key=lambda letter: letter["part"])
+    assert json.loads("".join(letter["text"] for letter in letters)) == event
 
 
 def test_a_good_event_leaves_no_dead_letter(region: Region) -> None:
@@ -237,7 +263,15 @@ def deliveries(draw: st.DrawFn) -> list[dict[str, Any]]:
 @given(deliveries())
 def test_any_order_with_any_duplicates_ends_in_the_same_state(region: Region, delivered: list[dict[str, Any]]) -> None:
     region.clear()
-    handle(*delivered)
+    written: Counter[str] = Counter()
+    for event in delivered:
+        before = region.item("s1")
+        version = held(region).version if before else 0
+        handle(event)
+        if region.item("s1") != before:
+            written[event["id"]] += 1
+            assert held(region).version == version + 1
+    assert set(written.values()) == {1}
     ordered = sorted(map(SubmissionEvent.parse, delivered), key=lambda event: event.order)
     *_, payload = (
         None if event.status == "deleted" else event.payload

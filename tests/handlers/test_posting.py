@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from formbridge.fanout import Outcome
+from formbridge.connection import Outcome
 from formbridge.posting import ConnectionPoster
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from formbridge.submission import (
+    MAX_TEXT,
     MalformedEvent,
     MalformedItem,
     Submission,
@@ -43,7 +44,7 @@ def test_a_received_event_is_read() -> None:
         status="processing",
         submitted_at="2026-11-22T19:59:59.000Z",
         submitted_at_is_known=True,
-        payload='{"email": "ada@example.com"}',
+        payload='{"email":"ada@example.com"}',
         order="0#2026-11-22T19:59:59.000Z#e1",
     )
 
@@ -189,6 +190,13 @@ def test_an_attribute_that_is_wrong_is_named(name: str, value: AttributeValueTyp
         Submission.from_item(item)
 
 
+@pytest.mark.parametrize("name", ["submission_id", "form_id", "status", "submitted_at", "updated_at"])
+def test_a_text_that_would_fill_a_frame_is_named(name: str) -> None:
+    assert Submission.from_item({**image(submission()), name: {"S": "x" * MAX_TEXT}})
+    with pytest.raises(MalformedItem, match=f"^{name}: at most 1,024 characters, got 1,025$"):
+        Submission.from_item({**image(submission()), name: {"S": "x" * (MAX_TEXT + 1)}})
+
+
 @pytest.mark.parametrize("name", ["version", "ttl"])
 def test_a_number_that_is_not_whole_is_named(name: str) -> None:
     with pytest.raises(MalformedItem, match=f"^{name}: must be a whole number, got '1.5'$"):
@@ -225,13 +233,25 @@ def test_an_update_tells_when_the_submission_expires() -> None:
 
 def test_each_kind_of_update_has_its_message() -> None:
     held = submission()
-    assert held.update("insert")["data"]["message"] == "New form submission received"
-    assert held.update("modify")["data"]["message"] == "Form submission updated"
-    assert held.update("remove")["data"]["message"] == "Form submission removed"
+    assert held.update("insert")["data"].get("message") == "New form submission received"
+    assert held.update("modify")["data"].get("message") == "Form submission updated"
+    assert held.update("remove")["data"].get("message") == "Form submission removed"
+
+
+def test_a_leave_tells_only_which_submission_it_was() -> None:
+    data = {"tenant_id": "t_acme", "submission_id": "s1", "version": 3, "event": "leave"}
+    assert submission(version=3, expires_at=1795000000).leave() == {"event": "leave", "data": data}
 
 
 def test_no_update_carries_the_payload() -> None:
-    assert "ada@example.com" not in json.dumps(Submission.from_item(image(submission())).current())
+    held = Submission.from_item(image(submission()))
+    assert "ada@example.com" not in json.dumps([held.current(), held.update("remove"), held.leave()])
+
+
+def test_a_submission_expires_with_the_second_it_says() -> None:
+    assert submission(expires_at=100).has_expired(100_000)
+    assert not submission(expires_at=100).has_expired(99_999)
+    assert not submission().has_expired(10**15)
 
 
 def test_what_was_never_changed_is_an_insert_and_what_was_is_a_modify() -> None:

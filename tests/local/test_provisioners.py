@@ -46,7 +46,8 @@ named_table = aws.dynamodb.Table(
     "named", name="named-table", billing_mode="PAY_PER_REQUEST", hash_key="id",
     attributes=[{"name": "id", "type": "S"}])
 
-queue = aws.sqs.Queue("queue", message_retention_seconds=1209600, sqs_managed_sse_enabled=True, tags=tags)
+queue = aws.sqs.Queue(
+    "queue", max_message_size=4096, message_retention_seconds=1209600, sqs_managed_sse_enabled=True, tags=tags)
 aws.sqs.QueuePolicy("queue-policy", queue_url=queue.id, policy=queue.arn.apply(lambda arn: json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
                                             "Action": "sqs:SendMessage", "Resource": arn}]})))
@@ -70,7 +71,7 @@ function = aws.lambda_.Function(
     logging_config={"log_format": "JSON", "log_group": logs.name, "application_log_level": "INFO"},
     reserved_concurrent_executions=5, tags=tags, opts=pulumi.ResourceOptions(depends_on=[policy]))
 aws.lambda_.FunctionEventInvokeConfig(
-    "event-invoke", function_name=function.name, maximum_retry_attempts=1, maximum_event_age_in_seconds=600,
+    "event-invoke", function_name=function.name, maximum_retry_attempts=0, maximum_event_age_in_seconds=600,
     destination_config={"on_failure": {"destination": queue.arn}})
 
 bus = aws.cloudwatch.EventBus("bus", description="a bus", tags=tags)
@@ -81,7 +82,7 @@ target = aws.cloudwatch.EventTarget("target", rule=rule.name, event_bus_name=bus
     dead_letter_config={"arn": queue.arn},
     retry_policy={"maximum_retry_attempts": 3, "maximum_event_age_in_seconds": 3600})
 aws.cloudwatch.EventTarget("hourly-target", rule=default_rule.name, arn=queue.arn, target_id="queue",
-    input_path="$.detail")
+    input_path="$.detail", retry_policy={"maximum_retry_attempts": 0, "maximum_event_age_in_seconds": 60})
 aws.lambda_.Permission("permission", function=function.name, action="lambda:InvokeFunction",
     principal="events.amazonaws.com", source_arn=rule.arn)
 
@@ -220,6 +221,7 @@ def test_queue_and_its_policy(made: Monitor, call: Any) -> None:
     assert is_generated(own["name"], "queue")
     assert attributes["QueueArn"] == own["arn"]
     assert (attributes["MessageRetentionPeriod"], attributes["SqsManagedSseEnabled"]) == ("1209600", "true")
+    assert attributes["MaximumMessageSize"] == "4096"
     assert json.loads(attributes["Policy"])["Statement"][0]["Resource"] == own["arn"]
     assert by_name(made, "queue-policy").id == own["url"]
     assert call("sqs", "list_queue_tags", QueueUrl=own["url"])["Tags"] == {"team": "forms"}
@@ -270,7 +272,7 @@ def test_function(made: Monitor, call: Any) -> None:
 def test_event_invoke_config(made: Monitor, call: Any) -> None:
     function = outputs(made, "function")["name"]
     config = call("lambda", "get_function_event_invoke_config", FunctionName=function)
-    assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (1, 600)
+    assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 600)
     assert config["DestinationConfig"]["OnFailure"] == {"Destination": outputs(made, "queue")["arn"]}
     assert by_name(made, "event-invoke").id == function
 
@@ -305,8 +307,10 @@ def test_rule_on_the_default_bus(made: Monitor, call: Any) -> None:
     rule = outputs(made, "hourly")
     described = call("events", "describe_rule", Name=rule["name"])
     assert (described["ScheduleExpression"], described["State"]) == ("rate(1 hour)", "DISABLED")
+    assert described["Arn"] == rule["arn"] == f"arn:aws:events:{REGION}:{ACCOUNT_ID}:rule/{rule['name']}"
     (target,) = call("events", "list_targets_by_rule", Rule=rule["name"])["Targets"]
     assert target["InputPath"] == "$.detail"
+    assert target["RetryPolicy"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
     assert by_name(made, "hourly-target").id == f"{rule['name']}-queue"
 
 

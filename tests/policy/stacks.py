@@ -33,7 +33,7 @@ def violations(stack: Stack) -> Iterator[tuple[str, str, str]]:
             for message in rule.violations(one.urn, one.type, one.inputs):
                 yield rule.name, name_of(one), message
     for rule in STACK_RULES:
-        for one, message in rule.check(stack):
+        for one, message in rule.violations(stack):
             yield rule.name, name_of(one), message
 
 

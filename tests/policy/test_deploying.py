@@ -40,8 +40,8 @@ SET_BOUNDARY = "iam:PutRolePermissionsBoundary"
 MAKES = {
     "dynamodb/table:Table": "dynamodb:CreateTable arn:aws:dynamodb:REGION:ACCOUNT:table/{name}",
     "cloudwatch/eventBus:EventBus": "events:CreateEventBus arn:aws:events:REGION:ACCOUNT:event-bus/{name}",
-    "cloudwatch/eventRule:EventRule": "events:PutRule arn:aws:events:REGION:ACCOUNT:rule/{eventBusName}/{name}",
-    "cloudwatch/eventTarget:EventTarget": "events:PutTargets arn:aws:events:REGION:ACCOUNT:rule/{eventBusName}/{rule}",
+    "cloudwatch/eventRule:EventRule": "events:PutRule arn:aws:events:REGION:ACCOUNT:rule/{bus}{name}",
+    "cloudwatch/eventTarget:EventTarget": "events:PutTargets arn:aws:events:REGION:ACCOUNT:rule/{bus}{rule}",
     "cloudwatch/logGroup:LogGroup": "logs:CreateLogGroup arn:aws:logs:REGION:ACCOUNT:log-group:{name}",
     "cloudwatch/metricAlarm:MetricAlarm": "cloudwatch:PutMetricAlarm arn:aws:cloudwatch:REGION:ACCOUNT:alarm:{name}",
     "sqs/queue:Queue": "sqs:CreateQueue arn:aws:sqs:REGION:ACCOUNT:{name}",
@@ -125,7 +125,12 @@ def in_this_account(text: str) -> str:
 def making(resource: Declared) -> tuple[str, str]:
     """The action that makes a resource, and what it is done to."""
     inputs = resource.inputs
-    names = {"name": physical_name(resource.name), "queueName": inputs.get("queueUrl", "").split("/")[-1], **inputs}
+    names = {
+        "name": physical_name(resource.name),
+        "queueName": inputs.get("queueUrl", "").split("/")[-1],
+        "bus": f"{inputs['eventBusName']}/" if "eventBusName" in inputs else "",
+        **inputs,
+    }
     action, about = MAKES[resource.type.removeprefix("aws:")].split(" ")
     return action, in_this_account(about).format_map(names)
 

@@ -15,12 +15,15 @@ CONNECTIONS: Final = arn("dynamodb", f"table/{physical_name('gateway-connections
 INGEST_DEAD_LETTERS: Final = arn("sqs", physical_name("ingest-dead-letters"))
 PIPE_DEAD_LETTERS: Final = arn("sqs", physical_name("realtime-dead-letters"))
 RULE: Final = arn("events", f"rule/{physical_name('ingest-bus')}/{physical_name('ingest-rule')}")
+JANITOR_RULE: Final = arn("events", f"rule/{physical_name('gateway-janitor-rule')}")
 API: Final = arn("execute-api", api_id("gateway-api"))
 AUTHORIZER: Final = f"{API}/authorizers/{api_id('gateway-authorizer')}"
 PAGE: Final = f"arn:aws:s3:::{bucket_name('dashboard-bucket')}/index.html"
 DISTRIBUTION: Final = f"arn:aws:cloudfront::{ACCOUNT}:distribution/{distribution_id('dashboard-distribution')}"
 ALARM_TOPIC: Final = arn("sns", physical_name("alarms-topic"))
 CONNECTION: Final = "@connections/WvEZxeGsIAMCKqA="
+POSTS: Final = [("execute-api:ManageConnections", f"{API}/live/{method}/{CONNECTION}") for method in ("POST", "DELETE")]
+"""Posting to a connection, and closing it."""
 
 CALLS: Final[Mapping[str, list[tuple[str, str]]]] = {
     "ingest-persist": [
@@ -32,18 +35,30 @@ CALLS: Final[Mapping[str, list[tuple[str, str]]]] = {
     "gateway-connect": [
         ("dynamodb:PutItem", CONNECTIONS),
         ("dynamodb:DeleteItem", CONNECTIONS),
+        ("dynamodb:UpdateItem", CONNECTIONS),
     ],
     "gateway-message": [
-        ("dynamodb:GetItem", CONNECTIONS),
         ("dynamodb:UpdateItem", CONNECTIONS),
+        ("dynamodb:DeleteItem", CONNECTIONS),
+        *POSTS,
         ("dynamodb:Query", f"{TABLE}/index/GSI1"),
+    ],
+    "gateway-authenticate": [
+        ("dynamodb:UpdateItem", CONNECTIONS),
+        ("dynamodb:DeleteItem", CONNECTIONS),
+        *POSTS,
     ],
     "gateway-broadcast": [
         ("dynamodb:Query", CONNECTIONS),
         ("dynamodb:UpdateItem", CONNECTIONS),
         ("dynamodb:DeleteItem", CONNECTIONS),
-        ("execute-api:ManageConnections", f"{API}/live/POST/{CONNECTION}"),
-        ("execute-api:ManageConnections", f"{API}/live/DELETE/{CONNECTION}"),
+        *POSTS,
+    ],
+    "gateway-janitor": [
+        ("dynamodb:Scan", CONNECTIONS),
+        ("dynamodb:UpdateItem", CONNECTIONS),
+        ("dynamodb:DeleteItem", CONNECTIONS),
+        *POSTS,
     ],
 }
 """By Lambda: the calls that its handler makes. `tests/handlers/test_aws_calls.py` holds them against what it does."""
@@ -98,8 +113,14 @@ NEEDS: Final = {
         f"the route {route} invokes {name}": _invoke(
             f"gateway-{name}", "apigateway.amazonaws.com", f"{API}/live/{route}"
         )
-        for route, name in {"$connect": "connect", "$disconnect": "connect", "$default": "message"}.items()
+        for route, name in {
+            "$connect": "connect",
+            "$disconnect": "connect",
+            "$default": "message",
+            "authenticate": "authenticate",
+        }.items()
     },
+    "the schedule invokes the janitor": _invoke("gateway-janitor", "events.amazonaws.com", JANITOR_RULE),
     "the distribution reads the page": Request(
         "cloudfront.amazonaws.com", "s3:GetObject", PAGE, {"AWS:SourceArn": DISTRIBUTION}
     ),

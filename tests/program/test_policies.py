@@ -18,7 +18,7 @@ def statements(recording: Recording) -> Iterator[tuple[str, dict[str, Any]]]:
 def test_every_document_of_the_program_is_looked_at(recording: Recording) -> None:
     holding = {one.name for one in recording.custom() if "2012-10-17" in str(one.message)}
 
-    assert len(holding) == 16
+    assert len(holding) == 20
     assert {name for name, _ in declared_documents(recording)} == holding
 
 

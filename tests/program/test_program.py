@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from components import _packaging
-from tests.components.harness import Recording
+from components import WebSocketGateway, WebSocketGatewayArgs, _packaging
+from tests.components.harness import Recording, run
 from tests.components.provider import REGION, api_id, distribution_domain, physical_name, user_pool_id
 
 from .whole_program import ROOT, STACK, declare
@@ -100,6 +102,17 @@ class TestWiring:
             recording.exports["jwks_url"],
         )
 
+    def test_a_gateway_by_the_defaults_of_the_settings_is_one_by_its_own(self, recording: Recording) -> None:
+        required: WebSocketGatewayArgs = {
+            "issuer": recording.exports["issuer"],
+            "audience": recording.exports["client_id"],
+            "table_arn": recording.registered("submissions")["table_arn"],
+        }
+        own = run(lambda: WebSocketGateway("gateway", required))
+
+        for function in ("authorize", "connect", "message", "authenticate", "broadcast", "janitor"):
+            assert environment(own, f"gateway-{function}") == environment(recording, f"gateway-{function}")
+
     def test_every_alarm_goes_to_the_topic(self, recording: Recording) -> None:
         alarms = recording.of_type("cloudwatch/metricAlarm:MetricAlarm")
 
@@ -133,9 +146,24 @@ class TestWiring:
 
 
 def variables_read_by(handler: str) -> set[str]:
-    """The names that the entry point asks `formbridge.settings` for."""
-    source = (ROOT / "handlers" / handler.replace(".handler", ".py")).read_text()
-    return set(re.findall(r'settings\.\w+\("([A-Z_]+)"\)', source))
+    """The names that the entry point, and what it imports of `formbridge`, ask `formbridge.settings` for."""
+    folder = ROOT / "handlers"
+    entry_point = folder / handler.replace(".handler", ".py")
+    modules = [folder / "formbridge" / f"{name}.py" for name in imported_of_formbridge(entry_point.read_text())]
+    sources = [path.read_text() for path in (entry_point, *modules)]
+    return {name for source in sources for name in re.findall(r'settings\.\w+\("([A-Z_]+)"\)', source)}
+
+
+def imported_of_formbridge(source: str) -> Iterator[str]:
+    """The modules of the package that `source` imports."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.ImportFrom(module="formbridge"):
+                yield from (alias.name for alias in node.names)
+            case ast.ImportFrom(module=str(module)) if module.startswith("formbridge."):
+                yield module.removeprefix("formbridge.")
+            case _:
+                pass
 
 
 class TestSettings:
@@ -178,6 +206,22 @@ class TestSettings:
             environment(recording, "gateway-authorize")["ALLOWED_ORIGINS"]
             == f"https://a.example.com https://b.example.com {SITE_URL}"
         )
+
+    def test_a_token_in_the_query_is_taken_where_token_in_query_says(self) -> None:
+        assert environment(declare(tokenInQuery="true"), "gateway-authorize")["TOKEN_IN_QUERY"] == "true"
+
+    @pytest.mark.parametrize(
+        ("key", "value", "function", "variable"),
+        [
+            ("maxConnectionsPerTenant", "7", "connect", "MAX_CONNECTIONS"),
+            ("messagesPerSecond", "7", "message", "MESSAGES_PER_SECOND"),
+            ("messageBurst", "7", "message", "MESSAGE_BURST"),
+            ("maxFilterLength", "7", "message", "MAX_FILTER_LENGTH"),
+            ("maxFrameBytes", "7000", "message", "MAX_FRAME_BYTES"),
+        ],
+    )
+    def test_clients_are_limited_as_is_set(self, key: str, value: str, function: str, variable: str) -> None:
+        assert environment(declare(preview=False, **{key: value}), f"gateway-{function}")[variable] == value
 
     def test_submissions_expire_after_retention_days(self) -> None:
         assert environment(declare(retentionDays="30"), "ingest-persist")["RETENTION_DAYS"] == "30"
@@ -229,7 +273,7 @@ class TestSettings:
         monkeypatch.setattr(_packaging, "dependencies", dependencies)
         declare(packageFor=package_for)
 
-        assert asked == [package_for]
+        assert set(asked) == {package_for}
 
     def test_package_for_another_machine_is_refused(self) -> None:
         with pytest.raises(ValueError, match=r"^packageFor: must be one of lambda, host, got 'windows'$"):

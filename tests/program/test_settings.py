@@ -25,6 +25,12 @@ OTHER: dict[str, str] = {
     "jwksUrl": "https://login.example.com/keys",
     "tenantClaim": "groups",
     "allowedOrigins": '["https://a.example.com"]',
+    "tokenInQuery": "true",
+    "maxConnectionsPerTenant": "100",
+    "messagesPerSecond": "5",
+    "messageBurst": "50",
+    "maxFilterLength": "1000",
+    "maxFrameBytes": "131072",
     "retentionDays": "30",
     "logRetentionDays": "7",
     "protectData": "true",
@@ -85,6 +91,12 @@ def test_the_defaults_are_those_of_the_smallest_use() -> None:
         tenant_claim="custom:tenant_id",
         allowed_origins=[],
         connect_sources=[],
+        token_in_query=False,
+        max_connections_per_tenant=5000,
+        messages_per_second=10,
+        message_burst=20,
+        max_filter_length=4096,
+        max_frame_bytes=32768,
         retention_days=0,
         log_retention_days=14,
         protect_data=False,
@@ -106,7 +118,9 @@ def test_any_other_key_that_is_missing_is_an_error_that_names_it(key: str) -> No
         load(without(key))
 
 
-@pytest.mark.parametrize(("key", "value"), [("retentionDays", "soon"), ("protectData", "perhaps")])
+@pytest.mark.parametrize(
+    ("key", "value"), [("retentionDays", "soon"), ("protectData", "perhaps"), ("tokenInQuery", "perhaps")]
+)
 def test_a_value_of_another_type_is_an_error_that_names_key_and_value(key: str, value: str) -> None:
     with pytest.raises(pulumi.ConfigTypeError, match=f"{PROJECT}:{key}.*{value}"):
         load({**config(), f"{PROJECT}:{key}": value})
@@ -128,6 +142,15 @@ def test_a_value_of_another_type_is_an_error_that_names_key_and_value(key: str, 
         ({"alarmEmail": "nonsense"}, "alarmEmail: must be an e-mail address, got 'nonsense'"),
         ({"connectSources": '["https://a"]'}, "connectSources: goes with an issuer, got ['https://a'] without one"),
         ({"connectSources": '["a"]'}, "connectSources[0]: must be https:// or wss:// and a host, "),
+        ({"maxConnectionsPerTenant": "0"}, "maxConnectionsPerTenant: must be a whole number of 1 or more, got 0"),
+        ({"messagesPerSecond": "0"}, "messagesPerSecond: must be a whole number from 1 to 1,000, got 0"),
+        ({"messagesPerSecond": "1001"}, "messagesPerSecond: must be a whole number from 1 to 1,000, got 1001"),
+        ({"messageBurst": "0"}, "messageBurst: must be a whole number from 1 to 10,000, got 0"),
+        ({"messageBurst": "10001"}, "messageBurst: must be a whole number from 1 to 10,000, got 10001"),
+        ({"maxFilterLength": "0"}, "maxFilterLength: must be a whole number from 1 to 4,096, got 0"),
+        ({"maxFilterLength": "4097"}, "maxFilterLength: must be a whole number from 1 to 4,096, got 4097"),
+        ({"maxFrameBytes": "1023"}, "maxFrameBytes: must be a whole number from 1,024 to 131,072, got 1023"),
+        ({"maxFrameBytes": "131073"}, "maxFrameBytes: must be a whole number from 1,024 to 131,072, got 131073"),
         ({"packageFor": "windows"}, "packageFor: must be one of lambda, host, got 'windows'"),
     ],
 )

@@ -1,0 +1,51 @@
+"""How the Lambdas behind the routes answer API Gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from . import metrics, protocol, settings
+from .logs import correlation, log, logger
+from .protocol import Limits, RequestError
+from .rate_limit import Rate
+from .session import Session
+
+RETRY_AFTER_MS: Final = 1_000
+
+
+def rate() -> Rate:
+    """How many messages a connection may send."""
+    return Rate(settings.whole_number("MESSAGES_PER_SECOND"), settings.whole_number("MESSAGE_BURST"))
+
+
+def limits() -> Limits:
+    """What a message may hold."""
+    return Limits(settings.whole_number("MAX_FRAME_BYTES"), settings.whole_number("MAX_FILTER_LENGTH"))
+
+
+def answer(open_session: Callable[[str, str], Session], event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    """The integration's answer to a client's frame.
+
+    Whatever fails unexpectedly is logged and counted, and the client told `internal`: raised, it would make API Gateway
+    send a frame of its own, which has no type (docs/adr/0014).
+    """
+    request = event["requestContext"]
+    tenant_id: str = request["authorizer"]["tenant_id"]
+    body: str | None = event.get("body")
+    ids = {**correlation(event, context), "tenant_id": tenant_id}
+    frame: protocol.Frame | None
+    try:
+        frame = open_session(tenant_id, request["connectionId"]).answer(body)
+    except Exception:  # noqa: BLE001 - logged, counted, and told to the client
+        logger.exception("failed", extra=ids)
+        metrics.emit({"InternalErrors": 1})
+        again = "the server failed, try again"
+        frame = protocol.error(
+            RequestError("internal", again, protocol.request_id(body), retry_after_ms=RETRY_AFTER_MS)
+        )
+    if frame is None:
+        log("disconnected", ids)
+        return {"statusCode": 200}
+    log("answered", {**ids, "reply": frame["type"], "code": frame.get("code")})
+    return {"statusCode": 200, "body": protocol.encode(frame)}

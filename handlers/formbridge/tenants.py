@@ -1,0 +1,145 @@
+"""One row a tenant in the connections table: how many connections it has, and since when tokens count.
+
+The number is reserved before a connection's row is written and released after it was deleted, each by one conditional
+write to one item: however many connect at a time, no more than the limit get in. What a crash in between leaves
+reserved is given back by itself: reservations are also counted by the quarter of an hour they were made in, and once
+no connection of a quarter can be open any more, what is left of it is a leak (docs/adr/0013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+SORT_KEY: Final = "TENANT"
+QUARTER_MS: Final = 15 * 60 * 1000
+LONGEST_MS: Final = 130 * 60 * 1000
+"""API Gateway closes a connection after two hours; ten minutes for what is still under way then.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html"""
+_QUARTER: Final = "quarter_"
+
+Refusal = Literal["too_many_connections", "revoked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant's row."""
+
+    tenant_id: str
+    connections: int
+    """How many are reserved."""
+    revoked_at: int
+    """Tokens issued before are refused, in epoch seconds; 0: none is."""
+    quarters: Mapping[int, int]
+    """By the number of a quarter of an hour since the epoch: how many reserved then are left."""
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, AttributeValueTypeDef]) -> Tenant:
+        return cls(
+            row["PK"].get("S", "").removeprefix(partition("")),
+            connections=_number(row, "connections"),
+            revoked_at=_number(row, "revoked_at"),
+            quarters={
+                int(name.removeprefix(_QUARTER)): _number(row, name) for name in row if name.startswith(_QUARTER)
+            },
+        )
+
+    def leaks(self, now_ms: int) -> Iterator[tuple[int, int]]:
+        """The quarters whose connections have all ended, and what is still reserved for each."""
+        for quarter, left in self.quarters.items():
+            if (quarter + 1) * QUARTER_MS + LONGEST_MS <= now_ms:
+                yield quarter, left
+
+
+@dataclass(frozen=True, slots=True)
+class Tenants:
+    """The tenants' rows."""
+
+    client: DynamoDBClient
+    table_name: str
+
+    def reserve(self, tenant_id: str, connected_at: int, issued_at: int, limit: int) -> Refusal | None:
+        """Count one connection more, at `connected_at` (epoch milliseconds), by a token of `issued_at` (epoch seconds).
+
+        What is returned says why it may not be.
+        """
+        try:
+            self.client.update_item(
+                TableName=self.table_name,
+                Key=_key(tenant_id),
+                UpdateExpression="ADD connections :one, #quarter :one",
+                ConditionExpression=(
+                    "(attribute_not_exists(connections) OR connections < :limit)"
+                    " AND (attribute_not_exists(revoked_at) OR revoked_at <= :issued_at)"
+                ),
+                ExpressionAttributeNames={"#quarter": _quarter_of(connected_at)},
+                ExpressionAttributeValues={
+                    ":one": {"N": "1"},
+                    ":limit": {"N": str(limit)},
+                    ":issued_at": {"N": str(issued_at)},
+                },
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except self.client.exceptions.ConditionalCheckFailedException as refused:
+            held = refused.response.get("Item", {})
+            return "revoked" if issued_at < _number(held, "revoked_at") else "too_many_connections"
+        return None
+
+    def release(self, tenant_id: str, connected_at: int) -> None:
+        """Count one connection less; where its quarter was given back as a whole, it was with it."""
+        try:
+            self.client.update_item(
+                TableName=self.table_name,
+                Key=_key(tenant_id),
+                UpdateExpression="ADD connections :less, #quarter :less",
+                ConditionExpression="attribute_exists(#quarter)",
+                ExpressionAttributeNames={"#quarter": _quarter_of(connected_at)},
+                ExpressionAttributeValues={":less": {"N": "-1"}},
+            )
+        except self.client.exceptions.ConditionalCheckFailedException:
+            return
+
+    def give_back(self, tenant_id: str, quarter: int, left: int) -> None:
+        """Forget a quarter and what is reserved for it, unless that has changed."""
+        try:
+            self.client.update_item(
+                TableName=self.table_name,
+                Key=_key(tenant_id),
+                UpdateExpression="SET connections = connections - :left REMOVE #quarter",
+                ConditionExpression="#quarter = :left",
+                ExpressionAttributeNames={"#quarter": f"{_QUARTER}{quarter}"},
+                ExpressionAttributeValues={":left": {"N": str(left)}},
+            )
+        except self.client.exceptions.ConditionalCheckFailedException:
+            return
+
+    def revoke(self, tenant_id: str, issued_before: int) -> None:
+        """From now on refuse the tenant's tokens that were issued before a moment, in epoch seconds."""
+        self.client.update_item(
+            TableName=self.table_name,
+            Key=_key(tenant_id),
+            UpdateExpression="SET revoked_at = :moment",
+            ExpressionAttributeValues={":moment": {"N": str(issued_before)}},
+        )
+
+
+def partition(tenant_id: str) -> str:
+    """The partition that holds all that the table knows of a tenant."""
+    return f"TENANT#{tenant_id}"
+
+
+def _key(tenant_id: str) -> dict[str, AttributeValueTypeDef]:
+    return {"PK": {"S": partition(tenant_id)}, "SK": {"S": SORT_KEY}}
+
+
+def _quarter_of(connected_at: int) -> str:
+    return f"{_QUARTER}{connected_at // QUARTER_MS}"
+
+
+def _number(row: Mapping[str, AttributeValueTypeDef], name: str) -> int:
+    return int(row.get(name, {}).get("N", "0"))

@@ -1,0 +1,333 @@
+"""The first law: no frame carries another tenant's data, whatever clients send.
+
+The real handlers, from the authorizer to the broadcast, work on tables in memory; only the posts to connections are
+caught instead of sent. What a tenant owns is marked, so that it is known wherever it turns up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import authenticate
+import authorize
+import broadcast
+import connect
+import janitor
+import message
+import persist
+from formbridge import registry, submissions, tenants
+from formbridge.authentication import TokenVerifier
+from formbridge.connection import Outcome
+from formbridge.cursor import Cursor
+from formbridge.handshake import Identity
+from tests.handlers import issuer
+from tests.handlers.builders import (
+    HOUR_S,
+    NOW,
+    LambdaContext,
+    authorizer_event,
+    connect_event,
+    disconnect_event,
+    iso,
+    message_event,
+    record,
+    updated,
+)
+from tests.handlers.strategies import ANY_TEXT, JSON
+
+if TYPE_CHECKING:
+    from tests.handlers.clock import Clock
+    from tests.handlers.region import Region
+
+TENANTS = ("t_a", "t_ab", "t_A", "t_a-b")
+"""Each is nearly another."""
+MARKS = {tenant: f"mark{number}mark" for number, tenant in enumerate(TENANTS)}
+CONTEXT = LambdaContext()
+
+
+@cache
+def token_for(*granted: str) -> str:
+    """A token that grants these tenants. It outlives every connection: the handlers' clock stands days before now."""
+    return issuer.token(issuer.claims(**{issuer.CLAIM: list(granted)}))
+
+
+@dataclass
+class Posts:
+    """@connections, which keeps what was posted."""
+
+    frames: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+
+    def post(self, connection_id: str, frames: Sequence[str]) -> Outcome:
+        self.frames.setdefault(connection_id, []).extend(frames)
+        return Outcome.POSTED
+
+    def close(self, connection_id: str) -> Outcome:
+        return Outcome.POSTED
+
+
+@dataclass
+class Client:
+    """A connection, and all that its client was ever told or said."""
+
+    connection_id: str
+    granted: tuple[str, ...]
+    """What its token grants."""
+    tenant_id: str
+    expires_at: int
+    said: str = ""
+    cursors: list[str] = field(default_factory=list[str])
+
+
+@dataclass
+class World:
+    """Everything at once: tenants, their submissions, clients with tokens."""
+
+    region: Region
+    posts: Posts
+    clients: list[Client] = field(default_factory=list[Client])
+    connections: int = 0
+    writes: int = 0
+
+    def connect(self, granted: tuple[str, ...], wanted: str | None) -> None:
+        """Someone with a token that grants some tenants connects, and asks for one by name or not."""
+        query = {"tenant_id": wanted} if wanted is not None else None
+        answer = authorize.handler(authorizer_event({"Authorization": f"Bearer {token_for(*granted)}"}, query), CONTEXT)
+        if answer["policyDocument"]["Statement"][0]["Effect"] != "Allow":
+            return
+        self.connections += 1
+        client = Client(f"conn-{self.connections}", granted, answer["context"]["tenant_id"], NOW // 1000 + HOUR_S)
+        assert client.tenant_id in granted, "connected as a tenant that the token does not grant"
+        event = connect_event(client.tenant_id, client.connection_id, expires_at=client.expires_at)
+        assert connect.handler(event, CONTEXT)["statusCode"] == 200
+        self.clients.append(client)
+
+    def ask(self, client: Client, frame: Mapping[str, Any]) -> None:
+        """A client sends a frame, and keeps what it is answered."""
+        body = json.dumps(frame)
+        client.said += body
+        event = message_event(body, client.tenant_id, client.connection_id, expires_at=client.expires_at)
+        entry_point = authenticate if frame.get("action") == "authenticate" else message
+        answer = entry_point.handler(event, CONTEXT).get("body", "{}")
+        self.told(client, answer)
+        reply = json.loads(answer)
+        cursor = frame.get("cursor")
+        if any(cursor in other.cursors for other in self.clients if other.tenant_id != client.tenant_id):
+            assert reply.get("type") not in ("subscribed", "synced"), "a stolen cursor was taken"
+        if reply.get("type") in ("subscribed", "synced"):
+            client.cursors.append(reply["cursor"])
+
+    def write(self, tenant: str, name: int, status: str) -> None:
+        """The form product writes a submission of a tenant, and the pipe hands its record on."""
+        submission_id, form_id = f"{MARKS[tenant]}-{name}", f"form-{MARKS[tenant]}"
+        self.writes += 1
+        before = self.region.item(submission_id)
+        detail = {"tenant_id": tenant, "submission_id": submission_id, "form_id": form_id, "status": status}
+        persist.handler(updated(**detail, payload={"secret": MARKS[tenant]}, updated_at=iso(self.writes)), CONTEXT)
+        after = self.region.item(submission_id)
+        if after != before:
+            broadcast.handler([record("MODIFY" if before else "INSERT", new=after, old=before)], CONTEXT)
+        for client in self.clients:
+            for frame in self.posts.frames.pop(client.connection_id, []):
+                self.told(client, frame)
+
+    def told(self, client: Client, frame: str) -> None:
+        """A frame reaches a client: it may hold what is its tenant's, and what the client said itself."""
+        for tenant, mark in MARKS.items():
+            if tenant != client.tenant_id and mark not in client.said:
+                assert mark not in frame, f"{client.tenant_id} was told of {tenant}: {frame}"
+        for update in json.loads(frame).get("updates", []):
+            assert update["data"]["tenant_id"] == client.tenant_id
+
+
+# --- What happens ---------------------------------------------------------------------------------------------
+
+OF_TENANTS = st.sampled_from(TENANTS)
+STATUSES = st.sampled_from(["new", "done", "deleted"])
+ALTERNATIVES = st.sampled_from(
+    [
+        "new",
+        {"prefix": ""},
+        {"suffix": "mark"},
+        {"exists": True},
+        {"anything-but": "x"},
+        {"equals-ignore-case": "NEW"},
+    ]
+)
+FILTERS = st.dictionaries(
+    st.sampled_from(["form_id", "status", "submission_id", "tenant_id"]), st.lists(ALTERNATIVES, max_size=2), max_size=2
+)
+FORGED = st.dictionaries(
+    st.sampled_from(["tenant_id", "tenant", "connection_id", "PK", "GSI1PK", "requestContext", "authorizer", "id"]),
+    OF_TENANTS | ANY_TEXT.filter(lambda text: "mark" not in text) | JSON,
+    max_size=3,
+)
+ACTIONS = st.sampled_from(["subscribe", "subscribe", "sync", "sync", "unsubscribe", "authenticate", "ping", "other"])
+
+
+@st.composite
+def made_up_cursors(draw: st.DrawFn) -> str:
+    """What someone who knows how cursors are made would try."""
+    started, left = draw(st.none() | st.just(NOW)), draw(st.none() | st.just(50))
+    return Cursor(draw(OF_TENANTS), iso(-HOUR_S * 1000), started, left).encode()
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> Callable[[World], None]:
+    """One thing that happens."""
+    match draw(st.sampled_from(["connect", "write", "write", "ask", "ask", "ask", "ask", "leave", "clean"])):
+        case "connect":
+            granted = tuple(draw(st.lists(OF_TENANTS, min_size=1, max_size=2, unique=True)))
+            wanted = draw(st.none() | OF_TENANTS)
+            return lambda world: world.connect(granted, wanted)
+        case "write":
+            tenant, name, status = draw(OF_TENANTS), draw(st.integers(0, 2)), draw(STATUSES)
+            return lambda world: world.write(tenant, name, status)
+        case "leave":
+            who = draw(st.integers(0, 9))
+            return lambda world: leave(world, who)
+        case "clean":
+            return lambda world: janitor.handler({}, CONTEXT)
+        case _:
+            return draw(asks())
+
+
+@st.composite
+def asks(draw: st.DrawFn) -> Callable[[World], None]:
+    """A client sends a frame, with what it should and what it should not know."""
+    who, whose, which = (draw(st.integers(0, 9)) for _ in range(3))
+    frame: dict[str, Any] = {**draw(FORGED), "action": draw(ACTIONS), "filter": draw(st.none() | FILTERS)}
+    stolen, made_up = draw(st.booleans()), draw(st.none() | made_up_cursors())
+    if draw(st.booleans()):
+        frame["token"] = token_for(draw(OF_TENANTS))
+
+    def ask(world: World) -> None:
+        if not world.clients:
+            return
+        cursors = world.clients[whose % len(world.clients)].cursors
+        if stolen and cursors:
+            frame["cursor"] = cursors[which % len(cursors)]
+        elif made_up is not None:
+            frame["cursor"] = made_up
+        world.ask(world.clients[who % len(world.clients)], frame)
+
+    return ask
+
+
+def leave(world: World, who: int) -> None:
+    """A connection ends."""
+    if world.clients:
+        client = world.clients.pop(who % len(world.clients))
+        connect.handler(disconnect_event(client.tenant_id, client.connection_id), CONTEXT)
+
+
+HISTORIES = st.lists(steps(), min_size=5, max_size=30)
+
+
+def live(history: Sequence[Callable[[World], None]], region: Region, posts: Posts) -> None:
+    """Begin with what every tenant has, a submission and a client, and let a history happen."""
+    region.clear()
+    world = World(region, posts)
+    for tenant in TENANTS:
+        world.connect((tenant,), None)
+        world.write(tenant, 0, "new")
+    for client in world.clients:
+        world.ask(client, {"action": "subscribe"})
+    for step in history:
+        step(world)
+
+
+# --- The law, and that it would notice ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def posts(region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Posts:
+    """The posts of every handler; tokens are the test issuer's, whose keys are at hand."""
+    caught = Posts()
+    for handler in (authenticate, broadcast, janitor, message):
+        monkeypatch.setattr(handler, "connection_poster", lambda: caught)
+    monkeypatch.setenv("ALLOWED_ORIGINS", "")
+    monkeypatch.setenv("TOKEN_IN_QUERY", "false")
+    # As many frames as a test likes.
+    monkeypatch.setenv("MESSAGE_BURST", "10000")
+
+    def verifier() -> TokenVerifier:
+        return TokenVerifier(issuer.ISSUER, issuer.AUDIENCE, issuer.CLAIM, issuer.KeysInMemory())
+
+    monkeypatch.setattr(TokenVerifier, "from_environment", verifier)
+    return caught
+
+
+LAW = settings(
+    max_examples=40,
+    # A history takes a good part of a second: one that fails is told as it was found.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@LAW
+@given(HISTORIES)
+def test_no_frame_carries_another_tenants_data(
+    region: Region, posts: Posts, history: list[Callable[[World], None]]
+) -> None:
+    live(history, region, posts)
+
+
+def one_partition(_tenant_id: str) -> str:
+    return "TENANT#"
+
+
+def one_partition_of_submissions(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(submissions, "_partition", one_partition)
+
+
+def one_partition_of_connections(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(tenants, "partition", one_partition)
+    patch.setattr(registry, "partition", one_partition)
+
+
+def any_tenant_that_is_asked_for(patch: pytest.MonkeyPatch) -> None:
+    def choose(identity: Identity, wanted: str | None) -> str:
+        return wanted or identity.tenants[0]
+
+    patch.setattr(Identity, "choose_tenant", choose)
+
+
+def cursors_of_anyone(patch: pytest.MonkeyPatch) -> None:
+    decode = Cursor.decode
+
+    def of_whoever_made_it(text: str, tenant_id: str) -> Cursor:
+        for owner in TENANTS:
+            try:
+                return decode(text, owner)
+            except ValueError:
+                continue
+        return decode(text, tenant_id)
+
+    patch.setattr(Cursor, "decode", of_whoever_made_it)
+
+
+@pytest.mark.parametrize(
+    "mutation",
+    [one_partition_of_submissions, one_partition_of_connections, any_tenant_that_is_asked_for, cursors_of_anyone],
+)
+def test_a_check_of_the_tenant_that_is_left_out_is_noticed(
+    region: Region, posts: Posts, monkeypatch: pytest.MonkeyPatch, mutation: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    mutation(monkeypatch)
+
+    @settings(LAW, database=None)
+    @given(HISTORIES)
+    def law(history: list[Callable[[World], None]]) -> None:
+        live(history, region, posts)
+
+    with pytest.raises((AssertionError, ExceptionGroup)):
+        law()

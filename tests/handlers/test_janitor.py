@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import connect
+import janitor
+from formbridge.connection import Connection, Outcome
+from formbridge.janitor import Found, Janitor
+from formbridge.tenants import LONGEST_MS, QUARTER_MS, Tenant
+from tests.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event
+from tests.handlers.connections import Posts, Registered, connection
+
+if TYPE_CHECKING:
+    from tests.handlers.clock import Clock
+    from tests.handlers.gateway import Gateway
+    from tests.handlers.region import Region
+
+RESYNC = {"type": "resync", "reason": "behind"}
+TOKEN_EXPIRED = {"type": "disconnect", "code": "token_expired", "reconnect": True}
+REVOKED = {"type": "disconnect", "code": "revoked", "reconnect": True}
+
+NOW_S = NOW // 1000
+OVER = (NOW - LONGEST_MS) // QUARTER_MS - 1
+"""The youngest quarter of an hour whose connections have all ended."""
+
+
+# --- A sweep, in memory ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class Quarters:
+    """The tenants' rows."""
+
+    given_back: list[tuple[str, int, int]] = field(default_factory=list[tuple[str, int, int]])
+    failing: frozenset[str] = frozenset()
+
+    def give_back(self, tenant_id: str, quarter: int, left: int) -> None:
+        if tenant_id in self.failing:
+            raise PermissionError(tenant_id)
+        self.given_back.append((tenant_id, quarter, left))
+
+
+class World:
+    """A janitor with its fakes."""
+
+    def __init__(self, **outcomes: Outcome | Exception) -> None:
+        self.registered = Registered()
+        self.quarters = Quarters()
+        self.posts = Posts(outcomes)
+        self.janitor = Janitor(self.registered, self.quarters, self.posts, now_ms=lambda: NOW)
+
+    def sweep(self, *rows: Connection | Tenant) -> Counter[Found]:
+        return self.janitor.sweep(rows)
+
+    def got(self, connection_id: str) -> list[dict[str, Any]]:
+        """The frames that a connection was sent."""
+        return [json.loads(frame) for frame in self.posts.sent.get(connection_id, [])]
+
+
+def tenant(tenant_id: str = "t_acme", *, revoked_at: int = 0, **quarters: int) -> Tenant:
+    """A tenant; `quarters` are named by how many before `OVER` they were, as in `q0`."""
+    left = {OVER - int(name[1:]): count for name, count in quarters.items()}
+    return Tenant(tenant_id, sum(left.values()), revoked_at, left)
+
+
+def test_live_connections_are_counted_and_left_alone() -> None:
+    world = World()
+    rows = [connection("a"), connection("b", subscribed=False), connection("c", "t_globex")]
+    assert world.sweep(tenant(), *rows) == {Found.LIVE: 3}
+    assert world.posts == Posts()
+    assert world.registered.untouched
+    assert world.quarters.given_back == []
+
+
+def test_a_row_whose_time_is_over_goes_without_a_word() -> None:
+    world = World()
+    assert world.sweep(connection("a", ttl=NOW_S), connection("b", ttl=NOW_S + 1)) == {Found.OUTLIVED: 1, Found.LIVE: 1}
+    assert world.registered.removed == ["a"]
+    assert world.posts == Posts()
+
+
+def test_a_connection_whose_token_has_expired_is_told_closed_and_forgotten() -> None:
+    world = World()
+    rows = [connection("a", expires_at=NOW_S), connection("b", expires_at=NOW_S + 1)]
+    assert world.sweep(*rows) == {Found.EXPIRED: 1, Found.LIVE: 1}
+    assert world.got("a") == [TOKEN_EXPIRED]
+    assert world.posts.closed == ["a"]
+    assert world.registered.removed == ["a"]
+
+
+def test_a_connection_of_a_revoked_token_is_told_closed_and_forgotten() -> None:
+    world = World()
+    rows = [connection("a", issued_at=NOW_S - 1), connection("b", issued_at=0), connection("c", issued_at=NOW_S)]
+    assert world.sweep(*rows, tenant(revoked_at=NOW_S)) == {Found.REVOKED: 2, Found.LIVE: 1}
+    assert world.got("a") == world.got("b") == [REVOKED]
+    assert world.posts.closed == ["a", "b"]
+    assert world.registered.removed == ["a", "b"]
+
+
+def test_a_revocation_is_told_rather_than_an_expiry() -> None:
+    world = World()
+    assert world.sweep(tenant(revoked_at=NOW_S), connection("a", expires_at=NOW_S)) == {Found.REVOKED: 1}
+    assert world.got("a") == [REVOKED]
+
+
+def test_another_tenants_revocation_touches_no_connection() -> None:
+    world = World()
+    rows = [tenant("t_globex", revoked_at=NOW_S), tenant("t_acme"), connection("a"), connection("b", "t_initech")]
+    assert world.sweep(*rows) == {Found.LIVE: 2}
+    assert world.posts == Posts()
+    assert world.registered.untouched
+
+
+def test_a_connection_behind_is_told_to_resync() -> None:
+    world = World()
+    assert world.sweep(connection("a", behind=NOW - 1)) == {Found.BEHIND: 1}
+    assert world.got("a") == [RESYNC]
+    assert world.registered.cleared == ["a"]
+
+
+def test_a_connection_behind_that_cannot_be_told_stays_behind() -> None:
+    world = World(a=Outcome.BEHIND)
+    assert world.sweep(connection("a", behind=NOW - 1)) == {Found.BEHIND: 1}
+    assert world.registered.behind == {"a": NOW}
+    assert world.registered.cleared == []
+
+
+def test_a_connection_behind_that_is_gone_loses_its_row() -> None:
+    world = World(a=Outcome.GONE)
+    world.sweep(connection("a", behind=NOW - 1))
+    assert world.registered.removed == ["a"]
+
+
+def test_a_connection_behind_that_unsubscribed_is_told_nothing() -> None:
+    world = World()
+    assert world.sweep(connection("a", behind=NOW - 1, subscribed=False)) == {Found.LIVE: 1}
+    assert world.posts == Posts()
+
+
+def test_what_leaked_is_given_back_for_each_tenant_and_quarter() -> None:
+    world = World()
+    young = replace(tenant("t_initech"), quarters={OVER + 1: 5})
+    assert world.sweep(tenant("t_acme", q0=1, q9=2), tenant("t_globex", q0=3), young) == {}
+    assert sorted(world.quarters.given_back) == [("t_acme", OVER - 9, 2), ("t_acme", OVER, 1), ("t_globex", OVER, 3)]
+
+
+@pytest.mark.parametrize("at_a_time", [1, 4])
+def test_what_fails_for_one_row_is_raised_once_every_other_had_its_turn(at_a_time: int) -> None:
+    world = World(a=PermissionError("a"), c=PermissionError("c"))
+    world.quarters.failing = frozenset({"t_globex"})
+    due = [connection(name, expires_at=NOW_S) for name in "abc"]
+    leaking = [tenant("t_globex", q0=1), tenant("t_initech", q0=2)]
+    with ThreadPoolExecutor(at_a_time) as threads, pytest.raises(ExceptionGroup) as raised:
+        replace(world.janitor, map=threads.map).sweep([*leaking, *due, connection("d", behind=NOW - 1)])
+    assert [str(error) for error in raised.value.exceptions] == ["t_globex", "a", "c"]
+    assert world.registered.removed == ["b"]
+    assert world.registered.cleared == ["d"]
+    assert world.quarters.given_back == [("t_initech", OVER, 2)]
+
+
+def test_an_empty_table_is_fine() -> None:
+    assert World().sweep() == {}
+
+
+# --- The Lambda -----------------------------------------------------------------------------------------------
+
+
+def sweep() -> None:
+    janitor.handler({"source": "aws.events"}, LambdaContext())
+
+
+def counted(capsys: pytest.CaptureFixture[str]) -> int:
+    """The connections that the metric's line counts."""
+    (line,) = capsys.readouterr().out.splitlines()
+    read = json.loads(line)
+    assert read["_aws"]["CloudWatchMetrics"][0]["Metrics"] == [{"Name": "WebSocketConnections", "Unit": "Count"}]
+    return read["WebSocketConnections"]
+
+
+def test_each_connection_is_put_right_and_what_is_left_is_counted(
+    gateway: Gateway,
+    region: Region,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for connection_id in ("live", "behind"):
+        gateway.subscribe(connection_id)
+    gateway.subscribe("expired", expires_in=60)
+    gateway.subscribe("revoked", "t_globex")
+    connect.registry().mark_behind(connection("behind"), NOW)
+    connect.registry().tenants.revoke("t_globex", NOW_S)
+    caplog.set_level(logging.INFO, logger="formbridge")
+
+    sweep()
+
+    assert gateway.posted("live") == []
+    assert gateway.posted("behind") == [RESYNC]
+    assert gateway.posted("expired") == [TOKEN_EXPIRED]
+    assert gateway.posted("revoked") == [REVOKED]
+    assert sorted(gateway.closed) == ["expired", "revoked"]
+    assert "behind" not in (region.connection("t_acme", "behind") or {})
+    assert region.connection("t_acme", "expired") is None
+    assert region.connection("t_globex", "revoked") is None
+    assert (region.tenant("t_acme") or {})["connections"] == {"N": "2"}
+    assert (region.tenant("t_globex") or {})["connections"] == {"N": "0"}
+    assert counted(capsys) == 2
+    line = vars(caplog.records[-1])
+    found = {kind.value: line[kind.value] for kind in Found}
+    assert found == {"live": 1, "behind": 1, "expired": 1, "revoked": 1, "outlived": 0}
+
+
+def test_a_connection_whose_token_was_renewed_lives_on(
+    gateway: Gateway, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway.subscribe("a", expires_in=60)
+    connect.registry().extend(connection("a"), clock.ms // 1000 + HOUR_S, clock.ms // 1000)
+    connect.registry().tenants.revoke("t_acme", NOW_S)
+    sweep()
+    assert gateway.server.requests == []
+    assert counted(capsys) == 1
+
+
+def test_a_connection_that_ended_unnoticed_is_forgotten_and_makes_room(
+    gateway: Gateway, region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_CONNECTIONS", "1")
+    gateway.subscribe("a", expires_in=3 * HOUR_S)
+    clock.advance(LONGEST_MS)
+    assert connect.handler(connect_event(connection_id="b"), LambdaContext())["statusCode"] == 403
+    sweep()
+    assert region.connection("t_acme", "a") is None
+    assert gateway.server.requests == []
+    assert connect.handler(connect_event(connection_id="b"), LambdaContext())["statusCode"] == 200
+
+
+def test_a_row_that_dynamodb_dropped_makes_room_too(gateway: Gateway, region: Region, clock: Clock) -> None:
+    gateway.subscribe("a")
+    key: dict[str, Any] = {"PK": {"S": "TENANT#t_acme"}, "SK": {"S": "CONN#a"}}
+    region.dynamodb.delete_item(TableName="connections", Key=key)
+    sweep()
+    assert (region.tenant("t_acme") or {})["connections"] == {"N": "1"}
+    clock.advance(LONGEST_MS + QUARTER_MS)
+    sweep()
+    assert (region.tenant("t_acme") or {})["connections"] == {"N": "0"}
+
+
+def test_a_gateway_that_does_not_let_us_close_fails_the_run_after_all_others(gateway: Gateway, region: Region) -> None:
+    for connection_id in ("a", "b"):
+        gateway.subscribe(connection_id, expires_in=60)
+    gateway.statuses["a"] = 403
+    with pytest.raises(ExceptionGroup) as raised:
+        sweep()
+    assert ["ForbiddenException" in str(error) for error in raised.value.exceptions] == [True]
+    assert region.connection("t_acme", "a") is not None
+    assert region.connection("t_acme", "b") is None

@@ -1,0 +1,200 @@
+"""A connection of t_acme with everything that its session reaches, in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any, Final
+
+from formbridge import protocol
+from formbridge.connection import Connection, Outcome, Refused
+from formbridge.cursor import Cursor
+from formbridge.handshake import Identity, Unauthorized
+from formbridge.protocol import Limits
+from formbridge.rate_limit import Rate
+from formbridge.session import Session
+from formbridge.submission import Submission
+from formbridge.subscription_filter import SubscriptionFilter
+from formbridge.view import Page
+from tests.handlers.builders import HOUR_S, NOW, NOW_ISO
+from tests.handlers.clock import Clock
+
+MAX_FRAME_BYTES: Final = 128 * 1024
+"""Of what API Gateway carries."""
+EXPIRES_AT: Final = NOW // 1000 + HOUR_S
+LIMITS: Final = Limits(max_frame_bytes=32_768, max_filter_length=4_096)
+NO_RATE: Final = Rate(per_second=1_000, burst=1_000_000)
+"""More than any test sends at once."""
+
+
+@dataclass
+class Connections:
+    """The connections table."""
+
+    calls: list[str]
+    rows: dict[tuple[str, str], Connection] = field(default_factory=dict[tuple[str, str], Connection])
+    full_at: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    refusals: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+
+    def put(self, connection: Connection) -> None:
+        self.rows[connection.tenant_id, connection.connection_id] = connection
+
+    def admit(self, tenant_id: str, connection_id: str, rate: Rate, now_ms: int) -> Connection | Refused | None:
+        key = tenant_id, connection_id
+        held, full_at, now_us = self.rows.get(key), self.full_at.get(key, 0), now_ms * 1000
+        if held is None:
+            return None
+        if full_at > now_us + rate.tolerance_us:
+            self.refusals[key] = self.refusals.get(key, 0) + 1
+            return Refused(held, rate.wait_ms(full_at, now_us), self.refusals[key])
+        if full_at <= now_us:
+            self.refusals.pop(key, None)
+        self.full_at[key] = max(full_at, now_us) + rate.interval_us
+        return held
+
+    def subscribe(self, tenant_id: str, connection_id: str, wanted: SubscriptionFilter | None) -> bool:
+        return self._change("subscribe", tenant_id, connection_id, subscribed=True, filter=wanted)
+
+    def unsubscribe(self, tenant_id: str, connection_id: str) -> bool:
+        return self._change("unsubscribe", tenant_id, connection_id, subscribed=False, filter=None)
+
+    def extend(self, connection: Connection, expires_at: int, issued_at: int) -> bool:
+        key = connection.tenant_id, connection.connection_id
+        return self._change("extend", *key, expires_at=expires_at, issued_at=issued_at)
+
+    def remove(self, tenant_id: str, connection_id: str) -> None:
+        self.calls.append("remove")
+        self.rows.pop((tenant_id, connection_id), None)
+
+    def _change(self, call: str, tenant_id: str, connection_id: str, **changes: Any) -> bool:
+        self.calls.append(call)
+        held = self.rows.get((tenant_id, connection_id))
+        if held is not None:
+            self.put(replace(held, **changes))
+        return held is not None
+
+
+@dataclass
+class Submissions:
+    """The submissions table, which like DynamoDB does not say that a full page is the last."""
+
+    calls: list[str] = field(default_factory=list[str])
+    held: dict[str, Submission] = field(default_factory=dict[str, Submission])
+    tenants: set[str] = field(default_factory=set[str])
+    """Whose submissions were asked for."""
+
+    def put(self, *submissions: Submission) -> None:
+        self.held.update({submission.submission_id: submission for submission in submissions})
+
+    def read(self, tenant_id: str, position: str, limit: int, *, newest_first: bool = False) -> Page:
+        self.calls.append("read")
+        self.tenants.add(tenant_id)
+        beyond = (
+            held
+            for held in self.in_order(tenant_id, newest_first=newest_first)
+            if (held.position < position if newest_first else held.position > position)
+        )
+        found = list(islice(beyond, limit))
+        return Page(found, found[-1].position if len(found) == limit else None)
+
+    def in_order(self, tenant_id: str, *, newest_first: bool = False) -> list[Submission]:
+        theirs = (held for held in self.held.values() if held.tenant_id == tenant_id)
+        return sorted(theirs, key=lambda held: held.position, reverse=newest_first)
+
+
+@dataclass
+class Poster:
+    """What is posted to connections, and which of them are closed."""
+
+    posted: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    closed: list[str] = field(default_factory=list[str])
+    closing: Outcome = Outcome.POSTED
+
+    def post(self, connection_id: str, frames: Sequence[str]) -> Outcome:
+        self.posted += [(connection_id, frame) for frame in frames]
+        return Outcome.POSTED
+
+    def close(self, connection_id: str) -> Outcome:
+        self.closed.append(connection_id)
+        return self.closing
+
+
+@dataclass
+class Verifier:
+    """Knows some tokens."""
+
+    identities: dict[str, Identity] = field(default_factory=dict[str, Identity])
+
+    def verify(self, token: str) -> Identity:
+        if token not in self.identities:
+            raise Unauthorized("InvalidSignatureError")
+        return self.identities[token]
+
+
+class World:
+    """A session of t_acme, on conn-1, that is registered and has not subscribed."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        """What was asked of the tables, apart from letting a message through."""
+        self.connections = Connections(self.calls)
+        self.connections.put(Connection("t_acme", "conn-1", NOW, EXPIRES_AT))
+        self.submissions = Submissions(self.calls)
+        self.poster = Poster()
+        self.verifier = Verifier()
+        self.clock = Clock()
+        self.session = Session(
+            "t_acme",
+            "conn-1",
+            self.connections,
+            self.submissions,
+            self.poster,
+            NO_RATE,
+            LIMITS,
+            self.verifier,
+            now_ms=self.clock.now_ms,
+        )
+
+    @property
+    def row(self) -> Connection | None:
+        return self.connections.rows.get((self.session.tenant_id, self.session.connection_id))
+
+    def tell(self, action: str, **fields: object) -> dict[str, Any] | None:
+        """What a client reads after a request, and None where it reads nothing."""
+        frame = self.session.answer(json.dumps({"action": action, **fields}))
+        if frame is None:
+            return None
+        text = protocol.encode(frame)
+        assert len(text.encode()) <= MAX_FRAME_BYTES
+        return json.loads(text)
+
+    def ask(self, action: str, **fields: object) -> dict[str, Any]:
+        """The reply to a request."""
+        reply = self.tell(action, **fields)
+        assert reply is not None
+        return reply
+
+    def subscribed(self, **fields: object) -> dict[str, Any]:
+        return self.ask("subscribe", snapshot=0, **fields)
+
+
+def ids(reply: dict[str, Any]) -> list[str]:
+    return [update["data"]["submission_id"] for update in reply["updates"]]
+
+
+def cursor(position: str = NOW_ISO, tenant_id: str = "t_acme") -> str:
+    return Cursor(tenant_id, position).encode()
+
+
+def to_the_end(first: dict[str, Any], ask: Callable[[str], dict[str, Any]]) -> list[dict[str, Any]]:
+    """A reply and those that follow it, up to the first that is complete."""
+    replies = [first]
+    while not replies[-1]["complete"]:
+        replies.append(ask(replies[-1]["cursor"]))
+    return replies
+
+
+def all_ids(replies: Iterable[dict[str, Any]]) -> list[str]:
+    return [name for reply in replies for name in ids(reply)]
