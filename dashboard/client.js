@@ -1,8 +1,13 @@
 // @ts-check
 import { fullJitter } from "./backoff.js";
 import { BEARER_PREFIX, SNAPSHOT_SIZE, SUBPROTOCOL } from "./protocol.js";
+import { TokenRenewal, UnauthorizedError } from "./token.js";
 
+export { UnauthorizedError };
+
+/** @typedef {import("./token.js").TokenNeed} TokenNeed */
 /** @typedef {import("./protocol.js").Update} Update */
+/** @typedef {import("./protocol.js").Filter} Filter */
 /** @typedef {import("./protocol.js").Reply} Reply */
 /** @typedef {import("./protocol.js").ErrorFrame} ErrorFrame */
 /** @typedef {import("./protocol.js").DisconnectFrame} DisconnectFrame */
@@ -16,9 +21,6 @@ const LONGEST_WITHOUT_REPLY_MS = 30 * 60_000;
 const STABLE_AFTER_MS = 30_000;
 /** Without a new sign-in, the gateway would refuse the next connection too. */
 const SIGNED_OUT_CODES = new Set(["token_expired", "revoked"]);
-
-/** What `getToken` throws when the user has to sign in again: the client stops instead of trying on. */
-export class UnauthorizedError extends Error {}
 
 /**
  * Where the connection stands. `retryAt` is epoch milliseconds; `reason` is a code of the protocol or a few words.
@@ -34,9 +36,11 @@ export class UnauthorizedError extends Error {}
  *
  * @typedef {object} Options
  * @property {string} url The gateway's WebSocket address.
- * @property {(doubted: boolean) => Promise<string>} getToken Gives a JWT; called before each connection attempt.
- *   `doubted`: the gateway may have refused the last one, so a fresh one is wanted. It is asked for once until a
- *   connection is live: a browser does not say why a connection could not be made, and most often it is no token's fault.
+ * @property {(need: TokenNeed) => Promise<string>} getToken Gives a JWT; called before each connection attempt, and
+ *   before the token of a connection expires. A `fresh` one is asked for once until a connection is live: a browser does
+ *   not say why a connection could not be made, and most often it is no token's fault. Throws UnauthorizedError where
+ *   the user has to sign in again: without a connection, the client stops; with one, it goes on as long as that is good.
+ * @property {Filter | null} [filter] What to see of the tenant's submissions. Default: everything.
  * @property {(updates: Update[], origin: Origin) => void} onUpdates
  * @property {(state: ConnectionState) => void} onState
  * @property {(error: ErrorFrame) => void} [onError] Each typed error of the gateway; the client acts on it by itself.
@@ -47,9 +51,10 @@ export class UnauthorizedError extends Error {}
  * @property {(callback: () => void, milliseconds: number) => any} [setTimeout]
  * @property {(timer: any) => void} [clearTimeout]
  *
- * The one request under way. `pushes` are the updates that came in before its reply.
+ * The one request under way; `authenticate` goes beside it. `pushes` are the updates that came in before its reply;
+ * `resync`: it is to be followed by a `sync`; `outdated`: the filter has changed since.
  * @typedef {{id: string, action: "subscribe" | "sync", cursor: string | null, pushes: Update[],
- *   failures: number, resync: boolean}} Request
+ *   failures: number, resync: boolean, outdated: boolean}} Request
  */
 
 /**
@@ -81,9 +86,17 @@ export class RealtimeClient {
    * @type {string | null}
    */
   #cursor = null;
+  /**
+   * The `filter_id` of the view's replies, which its pushes have too; null while it is not known.
+   *
+   * @type {string | null | undefined}
+   */
+  #filterId;
   /** @type {Request | null} */
   #request = null;
   #lastId = 0;
+  /** @type {TokenRenewal | null} */
+  #renewal = null;
   /** @type {Map<string, any>} */
   #timers = new Map();
 
@@ -96,6 +109,7 @@ export class RealtimeClient {
       random: () => Math.random(),
       setTimeout: (callback, milliseconds) => globalThis.setTimeout(callback, milliseconds),
       clearTimeout: (timer) => globalThis.clearTimeout(timer),
+      filter: null,
       onError: () => {},
       ...options,
     };
@@ -110,6 +124,21 @@ export class RealtimeClient {
   /** Ends it for good; nothing is called back afterwards except `onState` with `idle`. */
   close() {
     this.#halt({ name: "idle" });
+  }
+
+  /**
+   * Replaces the filter, on the connection that there is, and starts a new view: it begins with a `snapshot`. Where the
+   * client is not connected, it takes effect when it is.
+   *
+   * @param {Filter | null} filter
+   */
+  setFilter(filter) {
+    this.#options.filter = filter;
+    this.#cursor = null;
+    this.#filterId = null;
+    // The request under way is waited for: two subscriptions could reach the gateway in either order.
+    if (this.#request) this.#request.outdated = true;
+    else if (this.#liveSince !== null) this.#send("subscribe", null);
   }
 
   /** The page woke up, became visible or came back online: connect without waiting, or ask what was missed. */
@@ -130,13 +159,14 @@ export class RealtimeClient {
     const { isOnline, getToken, WebSocket, url } = this.#options;
     this.#setState({ name: isOnline() ? "connecting" : "offline" });
     this.#after("open", OPEN_TIMEOUT_MS, () => this.#lost("the gateway did not answer"));
-    const doubted = this.#doubt === "raised";
-    if (doubted) this.#doubt = "met";
+    const need = this.#doubt === "raised" ? "fresh" : "any";
+    if (need === "fresh") this.#doubt = "met";
     try {
-      const token = await getToken(doubted);
+      const token = await getToken(need);
       if (generation !== this.#generation) return;
       const socket = new WebSocket(url, [SUBPROTOCOL, BEARER_PREFIX + token]);
       this.#socket = socket;
+      this.#renewal = new TokenRenewal(this.#options, (request) => socket.send(JSON.stringify(request)));
       socket.onopen = () => {
         this.#cancel("open");
         this.#send("subscribe", this.#cursor);
@@ -164,15 +194,22 @@ export class RealtimeClient {
    *
    * @param {Request["action"]} action
    * @param {string | null} cursor
-   * @param {Partial<Request>} [refused] The request that this one takes the place of.
+   * @param {Partial<Request>} [before] The request that this one takes the place of.
    */
   #send(action, cursor, { pushes = [], failures = 0, resync = false } = {}) {
     const id = String(++this.#lastId);
-    this.#request = { id, action, cursor, pushes, failures, resync };
+    this.#request = { id, action, cursor, pushes, failures, resync, outdated: false };
     this.#after("request", REPLY_TIMEOUT_MS, () => this.#lost("the gateway did not reply"));
+    const { filter } = this.#options;
     const resume = cursor === null ? {} : { cursor };
-    const snapshot = action === "subscribe" ? { snapshot: SNAPSHOT_SIZE } : {};
-    this.#socket?.send(JSON.stringify({ action, id, ...resume, ...snapshot }));
+    const view = action === "subscribe" ? { snapshot: SNAPSHOT_SIZE, ...(filter && { filter }) } : {};
+    this.#socket?.send(JSON.stringify({ action, id, ...resume, ...view }));
+  }
+
+  /** @param {Request} request Sent again; in place of an outdated one, the new view is asked for. */
+  #sendAgain(request) {
+    if (request.outdated) this.#send("subscribe", null, { resync: request.resync });
+    else this.#send(request.action, request.cursor, request);
   }
 
   /** @param {unknown} text */
@@ -183,16 +220,17 @@ export class RealtimeClient {
       case "synced":
         if (this.#request && frame.id === this.#request.id) this.#replied(frame, this.#request);
         break;
+      case "authenticated":
+        this.#renewal?.take(frame);
+        break;
       case "submission_update":
-        this.#pushed([frame]);
+        this.#pushed([frame], frame.filter_id);
         break;
       case "submission_updates":
-        this.#pushed(listed(frame.updates));
+        this.#pushed(listed(frame.updates), frame.filter_id);
         break;
       case "resync":
-        // A read under way may have passed over what was not posted: it is repeated, not relied on.
-        if (this.#request) this.#request.resync = true;
-        else this.#sync();
+        this.#missed();
         break;
       case "disconnect":
         this.#disconnected(frame);
@@ -204,10 +242,28 @@ export class RealtimeClient {
     if (this.#state.name === "live") this.#after("heartbeat", this.#heartbeatMs, () => this.#sync());
   }
 
-  /** @param {Update[]} updates */
-  #pushed(updates) {
+  /**
+   * What was pushed through the former filter may still be under way when the new view stands. Versions do not keep it
+   * out: the new view has none for what it does not show, and against what it shows, a `leave` of the same version wins.
+   * So what is not known to belong is not taken: a `sync` brings what of it does. Where the gateway's frames have no
+   * `filter_id`, all is known to belong that comes after the new view's reply; what is late all the same cannot be told.
+   *
+   * @param {Update[]} updates
+   * @param {unknown} filterId
+   */
+  #pushed(updates, filterId) {
+    if (filterId !== this.#filterId) {
+      this.#missed();
+      return;
+    }
     this.#request?.pushes.push(...updates);
     this.#options.onUpdates(updates, "push");
+  }
+
+  /** Something did not get through. A read under way may have passed over it: it is repeated, not relied on. */
+  #missed() {
+    if (this.#request) this.#request.resync = true;
+    else this.#sync();
   }
 
   /**
@@ -217,32 +273,38 @@ export class RealtimeClient {
   #replied(reply, request) {
     this.#cancel("request");
     this.#request = null;
-    const fresh = (request.action === "subscribe" && request.cursor === null) || reply.recovered === false;
-    if (fresh) {
-      this.#cursor = null;
-      // Pushes may overtake the reply, and its snapshot may have been read before them.
-      this.#options.onUpdates([...listed(reply.updates), ...request.pushes], "snapshot");
-    } else {
-      this.#options.onUpdates(listed(reply.updates), this.#cursor === null ? "more" : "repair");
+    if (request.outdated) {
+      this.#sendAgain(request);
+      return;
     }
+    const fresh = (request.action === "subscribe" && request.cursor === null) || reply.recovered === false;
+    const origin = fresh ? "snapshot" : this.#cursor === null ? "more" : "repair";
+    // Pushes may overtake the reply, and its snapshot may have been read before them.
+    const updates = fresh ? [...listed(reply.updates), ...request.pushes] : listed(reply.updates);
+    if (fresh) this.#cursor = null;
     if (reply.type === "subscribed") {
+      this.#filterId = reply.filter_id;
       this.#heartbeatMs = heartbeatMs(reply.heartbeat_seconds);
       this.#liveSince ??= this.#options.now();
       this.#doubt = "none";
-      this.#setState({ name: "live" });
+      this.#renewal?.plan(reply.expires_at, reply.server_time);
     }
     this.#after("reply", LONGEST_WITHOUT_REPLY_MS, () => this.#sync());
     if (!reply.complete) {
-      this.#send("sync", reply.cursor);
-      return;
+      this.#send("sync", reply.cursor, { resync: request.resync });
+    } else {
+      this.#cursor = reply.cursor;
+      if (request.resync) this.#sync();
     }
-    this.#cursor = reply.cursor;
-    if (request.resync) this.#sync();
+    // Last, for whoever is told may set another filter.
+    this.#options.onUpdates(updates, origin);
+    if (reply.type === "subscribed") this.#setState({ name: "live" });
   }
 
   /** @param {ErrorFrame} error */
   #refused(error) {
     this.#options.onError(error);
+    if (this.#renewal?.take(error)) return;
     const request = this.#request;
     if (error.code === "unauthorized" && !error.retryable) {
       // Where this one was fresh, only signing in again can help.
@@ -254,13 +316,15 @@ export class RealtimeClient {
       }
     } else if (request === null || error.id !== request.id) {
       return;
+    } else if (error.retryable) {
+      const wait = error.retry_after_ms ?? fullJitter(request.failures, this.#options.random);
+      request.failures += 1;
+      this.#after("request", wait, () => this.#sendAgain(request));
+    } else if (request.outdated) {
+      this.#sendAgain(request);
     } else if (error.code === "bad_cursor" && request.cursor !== null) {
       this.#cursor = null;
       this.#send("subscribe", null, request);
-    } else if (error.retryable) {
-      const wait = error.retry_after_ms ?? fullJitter(request.failures, this.#options.random);
-      const again = { ...request, failures: request.failures + 1 };
-      this.#after("request", wait, () => this.#send(request.action, request.cursor, again));
     } else if (request.action === "subscribe") {
       this.#halt({ name: "stopped", reason: error.code });
     } else {
@@ -303,6 +367,8 @@ export class RealtimeClient {
     this.#generation += 1;
     for (const name of this.#timers.keys()) this.#cancel(name);
     this.#request = null;
+    this.#renewal?.stop();
+    this.#renewal = null;
     this.#liveSince = null;
     const socket = this.#socket;
     this.#socket = null;

@@ -14,6 +14,9 @@
  *
  * @typedef {"insert" | "modify" | "leave" | "remove"} UpdateEvent
  *
+ * An EventBridge event pattern over `form_id`, `status` and `submission_id`.
+ * @typedef {Record<string, unknown>} Filter
+ *
  * @typedef {object} Update
  * @property {UpdateEvent} event
  * @property {Submission} data       For `leave`, only `submission_id`, `version`, `tenant_id` and `event` are given.
@@ -25,7 +28,15 @@
  * @property {Update[]} updates
  * @property {boolean} complete
  * @property {boolean} [recovered]   `false`: the cursor was too old, `updates` is a fresh snapshot.
+ * @property {string} [filter_id]    Of the filter that the view is seen through; pushes have the same.
  * @property {number} [heartbeat_seconds]
+ * @property {number} [expires_at]   Epoch seconds: when the connection's token expires.
+ * @property {number} [server_time]  Epoch milliseconds.
+ *
+ * @typedef {object} AuthenticatedFrame
+ * @property {"authenticated"} type
+ * @property {string} id
+ * @property {number} expires_at     Epoch seconds.
  *
  * @typedef {object} ErrorFrame
  * @property {"error"} type

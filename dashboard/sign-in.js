@@ -5,6 +5,7 @@ import { GrantRefusedError, Issuer } from "./issuer.js";
 /** @typedef {import("./config.js").SiteConfig} SiteConfig */
 /** @typedef {import("./issuer.js").Attempt} Attempt */
 /** @typedef {import("./issuer.js").Tokens} Tokens */
+/** @typedef {import("./token.js").TokenNeed} TokenNeed */
 
 /** A token that expires sooner is renewed before it is given away. */
 const RENEW_BEFORE_MS = 60_000;
@@ -29,7 +30,7 @@ export class SignIn {
   /** @type {Tokens | null} */
   #tokens = null;
   #signedInAt = -Infinity;
-  /** @type {Promise<string> | null} */
+  /** @type {Promise<boolean> | null} */
   #renewal = null;
   /** @type {Promise<never> | null} */
   #leaving = null;
@@ -84,19 +85,23 @@ export class SignIn {
   }
 
   /**
-   * @param {boolean} doubted The gateway may have refused the last token: it is renewed, however long it would be good.
+   * @param {TokenNeed} need For `later`, the page is not left, and the token in use is not given again.
    * @returns {Promise<string>} The ID token, good for more than a minute where the issuer gives such tokens.
    * @throws {UnauthorizedError} There is none without signing in again, and to ask for that is up to the user.
    * @throws {Error} The issuer cannot be reached just now.
    */
-  async getToken(doubted) {
+  async getToken(need) {
     const { idToken, expiresAt } = this.#current;
-    if (!doubted && Date.now() < expiresAt - RENEW_BEFORE_MS) return idToken;
+    if (need === "any" && Date.now() < expiresAt - RENEW_BEFORE_MS) return idToken;
     // Some issuers take a refresh token that is used twice for a stolen one.
     this.#renewal ??= this.#renew().finally(() => {
       this.#renewal = null;
     });
-    return this.#renewal;
+    if (await this.#renewal) return this.#current.idToken;
+    if (need === "later") throw new UnauthorizedError("the token cannot be renewed");
+    if (Date.now() - this.#signedInAt >= SETTLED_AFTER_MS) return this.begin();
+    if (Date.now() < expiresAt) return idToken;
+    throw new UnauthorizedError("the token has expired");
   }
 
   /** Forgets the tokens and goes to end the issuer's session too. The page is left, or else begins anew. */
@@ -113,20 +118,18 @@ export class SignIn {
     return this.#tokens;
   }
 
+  /** @returns {Promise<boolean>} Whether there is a new token; without one, signing in again is what is left. */
   async #renew() {
-    const { idToken, expiresAt, refreshToken } = this.#current;
-    if (refreshToken && this.#issuer) {
-      try {
-        this.#tokens = await this.#issuer.refresh(refreshToken);
-        return this.#tokens.idToken;
-      } catch (error) {
-        if (!(error instanceof GrantRefusedError)) throw error;
-        this.#current.refreshToken = undefined;
-      }
+    const { refreshToken } = this.#current;
+    if (!refreshToken || !this.#issuer) return false;
+    try {
+      this.#tokens = await this.#issuer.refresh(refreshToken);
+      return true;
+    } catch (error) {
+      if (!(error instanceof GrantRefusedError)) throw error;
+      this.#current.refreshToken = undefined;
+      return false;
     }
-    if (Date.now() - this.#signedInAt >= SETTLED_AFTER_MS) return this.begin();
-    if (Date.now() < expiresAt) return idToken;
-    throw new UnauthorizedError("the token has expired");
   }
 
   /** @returns {Promise<never>} */

@@ -42,15 +42,15 @@ export async function openSite(config) {
     const tenantId = tenant.value;
     const url = new URL(config.websocket_url);
     url.searchParams.set("tenant_id", tenantId);
-    shown.show({ url: url.href, getToken: (doubted) => tokenFor(tenantId, doubted) });
+    shown.show({ url: url.href, getToken: (need) => tokenFor(tenantId, need) });
   }
 
   /**
    * @param {string} tenantId
-   * @param {boolean} doubted
+   * @param {import("./token.js").TokenNeed} need
    */
-  async function tokenFor(tenantId, doubted) {
-    const token = await signIn.getToken(doubted);
+  async function tokenFor(tenantId, need) {
+    const token = await signIn.getToken(need);
     if (!signIn.tenants.includes(tenantId)) throw new UnauthorizedError("revoked");
     return token;
   }

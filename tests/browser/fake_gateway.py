@@ -41,6 +41,11 @@ def iso(epoch_ms: float) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def in_seconds(seconds: float) -> int:
+    """A time as the protocol gives it of what expires: epoch seconds."""
+    return int(time.time() + seconds)
+
+
 def update(
     submission_id: str,
     version: int = 1,
@@ -112,14 +117,13 @@ class Connection:
     def send(self, frame: Frame | str) -> None:
         self._socket.send(frame if isinstance(frame, str) else json.dumps(frame))
 
-    def push(self, *updates: Frame) -> None:
+    def push(self, *updates: Frame, **more: Any) -> None:
         """One update as `submission_update`, several as one `submission_updates`."""
-        now = int(time.time() * 1000)
+        more |= {"cursor": "push", "timestamp": int(time.time() * 1000)}
         if len(updates) == 1:
-            self.send({"type": "submission_update", **updates[0], "cursor": "push", "timestamp": now})
+            self.send({"type": "submission_update", **updates[0], **more})
         else:
-            frame = {"type": "submission_updates", "updates": updates, "cursor": "push", "timestamp": now}
-            self.send(frame)
+            self.send({"type": "submission_updates", "updates": updates, **more})
 
     def reply(self, request: Frame, *updates: Frame, cursor: str = "c1", complete: bool = True, **more: Any) -> None:
         """Answers `subscribe` with `subscribed`, `sync` with `synced`."""
@@ -127,7 +131,7 @@ class Connection:
         frame: Frame = {"type": kind, "id": request["id"], "cursor": cursor, "updates": updates}
         if kind == "subscribed":
             now = time.time()
-            frame |= {"heartbeat_seconds": 300, "expires_at": int(now) + 3600, "server_time": int(now * 1000)}
+            frame |= {"heartbeat_seconds": 300, "expires_at": in_seconds(3600), "server_time": int(now * 1000)}
         self.send(frame | {"complete": complete} | more)
 
     def subscribed(self, *updates: Frame, cursor: str = "c1", **more: Any) -> Frame:
@@ -135,6 +139,15 @@ class Connection:
         request = self.expect("subscribe")
         self.reply(request, *updates, cursor=cursor, **more)
         return request
+
+    def authenticated(self, request: Frame, *, seconds: float) -> None:
+        """Takes the token that `authenticate` brought: the connection is good for so long."""
+        self.send({"type": "authenticated", "id": request["id"], "expires_at": in_seconds(seconds)})
+
+    def resync(self) -> Frame:
+        """Tells the page to `sync`, which must be the next that it says."""
+        self.send({"type": "resync", "reason": "behind"})
+        return self.expect("sync")
 
     def refuse(self, request: Frame, code: str, *, retryable: bool = False, **more: Any) -> None:
         """Answers with a typed error."""

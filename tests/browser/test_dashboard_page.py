@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.fake_gateway import Connection, FakeGateway, FakeSite, Frame, update
+from tests.browser.fake_gateway import Connection, FakeGateway, FakeSite, Frame, in_seconds, update
 
 HALF_AN_HOUR = 30 * 60 * 1000
 REPLY_TIMEOUT = 10 * 1000
@@ -39,11 +39,11 @@ def expect_state(page: Page, label: str | re.Pattern[str]) -> None:
     expect(page.locator("#connection-label")).to_have_text(label)
 
 
-def open_page(page: Page, gateway: FakeGateway, *updates: Frame, cursor: str = "c1") -> Connection:
+def open_page(page: Page, gateway: FakeGateway, *updates: Frame, cursor: str = "c1", **more: Any) -> Connection:
     """The page, live with this snapshot."""
     page.goto("/")
     connection = gateway.accept()
-    connection.subscribed(*updates, cursor=cursor)
+    connection.subscribed(*updates, cursor=cursor, **more)
     expect_state(page, "Live")
     return connection
 
@@ -71,7 +71,7 @@ def test_it_offers_the_protocol_and_a_fresh_token_and_subscribes_first(page: Pag
     assert connection.subprotocols == ["formbridge.v1", "bearer.token-1.t_acme"]
     request = connection.expect("subscribe")
     assert request["snapshot"] == 50
-    assert "cursor" not in request
+    assert not {"cursor", "filter"} & request.keys()
     assert 0 < len(request["id"]) <= 64
     expect_state(page, "Connecting")
     connection.reply(request)
@@ -209,18 +209,35 @@ def test_a_deleted_submission_goes_and_a_late_duplicate_does_not_bring_it_back(
 def test_a_submission_is_dropped_when_it_expires(page: Page, gateway: FakeGateway) -> None:
     page.clock.install()
     now = page.evaluate("Date.now() / 1000")
-    gone, going = update("sub_gone", expires_at=now - 1), update("sub_going", expires_at=now + 3600)
+    gone, going = update("sub_gone", expires_at=now - 1), update("sub_going", 3, expires_at=now + 1800)
     connection = open_page(page, gateway, gone, going, update("sub_stays", age=60))
     expect_ids(page, "sub_going", "sub_stays")
-    page.clock.fast_forward(3600 * 1000)
+    page.clock.fast_forward(HALF_AN_HOUR)
     connection.reply(connection.expect("sync"))
     expect_ids(page, "sub_stays")
-    connection.push(update("sub_going", event="modify", expires_at=now + 3600))
+    connection.push(update("sub_going", 3, event="modify", expires_at=now + 1800))
     settle(page, connection)
     expect_ids(page, "sub_stays")
     connection.push(update("sub_late", expires_at=now - 1))
     settle(page, connection)
     expect(page.locator(".toast")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("event", "status"), [("modify", "deleted"), ("remove", "received"), ("leave", "")])
+def test_an_id_that_has_expired_can_be_used_again(page: Page, gateway: FakeGateway, event: str, status: str) -> None:
+    page.clock.install()
+    soon = page.evaluate("Date.now() / 1000") + 60
+    connection = open_page(page, gateway, *(update(f"sub_{n}", 3, age=n, expires_at=soon) for n in (1, 2)))
+    expect_ids(page, "sub_1", "sub_2")
+    connection.push(update("sub_2", 4, event=event, status=status, expires_at=soon))
+    connection.push(update("sub_2", 2, expires_at=soon + 60))
+    settle(page, connection)
+    expect_ids(page, "sub_1")
+    page.clock.fast_forward(60_000)
+    connection.push(update("sub_1", 1, status="again"))
+    connection.push(update("sub_2", 1, status="again"))
+    expect_status(page, "sub_1", "again")
+    expect_status(page, "sub_2", "again")
 
 
 def test_counts_by_status_follow(page: Page, gateway: FakeGateway) -> None:
@@ -458,9 +475,10 @@ def test_without_a_network_it_is_offline_until_there_is_one(page: Page, gateway:
     expect_state(page, "Live")
 
 
-def test_a_disconnect_with_reconnect_comes_back_with_a_fresh_token(page: Page, gateway: FakeGateway) -> None:
+@pytest.mark.parametrize("code", ["token_expired", "revoked"])
+def test_a_disconnect_with_reconnect_comes_back_with_a_fresh_token(page: Page, gateway: FakeGateway, code: str) -> None:
     connection = open_page(page, gateway, cursor="c1")
-    connection.disconnect("token_expired", reconnect=True)
+    connection.disconnect(code, reconnect=True)
     connection = gateway.accept()
     assert connection.subprotocols == ["formbridge.v1", "bearer.token-2.t_acme"]
     assert connection.subscribed()["cursor"] == "c1"
@@ -503,6 +521,147 @@ def test_a_token_that_is_refused_to_the_user_signs_out(page: Page, gateway: Fake
     page.get_by_role("button", name="Sign in again").click()
     gateway.accept().subscribed()
     expect_state(page, "Live")
+
+
+# Renewing the token
+
+
+def open_page_for_ten_minutes(page: Page, gateway: FakeGateway) -> Connection:
+    """The page, live, with a clock that the test can move on. It renews its token within the first nine minutes."""
+    page.clock.install()
+    return open_page(page, gateway, expires_at=in_seconds(600), heartbeat_seconds=1800)
+
+
+def test_a_token_is_renewed_in_place_again_and_again(page: Page, gateway: FakeGateway) -> None:
+    connection = open_page_for_ten_minutes(page, gateway)
+    page.clock.fast_forward(540_000)
+    request = connection.expect("authenticate")
+    assert request["token"] == "token-2.t_acme"
+    connection.authenticated(request, seconds=1200)
+    settle(page, connection)
+    assert connection.is_quiet()
+    page.clock.fast_forward(600_000)
+    assert connection.expect("authenticate")["token"] == "token-3.t_acme"
+    expect_state(page, "Live")
+    assert gateway.has_no_more()
+
+
+@pytest.mark.parametrize(
+    ("code", "more"),
+    [
+        ("unauthorized", {}),
+        ("rate_limited", {"retryable": True, "retry_after_ms": 5000}),
+        ("internal", {"retryable": True}),
+    ],
+)
+def test_a_renewal_that_is_refused_is_tried_again_and_nothing_else_is_touched(
+    page: Page, gateway: FakeGateway, code: str, more: dict[str, Any]
+) -> None:
+    connection = open_page_for_ten_minutes(page, gateway)
+    page.clock.fast_forward(540_000)
+    renewal = connection.expect("authenticate")
+    sync = connection.resync()
+    connection.refuse(renewal, code, **more)
+    settle(page, connection)
+    connection.reply(sync, cursor="c2")
+    page.clock.fast_forward(5000)
+    again = connection.expect("authenticate")
+    assert again["token"] == "token-3.t_acme"
+    connection.authenticated(again, seconds=1200)
+    assert connection.resync()["cursor"] == "c2"
+    expect_state(page, "Live")
+    assert gateway.has_no_more()
+
+
+@pytest.mark.parametrize(
+    ("code", "more"),
+    [("unknown_action", {}), ("internal", {"retryable": True, "retry_after_ms": 60_000})],
+    ids=["for good", "until it is too late"],
+)
+def test_a_renewal_that_can_help_no_more_is_not_tried_again(
+    page: Page, gateway: FakeGateway, code: str, more: dict[str, Any]
+) -> None:
+    connection = open_page_for_ten_minutes(page, gateway)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.fast_forward(545_000)
+    connection.refuse(connection.expect("authenticate"), code, **more)
+    settle(page, connection)
+    page.clock.fast_forward(60_000)
+    connection.reply(connection.resync())
+    settle(page, connection)
+    assert len(asked) == 1
+    assert connection.is_quiet()
+    assert gateway.has_no_more()
+
+
+def test_a_renewal_without_a_reply_is_tried_again_and_a_late_reply_does_no_harm(
+    page: Page, gateway: FakeGateway
+) -> None:
+    connection = open_page_for_ten_minutes(page, gateway)
+    page.clock.fast_forward(540_000)
+    first = connection.expect("authenticate")
+    page.clock.fast_forward(REPLY_TIMEOUT)
+    page.clock.fast_forward(1000)
+    second = connection.expect("authenticate")
+    assert second["id"] != first["id"]
+    connection.refuse(first, "unauthorized")
+    settle(page, connection)
+    connection.authenticated(second, seconds=1200)
+    settle(page, connection)
+    page.clock.fast_forward(30_000)
+    connection.resync()
+    assert gateway.has_no_more()
+
+
+def test_a_token_that_cannot_be_had_just_now_is_asked_for_again(
+    page: Page, gateway: FakeGateway, site: FakeSite
+) -> None:
+    connection = open_page_for_ten_minutes(page, gateway)
+    answer = site.answers.token
+    site.answers.token = lambda body, number: (500, {"error": "no tokens today"})
+    with page.expect_response("**/api/token"):
+        page.clock.fast_forward(540_000)
+    settle(page, connection)
+    site.answers.token = answer
+    page.clock.fast_forward(30_000)
+    connection.authenticated(connection.expect("authenticate"), seconds=1200)
+    expect_state(page, "Live")
+    assert gateway.has_no_more()
+
+
+def test_who_must_sign_in_again_keeps_the_connection_until_it_ends(
+    page: Page, gateway: FakeGateway, site: FakeSite
+) -> None:
+    connection = open_page_for_ten_minutes(page, gateway)
+    site.answers.token = lambda body, number: (401, {"error": "no session"})
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    with page.expect_response("**/api/token"):
+        page.clock.fast_forward(540_000)
+    settle(page, connection)
+    page.clock.fast_forward(30_000)
+    connection.reply(connection.resync())
+    settle(page, connection)
+    assert len(asked) == 1
+    expect_state(page, "Live")
+    connection.disconnect("token_expired", reconnect=True)
+    expect_state(page, "Signed out")
+    assert gateway.has_no_more()
+
+
+def test_for_a_connection_that_is_gone_no_token_is_renewed(page: Page, gateway: FakeGateway) -> None:
+    connection = open_page_for_ten_minutes(page, gateway)
+    connection.drop()
+    again = gateway.accept()
+    again.subscribed(heartbeat_seconds=1800)
+    settle(page, again)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.fast_forward(545_000)
+    again.reply(again.resync())
+    settle(page, again)
+    assert asked == []
 
 
 # Errors
@@ -696,26 +855,47 @@ def test_a_long_list_is_shown_in_parts(page: Page, gateway: FakeGateway) -> None
 
 
 def test_whatever_the_order_the_store_converges(page: Page, site: FakeSite) -> None:
-    """Every order of five updates, each delivered twice, leaves what the highest versions say."""
+    """Every order of the updates, each delivered twice, leaves what the highest versions say, and then nothing."""
     page.goto("/")
     held = page.evaluate("""async () => {
         const { SubmissionStore } = await import("/store.js");
-        const row = (id, version, event, status) =>
-            ({ event, data: { submission_id: id, version, status, submitted_at: "2026-11-22T20:00:00.000Z" } });
+        const row = (id, version, event, expires_at, status) => ({
+            event, data: { submission_id: id, version, status, expires_at, submitted_at: "2026-11-22T20:00:00.000Z" },
+        });
         const updates = [
-            row("a", 1, "insert", "received"), row("a", 2, "modify", "completed"),
-            row("b", 3, "modify", "received"), row("b", 3, "leave"), row("c", 4, "modify", "deleted"),
+            row("a", 1, "insert", 8, "received"), row("a", 2, "modify", 9, "completed"),
+            row("b", 1, "insert", 4, "received"), row("b", 3, "modify", 9, "received"), row("b", 3, "leave"),
+            row("c", 4, "modify", 9, "deleted"), row("d", 5, "remove", 9, "received"),
         ];
         const orders = (rest) => rest.length < 2 ? [rest] :
             rest.flatMap((one, i) => orders(rest.toSpliced(i, 1)).map((others) => [one, ...others]));
+        const held = (store) => store.newestFirst().map((s) => `${s.submission_id} ${s.version} ${s.status}`).join();
         return orders(updates).map((order) => {
             const store = new SubmissionStore();
-            for (const update of [...order, ...order]) store.apply(update, 0);
-            return store.newestFirst().map((s) => `${s.submission_id} ${s.version} ${s.status}`).join();
+            for (const update of [...order, ...order]) store.apply(update, 5_000);
+            const before = held(store);
+            store.expire(9_000);
+            for (const update of order) if (update.event !== "leave") store.apply(update, 9_000);
+            const after = held(store);
+            for (const id of ["a", "b", "c", "d"]) store.apply(row(id, 1, "insert", 20, "new"), 9_000);
+            return [before, after, held(store)].join("; ");
         });
     }""")
-    assert len(held) == 120
-    assert set(held) == {"a 2 completed"}
+    assert len(held) == 5040
+    assert set(held) == {"a 2 completed; ; a 1 new,b 1 new,c 1 new,d 1 new"}
+
+
+def test_what_arrives_expired_does_nothing_to_a_later_life_of_its_id(page: Page, site: FakeSite) -> None:
+    page.goto("/")
+    outcomes = page.evaluate("""async () => {
+        const { SubmissionStore } = await import("/store.js");
+        const store = new SubmissionStore();
+        const take = (version, event, expires_at) =>
+            store.apply({ event, data: { submission_id: "a", version, expires_at } }, 5_000);
+        const early = [take(2, "remove", 4), take(1, "insert", 9)];
+        return [...early, take(1, "remove", 4), take(3, "modify", 4), take(2, "modify")];
+    }""")
+    assert outcomes == ["ignored", "added", "ignored", "ignored", "changed"]
 
 
 def test_backoff_is_full_jitter_without_an_end(page: Page, site: FakeSite) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.fake_gateway import PATIENCE, Connection, FakeGateway, FakeSite, update
+from tests.browser.fake_gateway import PATIENCE, Connection, FakeGateway, FakeSite, in_seconds, update
 from tests.browser.fake_issuer import CLIENT_ID, FakeIssuer
 
 HALF_AN_HOUR = 30 * 60 * 1000
@@ -345,12 +345,13 @@ def test_a_token_about_to_expire_is_renewed_without_leaving_the_page(
     assert issuer.requests["authorize"] == 1
 
 
-def test_a_token_that_the_gateway_calls_expired_is_renewed(
-    page: Page, gateway: FakeGateway, issuer: FakeIssuer
+@pytest.mark.parametrize("code", ["token_expired", "revoked"])
+def test_a_token_that_the_gateway_calls_void_is_renewed(
+    page: Page, gateway: FakeGateway, issuer: FakeIssuer, code: str
 ) -> None:
     connection = open_page(page, gateway)
     remember(page)
-    connection.disconnect("token_expired", reconnect=True)
+    connection.disconnect(code, reconnect=True)
     again = gateway.accept()
     assert again.token != connection.token
     assert is_the_same(page)
@@ -461,6 +462,72 @@ def test_a_tenant_taken_back_ends_the_session(page: Page, gateway: FakeGateway, 
     globex.subscribed()
     assert globex.query == {"tenant_id": "t_globex"}
     expect_state(page, "Live")
+
+
+# Renewal in place
+
+
+def open_page_for_ten_minutes(page: Page, gateway: FakeGateway) -> Connection:
+    """The page, signed in and live, with a clock that the test can move on. It renews within the first nine minutes."""
+    page.clock.install()
+    page.goto("/")
+    sign_in(page)
+    connection = gateway.accept()
+    connection.subscribed(expires_at=in_seconds(600), heartbeat_seconds=1800)
+    expect_state(page, "Live")
+    remember(page)
+    return connection
+
+
+def test_a_connection_goes_on_with_a_fresh_token(page: Page, gateway: FakeGateway, issuer: FakeIssuer) -> None:
+    connection = open_page_for_ten_minutes(page, gateway)
+    page.clock.fast_forward(540_000)
+    request = connection.expect("authenticate")
+    assert request["token"] != connection.token
+    assert issuer.admits(request["token"])
+    connection.authenticated(request, seconds=3600)
+    connection.resync()
+    connection.drop()
+    assert gateway.accept().token == request["token"]
+    assert issuer.requests["refresh_token"] == 1
+    assert is_the_same(page)
+
+
+@pytest.mark.parametrize("gives", [True, False], ids=["refused", "none"])
+def test_without_a_good_refresh_token_the_page_is_left_only_when_the_connection_ends(
+    page: Page, gateway: FakeGateway, issuer: FakeIssuer, *, gives: bool
+) -> None:
+    issuer.gives_refresh_tokens = gives
+    connection = open_page_for_ten_minutes(page, gateway)
+    issuer.revoke()
+    page.clock.fast_forward(540_000)
+    connection.push(update("sub_1"))
+    expect_row(page, "sub_1")
+    connection.resync()
+    assert is_the_same(page)
+    assert issuer.requests["authorize"] == 1
+    connection.disconnect("token_expired", reconnect=True)
+    again = gateway.accept()
+    again.subscribed()
+    expect_state(page, "Live")
+    assert again.token != connection.token
+    assert issuer.requests["authorize"] == 2
+
+
+def test_a_tenant_taken_back_is_shown_until_the_connection_ends(
+    page: Page, gateway: FakeGateway, issuer: FakeIssuer
+) -> None:
+    connection = open_page_for_ten_minutes(page, gateway)
+    issuer.claims[CLAIM] = "t_globex"
+    with page.expect_response(f"{issuer.url}/token"):
+        page.clock.fast_forward(540_000)
+    connection.push(update("sub_1"))
+    expect_row(page, "sub_1")
+    connection.resync()
+    expect_state(page, "Live")
+    connection.disconnect("token_expired", reconnect=True)
+    expect_notice(page, "Access to this tenant was taken back.")
+    assert gateway.has_no_more()
 
 
 # Refused by the gateway
