@@ -1,4 +1,4 @@
-"""A small client that speaks `protocol.md`, and a producer that puts events on the bus as any AWS client would."""
+"""A connection with the reference client's view, and a producer that puts events on the bus as any AWS client would."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from websockets.typing import Subprotocol
 
 from formbridge.timestamps import now_ms, to_iso
 from local.emulator import client
+from tools.client import Frame, View, updates_of
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
     from local.stack import Stack
 
-Frame = dict[str, Any]
-PATIENCE = 20.0
+PATIENCE = 30.0
 """Seconds after which what should have come is called missing."""
 
 
@@ -33,11 +33,16 @@ def aws(stack: Stack, service: str) -> Any:
 
 @dataclass
 class Dashboard:
-    """A connected client that holds what a dashboard would: of each submission, its newest version."""
+    """A connected client that asks what a test wants to know, and holds what a dashboard would."""
 
     socket: ClientConnection
     frames: list[Frame] = field(default_factory=list[Frame])
-    held: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    view: View = field(default_factory=View)
+
+    @property
+    def held(self) -> Mapping[str, Mapping[str, Any]]:
+        """What is in view, by submission."""
+        return self.view.shown(time.time())
 
     def ask(self, action: str, **fields: object) -> Frame:
         """Send a request and wait for its reply, keeping what is pushed meanwhile."""
@@ -70,16 +75,8 @@ class Dashboard:
         frame: Frame = json.loads(self.socket.recv(timeout))
         self.frames.append(frame)
         for update in updates_of(frame):
-            data = update["data"]
-            held = self.held.get(data["submission_id"])
-            if held is None or data["version"] >= held["version"]:
-                self.held[data["submission_id"]] = data
+            self.view.apply(update, time.time())
         return frame
-
-
-def updates_of(frame: Frame) -> list[Frame]:
-    """The updates that a frame of any type carries."""
-    return [frame] if frame["type"] == "submission_update" else frame.get("updates", [])
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -20,13 +21,22 @@ if TYPE_CHECKING:
 
 Mint = Callable[..., str]
 Event = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+def just_inserted(tenant: str) -> dict[str, Any]:
+    """A record of the table's stream: no subscription is told what is older than it."""
+    record = inserted(submission("s1", tenant_id=tenant))
+    record["dynamodb"]["ApproximateCreationDateTime"] = time.time()
+    return record
+
+
 EVENTS: dict[str, Callable[[str], Event]] = {
     "ingest-persist": lambda tenant: received(tenant_id=tenant, submission_id=f"sub-{tenant}"),
     "gateway-connect": lambda tenant: connect_event(tenant),
     "gateway-message": lambda tenant: message_event(
         {"action": "subscribe"}, tenant, expires_at=int(time.time()) + 3600
     ),
-    "gateway-broadcast": lambda tenant: [inserted(submission("s1", tenant_id=tenant))],
+    "gateway-broadcast": lambda tenant: [just_inserted(tenant)],
 }
 """By Lambda: an event about a tenant that makes it call AWS."""
 
@@ -43,9 +53,13 @@ class Function:
 
     def failure(self, event: Event) -> str | None:
         """Invoke it; what it failed with, or None."""
-        answer = self._lambda.invoke(FunctionName=self._name, Payload=json.dumps(event))
-        payload = answer["Payload"].read()
-        return json.loads(payload)["errorMessage"] if "FunctionError" in answer else None
+        answer = self._lambda.invoke(FunctionName=self._name, Payload=json.dumps(event), LogType="Tail")
+        payload: dict[str, Any] = json.loads(answer["Payload"].read()) or {}
+        if "FunctionError" in answer:
+            return payload["errorMessage"]
+        # What a client is told says nothing of why.
+        is_internal = json.loads(payload.get("body", "{}")).get("code") == "internal"
+        return base64.b64decode(answer.get("LogResult", "")).decode() if is_internal else None
 
     @contextmanager
     def without(self, action: str) -> Generator[None]:
@@ -91,8 +105,9 @@ def test_a_lambda_is_refused_what_its_role_does_not_allow(
 def test_broadcast_posts_only_where_its_role_may_manage_connections(
     stack: Stack, enforce_iam: bool, token: Mint, tenant: str
 ) -> None:
-    broadcast, event = Function(stack, "gateway-broadcast"), EVENTS["gateway-broadcast"](tenant)
+    broadcast = Function(stack, "gateway-broadcast")
     with dashboard(stack, token(tenant)) as client:
+        event = EVENTS["gateway-broadcast"](tenant)
         with broadcast.without("execute-api:ManageConnections"):
             assert (broadcast.failure(event) is not None) is enforce_iam
         client.ask("ping")

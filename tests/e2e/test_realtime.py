@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local.stack import Stack
-from tests.e2e.client import PATIENCE, Producer, aws, dashboard, updates_of
+from tests.e2e.client import PATIENCE, Producer, aws, dashboard
 from tests.e2e.conftest import ROOT, local
+from tools.client import updates_of
 
 Mint = Callable[..., str]
 
@@ -122,7 +123,7 @@ def test_sync_repairs_what_a_client_lost(stack: Stack, producer: Producer, token
         cursor = client.ask("subscribe")["cursor"]
         submission_id = producer.received(tenant)
         client.until_held(lambda held: submission_id in held)
-        client.held.clear()
+        client.view.clear()
         reply = client.ask("sync", cursor=cursor)
 
     assert reply["type"] == "synced"

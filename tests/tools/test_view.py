@@ -1,0 +1,186 @@
+"""What a view holds: the highest version, in whatever order and however often the updates come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.tools.frames import NOW, update, versions
+from tools.client import Update, View
+
+
+def test_the_highest_version_wins() -> None:
+    view = View()
+
+    assert view.apply(update("modify", 2, status="approved"), NOW)
+    assert not view.apply(update("insert", 1, status="processing"), NOW)
+    assert view.shown(NOW)["s1"]["status"] == "approved"
+    assert view.apply(update("modify", 3, status="completed"), NOW)
+    assert view.shown(NOW)["s1"]["status"] == "completed"
+
+
+def test_a_duplicate_changes_nothing() -> None:
+    view = View()
+
+    assert view.apply(update("insert", 1), NOW)
+    assert not view.apply(update("insert", 1), NOW)
+
+
+@pytest.mark.parametrize("event", ["leave", "remove"])
+@pytest.mark.parametrize("late", [1, 2])
+def test_what_is_gone_wins_a_tie_and_does_not_come_back(event: str, late: int) -> None:
+    view = View()
+    view.apply(update("modify", 2), NOW)
+
+    assert view.apply(update(event, 2), NOW)
+    assert not view.apply(update("modify", late), NOW)
+    assert view.shown(NOW) == {}
+
+
+def test_what_is_deleted_is_not_shown_and_does_not_come_back() -> None:
+    view = View()
+    view.apply(update("insert", 1), NOW)
+
+    assert view.apply(update("modify", 2, status="deleted"), NOW)
+    assert not view.apply(update("insert", 1), NOW)
+    assert view.shown(NOW) == {}
+
+
+def test_what_left_comes_back_with_a_later_version() -> None:
+    view = View()
+    view.apply(update("leave", 2), NOW)
+
+    assert view.apply(update("modify", 3), NOW)
+    assert versions(view) == {"s1": 3}
+
+
+def test_what_has_expired_is_not_shown() -> None:
+    view = View()
+    view.apply(update("insert", 1, expires_at=1_001), NOW)
+
+    assert versions(view, 1_000.9) == {"s1": 1}
+    assert versions(view, 1_001) == {}
+
+
+def test_what_arrives_expired_is_ignored() -> None:
+    view = View()
+    view.apply(update("insert", 1), NOW)
+
+    assert not view.apply(update("remove", 5, expires_at=1_000), NOW)
+    assert versions(view) == {"s1": 1}
+
+
+@pytest.mark.parametrize("looked", [True, False])
+@pytest.mark.parametrize(
+    "last",
+    [
+        update("modify", 2, status="deleted", expires_at=1_010),
+        update("remove", 2, expires_at=1_010),
+        update("leave", 2),
+        update("leave", 2, expires_at=1_010),
+    ],
+)
+def test_a_version_is_remembered_until_its_submission_has_expired(last: Update, looked: bool) -> None:
+    view = View()
+    view.apply(update("insert", 1, expires_at=1_010), NOW)
+    view.apply(last, NOW)
+
+    assert not view.apply(update("insert", 1), 1_009)
+    if looked:
+        view.shown(1_010)
+    # The row is gone, and the submission began again.
+    assert view.apply(update("insert", 1), 1_010)
+    assert versions(view, 1_010) == {"s1": 1}
+
+
+@pytest.mark.parametrize("event", ["leave", "remove"])
+def test_a_version_that_went_without_an_expiry_is_remembered_for_a_day(event: str) -> None:
+    view = View()
+    view.apply(update(event, 7), NOW)
+
+    assert not view.apply(update("insert", 1), NOW + 24 * 3600 - 1)
+    assert view.apply(update("insert", 1), NOW + 24 * 3600)
+
+
+def test_a_cleared_view_has_forgotten_versions_too() -> None:
+    view = View()
+    view.apply(update("remove", 7), NOW)
+    view.clear()
+
+    assert view.apply(update("insert", 1), NOW)
+
+
+@pytest.mark.parametrize("last", [update("leave", 2), update("remove", 2), update("modify", 2, status="deleted")])
+def test_what_goes_unseen_is_told_where_an_earlier_run_may_have_shown_it(last: Update) -> None:
+    resumed, begun = View(whole=False), View()
+
+    assert resumed.apply(last, NOW)
+    assert not resumed.apply(last, NOW)
+    assert not begun.apply(last, NOW)
+    resumed.clear()
+    assert not resumed.apply(last, NOW)
+
+
+KINDS: list[dict[str, Any]] = [{}, {"status": "deleted"}, {"expires_at": NOW - 1}, {"expires_at": NOW + 1}]
+
+
+@st.composite
+def updates(draw: st.DrawFn) -> list[Update]:
+    """Of two submissions, with duplicates. All of a version tell of the same data, or that it is gone."""
+    kinds = draw(st.lists(st.sampled_from(KINDS), min_size=6, max_size=6))
+    numbers = draw(st.lists(st.integers(0, 5)))
+    return [
+        update("leave", number // 2, "ab"[number % 2])
+        if (event := draw(st.sampled_from(["insert", "modify", "leave", "remove"]))) == "leave"
+        else update(event, number // 2, "ab"[number % 2], **kinds[number])
+        for number in numbers
+    ]
+
+
+@settings(deadline=None)
+@given(updates(), st.data())
+def test_order_and_number_make_no_difference(received: list[Update], data: st.DataObject) -> None:
+    more = data.draw(st.lists(st.sampled_from(received))) if received else []
+    shuffled = data.draw(st.permutations(received + more))
+    one, other = View(), View()
+    for each in received:
+        one.apply(each, NOW)
+    for each in shuffled:
+        other.apply(each, NOW)
+
+    assert versions(one) == versions(other)
+
+
+@settings(deadline=None)
+@given(updates())
+def test_what_is_shown_is_the_newest_that_counts(received: list[Update]) -> None:
+    view = View()
+    for each in received:
+        view.apply(each, NOW)
+
+    expected: dict[str, int] = {}
+    for submission_id in "ab":
+        counting = [
+            each
+            for each in received
+            if each["data"]["submission_id"] == submission_id and each["data"].get("expires_at", 9_999) > NOW
+        ]
+        newest = max((each["data"]["version"] for each in counting), default=-1)
+        last = [each for each in counting if each["data"]["version"] == newest]
+        if last and all(
+            each["event"] in ("insert", "modify") and each["data"].get("status") != "deleted" for each in last
+        ):
+            expected[submission_id] = newest
+    assert versions(view) == expected
+
+
+@settings(deadline=None)
+@given(updates())
+def test_an_update_is_told_when_it_changes_what_is_shown_and_only_then(received: list[Update]) -> None:
+    view = View()
+    for each in received:
+        before = versions(view)
+        assert view.apply(each, NOW) == (versions(view) != before)
