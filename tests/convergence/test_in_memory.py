@@ -1,0 +1,60 @@
+"""A client equals the table in the end, whatever happened on the way."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from formbridge import cursor, fanout
+from formbridge.submission import Submission
+from formbridge.subscription_filter import SubscriptionFilter
+from formbridge.view import View
+from tests.convergence.world import World
+
+HISTORIES = 1_000
+
+
+def lives(number: int) -> World:
+    """A history, always the same for the same number."""
+    world = World(random.Random(number))
+    world.live(steps=world.chance.randint(20, 150))
+    return world
+
+
+def test_in_a_thousand_histories_the_client_equals_the_table() -> None:
+    for number in range(HISTORIES):
+        world = lives(number)
+        assert world.shown() == world.expected(), f"history {number}"
+
+
+# --- That it would notice -------------------------------------------------------------------------------------
+
+
+def without_overlap(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(cursor, "OVERLAP_MS", 0)
+
+
+def a_resume_without_leave(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(View, "_changed", View._current)  # pyright: ignore[reportPrivateUsage]
+
+
+def a_snapshot_through_no_filter(patch: pytest.MonkeyPatch) -> None:
+    def everything(_self: SubscriptionFilter, _submission: Submission) -> bool:
+        return True
+
+    patch.setattr(View, "_matches", everything)
+
+
+def pushes_from_before_the_view(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(fanout, "OVERLAP_MS", 365 * 24 * 3600 * 1000)
+
+
+@pytest.mark.parametrize(
+    "mutation",
+    [without_overlap, a_resume_without_leave, a_snapshot_through_no_filter, pushes_from_before_the_view],
+)
+def test_a_fault_is_noticed(monkeypatch: pytest.MonkeyPatch, mutation: Callable[[pytest.MonkeyPatch], None]) -> None:
+    mutation(monkeypatch)
+    assert any(world.shown() != world.expected() for world in map(lives, range(HISTORIES)))

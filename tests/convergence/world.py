@@ -1,0 +1,322 @@
+"""The pipeline in memory, with everything that may go wrong on the way from the table to a client.
+
+The core is the real one: batches, broadcaster, sessions, views, the janitor, and the reference client. Around it stand
+a table whose writes are stamped late and show in the index later still, a stream that lags and whose batches are
+repeated, posts that fail, connections that die unnoticed, and frames that overtake one another.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from formbridge import protocol, timestamps
+from formbridge.connection import Connection, Outcome, Refused
+from formbridge.cursor import OVERLAP_MS
+from formbridge.fanout import Batch, Broadcaster
+from formbridge.janitor import Janitor
+from formbridge.rate_limit import Rate
+from formbridge.session import Session
+from formbridge.submission import Submission
+from formbridge.subscription_filter import SubscriptionFilter
+from formbridge.view import Page
+from tests.handlers.builders import HOUR_S, NOW, image, record
+from tools.client import Disconnected, Subscription
+
+TENANT: Final = "t_acme"
+FORMS: Final = ("contact", "survey")
+STATUSES: Final = ("new", "done", "spam", "deleted")
+FILTERS: Final[tuple[dict[str, Any] | None, ...]] = (
+    None,
+    {"status": ["new"]},
+    {"status": [{"anything-but": "spam"}]},
+    {"form_id": ["contact"], "status": [{"prefix": "d"}, "new"]},
+    {"$or": [{"form_id": ["survey"]}, {"status": ["done"]}]},
+)
+LATEST_MS: Final = OVERLAP_MS // 2 - 1
+"""How late a write is stamped at most, and again how late it shows in the index: what the overlap is for."""
+
+
+@dataclass
+class Table:
+    """The submissions table: what was written, what the index shows of it, and the stream."""
+
+    chance: random.Random
+    now_ms: int = NOW
+    written: dict[str, list[tuple[int, Submission]]] = field(default_factory=dict[str, list[tuple[int, Submission]]])
+    """By submission: each version, and when the index shows it."""
+    stream: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    def write(self, name: str) -> None:
+        """The next version of a submission."""
+        versions = self.written.setdefault(name, [])
+        old = versions[-1][1] if versions else None
+        status = self.chance.choice(STATUSES)
+        late, unseen = (self.chance.choice((0, 0, self.chance.randint(0, LATEST_MS))) for _ in range(2))
+        new = Submission(
+            tenant_id=TENANT,
+            submission_id=name,
+            form_id=self.chance.choice(FORMS),
+            status=status,
+            version=old.version + 1 if old else 1,
+            submitted_at=timestamps.to_iso(NOW),
+            updated_at=timestamps.to_iso(self.now_ms - late),
+            expires_at=self.now_ms // 1000 + 7 * 24 * HOUR_S if status == "deleted" else None,
+        )
+        versions.append((self.now_ms + unseen, new))
+        self._record("MODIFY" if old else "INSERT", new=image(new), old=image(old) if old else None)
+
+    def expire(self) -> None:
+        """DynamoDB removes what has expired."""
+        for name, versions in list(self.written.items()):
+            newest = versions[-1][1]
+            if newest.has_expired(self.now_ms):
+                del self.written[name]
+                self._record("REMOVE", old=image(newest))
+
+    def _record(self, name: str, **images: Any) -> None:
+        change = record(name, **images)
+        # Whole seconds, as some streams have it.
+        change["dynamodb"]["ApproximateCreationDateTime"] = self.now_ms // 1000
+        self.stream.append(change)
+
+    def newest(self) -> dict[str, Submission]:
+        return {name: versions[-1][1] for name, versions in self.written.items()}
+
+    def read(self, tenant_id: str, position: str, limit: int, *, newest_first: bool = False) -> Page:
+        """A query of the index, which may show an older version, or nothing yet."""
+        shown: list[Submission] = []
+        for versions in self.written.values():
+            visible = [submission for shown_at, submission in versions if shown_at <= self.now_ms]
+            shown.extend(visible[-1:])
+        shown.sort(key=lambda submission: submission.position, reverse=newest_first)
+        beyond = [one for one in shown if (one.position < position if newest_first else one.position > position)]
+        page = beyond[:limit]
+        return Page(page, page[-1].position if len(beyond) > limit else None)
+
+
+@dataclass
+class Rows:
+    """The connections table."""
+
+    now_ms: Callable[[], int]
+    held: dict[str, Connection] = field(default_factory=dict[str, Connection])
+
+    def admit(self, tenant_id: str, connection_id: str, rate: Rate, now_ms: int) -> Connection | Refused | None:
+        return self.held.get(connection_id)
+
+    def subscribe(self, tenant_id: str, connection_id: str, wanted: SubscriptionFilter | None) -> bool:
+        return self._change(connection_id, subscribed=True, filter=wanted, subscribed_at=self.now_ms())
+
+    def unsubscribe(self, tenant_id: str, connection_id: str) -> bool:
+        return self._change(connection_id, subscribed=False, filter=None)
+
+    def extend(self, connection: Connection, expires_at: int, issued_at: int) -> bool:
+        return self._change(connection.connection_id, expires_at=expires_at, issued_at=issued_at)
+
+    def remove(self, tenant_id: str, connection_id: str) -> None:
+        self.held.pop(connection_id, None)
+
+    def connected(self, tenant_id: str) -> Iterable[Connection]:
+        return list(self.held.values())
+
+    def mark_behind(self, connection: Connection, since_ms: int) -> None:
+        self._change(connection.connection_id, behind=since_ms)
+
+    def clear_behind(self, connection: Connection) -> None:
+        if (row := self.held.get(connection.connection_id)) and row.behind == connection.behind:
+            self._change(connection.connection_id, behind=None)
+
+    def give_back(self, tenant_id: str, quarter: int, left: int) -> None:
+        """No tenant has a row here."""
+
+    def _change(self, connection_id: str, **fields: Any) -> bool:
+        if connection_id not in self.held:
+            return False
+        self.held[connection_id] = replace(self.held[connection_id], **fields)
+        return True
+
+
+@dataclass
+class World:
+    """One client, everything between it and the table, and chance."""
+
+    chance: random.Random
+    calm: bool = False
+    """Whether nothing goes wrong any more."""
+    requests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """What the client has sent, and no Lambda has seen yet."""
+    inbox: list[str] = field(default_factory=list[str])
+    """What is under way to the client."""
+    connection_id: str | None = None
+    """The client's connection; None: it has none."""
+    connections: int = 0
+
+    def __post_init__(self) -> None:
+        self.table = Table(self.chance)
+        self.rows = Rows(lambda: self.table.now_ms)
+        self.client = Subscription(filter=self.chance.choice(FILTERS))
+        self.broadcaster = Broadcaster(self.rows, self, now_ms=lambda: self.table.now_ms)
+        self.janitor = Janitor(self.rows, self.rows, self, now_ms=lambda: self.table.now_ms)
+
+    @property
+    def now(self) -> float:
+        return self.table.now_ms / 1000
+
+    # --- The client ---------------------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        if self.connection_id is None:
+            self.connections += 1
+            self.connection_id = f"conn-{self.connections}"
+            now = self.table.now_ms
+            expires_at, ttl = now // 1000 + 1_000 * HOUR_S, now // 1000 + 1_000 * HOUR_S
+            # Its age is no matter here.
+            row = Connection(TENANT, self.connection_id, now - 60_000, expires_at, ttl=ttl)
+            self.rows.held[self.connection_id] = row
+            self.requests += self.client.connected(self.now)
+
+    def drop(self) -> None:
+        """The connection dies; the gateway learns of it by and by."""
+        if self.chance.random() < 0.5 and self.connection_id:
+            self.rows.remove(TENANT, self.connection_id)
+        self.connection_id = None
+        self.requests.clear()
+        self.inbox.clear()
+
+    def refilter(self) -> None:
+        if self.connection_id:
+            self.requests += self.client.refilter(self.chance.choice(FILTERS), self.now)
+
+    def tick(self) -> None:
+        self._client(lambda: self.client.tick(self.now))
+
+    def receive(self) -> None:
+        """The next frame, or one that overtakes it."""
+        if self.inbox:
+            frame = json.loads(self.inbox.pop(0 if self.calm else self._overtaking()))
+            self._client(lambda: self.client.received(frame, self.now))
+
+    def _overtaking(self) -> int:
+        return self.chance.choice((0, self.chance.randrange(len(self.inbox))))
+
+    def _client(self, act: Callable[[], list[dict[str, Any]]]) -> None:
+        if self.connection_id is None:
+            return
+        try:
+            self.requests += act()
+        except Disconnected as ended:
+            if not ended.reconnect:
+                raise
+            self.drop()
+
+    # --- The gateway --------------------------------------------------------------------------------------------
+
+    def answer(self) -> None:
+        """The message Lambda has the client's next frame."""
+        if self.requests and self.connection_id:
+            body = json.dumps(self.requests.pop(0))
+            session = Session(
+                TENANT,
+                self.connection_id,
+                self.rows,
+                self.table,
+                self,
+                Rate(10, 20),
+                protocol.Limits(32_768, 4_096),
+                now_ms=lambda: self.table.now_ms,
+            )
+            reply = session.answer(body)
+            assert reply is not None
+            self.inbox.append(protocol.encode(reply))
+
+    def deliver(self) -> None:
+        """The pipe hands over a batch, and again where it does not hear that it went well."""
+        size = self.chance.randint(1, 5)
+        batch = Batch.read(self.table.stream[:size])
+        assert batch.malformed == {}
+        self.broadcaster.send(batch.changes)
+        if self.calm or self.chance.random() < 0.7:
+            del self.table.stream[:size]
+
+    def clean(self) -> None:
+        self.janitor.sweep(self.rows.connected(TENANT))
+
+    def post(self, connection_id: str, frames: Sequence[str]) -> Outcome:
+        """@connections: some frames may have gone before one fails; what goes to a dead connection is lost."""
+        alive = connection_id == self.connection_id
+        for frame in frames:
+            if not self.calm and self.chance.random() < 0.2:
+                return Outcome.BEHIND
+            if not alive and (self.calm or self.chance.random() < 0.5):
+                return Outcome.GONE
+            if alive:
+                self.inbox += [frame] * (1 if self.calm else self.chance.choice((1, 1, 1, 2)))
+        return Outcome.POSTED
+
+    def close(self, connection_id: str) -> Outcome:
+        return Outcome.GONE
+
+    # --- All of it ----------------------------------------------------------------------------------------------
+
+    def write(self) -> None:
+        self.table.write(self.chance.choice("abcdefgh"))
+
+    def wait(self) -> None:
+        """Time goes by. A frame is under way for seconds, the stream lags for minutes, a connection lasts two hours."""
+        milliseconds = self.chance.choice((10, 500, 3_000, 3_000, 60_000, 400_000, 2 * HOUR_S * 1000))
+        if self.chance.random() < 0.03:
+            milliseconds = 8 * 24 * HOUR_S * 1000
+        while milliseconds > LATEST_MS and (self.requests or self.inbox):
+            self.answer()
+            self.receive()
+        while milliseconds > 400_000 and self.table.stream:
+            self.deliver()
+        if milliseconds > 400_000:
+            self.drop()
+        self.table.now_ms += milliseconds
+        self.table.expire()
+
+    def live(self, steps: int) -> None:
+        """Let so many things happen, and then nothing bad any more, until the client must be in step."""
+        often = [self.write, self.deliver, self.answer, self.receive, self.receive, self.tick, self.connect, self.wait]
+        seldom = [self.drop, self.refilter, self.clean]
+        for _ in range(steps):
+            self.chance.choice([*often, *often, *often, *seldom])()
+        self.calm = True
+        self.connect()
+        self.settle()
+        self.clean()
+        self.settle()
+        # One heartbeat of silence.
+        self.table.now_ms += 300_000
+        self.tick()
+        self.settle()
+
+    def settle(self) -> None:
+        """Until nothing is under way."""
+        while self.requests or self.inbox or self.table.stream:
+            self.connect()
+            self.deliver()
+            self.answer()
+            self.receive()
+
+    def shown(self) -> dict[str, Mapping[str, Any]]:
+        """What the client holds."""
+        return {
+            name: {field: data[field] for field in ("version", "status", "form_id")}
+            for name, data in self.client.view.shown(self.now).items()
+        }
+
+    def expected(self) -> dict[str, Mapping[str, Any]]:
+        """What the table holds and the client's filter matches."""
+        return dict(self._expected())
+
+    def _expected(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        wanted = SubscriptionFilter.check(self.client.filter, 4_096) if self.client.filter else None
+        for name, held in self.table.newest().items():
+            if not held.is_deleted and (wanted is None or wanted.matches(held)):
+                yield name, {"version": held.version, "status": held.status, "form_id": held.form_id}
