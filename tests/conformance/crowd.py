@@ -1,0 +1,29 @@
+"""A tenant with many submissions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from formbridge.cursor import Cursor
+from formbridge.submission import Submission
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """A tenant, and its submissions from the oldest to the newest."""
+
+    SIZE: ClassVar = 2_050
+    RARE: ClassVar = 3
+    """The oldest are of another status than all others."""
+
+    tenant_id: str
+    submissions: Sequence[Submission]
+
+    def ids(self) -> list[str]:
+        return [one.submission_id for one in self.submissions]
+
+    def cursor(self, number: int) -> str:
+        """That of a client which has seen all before the submission of this number."""
+        return Cursor(self.tenant_id, self.submissions[number - 1].position).encode()

@@ -1,0 +1,251 @@
+"""What this server adds: limits, and what follows from filters, tokens and revocation."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from tests.conformance.backstage import Backstage, made
+from tests.conformance.client import Client
+from tests.conformance.crowd import Crowd
+from tests.conformance.document import states
+from tests.conformance.flood import Flood
+from tests.conformance.tokens import Issuer
+from tests.conformance.wire import Gateway, ids_of
+from tests.handlers.builders import inserted, modified
+from tools.client import Subscription
+from tools.revoke import revoke
+
+# --- Limits ---------------------------------------------------------------------------------------------------
+
+LIMITS = (
+    "**Limits**, each a setting of the stack: connections a tenant (5,000), messages a connection (10 a second, 20 at "
+    "once), a client's frame (32 KB), a filter (4,096 characters as JSON)."
+)
+
+
+@states(LIMITS)
+def test_the_limits_are_these_unless_the_stack_says_otherwise(backstage: Backstage) -> None:
+    limits = {
+        "MESSAGES_PER_SECOND": "10",
+        "MESSAGE_BURST": "20",
+        "MAX_FRAME_BYTES": str(32 * 1024),
+        "MAX_FILTER_LENGTH": "4096",
+    }
+    for function in ("gateway-message", "gateway-authenticate"):
+        assert limits.items() <= backstage.variables(function).items()
+    assert backstage.variables("gateway-connect")["MAX_CONNECTIONS"] == "5000"
+
+
+@states(LIMITS)
+def test_other_limits_hold_where_the_stack_says_so(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
+) -> None:
+    with (
+        backstage.setting("gateway-connect", MAX_CONNECTIONS="1"),
+        backstage.setting("gateway-message", MAX_FRAME_BYTES="1024", MAX_FILTER_LENGTH="30"),
+        gateway.connect(issuer.token(tenant)) as wire,
+    ):
+        assert gateway.status(issuer.token(tenant)) == 403
+        assert wire.ask("ping", padding="x" * 900)["type"] == "pong"
+        wire.send({"action": "ping", "padding": "x" * 1_024})
+        assert wire.next()["code"] == "too_large"
+        assert wire.ask("subscribe", filter={"form_id": ["x" * 14]})["type"] == "subscribed"
+        assert wire.ask("subscribe", filter={"form_id": ["x" * 15]})["code"] == "bad_filter"
+
+
+@states(LIMITS)
+def test_so_many_messages_at_once_are_answered(flood: Flood) -> None:
+    assert flood.at_once >= 20
+
+
+@states("Over the rate: `rate_limited` with `retry_after_ms`.")
+def test_over_the_rate_a_message_is_refused_for_a_while(flood: Flood) -> None:
+    for refused in flood.refused:
+        assert (refused["code"], refused["retryable"], refused["id"]) == ("rate_limited", True, "more")
+        assert 0 < refused["retry_after_ms"] <= 1_000
+
+
+@states(
+    "A client that sends a hundred messages too many without a pause is told `disconnect` `protocol_error` with "
+    '`"reconnect": false`.'
+)
+def test_a_hundred_messages_too_many_end_the_connection(flood: Flood) -> None:
+    assert len(flood.refused) == 100
+    assert flood.last == {"type": "disconnect", "code": "protocol_error", "reconnect": False}
+
+
+@states("A larger frame: `too_large`.")
+def test_a_frame_of_32_kb_is_answered_and_a_larger_one_is_not(gateway: Gateway, issuer: Issuer, tenant: str) -> None:
+    def ping(size: int) -> str:
+        beside = len(json.dumps({"action": "ping", "padding": ""}))
+        return json.dumps({"action": "ping", "padding": "x" * (size - beside)})
+
+    with gateway.connect(issuer.token(tenant)) as wire:
+        wire.send(ping(32 * 1024))
+        assert wire.next()["type"] == "pong"
+        wire.send(ping(32 * 1024 + 1))
+        assert wire.next()["code"] == "too_large"
+
+
+# --- Filters --------------------------------------------------------------------------------------------------
+
+
+@states("**`filter_id`**, a text, stands in replies and pushes that were made through a filter.")
+def test_what_was_made_through_a_filter_says_through_which(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
+) -> None:
+    ids: list[str | None] = []
+    with gateway.join(issuer.token(tenant)) as wire:
+        for wanted in ({"form_id": ["contact"]}, {"form_id": [{"prefix": "c"}]}, None):
+            subscribed = wire.ask("subscribe", filter=wanted)
+            backstage.broadcast(inserted(made(tenant, "one")))
+            backstage.broadcast(modified(made(tenant, "one")), modified(made(tenant, "two")))
+            wire.until_told("two")
+            synced = wire.ask("sync", cursor=subscribed["cursor"])
+            made_through = {frame.get("filter_id") for frame in (subscribed, *wire.pushes[-2:], synced)}
+            assert len(made_through) == 1
+            ids += made_through
+
+    assert all(isinstance(one, str) for one in ids[:2])
+    assert ids[0] != ids[1]
+    assert ids[2] is None
+    assert "filter_id" not in wire.frames[-1]
+
+
+@states(
+    "A client that has replaced its filter drops the pushes whose `filter_id` is not that of its last `subscribed` "
+    "reply: what the former filter made may still be under way."
+)
+def test_a_client_drops_what_its_former_filter_made(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
+) -> None:
+    held = made(tenant, f"held-{tenant}", status="approved")
+    backstage.store(held)
+    with gateway.connect(issuer.token(tenant)) as wire:
+        client = Client(wire, Subscription({"status": ["processing"]}))
+        before = made(tenant, held.submission_id)
+        backstage.broadcast(modified(made(tenant, held.submission_id, version=2, status="approved"), before=before))
+        wire.until_told(held.submission_id, "leave")
+        under_way = wire.pushes[-1]
+        client.refilter({"status": ["approved"]})
+        client.settle()
+        assert client.versions == {held.submission_id: 1}
+        client.take(under_way)
+
+    assert client.versions == {held.submission_id: 1}
+
+
+@states("A filter of `null` or `{}` is none.")
+@pytest.mark.parametrize("wanted", [None, {}])
+def test_an_empty_filter_is_none(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str, wanted: object
+) -> None:
+    with gateway.join(issuer.token(tenant), filter={"form_id": ["none"]}) as wire:
+        reply = wire.ask("subscribe", filter=wanted)
+        backstage.broadcast(inserted(made(tenant, "any")))
+        wire.until_told("any")
+
+    assert reply["type"] == "subscribed"
+    assert "filter_id" not in reply
+
+
+@states("The alternatives of all lists of a filter count together.")
+def test_the_alternatives_of_all_lists_count(gateway: Gateway, issuer: Issuer, tenant: str) -> None:
+    def wanted(statuses: int) -> dict[str, object]:
+        return {
+            "form_id": [f"form-{number}" for number in range(20)],
+            "$or": [{"submission_id": ["one"] * 20}, {"status": [f"status-{number}" for number in range(statuses)]}],
+        }
+
+    with gateway.connect(issuer.token(tenant)) as wire:
+        assert wire.ask("subscribe", filter=wanted(10))["type"] == "subscribed"
+        assert wire.ask("subscribe", filter=wanted(11))["code"] == "bad_filter"
+
+
+@states(
+    "A snapshot through a filter that matches few of many comes with `complete: false`, like a long resume, and `sync` "
+    "gives the rest of it."
+)
+def test_a_snapshot_of_few_of_many_comes_in_parts(gateway: Gateway, issuer: Issuer, crowd: Crowd) -> None:
+    with gateway.join(issuer.token(crowd.tenant_id), filter={"status": ["rare"]}) as wire:
+        replies = wire.frames[:1]
+        while not replies[-1]["complete"]:
+            replies.append(wire.ask("sync", cursor=replies[-1]["cursor"]))
+
+    assert len(replies) > 1
+    assert [name for reply in replies for name in ids_of(reply)] == crowd.ids()[: Crowd.RARE][::-1]
+
+
+# --- Tokens ---------------------------------------------------------------------------------------------------
+
+
+@states(
+    "`authenticate` with a token that does not verify, does not grant this connection's tenant or expires no later "
+    "than the one before it gets `unauthorized`, and the connection goes on as it was."
+)
+def test_a_token_that_does_not_extend_a_connection_leaves_it_as_it_was(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
+) -> None:
+    ends = int(time.time()) + 3_600
+    with gateway.join(issuer.token(tenant, exp=ends)) as wire:
+        for useless in (
+            issuer.token(tenant, exp=ends + 100, aud="another"),
+            issuer.token(f"{tenant}-other", exp=ends + 100),
+            issuer.token(tenant, exp=ends),
+        ):
+            refusal = wire.ask("authenticate", token=useless)
+            assert (refusal["type"], refusal["code"]) == ("error", "unauthorized")
+        backstage.broadcast(inserted(made(tenant, "after")))
+        wire.until_told("after")
+        assert wire.ask("subscribe")["expires_at"] == ends
+
+
+@states("Once its token has expired, a connection is not extended any more.")
+def test_an_expired_connection_is_not_extended(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
+) -> None:
+    with gateway.join(issuer.token(tenant)) as wire:
+        backstage.expire(tenant)
+        refusal = wire.ask("authenticate", token=issuer.token(tenant, exp=int(time.time()) + 7_200))
+
+    assert (refusal["type"], refusal["code"]) == ("error", "unauthorized")
+
+
+@states(
+    '`revoked` comes with `"reconnect": true`: a token that was issued after the revocation may connect again, one '
+    "from before gets 403."
+)
+def test_after_a_revocation_a_new_token_connects_and_an_old_one_does_not(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = backstage.stack
+    for name, value in {
+        "AWS_ENDPOINT_URL": stack.endpoint_url,
+        "AWS_DEFAULT_REGION": stack.region,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
+        monkeypatch.setenv(name, value)
+    old = issuer.token(tenant)
+    with gateway.join(old) as wire:
+        revoked = revoke(tenant, stack.output("connections_table_name"), stack.output("management_endpoint"))
+        (last,) = wire.until_closed()
+
+    assert (revoked.closed, revoked.failures) == (1, [])
+    assert last == {"type": "disconnect", "code": "revoked", "reconnect": True}
+    assert gateway.status(old) == 403
+    assert gateway.status(issuer.token(tenant, iat=int(time.time()) + 2)) == 101
+
+
+@states("`internal` is `retryable`.")
+def test_what_failed_may_be_tried_again(gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str) -> None:
+    with gateway.join(issuer.token(tenant)) as wire:
+        cursor = wire.frames[0]["cursor"]
+        with backstage.without("gateway-message", "dynamodb:Query"):
+            refusal = wire.ask("sync", cursor=cursor)
+        assert (refusal["code"], refusal["retryable"]) == ("internal", True)
+        assert refusal["retry_after_ms"] > 0
+        assert wire.ask("sync", cursor=cursor)["type"] == "synced"
