@@ -1,7 +1,7 @@
 # Everything here works in a fresh clone: each target makes the set-up that it needs.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := __main__.py settings.py components docs examples handlers local policy tests bench
+SOURCES := __main__.py settings.py components docs examples handlers local policy tests tools bench
 
 .PHONY: help setup dev preview test check format docs bench clean
 
@@ -23,8 +23,16 @@ dev: setup ## run the pipeline on this machine, with a live dashboard
 preview: setup ## what the program would create
 	$(BIN)/python -m local preview
 
-test: setup ## all tests
+# What starts whole stacks has the machine to itself; the rest shares its cores.
+STACKS := tests/e2e tests/conformance tests/examples/test_running.py
+
+test: setup ## all tests, or those of ARGS
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(STACKS:%=--ignore=%)
+	$(BIN)/python -m pytest $(STACKS)
+endif
 
 check: setup ## lint, format and types
 	$(BIN)/ruff check $(SOURCES)

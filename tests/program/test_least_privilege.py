@@ -22,9 +22,12 @@ OTHER_ACCOUNT = "210987654321"
 
 @cache
 def granted() -> list[Permission]:
-    """What the program grants. Pytest asks while it collects, so that each permission is a test of its own."""
+    """What the program grants. Pytest asks while it collects, so that each permission is a test of its own.
+
+    Resources are registered in whatever order threads take; the order of tests must always be the same.
+    """
     with tempfile.TemporaryDirectory() as directory, small_packages(Path(directory)):
-        return permissions(declare())
+        return sorted(permissions(declare()), key=lambda one: (one.statement, one.action, one.resource))
 
 
 def refused(remaining: Iterable[Permission]) -> list[str]:
