@@ -409,8 +409,6 @@ class Client:
 
     def _wait(self, reason: str) -> None:
         """Before the next connection; with full jitter, so that clients lost together do not come back together."""
-        if self._closed.is_set():
-            return
         if self._clock() - self._connected_at >= STABLE_SECONDS:
             self._failures = 0
         seconds = self._jitter(0, min(30, 2**self._failures))

@@ -36,7 +36,9 @@ EVENTS: dict[str, Callable[[str], Event]] = {
     "gateway-message": lambda tenant: message_event(
         {"action": "subscribe"}, tenant, expires_at=int(time.time()) + 3600
     ),
+    "gateway-authenticate": lambda tenant: message_event({"action": "authenticate", "token": ""}, tenant),
     "gateway-broadcast": lambda tenant: [just_inserted(tenant)],
+    "gateway-janitor": lambda _tenant: {},
 }
 """By Lambda: an event about a tenant that makes it call AWS."""
 
@@ -85,6 +87,8 @@ class Function:
         ("ingest-persist", "dynamodb:UpdateItem"),
         ("gateway-connect", "dynamodb:PutItem"),
         ("gateway-message", "dynamodb:UpdateItem"),
+        ("gateway-authenticate", "dynamodb:UpdateItem"),
+        ("gateway-janitor", "dynamodb:Scan"),
         ("gateway-broadcast", "dynamodb:Query"),
     ],
 )

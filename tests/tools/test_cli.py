@@ -128,16 +128,17 @@ def test_a_lost_connection_is_told_and_made_again() -> None:
     assert told[1].startswith("ConnectionClosedOK; connecting again in ")
 
 
+def bad_filter(talk: Talk) -> None:
+    talk.send(error(talk.asked(), "bad_filter", message="filter.size: is no field"))
+
+
 @pytest.mark.parametrize(
     ("script", "message"),
     [
         (401, "--token: does not verify, or has expired"),
         (403, "--token: does not grant this, or the tenant was revoked or has too many connections"),
         (404, "--url: the gateway refuses the connection: HTTP 404"),
-        (
-            lambda talk: talk.send(error(talk.asked(), "bad_filter", message="filter.size: is no field")),  # pyright: ignore[reportUnknownLambdaType, reportUnknownMemberType, reportUnknownArgumentType]
-            "--filter: bad_filter: filter.size: is no field",
-        ),
+        (bad_filter, "--filter: bad_filter: filter.size: is no field"),
     ],
 )
 def test_what_the_gateway_refuses_names_the_option(script: Script, message: str) -> None:
