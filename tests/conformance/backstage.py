@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef
     from mypy_boto3_events import EventBridgeClient
-    from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
+    from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef, RuleTypeDef
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.type_defs import EnvironmentTypeDef
@@ -125,8 +125,17 @@ class Backstage:
 
     def stop_the_clock(self) -> None:
         """Let the janitor run when a test says so, and not each minute, when it would meet a test half-way."""
+        self._events.disable_rule(Name=self._janitors_rule.get("Name", ""))
+
+    @property
+    def janitor_runs(self) -> str:
+        """How often the janitor would run."""
+        return self._janitors_rule.get("ScheduleExpression", "")
+
+    @property
+    def _janitors_rule(self) -> RuleTypeDef:
         (rule,) = self._events.list_rules(NamePrefix="gateway-janitor-rule")["Rules"]
-        self._events.disable_rule(Name=rule.get("Name", ""))
+        return rule
 
     def sweep(self) -> None:
         """Run the janitor."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from formbridge.timestamps import to_iso
+from formbridge.timestamps import now_ms, to_iso
 from local.background import running_stack
 from local.stack import Stack
 from tests.conformance.backstage import Backstage, made
@@ -58,7 +57,7 @@ def tenant(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="package")
 def crowd(backstage: Backstage) -> Crowd:
     """A tenant with more submissions than one reply looks at."""
-    hour_ago = time.time_ns() // 1_000_000 - 3_600_000
+    hour_ago = now_ms() - 3_600_000
     tenant_id = f"t_crowd-{uuid.uuid4().hex[:8]}"
     held = [
         made(

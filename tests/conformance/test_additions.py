@@ -171,9 +171,7 @@ def test_the_alternatives_of_all_lists_count(gateway: Gateway, issuer: Issuer, t
 )
 def test_a_snapshot_of_few_of_many_comes_in_parts(gateway: Gateway, issuer: Issuer, crowd: Crowd) -> None:
     with gateway.join(issuer.token(crowd.tenant_id), filter={"status": ["rare"]}) as wire:
-        replies = wire.frames[:1]
-        while not replies[-1]["complete"]:
-            replies.append(wire.ask("sync", cursor=replies[-1]["cursor"]))
+        replies = wire.to_the_end(wire.frames[0])
 
     assert len(replies) > 1
     assert [name for reply in replies for name in ids_of(reply)] == crowd.ids()[: Crowd.RARE][::-1]

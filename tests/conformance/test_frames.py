@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,7 +16,7 @@ from tests.conformance.document import states
 from tests.conformance.examples import like
 from tests.conformance.flood import Flood
 from tests.conformance.tokens import Issuer
-from tests.conformance.wire import Frame, Gateway, Wire, ids_of
+from tests.conformance.wire import Frame, Gateway, ids_of
 from tests.handlers.builders import inserted, modified
 from tests.tools.frames import subscribed
 from tools.client import Disconnected, Subscription, View
@@ -282,14 +281,6 @@ def test_a_client_sends_back_whatever_cursor_it_got() -> None:
     assert [frame["cursor"] for frame in subscription.connected(now + 301)] == [cursor]
 
 
-def pages(wire: Wire, first: Frame) -> Iterator[Frame]:
-    """A reply, and those that `sync` with the cursor just given brings, up to the first that is complete."""
-    yield first
-    while not first["complete"]:
-        first = wire.ask("sync", cursor=first["cursor"])
-        yield first
-
-
 @states(
     "`complete: false` means that more is waiting: `sync` again with the cursor just given.",
     "A `subscribed` or `synced` reply with `complete: true` means: every change up to that cursor that this "
@@ -299,7 +290,7 @@ def pages(wire: Wire, first: Frame) -> Iterator[Frame]:
 def test_sync_goes_on_until_every_change_was_sent(gateway: Gateway, issuer: Issuer, crowd: Crowd, action: str) -> None:
     seen = Crowd.SIZE - 900
     with gateway.join(issuer.token(crowd.tenant_id), snapshot=0) as wire:
-        replies = list(pages(wire, wire.ask(action, cursor=crowd.cursor(seen))))
+        replies = wire.to_the_end(wire.ask(action, cursor=crowd.cursor(seen)))
 
     assert [reply["complete"] for reply in replies] == [False] * (len(replies) - 1) + [True]
     assert len(replies) > 1

@@ -17,6 +17,9 @@ Frame = dict[str, Any]
 PATIENCE: Final = 60.0
 """Seconds after which what should have come is called missing."""
 
+MOST_REPLIES: Final = 10
+"""More than any test's submissions need."""
+
 
 @dataclass
 class Wire:
@@ -44,6 +47,14 @@ class Wire:
         reply = self.until(lambda frame: frame.get("id") == request_id or _is_nobodys(frame))
         assert "id" in reply, reply
         return reply
+
+    def to_the_end(self, reply: Frame) -> list[Frame]:
+        """A reply, and what `sync` with the cursor just given brings, up to the first that is complete."""
+        replies = [reply]
+        while not replies[-1]["complete"]:
+            assert len(replies) < MOST_REPLIES
+            replies.append(self.ask("sync", cursor=replies[-1]["cursor"]))
+        return replies
 
     def next(self) -> Frame:
         """The next frame."""
