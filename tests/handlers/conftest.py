@@ -74,6 +74,9 @@ def aws() -> Iterator[Region]:
 @pytest.fixture
 def region(aws: Region, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: None) -> Region:
     """AWS with empty tables and queue, in the environment of handlers that have made no client yet."""
+    # moto keeps its tables in plain dictionaries, and two requests at once may trip over one.
+    for handler in (broadcast, janitor):
+        monkeypatch.setattr(handler, "POSTS_AT_A_TIME", 1)
     monkeypatch.setenv("TABLE_NAME", SUBMISSIONS)
     monkeypatch.setenv("CONNECTIONS_TABLE_NAME", CONNECTIONS)
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", aws.queue_url)

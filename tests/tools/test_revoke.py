@@ -59,6 +59,8 @@ class Stack:
 def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(tools.revoke, "time", Clock)
+    # moto keeps its tables in plain dictionaries, and two requests at once may trip over one.
+    monkeypatch.setattr(tools.revoke, "POSTS_AT_A_TIME", 1)
     once = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
     monkeypatch.setattr(tools.revoke, "CONFIG", once)
     statuses: dict[str, int] = {}
