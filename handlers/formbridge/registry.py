@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from . import timestamps
 from .connection import Connection, Refused
 from .subscription_filter import SubscriptionFilter
-from .tenants import SORT_KEY, Refusal, Tenant, Tenants, partition
+from .tenants import SORT_KEY, Refusal, Tenant, Tenants, number, partition
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -66,7 +66,7 @@ class Registry:
     def remove(self, tenant_id: str, connection_id: str) -> None:
         """Delete a connection's row; one that is gone already is fine."""
         if row := self._delete(tenant_id, connection_id):
-            self.tenants.release(tenant_id, _number(row, "connected_at"))
+            self.tenants.release(tenant_id, number(row, "connected_at"))
 
     def admit(self, tenant_id: str, connection_id: str, rate: Rate, now_ms: int) -> Connection | Refused | None:
         """Let a message of the connection through, or refuse it for coming too soon; None where it has no row.
@@ -91,11 +91,11 @@ class Registry:
             )
         if done or not row:
             return _connection(row) if row else None
-        wait_ms = rate.wait_ms(_number(row, "full_at"), now_us)
+        wait_ms = rate.wait_ms(number(row, "full_at"), now_us)
         _, row = self._update(
             tenant_id, connection_id, "ADD refusals :one", "attribute_exists(PK)", {":one": {"N": "1"}}
         )
-        return Refused(_connection(row), wait_ms, _number(row, "refusals")) if row else None
+        return Refused(_connection(row), wait_ms, number(row, "refusals")) if row else None
 
     def subscribe(self, tenant_id: str, connection_id: str, wanted: SubscriptionFilter | None) -> bool:
         """From now on the connection gets its tenant's updates, or those that it wants; False where it has no row."""
@@ -187,21 +187,17 @@ def _key(tenant_id: str, connection_id: str) -> dict[str, AttributeValueTypeDef]
     return {"PK": {"S": partition(tenant_id)}, "SK": {"S": f"{_CONNECTION}{connection_id}"}}
 
 
-def _number(row: Row, name: str) -> int:
-    return int(row.get(name, {}).get("N", "0"))
-
-
 def _connection(row: Row) -> Connection:
     wanted = row.get("filter", {}).get("S")
     return Connection(
         tenant_id=row["PK"].get("S", "").removeprefix(partition("")),
         connection_id=row["SK"].get("S", "").removeprefix(_CONNECTION),
-        connected_at=_number(row, "connected_at"),
-        expires_at=_number(row, "expires_at"),
-        issued_at=_number(row, "issued_at"),
+        connected_at=number(row, "connected_at"),
+        expires_at=number(row, "expires_at"),
+        issued_at=number(row, "issued_at"),
         subscribed=row.get("subscribed") == {"BOOL": True},
         filter=SubscriptionFilter.from_text(wanted) if wanted is not None else None,
-        subscribed_at=_number(row, "subscribed_at"),
-        behind=_number(row, "behind") if "behind" in row else None,
-        ttl=_number(row, "ttl"),
+        subscribed_at=number(row, "subscribed_at"),
+        behind=number(row, "behind") if "behind" in row else None,
+        ttl=number(row, "ttl"),
     )

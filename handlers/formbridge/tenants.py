@@ -42,11 +42,9 @@ class Tenant:
     def from_row(cls, row: Mapping[str, AttributeValueTypeDef]) -> Tenant:
         return cls(
             row["PK"].get("S", "").removeprefix(partition("")),
-            connections=_number(row, "connections"),
-            revoked_at=_number(row, "revoked_at"),
-            quarters={
-                int(name.removeprefix(_QUARTER)): _number(row, name) for name in row if name.startswith(_QUARTER)
-            },
+            connections=number(row, "connections"),
+            revoked_at=number(row, "revoked_at"),
+            quarters={int(name.removeprefix(_QUARTER)): number(row, name) for name in row if name.startswith(_QUARTER)},
         )
 
     def leaks(self, now_ms: int) -> Iterator[tuple[int, int]]:
@@ -87,7 +85,7 @@ class Tenants:
             )
         except self.client.exceptions.ConditionalCheckFailedException as refused:
             held = refused.response.get("Item", {})
-            return "revoked" if issued_at < _number(held, "revoked_at") else "too_many_connections"
+            return "revoked" if issued_at < number(held, "revoked_at") else "too_many_connections"
         return None
 
     def release(self, tenant_id: str, connected_at: int) -> None:
@@ -141,5 +139,6 @@ def _quarter_of(connected_at: int) -> str:
     return f"{_QUARTER}{connected_at // QUARTER_MS}"
 
 
-def _number(row: Mapping[str, AttributeValueTypeDef], name: str) -> int:
+def number(row: Mapping[str, AttributeValueTypeDef], name: str) -> int:
+    """A number of a row; 0 where it has none of that name."""
     return int(row.get(name, {}).get("N", "0"))

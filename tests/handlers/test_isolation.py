@@ -42,6 +42,7 @@ from tests.handlers.builders import (
     updated,
 )
 from tests.handlers.strategies import ANY_TEXT, JSON
+from tools.client import updates_of
 
 if TYPE_CHECKING:
     from tests.handlers.clock import Clock
@@ -143,7 +144,7 @@ class World:
         for tenant, mark in MARKS.items():
             if tenant != client.tenant_id and mark not in client.said:
                 assert mark not in frame, f"{client.tenant_id} was told of {tenant}: {frame}"
-        for update in json.loads(frame).get("updates", []):
+        for update in updates_of(json.loads(frame)):
             assert update["data"]["tenant_id"] == client.tenant_id
 
 
