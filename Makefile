@@ -10,11 +10,11 @@ help: ## what there is
 
 setup: .venv/ready ## make .venv and the Lambdas' dependencies
 
-.venv/ready: requirements.txt requirements-dev.txt handlers/requirements.txt policy/requirements.txt
+.venv/ready: requirements.txt requirements-dev.txt $(wildcard handlers/requirements/*.txt) policy/requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13")'
 	$(PYTHON) -m venv .venv || { echo "On Debian: apt-get install python3-venv"; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
-	$(BIN)/python -c 'from components._packaging import PLATFORMS, dependencies; [dependencies(name) for name in PLATFORMS]'
+	$(BIN)/python -c 'from components._packaging import PLATFORMS, REQUIREMENTS, dependencies; [dependencies(name, machine) for name in REQUIREMENTS for machine in PLATFORMS]'
 	touch $@
 
 dev: setup ## run the pipeline on this machine, with a live dashboard
@@ -46,8 +46,8 @@ format: setup ## put the code into shape
 docs: setup ## write docs/components.md, docs/settings.md and the schema anew
 	$(BIN)/python -m docs.generate
 
-bench: setup ## latency from submission to receipt, beside the emulator's floor
-	$(BIN)/python -m bench.latency $(ARGS)
+bench: setup ## measure all and write docs/performance.md, or measure those of ARGS
+	$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove what the other targets made
 	rm -rf .venv .build .local .pytest_cache .ruff_cache .hypothesis

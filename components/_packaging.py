@@ -9,12 +9,15 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pulumi
 
 DEFAULT_PACKAGE_FOR = "lambda"
 HANDLERS = Path(__file__).resolve().parent.parent / "handlers"
+REQUIREMENTS = ("tokens", "posting")
+"""Sets of dependencies: `handlers/requirements/{name}.txt`."""
 BUILD = Path(__file__).resolve().parent.parent / ".build"
 
 PLATFORMS: dict[str, list[str]] = {
@@ -45,33 +48,33 @@ def check_package_for(field: str, package_for: str) -> str:
     return package_for
 
 
-def handler_archive(entry_point: str, package_for: str, *, with_dependencies: bool) -> pulumi.AssetArchive:
-    """The code of one Lambda: `{entry_point}.py` and `formbridge/`, and the dependencies where it needs them.
+def handler_archive(entry_point: str, package_for: str, requirements: Sequence[str] = ()) -> pulumi.AssetArchive:
+    """The code of one Lambda: `{entry_point}.py` and `formbridge/`, and the sets of dependencies that it needs.
 
     Raises:
         PackagingError: the dependencies could not be built.
     """
     files = {f"{entry_point}.py": HANDLERS / f"{entry_point}.py", **_files(HANDLERS, "formbridge/**/*.py")}
-    if with_dependencies:
-        files |= _files(dependencies(package_for), "**/*")
+    for name in requirements:
+        files |= _files(dependencies(name, package_for), "**/*")
     assets: dict[str, pulumi.Asset | pulumi.Archive] = {
         name: pulumi.FileAsset(str(path)) for name, path in sorted(files.items())
     }
     return pulumi.AssetArchive(assets)
 
 
-def dependencies(package_for: str) -> Path:
-    """The folder of `handlers/requirements.txt` installed for a machine; built once, then kept.
+def dependencies(name: str, package_for: str) -> Path:
+    """The folder of a set of dependencies installed for a machine; built once, then kept.
 
     Raises:
         PackagingError: pip failed.
     """
-    requirements = HANDLERS / "requirements.txt"
+    requirements = HANDLERS / "requirements" / f"{name}.txt"
     # Wheels for this machine depend on it and its Python, those for Lambda do not.
     machine = f"{sysconfig.get_platform()}-{sys.version_info.major}.{sys.version_info.minor}"
     platform = machine if package_for == "host" else "python3.13-arm64"
     digest = hashlib.sha256(requirements.read_bytes() + repr(PLATFORMS[package_for]).encode()).hexdigest()[:12]
-    built = BUILD / f"{package_for}-{platform}-{digest}"
+    built = BUILD / f"{name}-{package_for}-{platform}-{digest}"
     if not built.is_dir():
         BUILD.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=BUILD) as scratch:

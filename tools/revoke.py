@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
-import boto3
-
-from formbridge import protocol
-from formbridge.aws import CONFIG
-from formbridge.connection import Connection, Outcome, disconnect
-from formbridge.posting import POSTS_AT_A_TIME, ConnectionPoster
+from formbridge import accounting, protocol
+from formbridge.accounting import Accounting
+from formbridge.aws import client
+from formbridge.connection import Outcome, Receipt, closing
+from formbridge.pacing import Pacer
+from formbridge.posting import ConnectionPoster, PostRefused
 from formbridge.registry import Registry
+from formbridge.signing import Signer
+
+POSTS_PER_SECOND: Final = 1_000
+"""A tenth of what an account may; the rest is for the Lambdas and the clients."""
+PATIENCE_SECONDS: Final = 300
+"""For closing the connections, and for noting it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +39,24 @@ def revoke(tenant_id: str, table_name: str, management_endpoint: str) -> Revoked
         BotoCoreError, ClientError: the table cannot be written or read.
         ValueError: the endpoint is no URL.
     """
-    poster = ConnectionPoster(
-        boto3.client("apigatewaymanagementapi", endpoint_url=management_endpoint, config=CONFIG),
-    )
-    registry = Registry(boto3.client("dynamodb", config=CONFIG), table_name)
+    poster = ConnectionPoster(Signer.from_environment(management_endpoint), Pacer(POSTS_PER_SECOND))
+    registry = Registry(client("dynamodb"), table_name)
     # A token tells the second that it was issued in, and this one is not over.
     issued_before = int(time.time()) + 1
     registry.tenants.revoke(tenant_id, issued_before)
+    failures: list[str] = []
 
-    def failure(connection: Connection) -> str | None:
-        try:
-            outcome = disconnect(connection, protocol.REVOKED, poster, registry)
-        except Exception as error:  # noqa: BLE001 - told to the operator, once every other connection has had its turn
-            return f"{connection.connection_id}: {error}"
-        return f"{connection.connection_id}: cannot be reached now" if outcome is Outcome.BEHIND else None
+    def noted(receipts: Iterable[Receipt]) -> Iterator[Receipt]:
+        for receipt in receipts:
+            if receipt.outcome is Outcome.BEHIND:
+                why = receipt.failure or "cannot be reached now"
+                failures.append(f"{receipt.delivery.connection.connection_id}: {why}")
+            yield receipt
 
-    concerned = [one for one in registry.connected(tenant_id) if one.issued_at < issued_before]
-    with ThreadPoolExecutor(POSTS_AT_A_TIME) as threads:
-        failures = [why for why in threads.map(failure, concerned) if why is not None]
-    return Revoked(len(concerned) - len(failures), failures)
+    concerned = (one for one in registry.connected(tenant_id) if one.issued_at < issued_before)
+    deliveries = (closing(connection, protocol.REVOKED) for connection in concerned)
+    with ThreadPoolExecutor(accounting.WRITES_AT_A_TIME) as writers:
+        receipts = noted(poster.deliver(deliveries, time.monotonic() + PATIENCE_SECONDS))
+        tally = Accounting(registry, writers).settle(receipts, time.monotonic() + 2 * PATIENCE_SECONDS)
+    unwritten = [str(error) for error in tally.failures if not isinstance(error, PostRefused)]
+    return Revoked(tally.outcomes[Outcome.GONE], failures + unwritten)

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from . import protocol
 from .subscription_filter import SubscriptionFilter
+
+
+class ConnectionKey(NamedTuple):
+    """Where the row of a connection stands."""
+
+    tenant_id: str
+    connection_id: str
+    shard: int = 0
+    """Which of its tenant's partitions."""
+
+
+class Span(NamedTuple):
+    """A part of a shard, in the order of its connections' ids."""
+
+    after: str | None = None
+    """None: from the first on."""
+    until: str | None = None
+    """The last of it; None: to the last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
     """A row of the connections table."""
 
-    tenant_id: str
-    connection_id: str
+    key: ConnectionKey
     connected_at: int
     """Epoch milliseconds."""
     expires_at: int
@@ -32,6 +49,14 @@ class Connection:
     """Since when it has missed a post, in epoch milliseconds; None: it has missed none."""
     ttl: int = 0
     """When its row goes, in epoch seconds: after API Gateway has closed it."""
+
+    @property
+    def tenant_id(self) -> str:
+        return self.key.tenant_id
+
+    @property
+    def connection_id(self) -> str:
+        return self.key.connection_id
 
     def has_expired(self, now_ms: int) -> bool:
         """Whether its token is no longer good: it gets nothing more."""
@@ -49,34 +74,52 @@ class Refused:
 
 
 class Outcome(Enum):
-    """How a post to a connection ended."""
+    """How a delivery to a connection ended."""
 
     POSTED = "posted"
     GONE = "gone"
     BEHIND = "behind"
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What is to be done on one connection."""
+
+    connection: Connection
+    frames: Sequence[bytes]
+    """Posted in order, up to the first that fails. The same frame to many connections is one object."""
+    closes: bool = False
+    """Whether the connection is closed afterwards, however the posts ended; the outcome is then that of closing it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How a delivery ended."""
+
+    delivery: Delivery
+    outcome: Outcome
+    failure: Exception | None = None
+    """Why the outcome says nothing of the connection: what the stack itself does not allow or cannot do."""
+    frames: int = 0
+    """How many frames API Gateway took."""
+    sent_bytes: int = 0
+    """Of these frames."""
+    retries: int = 0
+    """Requests that were made again."""
+
+
 class Poster(Protocol):
-    """Posts to connections; raises what is neither posted, gone nor behind."""
+    """Posts to connections through @connections."""
 
-    def post(self, connection_id: str, frames: Sequence[str]) -> Outcome: ...
-    def close(self, connection_id: str) -> Outcome: ...
+    def deliver(self, deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
+        """Make deliveries, many at a time; the receipt of each, in the order in which they end.
+
+        `deliveries` is asked for the next one when there is room for it. At `deadline`, by `time.monotonic`, whatever
+        has not ended, or not begun, is behind.
+        """
+        ...
 
 
-class Removable(Protocol):
-    """The connections table, as far as the end of a connection needs it."""
-
-    def remove(self, tenant_id: str, connection_id: str) -> None: ...
-
-
-def disconnect(connection: Connection, reason: protocol.Frame, poster: Poster, connections: Removable) -> Outcome:
-    """Tell a connection why it ends, close it and forget it.
-
-    API Gateway can set no close code, so `reason` is a `disconnect` frame that goes before. BEHIND: it could not be
-    closed now, and its row stays for the next try.
-    """
-    poster.post(connection.connection_id, [protocol.encode(reason)])
-    if poster.close(connection.connection_id) is Outcome.BEHIND:
-        return Outcome.BEHIND
-    connections.remove(connection.tenant_id, connection.connection_id)
-    return Outcome.GONE
+def closing(connection: Connection, reason: protocol.Frame) -> Delivery:
+    """The end of a connection: `reason`, a `disconnect` frame, goes before, as API Gateway can set no close code."""
+    return Delivery(connection, [protocol.encode(reason).encode()], closes=True)

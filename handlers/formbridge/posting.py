@@ -1,68 +1,313 @@
-"""Posts frames to connections through API Gateway's @connections."""
+"""Posts frames to connections through API Gateway's @connections, many at a time, over connections that are kept.
+
+libcurl does the HTTP and TLS, in one thread, for a fraction of what botocore's client costs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+import math
+import random
+import select
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import chain, count
+from typing import Any, Final
 
-import boto3
-from botocore import exceptions as botocore_errors
-from botocore.exceptions import ClientError
+import pycurl
+from botocore.httpsession import get_cert_path
 
 from . import settings
-from .aws import CONFIG
-from .connection import Outcome
+from .aws import session
+from .connection import Delivery, Outcome, Receipt
+from .logs import log
+from .pacing import Pacer
+from .signing import Signer
 
-if TYPE_CHECKING:
-    from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
+CONNECT_SECONDS: Final = 2
+REQUEST_SECONDS: Final = 5
+"""Connecting included."""
+TRIES: Final = 3
+"""Of one request, before its connection is behind."""
+BACKOFF_SECONDS: Final = 0.1
+"""The longest pause before the second try; it doubles with each."""
+FIRST_AT_A_TIME: Final = 32
+MOST_AT_A_TIME: Final = 256
+"""Requests in flight, and so connections to API Gateway: each costs as much as a dozen posts to open."""
+EVENTS: Final = {
+    pycurl.POLL_IN: select.POLLIN,
+    pycurl.POLL_OUT: select.POLLOUT,
+    pycurl.POLL_INOUT: select.POLLIN | select.POLLOUT,
+}
+"""What libcurl wants to know of a socket, in the words of `poll`."""
+NO_ANSWER: Final = 0
+"""Stands for the status of a request that got none, or half of one."""
 
 
-POSTS_AT_A_TIME: Final = 32
-"""Threads that post to many connections."""
+class PostRefused(Exception):
+    """@connections does not allow a request, or can make nothing of it: a fault of the stack, not of a connection."""
+
+    def __init__(self, method: str, connection_id: str, status: int) -> None:
+        super().__init__(f"{method} of connection {connection_id} was answered with status {status}")
+        self.status = status
 
 
 def connection_poster() -> ConnectionPoster:
-    """To the connections of the gateway that the environment names."""
-    endpoint = settings.text("MANAGEMENT_ENDPOINT")
-    return ConnectionPoster(boto3.client("apigatewaymanagementapi", endpoint_url=endpoint, config=CONFIG))
+    """To the connections of the gateway that the environment names, as many posts a second as it says.
+
+    Raises:
+        SettingsError: it does not say.
+        ValueError: what it says is no URL, or below 1.
+    """
+    endpoint, per_second = settings.text("MANAGEMENT_ENDPOINT"), settings.whole_number("POSTS_PER_SECOND")
+    return ConnectionPoster(Signer.from_environment(endpoint), Pacer(per_second))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Progress:
+    """How far a delivery has come: what its next request is, and what the answer means."""
+
+    delivery: Delivery
+    index: int = 0
+    """Which frame is next; behind the last one: closing the connection."""
+    tries: int = 0
+    """Of the next request, so far."""
+    frames: int = 0
+    sent_bytes: int = 0
+    retries: int = 0
+
+    @property
+    def frame(self) -> bytes | None:
+        """What is posted next; None: nothing more."""
+        frames = self.delivery.frames
+        return frames[self.index] if self.index < len(frames) else None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing more to ask for."""
+        return self.index == len(self.delivery.frames) and not self.delivery.closes
+
+    def answered(self, status: int) -> Receipt | float:
+        """The end, or in how many seconds the next request is due."""
+        frame = self.frame
+        if 200 <= status < 300:
+            if frame is None:
+                return self.ended(Outcome.POSTED)
+            self.frames += 1
+            self.sent_bytes += len(frame)
+            return self._go_on_with(self.index + 1)
+        self.tries += 1
+        may_pass = status in (NO_ANSWER, 429) or status >= 500
+        if may_pass and self.tries < TRIES:
+            self.retries += 1
+            return random.uniform(0, BACKOFF_SECONDS * 2 ** (self.tries - 1))  # noqa: S311 - jitter is no secret
+        if frame is not None and self.delivery.closes:
+            return self._go_on_with(len(self.delivery.frames))
+        if status == 410:
+            return self.ended(Outcome.GONE)
+        # A frame that is too large is never taken; the client resyncs, and gets what it missed in other frames.
+        if may_pass or status == 413:
+            return self.ended(Outcome.BEHIND)
+        method = "DELETE" if frame is None else "POST"
+        refused = PostRefused(method, self.delivery.connection.connection_id, status)
+        return self.ended(Outcome.BEHIND, refused)
+
+    def _go_on_with(self, index: int) -> Receipt | float:
+        self.index = index
+        self.tries = 0
+        return self.ended(Outcome.POSTED) if self.is_over else 0.0
+
+    def ended(self, outcome: Outcome, failure: Exception | None = None) -> Receipt:
+        return Receipt(self.delivery, outcome, failure, self.frames, self.sent_bytes, self.retries)
+
+
+@dataclass(slots=True)
+class _Call:
+    """What one call of `deliver` has to do, apart from what is in flight."""
+
+    deliveries: Iterator[Delivery]
+    ready: deque[Progress] = field(default_factory=deque[Progress])
+    later: list[tuple[float, int, Progress]] = field(default_factory=list[tuple[float, int, Progress]])
+    """A heap of what is tried again, by when."""
+    receipts: deque[Receipt] = field(default_factory=deque[Receipt])
+    """That the caller has not had yet."""
+    failures: Counter[str] = field(default_factory=Counter[str])
+    """Why requests failed, apart from connections that were gone."""
+    _order: count[int] = field(default_factory=count)
+
+    def note(self, progress: Progress, result: Receipt | float, now: float) -> None:
+        """Take up what followed from an answer."""
+        if isinstance(result, Receipt):
+            self.receipts.append(result)
+        elif result:
+            heappush(self.later, (now + result, next(self._order), progress))
+        else:
+            self.ready.append(progress)
+
+    def is_ready(self, now: float) -> bool:
+        """Whether a request could be made now; asks for another delivery only where nothing else is ready."""
+        while self.later and self.later[0][0] <= now:
+            self.ready.append(heappop(self.later)[2])
+        if not self.ready:
+            for delivery in self.deliveries:
+                progress = Progress(delivery)
+                if not progress.is_over:
+                    self.ready.append(progress)
+                    break
+                self.receipts.append(progress.ended(Outcome.POSTED))
+        return bool(self.ready)
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is anything left that was asked for and is not in flight."""
+        return bool(self.ready or self.later)
+
+    def rest(self) -> Iterator[Progress]:
+        """What waits, and what was never asked for."""
+        return chain(self.ready, (progress for _, _, progress in self.later), map(Progress, self.deliveries))
+
+
 class ConnectionPoster:
-    """Tells what became of a post from how API Gateway answered, after botocore's own bounded, jittered retries."""
+    """Keeps its connections from one invocation of a warm Lambda to the next.
 
-    client: ApiGatewayManagementApiClient
+    It is for one thread, and one call at a time: a call ends the one before, where that was left half-way.
+    """
 
-    def post(self, connection_id: str, frames: Sequence[str]) -> Outcome:
-        """Post `frames` in order, up to the first that fails.
+    def __init__(
+        self, signer: Signer, pacer: Pacer, *, most_at_a_time: int = MOST_AT_A_TIME, ca_file: str | None = None
+    ) -> None:
+        """`ca_file` holds the authorities that are trusted, where they are not botocore's."""
+        self._signer = signer
+        self._pacer = pacer
+        self._at_a_time = min(FIRST_AT_A_TIME, most_at_a_time)
+        self._most_at_a_time = most_at_a_time
+        self._ca_file = ca_file or session().get_config_variable("ca_bundle") or get_cert_path(verify=True)
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_MAXCONNECTS, most_at_a_time)
+        # Not pycurl's own `select`, which is blind to descriptors from 1,024 on.
+        self._sockets = select.poll()
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, _watching(self._sockets))
+        self._free: list[Any] = []
+        """libcurl's handles of requests, to be used again, and those in flight."""
+        self._busy: dict[Any, Progress] = {}
+        self._call: _Call | None = None
 
-        410 is gone; 429 (the account's rate, or that client's buffer is full), 5xx and a broken connection are behind.
-
-        Raises:
-            ClientError: any other answer: 403 is a fault of the stack, 413 one of ours.
-        """
-
-        def post_all() -> None:
-            for frame in frames:
-                self.client.post_to_connection(ConnectionId=connection_id, Data=frame.encode())
-
-        return self._outcome(post_all)
-
-    def close(self, connection_id: str) -> Outcome:
-        """Close a connection; the outcomes and errors are those of a post."""
-        return self._outcome(lambda: self.client.delete_connection(ConnectionId=connection_id))
-
-    def _outcome(self, call: Callable[[], object]) -> Outcome:
+    def deliver(self, deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
+        """As `Poster` says."""
+        self._abort()
+        call = self._call = _Call(iter(deliveries))
         try:
-            call()
-        except self.client.exceptions.GoneException:
-            return Outcome.GONE
-        except ClientError as error:
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            if status == 429 or status >= 500:
-                return Outcome.BEHIND
-            raise
-        except (botocore_errors.ConnectionError, botocore_errors.HTTPClientError):
-            return Outcome.BEHIND
-        return Outcome.POSTED
+            while (now := time.monotonic()) < deadline:
+                pause = self._start(call, deadline)
+                self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+                if self._collect(call) or call.receipts:
+                    yield from self._ended(call)
+                elif self._busy or call.waits:
+                    self._wait(min(pause, deadline - now))
+                else:
+                    return
+            # Of what came while the caller had its turn, nothing is lost.
+            self._wait(0)
+            self._collect(call)
+            yield from self._ended(call)
+            begun = [*self._busy.values()]
+            self._abort()
+            for progress in chain(begun, call.rest()):
+                yield progress.ended(Outcome.BEHIND)
+        finally:
+            if self._call is call:
+                self._abort()
+            if call.failures:
+                log("failed posts", {"reasons": dict(call.failures)})
+
+    def _ended(self, call: _Call) -> Iterator[Receipt]:
+        while call.receipts:
+            yield call.receipts.popleft()
+            if self._call is not call:
+                raise RuntimeError("another call of `deliver` has ended this one")
+
+    def _start(self, call: _Call, deadline: float) -> float:
+        """Make what requests there are room and leave for; after how many seconds there may be more, whatever comes."""
+        while len(self._busy) < self._at_a_time and (now := time.monotonic()) < deadline:
+            if not call.is_ready(now):
+                return call.later[0][0] - now if call.later else math.inf
+            if pause := self._pacer.take():
+                return pause
+            self._request(call.ready.popleft())
+        return math.inf
+
+    def _request(self, progress: Progress) -> None:
+        frame = progress.frame
+        method = "DELETE" if frame is None else "POST"
+        url, headers = self._signer.signed(method, progress.delivery.connection.connection_id, frame or b"")
+        handle = self._free.pop() if self._free else self._new_handle()
+        handle.setopt(pycurl.URL, url)
+        handle.setopt(pycurl.CUSTOMREQUEST, method)
+        handle.setopt(pycurl.HTTPHEADER, headers)
+        handle.setopt(pycurl.POSTFIELDS, frame or b"")
+        self._multi.add_handle(handle)
+        self._busy[handle] = progress
+
+    def _new_handle(self) -> Any:
+        handle = pycurl.Curl()
+        handle.setopt(pycurl.POST, True)
+        handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        handle.setopt(pycurl.CAINFO, self._ca_file)
+        handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(CONNECT_SECONDS * 1000))
+        handle.setopt(pycurl.TIMEOUT_MS, int(REQUEST_SECONDS * 1000))
+        handle.setopt(pycurl.NOSIGNAL, True)
+        handle.setopt(pycurl.PROXY, "")
+        # Nobody reads what an answer says beside its status: `len` takes it, and keeps nothing.
+        handle.setopt(pycurl.WRITEFUNCTION, len)
+        return handle
+
+    def _collect(self, call: _Call) -> bool:
+        """Take up the answers that there are; whether there was any."""
+        left, answered, failed = self._multi.info_read()
+        for handle in answered:
+            status = handle.getinfo(pycurl.RESPONSE_CODE)
+            self._end(call, handle, status, f"status {status}")
+        for handle, code, _ in failed:
+            self._end(call, handle, NO_ANSWER, f"curl {code}")
+        return bool(answered or failed or left)
+
+    def _end(self, call: _Call, handle: Any, status: int, reason: str) -> None:
+        progress = self._busy.pop(handle)
+        self._multi.remove_handle(handle)
+        self._free.append(handle)
+        if 200 <= status < 300:
+            self._at_a_time = min(self._at_a_time + 1, self._most_at_a_time)
+        elif status != 410:
+            call.failures[reason] += 1
+        call.note(progress, progress.answered(status), time.monotonic())
+
+    def _wait(self, seconds: float) -> None:
+        """Until there is something to do for a request in flight, and do it; no longer than that."""
+        due_ms = self._multi.timeout()
+        wait_ms = seconds * 1000 if due_ms < 0 else min(seconds * 1000, due_ms)
+        for socket, events in self._sockets.poll(min(math.ceil(wait_ms), 1_000)):
+            readable = pycurl.CSELECT_IN if events & ~select.POLLOUT else 0
+            writable = pycurl.CSELECT_OUT if events & select.POLLOUT else 0
+            self._multi.socket_action(socket, readable | writable)
+
+    def _abort(self) -> None:
+        """Take back what is in flight; its connections are closed, since their next answers would be these."""
+        for handle in self._busy:
+            self._multi.remove_handle(handle)
+        self._free.extend(self._busy)
+        self._busy.clear()
+
+
+def _watching(sockets: select.poll) -> Callable[..., None]:
+    """What libcurl calls to say what it waits for on a socket. It knows no poster, which therefore ends with its last
+    reference, and its connections with it."""
+
+    def watch(wanted: int, socket: int, *_: object) -> None:
+        if wanted == pycurl.POLL_REMOVE:
+            sockets.unregister(socket)
+        else:
+            sockets.register(socket, EVENTS[wanted])
+
+    return watch

@@ -12,19 +12,19 @@ from components._iam import Statement
 
 from .examples import TABLE_ARN
 from .harness import Recording, run
-from .packages import PACKAGED
+from .packages import PACKAGED, POSTING
 from .policies import allow, allow_logs, document, trust
 from .provider import ACCOUNT, arn, physical_name
 
 
-def declare(statements: Sequence[Statement] = (), *, with_dependencies: bool = False) -> Recording:
+def declare(statements: Sequence[Statement] = (), *, requirements: Sequence[str] = ()) -> Recording:
     return run(
         lambda: HandlerFunction(
             "worker",
             "connect",
             environment={"TABLE_NAME": pulumi.Output.from_input("submissions")},
             statements=statements,
-            with_dependencies=with_dependencies,
+            requirements=requirements,
         )
     )
 
@@ -82,13 +82,16 @@ def test_the_function_is_made_when_its_role_may_do_what_it_needs(recording: Reco
     assert "worker-policy" in recording.dependencies("worker-function")
 
 
-def test_the_function_carries_dependencies_only_where_it_needs_them() -> None:
-    without, with_them = (
-        set(declare(with_dependencies=needed).inputs("worker-function")["code"].assets) for needed in (False, True)
-    )
+@pytest.mark.parametrize(
+    ("requirements", "carried"),
+    [([], set[str]()), (["tokens"], PACKAGED), (["posting"], POSTING), (["tokens", "posting"], PACKAGED | POSTING)],
+)
+def test_the_function_carries_the_dependencies_that_it_needs(requirements: Sequence[str], carried: set[str]) -> None:
+    without = set(declare().inputs("worker-function")["code"].assets)
+    with_them = set(declare(requirements=requirements).inputs("worker-function")["code"].assets)
 
-    assert with_them - without == PACKAGED
-    assert without < with_them
+    assert with_them - without == carried
+    assert without <= with_them
 
 
 def test_registers_what_others_call_it_by(recording: Recording) -> None:

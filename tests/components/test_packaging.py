@@ -17,10 +17,10 @@ from components import _packaging
 from components._packaging import PackagingError, dependencies, handler_archive
 from local.archives import archive_zip
 
-from .packages import LEFT_OUT, PACKAGED
+from .packages import LEFT_OUT, PACKAGED, POSTING
 
 HANDLERS = _packaging.HANDLERS
-ENTRY_POINTS = ["persist", "authorize", "connect", "message", "authenticate", "broadcast", "janitor"]
+ENTRY_POINTS = sorted(path.stem for path in HANDLERS.glob("*.py"))
 CORE = {f"formbridge/{path.name}" for path in (HANDLERS / "formbridge").glob("*.py")}
 AARCH64 = 0xB7
 """ELF's number for 64-bit ARM."""
@@ -33,15 +33,19 @@ def names(archive: pulumi.AssetArchive) -> list[str]:
 class TestArchive:
     @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
     def test_holds_the_entry_point_and_the_core_and_nothing_else(self, entry_point: str) -> None:
-        packed = names(handler_archive(entry_point, "lambda", with_dependencies=False))
+        packed = names(handler_archive(entry_point, "lambda"))
 
         assert "formbridge/submission.py" in CORE
         assert set(packed) == {f"{entry_point}.py"} | CORE
 
-    def test_holds_the_dependencies_where_they_are_needed(self) -> None:
-        packed = names(handler_archive("authorize", "lambda", with_dependencies=True))
+    @pytest.mark.parametrize(
+        ("requirements", "carried"),
+        [(["tokens"], PACKAGED), (["posting"], POSTING), (["tokens", "posting"], PACKAGED | POSTING)],
+    )
+    def test_holds_the_dependencies_that_are_needed(self, requirements: Sequence[str], carried: set[str]) -> None:
+        packed = names(handler_archive("authorize", "lambda", requirements))
 
-        assert set(packed) == {"authorize.py"} | CORE | PACKAGED
+        assert set(packed) == {"authorize.py"} | CORE | carried
         assert not LEFT_OUT.intersection(packed)
 
     def test_is_the_same_from_two_copies_of_the_tree(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +64,7 @@ class TestArchive:
         orders: list[list[str]] = []
         for tree in (first, second):
             monkeypatch.setattr(_packaging, "HANDLERS", tree)
-            archive = handler_archive("persist", "lambda", with_dependencies=False)
+            archive = handler_archive("persist", "lambda")
             zips.append(archive_zip(archive, tree))
             orders.append(names(archive))
 
@@ -69,10 +73,10 @@ class TestArchive:
 
     def test_changes_with_the_code(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(_packaging, "HANDLERS", copy_tree(tmp_path))
-        before = archive_zip(handler_archive("persist", "lambda", with_dependencies=False), tmp_path)
+        before = archive_zip(handler_archive("persist", "lambda"), tmp_path)
         (tmp_path / "formbridge" / "submission.py").write_text("VERSION = 2\n")
 
-        assert archive_zip(handler_archive("persist", "lambda", with_dependencies=False), tmp_path) != before
+        assert archive_zip(handler_archive("persist", "lambda"), tmp_path) != before
 
 
 def copy_tree(target: Path) -> Path:
@@ -113,7 +117,7 @@ class TestDependencies:
     def test_are_built_once_and_then_kept(self, build: Path, use: Callable[[FakePip], FakePip]) -> None:
         pip = use(FakePip())
 
-        first, second = dependencies("lambda"), dependencies("lambda")
+        first, second = dependencies("tokens", "lambda"), dependencies("tokens", "lambda")
 
         assert first == second
         assert first.is_dir()
@@ -124,7 +128,7 @@ class TestDependencies:
         (command,) = built_by(use(FakePip()), "host")
 
         assert command[:4] == [sys.executable, "-m", "pip", "install"]
-        assert command[command.index("--requirement") + 1] == str(HANDLERS / "requirements.txt")
+        assert command[command.index("--requirement") + 1] == str(HANDLERS / "requirements" / "tokens.txt")
         assert {"--no-deps", "--no-compile", "--only-binary=:all:"} <= set(command)
 
     def test_for_lambda_are_for_python_3_13_on_arm64(self, use: Callable[[FakePip], FakePip]) -> None:
@@ -144,23 +148,28 @@ class TestDependencies:
         self, tmp_path: Path, use: Callable[[FakePip], FakePip], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         pip = use(FakePip())
-        before = dependencies("lambda")
+        before = dependencies("tokens", "lambda")
         monkeypatch.setattr(_packaging, "HANDLERS", copy_tree(tmp_path / "handlers"))
-        (tmp_path / "handlers" / "requirements.txt").write_text("PyJWT==99.0\n")
+        (tmp_path / "handlers" / "requirements" / "tokens.txt").write_text("PyJWT==99.0\n")
 
-        assert dependencies("lambda") != before
+        assert dependencies("tokens", "lambda") != before
         assert len(pip.commands) == 2
 
-    def test_differ_between_machines(self, use: Callable[[FakePip], FakePip]) -> None:
-        use(FakePip())
+    def test_differ_between_machines_and_sets(self, use: Callable[[FakePip], FakePip]) -> None:
+        pip = use(FakePip())
 
-        assert dependencies("lambda") != dependencies("host")
+        places = {dependencies(name, machine) for name in _packaging.REQUIREMENTS for machine in ("lambda", "host")}
+
+        assert len(places) == len(pip.commands) == 4
+
+    def test_are_of_every_set_that_there_is(self) -> None:
+        assert set(_packaging.REQUIREMENTS) == {path.stem for path in (HANDLERS / "requirements").glob("*.txt")}
 
     def test_that_another_process_built_meanwhile_are_used(
         self, build: Path, use: Callable[[FakePip], FakePip]
     ) -> None:
         use(FakePip())
-        place = dependencies("lambda")
+        place = dependencies("tokens", "lambda")
         shutil.rmtree(place)
 
         def meanwhile(target: Path) -> None:
@@ -170,7 +179,7 @@ class TestDependencies:
 
         use(FakePip(meanwhile))
 
-        assert (dependencies("lambda") / "theirs").exists()
+        assert (dependencies("tokens", "lambda") / "theirs").exists()
         assert list(build.iterdir()) == [place]
 
     def test_that_cannot_be_built_are_an_error_in_pips_words(
@@ -179,16 +188,16 @@ class TestDependencies:
         use(FakePip(stderr="ERROR: No matching distribution found for cffi==2.1.1\n"))
 
         with pytest.raises(PackagingError) as raised:
-            dependencies("lambda")
+            dependencies("tokens", "lambda")
 
         assert str(raised.value) == (
-            "pip could not install requirements.txt:\nERROR: No matching distribution found for cffi==2.1.1"
+            "pip could not install tokens.txt:\nERROR: No matching distribution found for cffi==2.1.1"
         )
         assert list(build.iterdir()) == [], "half an installation must not be taken for a whole one"
 
 
 def built_by(pip: FakePip, package_for: str) -> list[list[str]]:
-    dependencies(package_for)
+    dependencies("tokens", package_for)
     return pip.commands
 
 
@@ -203,25 +212,33 @@ class TestRealDependencies:
         monkeypatch.setattr(_packaging, "dependencies", dependencies)
 
     @pytest.mark.parametrize("package_for", ["lambda", "host"])
-    def test_are_what_the_authorizer_imports_and_nothing_that_differs_between_machines(self, package_for: str) -> None:
-        packed = names(handler_archive("authorize", package_for, with_dependencies=True))
+    def test_are_what_is_imported_and_nothing_that_differs_between_machines(self, package_for: str) -> None:
+        packed = names(handler_archive("authenticate", package_for, ["tokens", "posting"]))
 
-        assert {"authorize.py", "jwt/__init__.py", "cryptography/__init__.py", "cffi/__init__.py"} < set(packed)
+        imported = {"jwt/__init__.py", "cryptography/__init__.py", "cffi/__init__.py", "pycurl/__init__.py"}
+        assert imported | {"authenticate.py"} < set(packed)
         assert not [
             name for name in packed if "__pycache__" in name or name.endswith((".pyc", "/RECORD", "/direct_url.json"))
         ]
 
-    def test_for_lambda_are_binaries_for_python_3_13_on_arm64(self) -> None:
-        folder = dependencies("lambda")
-        binaries = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.so")}
+    @pytest.mark.parametrize(
+        ("name", "modules"),
+        [
+            ("tokens", {"_cffi_backend", "cryptography/hazmat/bindings/_rust"}),
+            ("posting", {"pycurl/_pycurl"}),
+        ],
+    )
+    def test_for_lambda_are_binaries_for_python_3_13_on_arm64(self, name: str, modules: set[str]) -> None:
+        folder = dependencies(name, "lambda")
+        binaries = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.so*")}
+        # What they bring along, such as libcurl, is next to them.
+        imported = [path for path in binaries if not path.startswith("pycurl.libs/")]
 
-        assert {name.split(".")[0] for name in binaries} == {
-            "_cffi_backend",
-            "cryptography/hazmat/bindings/_rust",
-        }
-        for name, path in binaries.items():
-            assert machine(path) == AARCH64, name
-            assert name.endswith((".cpython-313-aarch64-linux-gnu.so", ".abi3.so"))
+        assert {path.split(".")[0] for path in imported} == modules
+        for path in imported:
+            assert path.endswith((".cpython-313-aarch64-linux-gnu.so", ".abi3.so"))
+        for path, binary in binaries.items():
+            assert machine(binary) == AARCH64, path
 
 
 def machine(binary: Path) -> int:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import boto3
 import pytest
-from botocore.config import Config
 from moto import mock_aws
 
 import tools.revoke
-from formbridge.aws import CONFIG
-from formbridge.connection import Connection
+from formbridge import accounting, aws, posting
+from formbridge.connection import Connection, ConnectionKey
 from formbridge.registry import Registry
 from tests.handlers.region import CONNECTIONS, make_connections_table
 from tests.handlers.server import LocalServer, serving
@@ -26,6 +26,8 @@ NOW = 1_800_000_000
 
 
 class Clock:
+    monotonic = staticmethod(time.monotonic)
+
     @staticmethod
     def time() -> float:
         return NOW + 0.7
@@ -48,8 +50,12 @@ class Stack:
         self, connection_id: str, tenant_id: str = "t_acme", *, issued_at: int = NOW - 60, status: int = 200
     ) -> None:
         self.statuses[connection_id] = status
-        connection = Connection(tenant_id, connection_id, NOW * 1000, NOW + 3600, issued_at, ttl=2**32)
-        assert self.registry.add(connection, 10) is None
+        assert self.add(connection_id, tenant_id, issued_at) is None
+
+    def add(self, connection_id: str, tenant_id: str, issued_at: int) -> str | None:
+        """A connection with a token of that time, or why there is none."""
+        key = ConnectionKey(tenant_id, connection_id)
+        return self.registry.add(Connection(key, NOW * 1000, NOW + 3600, issued_at, ttl=2**32), 10)
 
     def connections(self, tenant_id: str = "t_acme") -> set[str]:
         return {connection.connection_id for connection in self.registry.connected(tenant_id)}
@@ -60,15 +66,15 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(tools.revoke, "time", Clock)
     # moto keeps its tables in plain dictionaries, and two requests at once may trip over one.
-    monkeypatch.setattr(tools.revoke, "POSTS_AT_A_TIME", 1)
-    once = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
-    monkeypatch.setattr(tools.revoke, "CONFIG", once)
+    monkeypatch.setattr(accounting, "WRITES_AT_A_TIME", 1)
+    monkeypatch.setattr(posting, "BACKOFF_SECONDS", 0.001)
     statuses: dict[str, int] = {}
 
     def answer(_method: str, path: str) -> tuple[int, str]:
         status = statuses[path.rpartition("/")[2]]
         return status, json.dumps({"__type": {410: "GoneException", 403: "ForbiddenException"}.get(status, "")})
 
+    aws.session.cache_clear()
     with mock_aws(), serving(answer) as server:
         client = boto3.client("dynamodb")
         make_connections_table(client)
@@ -101,7 +107,7 @@ def test_every_connection_of_the_tenant_is_told_closed_and_forgotten(stack: Stac
     told = {"type": "disconnect", "code": "revoked", "reconnect": True}
     for connection_id in ("one", "two"):
         path = f"/live/@connections/{connection_id}"
-        mine = [(method, body) for method, asked, body in stack.server.requests if asked.replace("%40", "@") == path]
+        mine = [(method, body) for method, asked, body in stack.server.requests if asked == path]
         assert [method for method, _ in mine] == ["POST", "DELETE"]
         assert json.loads(mine[0][1]) == told
     assert not [path for _, path, _ in stack.server.requests if "other" in path]
@@ -110,12 +116,9 @@ def test_every_connection_of_the_tenant_is_told_closed_and_forgotten(stack: Stac
 def test_every_token_issued_until_now_is_refused_and_a_later_one_is_not(stack: Stack) -> None:
     revoke("t_acme", CONNECTIONS, stack.endpoint)
 
-    def refusal(tenant_id: str, issued_at: int) -> str | None:
-        return stack.registry.add(Connection(tenant_id, "new", NOW * 1000, NOW + 3600, issued_at), 10)
-
-    assert refusal("t_acme", NOW) == "revoked"
-    assert refusal("t_globex", NOW) is None
-    assert refusal("t_acme", NOW + 1) is None
+    assert stack.add("new", "t_acme", NOW) == "revoked"
+    assert stack.add("new", "t_globex", NOW) is None
+    assert stack.add("new", "t_acme", NOW + 1) is None
 
 
 def test_a_connection_that_has_a_later_token_stays(stack: Stack) -> None:
@@ -140,7 +143,7 @@ def test_those_that_fail_do_not_stop_the_others_and_are_named(
     assert "slow: cannot be reached now" in errors
     assert stack.connections() == {"forbidden", "slow"}
     # The janitor, or whoever runs it again, knows what is left to do.
-    assert stack.registry.add(Connection("t_acme", "new", NOW * 1000, NOW + 3600, NOW), 10) == "revoked"
+    assert stack.add("new", "t_acme", NOW) == "revoked"
 
 
 def test_it_prints_how_many(stack: Stack, run: Callable[..., tuple[object, str, str]]) -> None:
