@@ -6,24 +6,21 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
-import boto3
-
-from formbridge import answering, settings
+from formbridge import answering, aws, settings
 from formbridge.authentication import TokenVerifier
-from formbridge.aws import CONFIG
+from formbridge.connection import ConnectionKey
 from formbridge.logs import log_failures
-from formbridge.posting import connection_poster
 from formbridge.registry import Registry
 from formbridge.session import Session
 
 
 @cache
-def sessions() -> Callable[[str, str], Session]:
+def sessions() -> Callable[[ConnectionKey], Session]:
     return partial(
         Session,
-        connections=Registry(boto3.client("dynamodb", config=CONFIG), settings.text("CONNECTIONS_TABLE_NAME")),
+        connections=Registry(aws.client("dynamodb"), settings.text("CONNECTIONS_TABLE_NAME")),
         submissions=None,
-        poster=connection_poster(),
+        poster=answering.poster,
         rate=answering.rate(),
         limits=answering.limits(),
         verifier=TokenVerifier.from_environment(),

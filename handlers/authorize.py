@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
+from zlib import crc32
 
 from formbridge import settings
 from formbridge.authentication import TokenVerifier
@@ -15,6 +16,11 @@ from formbridge.logs import correlation, log, log_failures
 @cache
 def verifier() -> TokenVerifier:
     return TokenVerifier.from_environment()
+
+
+def shard(connection_id: str) -> int:
+    """Which of its tenant's partitions is to hold a new connection's row."""
+    return crc32(connection_id.encode()) % settings.whole_number("CONNECTION_SHARDS")
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
@@ -47,5 +53,6 @@ def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | Non
         "tenant_id": tenant_id,
         "expires_at": str(identity.expires_at),
         "issued_at": str(identity.issued_at),
+        "shard": str(shard(event["requestContext"]["connectionId"])),
     }
     return policy(identity.subject, "Allow", event["methodArn"], granted)

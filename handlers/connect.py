@@ -6,38 +6,36 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-import boto3
-
-from formbridge import protocol, settings, timestamps
-from formbridge.aws import CONFIG
+from formbridge import aws, protocol, settings, timestamps
 from formbridge.connection import Connection
 from formbridge.handshake import offered_subprotocols
 from formbridge.logs import correlation, log, log_failures
 from formbridge.registry import Registry
+from formbridge.routes import connection_key
 
 
 @cache
 def registry() -> Registry:
-    return Registry(boto3.client("dynamodb", config=CONFIG), settings.text("CONNECTIONS_TABLE_NAME"))
+    return Registry(aws.client("dynamodb"), settings.text("CONNECTIONS_TABLE_NAME"))
 
 
 @log_failures
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     request = event["requestContext"]
     granted = request["authorizer"]
-    tenant_id: str = granted["tenant_id"]
-    log(request["eventType"], {**correlation(event, context), "tenant_id": tenant_id})
+    key = connection_key(request)
+    ids = {**correlation(event, context), "tenant_id": key.tenant_id}
+    log(request["eventType"], ids)
     if request["eventType"] == "MESSAGE":
         # A client's frame whose `action` is the name of one of these routes: nothing that connects or disconnects.
         unknown = protocol.RequestError("unknown_action", f"action: unknown, got {request['routeKey']!r}")
         return {"statusCode": 200, "body": protocol.encode(protocol.error(unknown))}
     if request["eventType"] == "DISCONNECT":
-        registry().remove(tenant_id, request["connectionId"])
+        registry().remove(key)
         return {"statusCode": 200}
     now = timestamps.now_ms()
     connection = Connection(
-        tenant_id,
-        request["connectionId"],
+        key,
         connected_at=now,
         expires_at=int(granted["expires_at"]),
         issued_at=int(granted["issued_at"]),
@@ -45,7 +43,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     )
     refusal = registry().add(connection, settings.whole_number("MAX_CONNECTIONS"))
     if refusal is not None:
-        log("refused", {**correlation(event, context), "tenant_id": tenant_id, "reason": refusal})
+        log("refused", {**ids, "reason": refusal})
         return {"statusCode": 403}
     # A browser refuses a server that selects none of the subprotocols it offered.
     offered = protocol.SUBPROTOCOL in offered_subprotocols(event.get("headers") or {})

@@ -6,26 +6,23 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
-import boto3
-
-from formbridge import answering, settings
-from formbridge.aws import CONFIG
+from formbridge import answering, aws, settings
+from formbridge.connection import ConnectionKey
 from formbridge.logs import log_failures
-from formbridge.posting import connection_poster
 from formbridge.registry import Registry
 from formbridge.session import Session
 from formbridge.submissions import SubmissionsTable
 
 
 @cache
-def sessions() -> Callable[[str, str], Session]:
-    client = boto3.client("dynamodb", config=CONFIG)
+def sessions() -> Callable[[ConnectionKey], Session]:
+    client = aws.client("dynamodb")
     table_name = settings.optional_text("TABLE_NAME")
     return partial(
         Session,
         connections=Registry(client, settings.text("CONNECTIONS_TABLE_NAME")),
         submissions=SubmissionsTable(client, table_name) if table_name else None,
-        poster=connection_poster(),
+        poster=answering.poster,
         rate=answering.rate(),
         limits=answering.limits(),
     )

@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-import boto3
-
-from formbridge import settings, timestamps
-from formbridge.aws import CONFIG
+from formbridge import aws, settings, timestamps
 from formbridge.dead_letters import DeadLetters
 from formbridge.logs import correlation, log, log_failures
 from formbridge.submission import MalformedEvent, SubmissionEvent
@@ -18,12 +15,12 @@ from formbridge.submissions import SubmissionsTable
 
 @cache
 def submissions() -> SubmissionsTable:
-    return SubmissionsTable(boto3.client("dynamodb", config=CONFIG), settings.text("TABLE_NAME"))
+    return SubmissionsTable(aws.client("dynamodb"), settings.text("TABLE_NAME"))
 
 
 @cache
 def dead_letters() -> DeadLetters:
-    return DeadLetters(boto3.client("sqs", config=CONFIG), settings.text("DEAD_LETTER_QUEUE_URL"))
+    return DeadLetters(aws.client("sqs"), settings.text("DEAD_LETTER_QUEUE_URL"))
 
 
 @log_failures

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
 from . import metrics, protocol, settings
+from .connection import ConnectionKey, Poster
 from .logs import correlation, log, logger
 from .protocol import Limits, RequestError
 from .rate_limit import Rate
+from .routes import connection_key
 from .session import Session
 
 RETRY_AFTER_MS: Final = 1_000
+
+
+@cache
+def poster() -> Poster:
+    """To the connections of the gateway that the environment names."""
+    # Imported where it is needed: few connections are closed, and a cold start would wait for libcurl.
+    from .posting import connection_poster
+
+    return connection_poster()
 
 
 def rate() -> Rate:
@@ -24,19 +36,20 @@ def limits() -> Limits:
     return Limits(settings.whole_number("MAX_FRAME_BYTES"), settings.whole_number("MAX_FILTER_LENGTH"))
 
 
-def answer(open_session: Callable[[str, str], Session], event: Mapping[str, Any], context: object) -> dict[str, Any]:
+def answer(
+    open_session: Callable[[ConnectionKey], Session], event: Mapping[str, Any], context: object
+) -> dict[str, Any]:
     """The integration's answer to a client's frame.
 
     Whatever fails unexpectedly is logged and counted, and the client told `internal`: raised, it would make API Gateway
     send a frame of its own, which has no type (docs/adr/0014).
     """
-    request = event["requestContext"]
-    tenant_id: str = request["authorizer"]["tenant_id"]
+    key = connection_key(event["requestContext"])
     body: str | None = event.get("body")
-    ids = {**correlation(event, context), "tenant_id": tenant_id}
+    ids = {**correlation(event, context), "tenant_id": key.tenant_id}
     frame: protocol.Frame | None
     try:
-        frame = open_session(tenant_id, request["connectionId"]).answer(body)
+        frame = open_session(key).answer(body)
     except Exception:  # noqa: BLE001 - logged, counted, and told to the client
         logger.exception("failed", extra=ids)
         metrics.emit({"InternalErrors": 1})

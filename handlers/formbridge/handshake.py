@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from .identifiers import quoted
-from .protocol import BEARER_PREFIX
+
+BEARER_PREFIX: Final = "bearer."
+"""What a token's subprotocol begins with."""
 
 
 class Unauthorized(Exception):

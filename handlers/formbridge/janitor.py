@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from typing import Protocol
 
 from . import protocol, timestamps
-from .connection import Connection, Poster, disconnect
-from .fanout import Connections, post
+from .accounting import Accounting, Tally
+from .connection import Connection, Delivery, Poster, closing
+from .fanout import Deadlines, resync
 from .tenants import Tenant
 
 
@@ -32,65 +33,75 @@ class Quarters(Protocol):
     def give_back(self, tenant_id: str, quarter: int, left: int) -> None: ...
 
 
-Result = Found | Exception | None
-"""Of one row; None: it is no connection's."""
-Row = Connection | Tenant
+@dataclass(slots=True)
+class Sweep:
+    """What the janitor came upon, and what became of it."""
+
+    found: Counter[Found] = field(default_factory=Counter[Found])
+    tally: Tally = field(default_factory=Tally)
 
 
 @dataclass(frozen=True, slots=True)
 class Janitor:
     """Puts right what it finds in the connections table, once a minute."""
 
-    connections: Connections
     tenants: Quarters
     poster: Poster
-    map: Callable[[Callable[[Row], Result], Iterable[Row]], Iterable[Result]] = map
+    accounting: Accounting
     now_ms: Callable[[], int] = timestamps.now_ms
 
-    def sweep(self, rows: Iterable[Row]) -> Counter[Found]:
-        """Go through every row of the table; how many connections were found to be what.
-
-        Raises:
-            ExceptionGroup: what failed for some rows, while all others had their turn; the next run finds them.
-        """
-        held = list(rows)
-        revoked_at = {row.tenant_id: row.revoked_at for row in held if isinstance(row, Tenant)}
-        failures: list[Exception] = []
+    def sweep(self, rows: Iterable[Connection | Tenant], deadlines: Deadlines) -> Sweep:
+        """Go through every row of the table. What failed for some is in the tally; the next run finds it again."""
+        connections: list[Connection] = []
+        tenants: list[Tenant] = []
+        for row in rows:
+            if isinstance(row, Tenant):
+                tenants.append(row)
+            else:
+                connections.append(row)
         found: Counter[Found] = Counter()
-        for result in self.map(partial(self._attempt, revoked_at), held):
-            if isinstance(result, Exception):
-                failures.append(result)
-            elif result is not None:
-                found[result] += 1
-        if failures:
-            raise ExceptionGroup("rows that could not be put right", failures)
-        return found
+        outlived: list[Connection] = []
+        revoked_at = {tenant.tenant_id: tenant.revoked_at for tenant in tenants}
+        due = self._due(connections, revoked_at, found, outlived)
+        tally = self.accounting.settle(self.poster.deliver(due, deadlines.posting), deadlines.writing)
+        self.accounting.remove(outlived, deadlines.writing, tally.failures)
+        tally.failures += self.accounting.write([*self._leaks(tenants)], deadlines.writing)
+        return Sweep(found, tally)
 
-    def _attempt(self, revoked_at: Mapping[str, int], row: Row) -> Result:
-        try:
-            if isinstance(row, Connection):
-                return self._check(row, revoked_at.get(row.tenant_id, 0))
-            self._give_back(row)
-        except Exception as error:  # noqa: BLE001 - raised by `sweep`, once every other row has had its turn
-            return error
-        return None
+    def _leaks(self, tenants: Iterable[Tenant]) -> Iterator[Callable[[], None]]:
+        for tenant in tenants:
+            for quarter, left in tenant.leaks(self.now_ms()):
+                yield partial(self.tenants.give_back, tenant.tenant_id, quarter, left)
 
-    def _give_back(self, tenant: Tenant) -> None:
-        for quarter, left in tenant.leaks(self.now_ms()):
-            self.tenants.give_back(tenant.tenant_id, quarter, left)
+    def _due(
+        self,
+        connections: Iterable[Connection],
+        revoked_at: Mapping[str, int],
+        found: Counter[Found],
+        outlived: list[Connection],
+    ) -> Iterator[Delivery]:
+        """What is to be said to which connection. Notes what each was found to be, as it goes."""
+        for connection in connections:
+            kind = self._kind(connection, revoked_at.get(connection.tenant_id, 0))
+            found[kind] += 1
+            match kind:
+                case Found.OUTLIVED:
+                    outlived.append(connection)
+                case Found.REVOKED:
+                    yield closing(connection, protocol.REVOKED)
+                case Found.EXPIRED:
+                    yield closing(connection, protocol.TOKEN_EXPIRED)
+                case Found.BEHIND:
+                    yield resync(connection)
+                case Found.LIVE:
+                    pass
 
-    def _check(self, connection: Connection, revoked_at: int) -> Found:
+    def _kind(self, connection: Connection, revoked_at: int) -> Found:
         now = self.now_ms()
         if connection.ttl * 1000 <= now:
-            self.connections.remove(connection.tenant_id, connection.connection_id)
             return Found.OUTLIVED
         if connection.issued_at < revoked_at:
-            disconnect(connection, protocol.REVOKED, self.poster, self.connections)
             return Found.REVOKED
         if connection.has_expired(now):
-            disconnect(connection, protocol.TOKEN_EXPIRED, self.poster, self.connections)
             return Found.EXPIRED
-        if connection.behind is not None and connection.subscribed:
-            post(connection, [], self.poster, self.connections, now)
-            return Found.BEHIND
-        return Found.LIVE
+        return Found.BEHIND if connection.behind is not None and connection.subscribed else Found.LIVE

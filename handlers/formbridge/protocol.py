@@ -14,7 +14,6 @@ from .submission import Update
 from .subscription_filter import SubscriptionFilter
 
 SUBPROTOCOL: Final = "formbridge.v1"
-BEARER_PREFIX: Final = "bearer."
 HEARTBEAT_SECONDS: Final = 300
 DEFAULT_SNAPSHOT: Final = 50
 MAX_REQUEST_ID: Final = 64

@@ -1,17 +1,19 @@
-"""The connections table: one row a connection, in the partition of its tenant, and one for the tenant itself."""
+"""The connections table: one row a connection, in a partition of its tenant, and one for the tenant itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from . import timestamps
-from .connection import Connection, Refused
+from .connection import Connection, ConnectionKey, Refused, Span
 from .subscription_filter import SubscriptionFilter
-from .tenants import SORT_KEY, Refusal, Tenant, Tenants, number, partition
+from .tenants import SORT_KEY, Refusal, Tenant, Tenants, number, owner, partition, shards_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -20,7 +22,23 @@ if TYPE_CHECKING:
     from .rate_limit import Rate
 
 Row = Mapping[str, "AttributeValueTypeDef"]
+WHOLE: Final = Span()
 _CONNECTION: Final = "CONN#"
+_TENANT: Final = {"S": SORT_KEY}
+_NEEDED: Final = "SK, connected_at, expires_at, subscribed, subscribed_at, #filter, behind, connections, shards"
+"""By a broadcast, of the rows of connections and tenants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """A tenant's connections, as a broadcast reads them."""
+
+    reserved: int
+    """How many the tenant is counted to have, subscribed or not."""
+    shards: int
+    """In how many partitions their rows may stand."""
+    subscribed: Iterator[Connection]
+    """Those that get its updates; the table is read on as they are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +58,15 @@ class Registry:
 
         What is returned says why it may not be: its tenant has `max_connections` already, or its token was revoked.
         """
-        tenant_id, connected_at = connection.tenant_id, connection.connected_at
-        refusal = self.tenants.reserve(tenant_id, connected_at, connection.issued_at, max_connections)
+        key, connected_at = connection.key, connection.connected_at
+        refusal = self.tenants.reserve(key.tenant_id, connected_at, connection.issued_at, max_connections, key.shard)
         if refusal is not None:
             return refusal
         try:
             self.client.put_item(
                 TableName=self.table_name,
                 Item={
-                    **_key(tenant_id, connection.connection_id),
+                    **_key(key),
                     "subscribed": {"BOOL": False},
                     "connected_at": {"N": str(connected_at)},
                     "issued_at": {"N": str(connection.issued_at)},
@@ -58,119 +76,196 @@ class Registry:
             )
         except (BotoCoreError, ClientError):
             # It may have been written all the same.
-            self._delete(tenant_id, connection.connection_id)
-            self.tenants.release(tenant_id, connected_at)
+            self.delete(key)
+            self.release(key.tenant_id, [connected_at])
             raise
         return None
 
-    def remove(self, tenant_id: str, connection_id: str) -> None:
-        """Delete a connection's row; one that is gone already is fine."""
-        if row := self._delete(tenant_id, connection_id):
-            self.tenants.release(tenant_id, number(row, "connected_at"))
+    def remove(self, key: ConnectionKey) -> None:
+        """Delete a connection's row and count the connection no longer; one that is gone already is fine."""
+        connected_at = self.delete(key)
+        if connected_at is not None:
+            self.release(key.tenant_id, [connected_at])
 
-    def admit(self, tenant_id: str, connection_id: str, rate: Rate, now_ms: int) -> Connection | Refused | None:
+    def delete(self, key: ConnectionKey) -> int | None:
+        """Delete a connection's row; when it had connected, which whoever deletes it is to release, or None: no row."""
+        deleted = self.client.delete_item(TableName=self.table_name, Key=_key(key), ReturnValues="ALL_OLD")
+        row = deleted.get("Attributes")
+        return number(row, "connected_at") if row else None
+
+    def release(self, tenant_id: str, connected_at: Iterable[int]) -> None:
+        """Count connections no longer whose rows were deleted."""
+        self.tenants.release(tenant_id, connected_at)
+
+    def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | Refused | None:
         """Let a message of the connection through, or refuse it for coming too soon; None where it has no row.
 
         Most messages find the bucket full, and take one write, which brings the row along.
         """
         now_us = now_ms * 1000
         done, row = self._update(
-            tenant_id,
-            connection_id,
+            key,
             "SET full_at = :next REMOVE refusals",
             "attribute_exists(PK) AND (attribute_not_exists(full_at) OR full_at <= :now)",
             {":next": {"N": str(now_us + rate.interval_us)}, ":now": {"N": str(now_us)}},
         )
         if not done and row:
             done, row = self._update(
-                tenant_id,
-                connection_id,
+                key,
                 "SET full_at = full_at + :interval",
                 "full_at <= :latest",
                 {":interval": {"N": str(rate.interval_us)}, ":latest": {"N": str(now_us + rate.tolerance_us)}},
             )
         if done or not row:
-            return _connection(row) if row else None
+            return _connection(row, key) if row else None
         wait_ms = rate.wait_ms(number(row, "full_at"), now_us)
-        _, row = self._update(
-            tenant_id, connection_id, "ADD refusals :one", "attribute_exists(PK)", {":one": {"N": "1"}}
-        )
-        return Refused(_connection(row), wait_ms, number(row, "refusals")) if row else None
+        _, row = self._update(key, "ADD refusals :one", "attribute_exists(PK)", {":one": {"N": "1"}})
+        return Refused(_connection(row, key), wait_ms, number(row, "refusals")) if row else None
 
-    def subscribe(self, tenant_id: str, connection_id: str, wanted: SubscriptionFilter | None) -> bool:
+    def subscribe(self, key: ConnectionKey, wanted: SubscriptionFilter | None) -> bool:
         """From now on the connection gets its tenant's updates, or those that it wants; False where it has no row."""
         values: Row = {":true": {"BOOL": True}, ":now": {"N": str(timestamps.now_ms())}}
         update = "SET subscribed = :true, subscribed_at = :now"
         if wanted is None:
-            return self._change(tenant_id, connection_id, f"{update} REMOVE #filter", values)
+            return self._change(key, f"{update} REMOVE #filter", values)
         values = {**values, ":filter": {"S": wanted.text}}
-        return self._change(tenant_id, connection_id, f"{update}, #filter = :filter", values)
+        return self._change(key, f"{update}, #filter = :filter", values)
 
-    def unsubscribe(self, tenant_id: str, connection_id: str) -> bool:
+    def unsubscribe(self, key: ConnectionKey) -> bool:
         """From now on the connection gets no updates; False where it has no row."""
         values: Row = {":false": {"BOOL": False}}
-        return self._change(tenant_id, connection_id, "SET subscribed = :false REMOVE #filter", values)
+        return self._change(key, "SET subscribed = :false REMOVE #filter", values)
 
-    def extend(self, connection: Connection, expires_at: int, issued_at: int) -> bool:
+    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
         """The connection has a new token, by which it lasts longer; False where it has no row."""
         values: Row = {":expires_at": {"N": str(expires_at)}, ":issued_at": {"N": str(issued_at)}}
-        update = "SET expires_at = :expires_at, issued_at = :issued_at"
-        return self._change(connection.tenant_id, connection.connection_id, update, values)
+        return self._change(key, "SET expires_at = :expires_at, issued_at = :issued_at", values)
 
-    def mark_behind(self, connection: Connection, since_ms: int) -> None:
+    def mark_behind(self, key: ConnectionKey, since_ms: int) -> None:
         """Note that the connection missed a post; where its row is gone, so is the connection."""
-        values: Row = {":since": {"N": str(since_ms)}}
-        self._change(connection.tenant_id, connection.connection_id, "SET behind = :since", values)
+        self._change(key, "SET behind = :since", {":since": {"N": str(since_ms)}})
 
-    def clear_behind(self, connection: Connection) -> None:
-        """The connection was told to resync. A mark that another broadcast set since then stays."""
-        self._update(
-            connection.tenant_id,
-            connection.connection_id,
-            "REMOVE behind",
-            "behind = :seen",
-            {":seen": {"N": str(connection.behind)}},
-        )
+    def clear_behind(self, key: ConnectionKey, seen_ms: int) -> None:
+        """The connection was told to resync. A mark that another broadcast set since it was read stays."""
+        self._update(key, "REMOVE behind", "behind = :seen", {":seen": {"N": str(seen_ms)}})
+
+    def roster(self, tenant_id: str) -> Roster:
+        """The tenant's subscribed connections, after one request. A subscription counts once it is acknowledged.
+
+        The tenant's row comes first, and tells of every shard that a row stands in. What subscribes later, in a shard
+        that is not told yet, reads itself what has happened until then.
+        """
+        tenant, connections = self._read(tenant_id, subscribed=True)
+        return Roster(number(tenant, "connections"), shards_of(tenant), connections)
+
+    def shard(self, tenant_id: str, shard: int, span: Span = WHOLE) -> Iterator[Connection]:
+        """The tenant's subscribed connections whose rows stand in one of its shards, or a part of it."""
+        return _connections(self._partition(tenant_id, shard, span, subscribed=True), tenant_id, shard)
+
+    def spans(self, tenant_id: str, shard: int, size: int) -> Sequence[Span]:
+        """The parts of a shard, cut after every `size` rows, whatever they are: counted by DynamoDB, and not read.
+
+        Not read consistently either, for half the price: wherever the cuts are, every row is in one of the parts.
+        """
+        cuts: list[str] = []
+        counted = 0
+        start: dict[str, Any] = {}
+        while True:
+            page = self.client.query(
+                TableName=self.table_name,
+                KeyConditionExpression="PK = :partition AND begins_with(SK, :connection)",
+                ExpressionAttributeValues={
+                    ":partition": {"S": partition(tenant_id, shard)},
+                    ":connection": {"S": _CONNECTION},
+                },
+                Select="COUNT",
+                Limit=size - counted,
+                **start,
+            )
+            counted += page["Count"]
+            if "LastEvaluatedKey" not in page:
+                break
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+            if counted == size:
+                cuts.append(_connection_id(page["LastEvaluatedKey"]))
+                counted = 0
+        # DynamoDB does not say whether anything comes after the last row that it counted.
+        ends = cuts if counted else cuts[:-1]
+        return [Span(after, until) for after, until in pairwise([None, *ends, None])]
 
     def connected(self, tenant_id: str) -> Iterator[Connection]:
-        """The tenant's connections. Read consistently: a subscription counts once it is acknowledged."""
-        pages = self.client.get_paginator("query").paginate(
-            TableName=self.table_name,
-            KeyConditionExpression="PK = :partition AND begins_with(SK, :connection)",
-            FilterExpression="#ttl > :now",
-            ExpressionAttributeNames={"#ttl": "ttl"},
-            ExpressionAttributeValues={
-                ":partition": {"S": partition(tenant_id)},
-                ":connection": {"S": _CONNECTION},
-                ":now": {"N": str(timestamps.now_ms() // 1000)},
-            },
-            ConsistentRead=True,
-        )
-        for page in pages:
-            yield from map(_connection, page["Items"])
+        """All connections of the tenant, subscribed or not, with all that the table holds of them."""
+        return self._read(tenant_id, subscribed=False)[1]
 
     def everything(self) -> Iterator[Connection | Tenant]:
         """Every row of every tenant. Read consistently: a token that was renewed counts."""
-        for page in self.client.get_paginator("scan").paginate(TableName=self.table_name, ConsistentRead=True):
-            for row in page["Items"]:
-                yield Tenant.from_row(row) if row["SK"] == {"S": SORT_KEY} else _connection(row)
+        for row in _pages(partial(self.client.scan, TableName=self.table_name, ConsistentRead=True)):
+            if row["SK"] == _TENANT:
+                yield Tenant.from_row(row)
+            else:
+                tenant_id, shard = owner(row["PK"].get("S", ""))
+                yield from _connections([row], tenant_id, shard)
 
-    def _delete(self, tenant_id: str, connection_id: str) -> Row:
-        """Delete a connection's row; what stood in it."""
-        key = _key(tenant_id, connection_id)
-        return self.client.delete_item(TableName=self.table_name, Key=key, ReturnValues="ALL_OLD").get("Attributes", {})
+    def _read(self, tenant_id: str, *, subscribed: bool) -> tuple[Row, Iterator[Connection]]:
+        """The tenant's row, empty where it has none, and its connections in every shard, read as they are taken."""
+        rows = self._partition(tenant_id, 0, WHOLE, subscribed=subscribed)
+        first = next(rows, None)
+        tenant: Row = first if first and first["SK"] == _TENANT else {}
+        here = _connections(chain([first] if first else [], rows), tenant_id, 0)
+        further = (
+            _connections(self._partition(tenant_id, shard, WHOLE, subscribed=subscribed), tenant_id, shard)
+            for shard in range(1, shards_of(tenant))
+        )
+        return tenant, chain(here, chain.from_iterable(further))
 
-    def _change(self, tenant_id: str, connection_id: str, update: str, values: Row) -> bool:
+    def _partition(self, tenant_id: str, shard: int, span: Span, *, subscribed: bool) -> Iterator[Row]:
+        """A partition's rows, in descending order, in which a tenant's comes before those of its connections.
+
+        Those of connections that have not outlived it, and of the `subscribed` no more than a broadcast needs to know.
+        """
+        # The text that comes next after another is that with the least character behind it.
+        first = f"{_CONNECTION}{span.after}\0" if span.after is not None else _CONNECTION
+        last = f"{_CONNECTION}{span.until}" if span.until is not None else SORT_KEY
+        wanted = "#ttl > :now"
+        names = {"#ttl": "ttl"}
+        values: dict[str, AttributeValueTypeDef] = {
+            ":partition": {"S": partition(tenant_id, shard)},
+            ":first": {"S": first},
+            ":last": {"S": last},
+            ":now": {"N": str(timestamps.now_ms() // 1000)},
+        }
+        projection: dict[str, Any] = {}
+        if subscribed:
+            wanted += " AND subscribed = :true"
+            names["#filter"] = "filter"
+            values[":true"] = {"BOOL": True}
+            projection = {"ProjectionExpression": _NEEDED}
+        return _pages(
+            partial(
+                self.client.query,
+                TableName=self.table_name,
+                KeyConditionExpression="PK = :partition AND SK BETWEEN :first AND :last",
+                # A tenant's row has no `ttl`.
+                FilterExpression=f"attribute_not_exists(#ttl) OR ({wanted})",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=values,
+                ConsistentRead=True,
+                ScanIndexForward=False,
+                **projection,
+            )
+        )
+
+    def _change(self, key: ConnectionKey, update: str, values: Row) -> bool:
         """Change a connection's row; False where it has none."""
-        return self._update(tenant_id, connection_id, update, "attribute_exists(PK)", values)[0]
+        return self._update(key, update, "attribute_exists(PK)", values)[0]
 
-    def _update(self, tenant_id: str, connection_id: str, update: str, condition: str, values: Row) -> tuple[bool, Row]:
+    def _update(self, key: ConnectionKey, update: str, condition: str, values: Row) -> tuple[bool, Row]:
         """Change a connection's row under a condition: whether that held, and the row; empty where there is none."""
         names: dict[str, Any] = {"ExpressionAttributeNames": {"#filter": "filter"}} if "#filter" in update else {}
         try:
             changed = self.client.update_item(
                 TableName=self.table_name,
-                Key=_key(tenant_id, connection_id),
+                Key=_key(key),
                 UpdateExpression=update,
                 ConditionExpression=condition,
                 ExpressionAttributeValues=values,
@@ -183,15 +278,36 @@ class Registry:
         return True, changed["Attributes"]
 
 
-def _key(tenant_id: str, connection_id: str) -> dict[str, AttributeValueTypeDef]:
-    return {"PK": {"S": partition(tenant_id)}, "SK": {"S": f"{_CONNECTION}{connection_id}"}}
+def _pages(read: Callable[..., Any]) -> Iterator[Row]:
+    """The rows of every page; a page is read once those before it are taken."""
+    start: dict[str, Any] = {}
+    while True:
+        page = read(**start)
+        yield from page["Items"]
+        if "LastEvaluatedKey" not in page:
+            return
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
-def _connection(row: Row) -> Connection:
+def _key(key: ConnectionKey) -> dict[str, AttributeValueTypeDef]:
+    return {"PK": {"S": partition(key.tenant_id, key.shard)}, "SK": {"S": f"{_CONNECTION}{key.connection_id}"}}
+
+
+def _connections(rows: Iterable[Row], tenant_id: str, shard: int) -> Iterator[Connection]:
+    """The connections among the rows of a partition."""
+    for row in rows:
+        if row["SK"] != _TENANT:
+            yield _connection(row, ConnectionKey(tenant_id, _connection_id(row), shard))
+
+
+def _connection_id(row: Row) -> str:
+    return row["SK"].get("S", "").removeprefix(_CONNECTION)
+
+
+def _connection(row: Row, key: ConnectionKey) -> Connection:
     wanted = row.get("filter", {}).get("S")
     return Connection(
-        tenant_id=row["PK"].get("S", "").removeprefix(partition("")),
-        connection_id=row["SK"].get("S", "").removeprefix(_CONNECTION),
+        key,
         connected_at=number(row, "connected_at"),
         expires_at=number(row, "expires_at"),
         issued_at=number(row, "issued_at"),

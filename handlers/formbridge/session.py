@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from . import protocol, timestamps
-from .connection import Connection, Poster, Refused, disconnect
+from .connection import Connection, ConnectionKey, Outcome, Poster, Refused, closing
 from .cursor import BadCursor, Cursor
 from .handshake import Identity, Unauthorized
 from .protocol import RequestError
@@ -18,15 +19,18 @@ from .view import Submissions, View
 MAX_REFUSALS: Final = 100
 """Messages over the rate, without a pause in which the bucket fills up, after which a connection is closed."""
 
+CLOSING_SECONDS: Final = 3.0
+"""How long closing a connection may take. The Lambda has ten seconds in all, and a cold start may take some of them."""
+
 
 class Connections(Protocol):
     """The connections table, as far as a session needs it. None and False: the connection has no row."""
 
-    def admit(self, tenant_id: str, connection_id: str, rate: Rate, now_ms: int) -> Connection | Refused | None: ...
-    def subscribe(self, tenant_id: str, connection_id: str, wanted: SubscriptionFilter | None) -> bool: ...
-    def unsubscribe(self, tenant_id: str, connection_id: str) -> bool: ...
-    def extend(self, connection: Connection, expires_at: int, issued_at: int) -> bool: ...
-    def remove(self, tenant_id: str, connection_id: str) -> None: ...
+    def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | Refused | None: ...
+    def subscribe(self, key: ConnectionKey, wanted: SubscriptionFilter | None) -> bool: ...
+    def unsubscribe(self, key: ConnectionKey) -> bool: ...
+    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool: ...
+    def remove(self, key: ConnectionKey) -> None: ...
 
 
 class Verifier(Protocol):
@@ -43,12 +47,12 @@ class Verifier(Protocol):
 class Session:
     """One connection of one tenant."""
 
-    tenant_id: str
-    connection_id: str
+    key: ConnectionKey
     connections: Connections
     submissions: Submissions | None
     """None: a gateway without a table, which shows what is posted and remembers nothing."""
-    poster: Poster
+    poster: Callable[[], Poster]
+    """Made where it is needed: few connections are closed."""
     rate: Rate
     limits: protocol.Limits
     verifier: Verifier | None = None
@@ -62,7 +66,7 @@ class Session:
             request = protocol.parse_request(body, self.limits)
         except RequestError as refusal:
             request = refusal
-        admitted = self.connections.admit(self.tenant_id, self.connection_id, self.rate, self.now_ms())
+        admitted = self.connections.admit(self.key, self.rate, self.now_ms())
         try:
             return self._answer(request, admitted)
         except BadCursor as refusal:
@@ -84,10 +88,19 @@ class Session:
 
     def _refuse(self, refused: Refused) -> protocol.Frame | None:
         if refused.refusals > MAX_REFUSALS:
-            disconnect(refused.connection, protocol.PROTOCOL_ERROR, self.poster, self.connections)
+            self._close(refused.connection)
             return None
         limit = f"at most {self.rate.per_second} messages a second, {self.rate.burst} at once"
         raise RequestError("rate_limited", limit, retry_after_ms=refused.retry_after_ms)
+
+    def _close(self, connection: Connection) -> None:
+        """Close it and forget it; one that cannot be closed now keeps its row, and its next message closes it."""
+        end = closing(connection, protocol.PROTOCOL_ERROR)
+        for receipt in self.poster().deliver([end], time.monotonic() + CLOSING_SECONDS):
+            if receipt.failure is not None:
+                raise receipt.failure
+            if receipt.outcome is not Outcome.BEHIND:
+                self.connections.remove(self.key)
 
     def _reply(self, request: protocol.Request | RequestError, connection: Connection) -> protocol.Frame:
         match request:
@@ -98,7 +111,7 @@ class Session:
             case protocol.Sync():
                 return self._sync(request, connection)
             case protocol.Unsubscribe():
-                _registered(self.connections.unsubscribe(self.tenant_id, self.connection_id))
+                _registered(self.connections.unsubscribe(self.key))
                 return protocol.reply("unsubscribed", request.request_id)
             case protocol.Authenticate():
                 return self._authenticate(request, connection)
@@ -106,9 +119,9 @@ class Session:
                 return protocol.reply("pong", request.request_id, timestamp=self.now_ms())
 
     def _subscribe(self, request: protocol.Subscribe, connection: Connection) -> protocol.Frame:
-        cursor = Cursor.decode(request.cursor, self.tenant_id) if request.cursor is not None else None
+        cursor = Cursor.decode(request.cursor, self.key.tenant_id) if request.cursor is not None else None
         # The subscription stands before the table is read: what commits in between is pushed, or read, or both.
-        _registered(self.connections.subscribe(self.tenant_id, self.connection_id, request.filter))
+        _registered(self.connections.subscribe(self.key, request.filter))
         return protocol.reply(
             "subscribed",
             request.request_id,
@@ -119,7 +132,7 @@ class Session:
         )
 
     def _sync(self, request: protocol.Sync, connection: Connection) -> protocol.Frame:
-        cursor = Cursor.decode(request.cursor, self.tenant_id)
+        cursor = Cursor.decode(request.cursor, self.key.tenant_id)
         if not connection.subscribed:
             raise RequestError("bad_request", "action: subscribe before sync")
         view = self._view(connection.filter)
@@ -132,15 +145,15 @@ class Session:
             identity = self.verifier.verify(request.token)
         except Unauthorized as error:
             raise RequestError("unauthorized", f"token: does not verify ({error})") from error
-        if self.tenant_id not in identity.tenants:
+        if self.key.tenant_id not in identity.tenants:
             raise RequestError("unauthorized", "token: does not grant this connection's tenant")
         if identity.expires_at <= connection.expires_at:
             raise RequestError("unauthorized", "token: must expire later than the one before it")
-        _registered(self.connections.extend(connection, identity.expires_at, identity.issued_at))
+        _registered(self.connections.extend(self.key, identity.expires_at, identity.issued_at))
         return protocol.reply("authenticated", request.request_id, expires_at=identity.expires_at)
 
     def _view(self, wanted: SubscriptionFilter | None) -> View:
-        return View(self.tenant_id, wanted, self.submissions, self.now_ms())
+        return View(self.key.tenant_id, wanted, self.submissions, self.now_ms())
 
 
 def _registered(has_row: bool) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+Choice = TypeVar("Choice", bound=str)
 
 
 class SettingsError(ValueError):
@@ -37,6 +41,19 @@ def whole_number(name: str) -> int:
         return int(value)
     except ValueError as error:
         raise SettingsError(f"{name}: must be a whole number, got {value!r}") from error
+
+
+def one_of(name: str, choices: Sequence[Choice]) -> Choice:
+    """A variable that must be one of some words.
+
+    Raises:
+        SettingsError: it is none of them.
+    """
+    value = text(name)
+    for choice in choices:
+        if value == choice:
+            return choice
+    raise SettingsError(f"{name}: must be one of {', '.join(choices)}, got {value!r}")
 
 
 def flag(name: str) -> bool:

@@ -1,14 +1,18 @@
-"""One row a tenant in the connections table: how many connections it has, and since when tokens count.
+"""One row a tenant in the connections table: how many connections it has, in which partitions, and which tokens count.
 
 The number is reserved before a connection's row is written and released after it was deleted, each by one conditional
 write to one item: however many connect at a time, no more than the limit get in. What a crash in between leaves
 reserved is given back by itself: reservations are also counted by the quarter of an hour they were made in, and once
 no connection of a quarter can be open any more, what is left of it is a leak (docs/adr/0013).
+
+A connection's row stands in one of the tenant's partitions, its shard. The tenant's row tells how many partitions there
+are to read, and tells it before a row is written there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -21,6 +25,7 @@ QUARTER_MS: Final = 15 * 60 * 1000
 LONGEST_MS: Final = 130 * 60 * 1000
 """API Gateway closes a connection after two hours; ten minutes for what is still under way then.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html"""
+_PARTITION: Final = "TENANT#"
 _QUARTER: Final = "quarter_"
 
 Refusal = Literal["too_many_connections", "revoked"]
@@ -37,14 +42,17 @@ class Tenant:
     """Tokens issued before are refused, in epoch seconds; 0: none is."""
     quarters: Mapping[int, int]
     """By the number of a quarter of an hour since the epoch: how many reserved then are left."""
+    shards: int = 1
+    """In how many partitions its connections' rows may stand. It never falls: what was written there stays there."""
 
     @classmethod
     def from_row(cls, row: Mapping[str, AttributeValueTypeDef]) -> Tenant:
         return cls(
-            row["PK"].get("S", "").removeprefix(partition("")),
+            owner(row["PK"].get("S", ""))[0],
             connections=number(row, "connections"),
             revoked_at=number(row, "revoked_at"),
             quarters={int(name.removeprefix(_QUARTER)): number(row, name) for name in row if name.startswith(_QUARTER)},
+            shards=shards_of(row),
         )
 
     def leaks(self, now_ms: int) -> Iterator[tuple[int, int]]:
@@ -61,11 +69,18 @@ class Tenants:
     client: DynamoDBClient
     table_name: str
 
-    def reserve(self, tenant_id: str, connected_at: int, issued_at: int, limit: int) -> Refusal | None:
+    def reserve(self, tenant_id: str, connected_at: int, issued_at: int, limit: int, shard: int = 0) -> Refusal | None:
         """Count one connection more, at `connected_at` (epoch milliseconds), by a token of `issued_at` (epoch seconds).
 
-        What is returned says why it may not be.
+        What is returned says why it may not be. Once it is counted, whoever reads the tenant's connections knows of the
+        shard that its row will stand in.
         """
+        known = " AND shards > :shard" if shard else ""
+        values: dict[str, AttributeValueTypeDef] = {
+            ":one": {"N": "1"},
+            ":limit": {"N": str(limit)},
+            ":issued_at": {"N": str(issued_at)},
+        }
         try:
             self.client.update_item(
                 TableName=self.table_name,
@@ -73,34 +88,50 @@ class Tenants:
                 UpdateExpression="ADD connections :one, #quarter :one",
                 ConditionExpression=(
                     "(attribute_not_exists(connections) OR connections < :limit)"
-                    " AND (attribute_not_exists(revoked_at) OR revoked_at <= :issued_at)"
+                    f" AND (attribute_not_exists(revoked_at) OR revoked_at <= :issued_at){known}"
                 ),
-                ExpressionAttributeNames={"#quarter": _quarter_of(connected_at)},
-                ExpressionAttributeValues={
-                    ":one": {"N": "1"},
-                    ":limit": {"N": str(limit)},
-                    ":issued_at": {"N": str(issued_at)},
-                },
+                ExpressionAttributeNames={"#quarter": _quarter(connected_at // QUARTER_MS)},
+                ExpressionAttributeValues={**values, ":shard": {"N": str(shard)}} if shard else values,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except self.client.exceptions.ConditionalCheckFailedException as refused:
             held = refused.response.get("Item", {})
-            return "revoked" if issued_at < number(held, "revoked_at") else "too_many_connections"
-        return None
+            if issued_at < number(held, "revoked_at"):
+                return "revoked"
+            if shards_of(held) > shard or number(held, "connections") >= limit:
+                return "too_many_connections"
+        else:
+            return None
+        self._open_up(tenant_id, shard)
+        return self.reserve(tenant_id, connected_at, issued_at, limit, shard)
 
-    def release(self, tenant_id: str, connected_at: int) -> None:
-        """Count one connection less; where its quarter was given back as a whole, it was with it."""
+    def _open_up(self, tenant_id: str, shard: int) -> None:
+        """From now on a row may stand in the shard: once for each, as their number never falls."""
         try:
             self.client.update_item(
                 TableName=self.table_name,
                 Key=_key(tenant_id),
-                UpdateExpression="ADD connections :less, #quarter :less",
-                ConditionExpression="attribute_exists(#quarter)",
-                ExpressionAttributeNames={"#quarter": _quarter_of(connected_at)},
-                ExpressionAttributeValues={":less": {"N": "-1"}},
+                UpdateExpression="SET shards = :shards",
+                ConditionExpression="attribute_not_exists(shards) OR shards < :shards",
+                ExpressionAttributeValues={":shards": {"N": str(shard + 1)}},
             )
         except self.client.exceptions.ConditionalCheckFailedException:
             return
+
+    def release(self, tenant_id: str, connected_at: Iterable[int]) -> None:
+        """Count these connections no longer; where a quarter was given back as a whole, they were with it."""
+        for quarter, count in Counter(moment // QUARTER_MS for moment in connected_at).items():
+            try:
+                self.client.update_item(
+                    TableName=self.table_name,
+                    Key=_key(tenant_id),
+                    UpdateExpression="ADD connections :less, #quarter :less",
+                    ConditionExpression="attribute_exists(#quarter)",
+                    ExpressionAttributeNames={"#quarter": _quarter(quarter)},
+                    ExpressionAttributeValues={":less": {"N": str(-count)}},
+                )
+            except self.client.exceptions.ConditionalCheckFailedException:
+                continue
 
     def give_back(self, tenant_id: str, quarter: int, left: int) -> None:
         """Forget a quarter and what is reserved for it, unless that has changed."""
@@ -110,7 +141,7 @@ class Tenants:
                 Key=_key(tenant_id),
                 UpdateExpression="SET connections = connections - :left REMOVE #quarter",
                 ConditionExpression="#quarter = :left",
-                ExpressionAttributeNames={"#quarter": f"{_QUARTER}{quarter}"},
+                ExpressionAttributeNames={"#quarter": _quarter(quarter)},
                 ExpressionAttributeValues={":left": {"N": str(left)}},
             )
         except self.client.exceptions.ConditionalCheckFailedException:
@@ -126,17 +157,28 @@ class Tenants:
         )
 
 
-def partition(tenant_id: str) -> str:
-    """The partition that holds all that the table knows of a tenant."""
-    return f"TENANT#{tenant_id}"
+def partition(tenant_id: str, shard: int = 0) -> str:
+    """The partition of a tenant's shard. No tenant's id holds a `#`, and so no two tenants have one in common."""
+    return f"{_PARTITION}{tenant_id}#{shard}" if shard else f"{_PARTITION}{tenant_id}"
+
+
+def owner(partition: str) -> tuple[str, int]:
+    """The tenant and the shard of a partition."""
+    tenant_id, _, shard = partition.removeprefix(_PARTITION).partition("#")
+    return tenant_id, int(shard or 0)
+
+
+def shards_of(row: Mapping[str, AttributeValueTypeDef]) -> int:
+    """The number of partitions that a tenant's row tells; before one was written beyond the first, it tells none."""
+    return number(row, "shards") or 1
 
 
 def _key(tenant_id: str) -> dict[str, AttributeValueTypeDef]:
     return {"PK": {"S": partition(tenant_id)}, "SK": {"S": SORT_KEY}}
 
 
-def _quarter_of(connected_at: int) -> str:
-    return f"{_QUARTER}{connected_at // QUARTER_MS}"
+def _quarter(number: int) -> str:
+    return f"{_QUARTER}{number}"
 
 
 def number(row: Mapping[str, AttributeValueTypeDef], name: str) -> int:

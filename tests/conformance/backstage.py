@@ -111,7 +111,7 @@ class Backstage:
     def expire(self, tenant_id: str) -> None:
         """Let the time go by until the token of a tenant's one connection has expired."""
         row = self.row(tenant_id)
-        assert self.registry.extend(row, int(time.time()) - 1, row.issued_at)
+        assert self.registry.extend(row.key, int(time.time()) - 1, row.issued_at)
 
     def post(self, tenant_id: str, frame: Frame) -> None:
         """Post a frame to a tenant's one connection."""

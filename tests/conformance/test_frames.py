@@ -48,7 +48,7 @@ def specimens(gateway: Gateway, issuer: Issuer, backstage: Backstage) -> list[Fr
         wire.ask("sync", cursor=wire.frames[0]["cursor"])
         wire.ask("authenticate", token=issuer.token(tenant, exp=int(time.time()) + 7_200))
         wire.ask("ping")
-        backstage.registry.mark_behind(backstage.row(tenant), now_ms())
+        backstage.registry.mark_behind(backstage.row(tenant).key, now_ms())
         backstage.broadcast(inserted(made(tenant, "three")))
         wire.ask("unsubscribe")
         backstage.expire(tenant)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from formbridge.connection import Connection
+from formbridge.connection import Connection, ConnectionKey
 from formbridge.timestamps import now_ms
 from tests.conformance.backstage import Backstage, eventually, made
 from tests.conformance.client import Client
@@ -25,9 +25,10 @@ RESYNC = {"type": "resync", "reason": "behind"}
 def ghost(backstage: Backstage, tenant: str, *, seconds_old: int) -> Connection:
     """The row of a connection that is subscribed, and gone."""
     connected_at = now_ms() - seconds_old * 1_000
-    row = Connection(tenant, "ghost", connected_at, expires_at=now_ms() // 1_000 + 600, ttl=now_ms() // 1_000 + 600)
+    key, ends_at = ConnectionKey(tenant, "ghost"), now_ms() // 1_000 + 600
+    row = Connection(key, connected_at, expires_at=ends_at, ttl=ends_at)
     assert backstage.registry.add(row, 100) is None
-    assert backstage.registry.subscribe(tenant, "ghost", None)
+    assert backstage.registry.subscribe(key, None)
     return row
 
 
@@ -111,7 +112,7 @@ def test_a_post_that_failed_is_made_up_for_by_the_janitor(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
     with gateway.join(issuer.token(tenant)) as wire:
-        backstage.registry.mark_behind(backstage.row(tenant), now_ms())
+        backstage.registry.mark_behind(backstage.row(tenant).key, now_ms())
         backstage.sweep()
         assert wire.next() == RESYNC
         eventually(lambda: not is_behind(backstage, tenant))

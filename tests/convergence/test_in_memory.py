@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from formbridge import cursor, fanout
+from formbridge import cursor, pushes
 from formbridge.submission import Submission
 from formbridge.subscription_filter import SubscriptionFilter
 from formbridge.view import View
@@ -48,7 +48,7 @@ def a_snapshot_through_no_filter(patch: pytest.MonkeyPatch) -> None:
 
 
 def pushes_from_before_the_view(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(fanout, "OVERLAP_MS", 365 * 24 * 3600 * 1000)
+    patch.setattr(pushes, "OVERLAP_MS", 365 * 24 * 3600 * 1000)
 
 
 @pytest.mark.parametrize(

@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from formbridge import protocol, timestamps
-from formbridge.connection import Connection, Outcome, Refused
+from formbridge.accounting import Accounting
+from formbridge.changes import Batch
+from formbridge.connection import Connection, ConnectionKey, Delivery, Outcome, Receipt, Refused, Span
 from formbridge.cursor import OVERLAP_MS
-from formbridge.fanout import Batch, Broadcaster
+from formbridge.fanout import Broadcaster
 from formbridge.janitor import Janitor
 from formbridge.rate_limit import Rate
+from formbridge.registry import Roster
 from formbridge.session import Session
 from formbridge.submission import Submission
 from formbridge.subscription_filter import SubscriptionFilter
 from formbridge.view import Page
+from tests.handlers.broadcasts import NEVER, Inline, Queue
 from tests.handlers.builders import HOUR_S, NOW, image, record
 from tools.client import Disconnected, Subscription
 
@@ -103,40 +107,53 @@ class Rows:
     """The connections table."""
 
     now_ms: Callable[[], int]
-    held: dict[str, Connection] = field(default_factory=dict[str, Connection])
+    held: dict[ConnectionKey, Connection] = field(default_factory=dict[ConnectionKey, Connection])
 
-    def admit(self, tenant_id: str, connection_id: str, rate: Rate, now_ms: int) -> Connection | Refused | None:
-        return self.held.get(connection_id)
+    def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | Refused | None:
+        return self.held.get(key)
 
-    def subscribe(self, tenant_id: str, connection_id: str, wanted: SubscriptionFilter | None) -> bool:
-        return self._change(connection_id, subscribed=True, filter=wanted, subscribed_at=self.now_ms())
+    def subscribe(self, key: ConnectionKey, wanted: SubscriptionFilter | None) -> bool:
+        return self._change(key, subscribed=True, filter=wanted, subscribed_at=self.now_ms())
 
-    def unsubscribe(self, tenant_id: str, connection_id: str) -> bool:
-        return self._change(connection_id, subscribed=False, filter=None)
+    def unsubscribe(self, key: ConnectionKey) -> bool:
+        return self._change(key, subscribed=False, filter=None)
 
-    def extend(self, connection: Connection, expires_at: int, issued_at: int) -> bool:
-        return self._change(connection.connection_id, expires_at=expires_at, issued_at=issued_at)
+    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
+        return self._change(key, expires_at=expires_at, issued_at=issued_at)
 
-    def remove(self, tenant_id: str, connection_id: str) -> None:
-        self.held.pop(connection_id, None)
+    def remove(self, key: ConnectionKey) -> None:
+        self.held.pop(key, None)
 
-    def connected(self, tenant_id: str) -> Iterable[Connection]:
-        return list(self.held.values())
+    def roster(self, tenant_id: str) -> Roster:
+        return Roster(len(self.held), 1, self.shard(tenant_id, 0, Span()))
 
-    def mark_behind(self, connection: Connection, since_ms: int) -> None:
-        self._change(connection.connection_id, behind=since_ms)
+    def shard(self, tenant_id: str, shard: int, span: Span) -> Iterator[Connection]:
+        return iter([row for row in self.held.values() if row.subscribed])
 
-    def clear_behind(self, connection: Connection) -> None:
-        if (row := self.held.get(connection.connection_id)) and row.behind == connection.behind:
-            self._change(connection.connection_id, behind=None)
+    def spans(self, tenant_id: str, shard: int, size: int) -> list[Span]:
+        return [Span()]
+
+    def delete(self, key: ConnectionKey) -> int | None:
+        row = self.held.pop(key, None)
+        return row.connected_at if row else None
+
+    def release(self, tenant_id: str, connected_at: Iterable[int]) -> None:
+        """No tenant has a row here."""
+
+    def mark_behind(self, key: ConnectionKey, since_ms: int) -> None:
+        self._change(key, behind=since_ms)
+
+    def clear_behind(self, key: ConnectionKey, seen_ms: int) -> None:
+        if (row := self.held.get(key)) and row.behind == seen_ms:
+            self._change(key, behind=None)
 
     def give_back(self, tenant_id: str, quarter: int, left: int) -> None:
         """No tenant has a row here."""
 
-    def _change(self, connection_id: str, **fields: Any) -> bool:
-        if connection_id not in self.held:
+    def _change(self, key: ConnectionKey, **fields: Any) -> bool:
+        if key not in self.held:
             return False
-        self.held[connection_id] = replace(self.held[connection_id], **fields)
+        self.held[key] = replace(self.held[key], **fields)
         return True
 
 
@@ -159,8 +176,16 @@ class World:
         self.table = Table(self.chance)
         self.rows = Rows(lambda: self.table.now_ms)
         self.client = Subscription(filter=self.chance.choice(FILTERS))
-        self.broadcaster = Broadcaster(self.rows, self, now_ms=lambda: self.table.now_ms)
-        self.janitor = Janitor(self.rows, self.rows, self, now_ms=lambda: self.table.now_ms)
+        accounting = Accounting(self.rows, Inline(), now_ms=lambda: self.table.now_ms)
+        self.broadcaster = Broadcaster(
+            self.rows, self, accounting, Queue(), threshold=10, now_ms=lambda: self.table.now_ms
+        )
+        self.janitor = Janitor(self.rows, self, accounting, now_ms=lambda: self.table.now_ms)
+
+    @property
+    def key(self) -> ConnectionKey:
+        """Of the row of the client's connection."""
+        return ConnectionKey(TENANT, self.connection_id or "")
 
     @property
     def now(self) -> float:
@@ -175,14 +200,14 @@ class World:
             now = self.table.now_ms
             expires_at, ttl = now // 1000 + 1_000 * HOUR_S, now // 1000 + 1_000 * HOUR_S
             # Its age is no matter here.
-            row = Connection(TENANT, self.connection_id, now - 60_000, expires_at, ttl=ttl)
-            self.rows.held[self.connection_id] = row
+            row = Connection(self.key, now - 60_000, expires_at, ttl=ttl)
+            self.rows.held[self.key] = row
             self.requests += self.client.connected(self.now)
 
     def drop(self) -> None:
         """The connection dies; the gateway learns of it by and by."""
         if self.chance.random() < 0.5 and self.connection_id:
-            self.rows.remove(TENANT, self.connection_id)
+            self.rows.remove(self.key)
         self.connection_id = None
         self.requests.clear()
         self.inbox.clear()
@@ -220,11 +245,10 @@ class World:
         if self.requests and self.connection_id:
             body = json.dumps(self.requests.pop(0))
             session = Session(
-                TENANT,
-                self.connection_id,
+                self.key,
                 self.rows,
                 self.table,
-                self,
+                lambda: self,
                 Rate(10, 20),
                 protocol.Limits(32_768, 4_096),
                 now_ms=lambda: self.table.now_ms,
@@ -233,32 +257,34 @@ class World:
             assert reply is not None
             self.inbox.append(protocol.encode(reply))
 
-    def deliver(self) -> None:
+    def pipe(self) -> None:
         """The pipe hands over a batch, and again where it does not hear that it went well."""
         size = self.chance.randint(1, 5)
         batch = Batch.read(self.table.stream[:size])
         assert batch.malformed == {}
-        self.broadcaster.send(batch.changes)
+        self.broadcaster.send(batch.changes, NEVER).check()
         if self.calm or self.chance.random() < 0.7:
             del self.table.stream[:size]
 
     def clean(self) -> None:
-        self.janitor.sweep(self.rows.connected(TENANT))
+        self.janitor.sweep(list(self.rows.held.values()), NEVER).tally.check()
 
-    def post(self, connection_id: str, frames: Sequence[str]) -> Outcome:
-        """@connections: some frames may have gone before one fails; what goes to a dead connection is lost."""
-        alive = connection_id == self.connection_id
-        for frame in frames:
+    def deliver(self, deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
+        """@connections."""
+        for delivery in deliveries:
+            yield Receipt(delivery, Outcome.GONE if delivery.closes else self._post(delivery))
+
+    def _post(self, delivery: Delivery) -> Outcome:
+        """Some frames may have gone before one fails; what goes to a dead connection is lost."""
+        alive = delivery.connection.connection_id == self.connection_id
+        for frame in delivery.frames:
             if not self.calm and self.chance.random() < 0.2:
                 return Outcome.BEHIND
             if not alive and (self.calm or self.chance.random() < 0.5):
                 return Outcome.GONE
             if alive:
-                self.inbox += [frame] * (1 if self.calm else self.chance.choice((1, 1, 1, 2)))
+                self.inbox += [frame.decode()] * (1 if self.calm else self.chance.choice((1, 1, 1, 2)))
         return Outcome.POSTED
-
-    def close(self, connection_id: str) -> Outcome:
-        return Outcome.GONE
 
     # --- All of it ----------------------------------------------------------------------------------------------
 
@@ -274,7 +300,7 @@ class World:
             self.answer()
             self.receive()
         while milliseconds > 400_000 and self.table.stream:
-            self.deliver()
+            self.pipe()
         if milliseconds > 400_000:
             self.drop()
         self.table.now_ms += milliseconds
@@ -282,7 +308,16 @@ class World:
 
     def live(self, steps: int) -> None:
         """Let so many things happen, and then nothing bad any more, until the client must be in step."""
-        often = [self.write, self.deliver, self.answer, self.receive, self.receive, self.tick, self.connect, self.wait]
+        often = [
+            self.write,
+            self.pipe,
+            self.answer,
+            self.receive,
+            self.receive,
+            self.tick,
+            self.connect,
+            self.wait,
+        ]
         seldom = [self.drop, self.refilter, self.clean]
         for _ in range(steps):
             self.chance.choice([*often, *often, *often, *seldom])()
@@ -300,7 +335,7 @@ class World:
         """Until nothing is under way."""
         while self.requests or self.inbox or self.table.stream:
             self.connect()
-            self.deliver()
+            self.pipe()
             self.answer()
             self.receive()
 

@@ -34,6 +34,9 @@ class LambdaContext:
 
     aws_request_id = "request-1"
 
+    def get_remaining_time_in_millis(self) -> int:
+        return 10_000
+
 
 # --- EventBridge ----------------------------------------------------------------------------------------------
 
@@ -102,18 +105,22 @@ def _request_context(route: str, event_type: str, connection_id: str) -> dict[st
     }
 
 
-def _granted(tenant_id: str, expires_at: int, issued_at: int = NOW // 1000 - 60) -> dict[str, str]:
+def _granted(tenant_id: str, expires_at: int, shard: int | None, issued_at: int = NOW // 1000 - 60) -> dict[str, str]:
     # What the authorizer put in its context arrives as texts, whatever it was.
-    return {
+    granted = {
         "principalId": "user-1",
         "tenant_id": tenant_id,
         "expires_at": str(expires_at),
         "issued_at": str(issued_at),
     }
+    return granted if shard is None else {**granted, "shard": str(shard)}
 
 
 def authorizer_event(
-    headers: Mapping[str, str] | None = None, query: Mapping[str, str] | None = None
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    *,
+    connection_id: str = "conn-1",
 ) -> dict[str, Any]:
     """What a REQUEST authorizer is asked at `$connect`. Without a query its field is missing, as in reality."""
     event: dict[str, Any] = {
@@ -121,7 +128,7 @@ def authorizer_event(
         "methodArn": METHOD_ARN,
         "headers": {"Host": "api123.execute-api.us-east-1.amazonaws.com", **(headers or {})},
         "stageVariables": {},
-        "requestContext": _request_context("$connect", "CONNECT", "conn-1"),
+        "requestContext": _request_context("$connect", "CONNECT", connection_id),
     }
     if query is not None:
         event["queryStringParameters"] = dict(query)
@@ -134,18 +141,21 @@ def connect_event(
     *,
     expires_at: int = NOW // 1000 + HOUR_S,
     issued_at: int = NOW // 1000 - 60,
+    shard: int | None = 0,
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """`$connect`, once the authorizer has let it through."""
+    """`$connect`, once the authorizer has let it through; one of an earlier version said no `shard`."""
     context = _request_context("$connect", "CONNECT", connection_id)
     return {
         "headers": {"Host": "api123.execute-api.us-east-1.amazonaws.com", **(headers or {})},
-        "requestContext": {**context, "authorizer": _granted(tenant_id, expires_at, issued_at)},
+        "requestContext": {**context, "authorizer": _granted(tenant_id, expires_at, shard, issued_at)},
         "isBase64Encoded": False,
     }
 
 
-def disconnect_event(tenant_id: str = "t_acme", connection_id: str = "conn-1") -> dict[str, Any]:
+def disconnect_event(
+    tenant_id: str = "t_acme", connection_id: str = "conn-1", *, shard: int | None = 0
+) -> dict[str, Any]:
     """`$disconnect`."""
     context = _request_context("$disconnect", "DISCONNECT", connection_id)
     return {
@@ -154,7 +164,7 @@ def disconnect_event(tenant_id: str = "t_acme", connection_id: str = "conn-1") -
             **context,
             "disconnectStatusCode": 1001,
             "disconnectReason": "Going away",
-            "authorizer": _granted(tenant_id, NOW // 1000 + HOUR_S),
+            "authorizer": _granted(tenant_id, NOW // 1000 + HOUR_S, shard),
         },
         "isBase64Encoded": False,
     }
@@ -166,13 +176,14 @@ def message_event(
     connection_id: str = "conn-1",
     *,
     expires_at: int = NOW // 1000 + HOUR_S,
+    shard: int | None = 0,
 ) -> dict[str, Any]:
     """A client's frame; `body` is sent as it is where it is a text, else as JSON."""
     return {
         "requestContext": {
             **_request_context("$default", "MESSAGE", connection_id),
             "messageId": "WvEZyeGsIAMCKqA=",
-            "authorizer": _granted(tenant_id, expires_at),
+            "authorizer": _granted(tenant_id, expires_at, shard),
         },
         "body": body if isinstance(body, str) else json.dumps(body),
         "isBase64Encoded": False,

@@ -9,18 +9,16 @@ from contextlib import ExitStack
 import boto3
 import hypothesis
 import pytest
-from botocore.config import Config
 from moto import mock_aws
 
 import authenticate
 import authorize
-import broadcast
 import connect
 import janitor
 import message
 import persist
-from formbridge import posting, timestamps
-from formbridge.aws import CONFIG
+import resync
+from formbridge import accounting, answering, broadcasting, timestamps
 from tests.handlers import issuer
 from tests.handlers.clock import Clock
 from tests.handlers.gateway import Gateway
@@ -42,15 +40,19 @@ hypothesis.settings.load_profile("no deadline")
 def forgetful_handlers() -> Iterator[None]:
     """A Lambda keeps its clients from one call to the next; a test must not inherit those of another."""
     made = [
+        answering.poster,
         authenticate.sessions,
         authorize.verifier,
-        broadcast.broadcaster,
+        broadcasting.broadcaster,
+        broadcasting.sqs,
         connect.registry,
         janitor.janitor,
         janitor.registry,
         message.sessions,
         persist.submissions,
         persist.dead_letters,
+        resync.stream,
+        resync.sqs,
     ]
     for function in made:
         function.cache_clear()
@@ -68,15 +70,15 @@ def aws() -> Iterator[Region]:
         sqs = boto3.client("sqs")
         make_submissions_table(dynamodb)
         make_connections_table(dynamodb)
-        yield Region(dynamodb, sqs, sqs.create_queue(QueueName="dead-letters")["QueueUrl"])
+        dead_letters, fanout = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("dead-letters", "fanout"))
+        yield Region(dynamodb, sqs, dead_letters, fanout)
 
 
 @pytest.fixture
 def region(aws: Region, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: None) -> Region:
-    """AWS with empty tables and queue, in the environment of handlers that have made no client yet."""
+    """AWS with empty tables and queues, in the environment of handlers that have made no client yet."""
     # moto keeps its tables in plain dictionaries, and two requests at once may trip over one.
-    for handler in (broadcast, janitor):
-        monkeypatch.setattr(handler, "POSTS_AT_A_TIME", 1)
+    monkeypatch.setattr(accounting, "WRITES_AT_A_TIME", 1)
     monkeypatch.setenv("TABLE_NAME", SUBMISSIONS)
     monkeypatch.setenv("CONNECTIONS_TABLE_NAME", CONNECTIONS)
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", aws.queue_url)
@@ -88,6 +90,11 @@ def region(aws: Region, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: Non
     monkeypatch.setenv("MAX_FILTER_LENGTH", "4096")
     monkeypatch.setenv("MAX_FRAME_BYTES", "32768")
     monkeypatch.setenv("MANAGEMENT_ENDPOINT", "http://127.0.0.1:1/live")
+    monkeypatch.setenv("POSTS_PER_SECOND", "1000")
+    monkeypatch.setenv("FANOUT_QUEUE_URL", aws.fanout_queue_url)
+    monkeypatch.setenv("FANOUT_THRESHOLD", "5000")
+    monkeypatch.setenv("FAILURE_IDENTIFIER", "eventID")
+    monkeypatch.setenv("CONNECTION_SHARDS", "1")
     aws.clear()
     return aws
 
@@ -121,9 +128,7 @@ def trusted_issuer(serve: Callable[[Answer], LocalServer], monkeypatch: pytest.M
 def gateway(
     region: Region, clock: Clock, serve: Callable[[Answer], LocalServer], monkeypatch: pytest.MonkeyPatch
 ) -> Gateway:
-    """A gateway that is tried once for each frame: how botocore retries is botocore's affair."""
+    """A gateway whose @connections are on 127.0.0.1."""
     gateway = Gateway(serve, clock)
     monkeypatch.setenv("MANAGEMENT_ENDPOINT", f"{gateway.server.url}/live")
-    once = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
-    monkeypatch.setattr(posting, "CONFIG", once)
     return gateway

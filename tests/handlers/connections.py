@@ -1,21 +1,20 @@
-"""Connections in memory: the table, and the posts to them."""
+"""Connections as the table holds them, and that table in memory, as far as those need it who post to connections."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from formbridge.connection import Connection, Outcome
-from formbridge.fanout import Batch, Broadcaster
-from formbridge.submission import Update
+from formbridge.connection import Connection, ConnectionKey, Span
+from formbridge.registry import Roster
 from formbridge.subscription_filter import SubscriptionFilter
 from tests.handlers.builders import HOUR_S, NOW
 
+EVERYWHERE: Final = Span()
 
-def connection(connection_id: str = "conn-1", tenant_id: str = "t_acme", **fields: Any) -> Connection:
+
+def connection(connection_id: str = "conn-1", tenant_id: str = "t_acme", shard: int = 0, **fields: Any) -> Connection:
     """A subscribed connection of ten minutes, whose token is good for an hour."""
     values: dict[str, Any] = {
         "connected_at": NOW - 600_000,
@@ -25,7 +24,7 @@ def connection(connection_id: str = "conn-1", tenant_id: str = "t_acme", **field
         "subscribed": True,
         "subscribed_at": NOW - 600_000,
     }
-    return Connection(tenant_id, connection_id, **{**values, **fields})
+    return Connection(ConnectionKey(tenant_id, connection_id, shard), **{**values, **fields})
 
 
 def wanting(pattern: dict[str, Any]) -> SubscriptionFilter:
@@ -38,69 +37,65 @@ class Registered:
     """The connections table."""
 
     rows: list[Connection] = field(default_factory=list[Connection])
+    reserved: dict[str, int] = field(default_factory=dict[str, int])
+    """How many connections a tenant is counted to have, where that is not the number of its rows."""
     removed: list[str] = field(default_factory=list[str])
+    """Connections whose rows were deleted."""
+    released: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    """Tenant and `connected_at` of each connection that is no longer counted."""
+    releases: int = 0
+    """How many writes that took."""
     behind: dict[str, int] = field(default_factory=dict[str, int])
     cleared: list[str] = field(default_factory=list[str])
+    failures: dict[str, Exception] = field(default_factory=dict[str, Exception])
+    """Connections whose rows cannot be written."""
 
-    def connected(self, tenant_id: str) -> Iterable[Connection]:
-        return [row for row in self.rows if row.tenant_id == tenant_id]
+    unreadable: set[str] = field(default_factory=set[str])
+    """Tenants whose connections cannot be read."""
 
-    def remove(self, tenant_id: str, connection_id: str) -> None:
-        self.removed.append(connection_id)
+    def roster(self, tenant_id: str) -> Roster:
+        if tenant_id in self.unreadable:
+            raise ConnectionError(tenant_id)
+        theirs = [row for row in self.rows if row.tenant_id == tenant_id]
+        shards = 1 + max((row.key.shard for row in theirs), default=0)
+        reserved = self.reserved.get(tenant_id, len(theirs))
+        return Roster(reserved, shards, (row for shard in range(shards) for row in self.shard(tenant_id, shard)))
 
-    def mark_behind(self, connection: Connection, since_ms: int) -> None:
-        self.behind[connection.connection_id] = since_ms
+    def shard(self, tenant_id: str, shard: int, span: Span = EVERYWHERE) -> Iterator[Connection]:
+        for row in self.rows:
+            within = (span.after or "") < row.connection_id and (not span.until or row.connection_id <= span.until)
+            if (row.tenant_id, row.key.shard) == (tenant_id, shard) and row.subscribed and within:
+                yield row
 
-    def clear_behind(self, connection: Connection) -> None:
-        self.cleared.append(connection.connection_id)
+    def spans(self, tenant_id: str, shard: int, size: int) -> list[Span]:
+        names = sorted(row.connection_id for row in self.rows if (row.tenant_id, row.key.shard) == (tenant_id, shard))
+        ends = [*names[size - 1 : len(names) - 1 : size], None]
+        return [Span(after, until) for after, until in zip([None, *ends], ends, strict=False)]
+
+    def delete(self, key: ConnectionKey) -> int | None:
+        self._write(key)
+        if key.connection_id in self.removed:
+            return None
+        self.removed.append(key.connection_id)
+        return next((row.connected_at for row in self.rows if row.key == key), NOW)
+
+    def release(self, tenant_id: str, connected_at: Iterable[int]) -> None:
+        self.releases += 1
+        self.released += [(tenant_id, each) for each in connected_at]
+
+    def mark_behind(self, key: ConnectionKey, since_ms: int) -> None:
+        self._write(key)
+        self.behind[key.connection_id] = since_ms
+
+    def clear_behind(self, key: ConnectionKey, seen_ms: int) -> None:
+        self._write(key)
+        self.cleared.append(key.connection_id)
+
+    def _write(self, key: ConnectionKey) -> None:
+        if failure := self.failures.get(key.connection_id):
+            raise failure
 
     @property
     def untouched(self) -> bool:
         """Whether no row was changed."""
-        return not (self.removed or self.behind or self.cleared)
-
-
-@dataclass
-class Posts:
-    """@connections: answers as it is told, POSTED otherwise."""
-
-    outcomes: dict[str, Outcome | Exception] = field(default_factory=dict[str, "Outcome | Exception"])
-    sent: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-    closed: list[str] = field(default_factory=list[str])
-    closing: Outcome = Outcome.POSTED
-
-    def post(self, connection_id: str, frames: Sequence[str]) -> Outcome:
-        outcome = self.outcomes.get(connection_id, Outcome.POSTED)
-        if isinstance(outcome, Exception):
-            raise outcome
-        self.sent.setdefault(connection_id, []).extend(frames)
-        return outcome
-
-    def close(self, connection_id: str) -> Outcome:
-        self.closed.append(connection_id)
-        return self.closing
-
-
-def carried(frame: str) -> list[Update]:
-    """The updates of a frame."""
-    read = json.loads(frame)
-    if read["type"] == "submission_update":
-        return [{"event": read["event"], "data": read["data"]}]
-    assert read["type"] == "submission_updates"
-    return read["updates"]
-
-
-class Broadcast:
-    """A broadcaster with its fakes."""
-
-    def __init__(self, *rows: Connection, **outcomes: Outcome | Exception) -> None:
-        self.registered = Registered(list(rows))
-        self.posts = Posts(outcomes)
-        self.broadcaster = Broadcaster(self.registered, self.posts, now_ms=lambda: NOW)
-
-    def send(self, *records: dict[str, Any]) -> Counter[Outcome]:
-        return self.broadcaster.send(Batch.read(records).changes)
-
-    def got(self, connection_id: str) -> list[Update]:
-        """The updates that a connection was sent."""
-        return [update for frame in self.posts.sent.get(connection_id, []) for update in carried(frame)]
+        return not (self.removed or self.released or self.behind or self.cleared)

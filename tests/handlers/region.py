@@ -1,4 +1,4 @@
-"""AWS in memory: the tables as the components make them, and the dead-letter queue."""
+"""AWS in memory: the tables as the components make them, and the queues."""
 
 from __future__ import annotations
 
@@ -27,23 +27,27 @@ class Region:
     dynamodb: DynamoDBClient
     sqs: SQSClient
     queue_url: str
+    """Of the dead-letter queue."""
+    fanout_queue_url: str
 
     def put(self, *held: Submission) -> None:
         for submission in held:
             self.dynamodb.put_item(TableName=SUBMISSIONS, Item=image(submission))
 
     def clear(self) -> None:
-        """Empty the tables and the queue."""
+        """Empty the tables and the queues."""
         for table in (SUBMISSIONS, CONNECTIONS):
             for item in self.dynamodb.scan(TableName=table)["Items"]:
                 self.dynamodb.delete_item(TableName=table, Key={"PK": item["PK"], "SK": item["SK"]})
         self.dead_letters()
+        self.handed_over()
 
     def item(self, submission_id: str) -> dict[str, AttributeValueTypeDef] | None:
         return self._get(SUBMISSIONS, f"SUB#{submission_id}", "META")
 
-    def connection(self, tenant_id: str, connection_id: str) -> dict[str, AttributeValueTypeDef] | None:
-        return self._get(CONNECTIONS, f"TENANT#{tenant_id}", f"CONN#{connection_id}")
+    def connection(self, tenant_id: str, connection_id: str, shard: int = 0) -> dict[str, AttributeValueTypeDef] | None:
+        partition = f"TENANT#{tenant_id}#{shard}" if shard else f"TENANT#{tenant_id}"
+        return self._get(CONNECTIONS, partition, f"CONN#{connection_id}")
 
     def tenant(self, tenant_id: str) -> dict[str, AttributeValueTypeDef] | None:
         return self._get(CONNECTIONS, f"TENANT#{tenant_id}", "TENANT")
@@ -63,10 +67,17 @@ class Region:
 
     def dead_letters(self) -> list[str]:
         """Take what is in the dead-letter queue: the bodies of at most ten messages."""
-        letters = self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages", [])
-        for letter in letters:
-            self.sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=letter.get("ReceiptHandle", ""))
-        return [letter.get("Body", "") for letter in letters]
+        return self._take(self.queue_url)
+
+    def handed_over(self) -> list[str]:
+        """Take what is in the fan-out queue: the bodies of at most ten messages."""
+        return self._take(self.fanout_queue_url)
+
+    def _take(self, queue_url: str) -> list[str]:
+        messages = self.sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages", [])
+        for message in messages:
+            self.sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message.get("ReceiptHandle", ""))
+        return [message.get("Body", "") for message in messages]
 
 
 INDEXED = ("tenant_id", "submission_id", "form_id", "status", "version", "submitted_at", "updated_at", "ttl")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from formbridge.connection import Connection, Refused
+from formbridge.connection import Connection, ConnectionKey, Refused
 from formbridge.rate_limit import Rate
 from formbridge.registry import Registry
 from tests.handlers.builders import NOW
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 RATE = Rate(per_second=10, burst=20)
 FILLS_MS = 2_000
+KEY = ConnectionKey("t_acme", "conn-1")
 NEW = connection(subscribed=False, subscribed_at=0)
 
 
@@ -35,7 +36,7 @@ def registry(region: Region, clock: Clock) -> Registry:
 
 
 def admit(registry: Registry, now_ms: int = NOW) -> Connection | Refused:
-    admitted = registry.admit("t_acme", "conn-1", RATE, now_ms)
+    admitted = registry.admit(KEY, RATE, now_ms)
     assert admitted is not None
     return admitted
 
@@ -52,7 +53,7 @@ def use_up(registry: Registry, now_ms: int = NOW) -> None:
 
 
 def test_a_message_that_is_let_through_brings_its_connections_row(registry: Registry) -> None:
-    registry.subscribe("t_acme", "conn-1", wanting({"status": ["new"]}))
+    registry.subscribe(KEY, wanting({"status": ["new"]}))
     admitted = admit(registry)
     assert isinstance(admitted, Connection)
     assert (admitted.subscribed, admitted.filter) == (True, wanting({"status": ["new"]}))
@@ -83,8 +84,12 @@ def test_refusals_are_counted_until_a_message_finds_the_bucket_full(registry: Re
 
 
 def test_a_connection_without_a_row_is_told_from_one_that_comes_too_soon(region: Region, registry: Registry) -> None:
-    assert registry.admit("t_acme", "conn-9", RATE, NOW) is None
-    assert registry.admit("t_globex", "conn-1", RATE, NOW) is None
+    others = (
+        ConnectionKey("t_acme", "conn-9"),
+        ConnectionKey("t_globex", "conn-1"),
+        ConnectionKey("t_acme", "conn-1", 1),
+    )
+    assert [registry.admit(key, RATE, NOW) for key in others] == [None] * 3
     assert region.connection("t_acme", "conn-9") is None
 
 
@@ -96,10 +101,10 @@ def test_a_connection_that_is_removed_meanwhile_has_no_row(region: Region, regis
 
     def remove_before(**_: object) -> None:
         if next(asked) == requests + 1:
-            Registry(region.dynamodb, CONNECTIONS).remove("t_acme", "conn-1")
+            Registry(region.dynamodb, CONNECTIONS).remove(KEY)
 
     with region.on("before-call.dynamodb.UpdateItem", remove_before):
-        assert registry.admit("t_acme", "conn-1", RATE, NOW) is None
+        assert registry.admit(KEY, RATE, NOW) is None
     assert region.connection("t_acme", "conn-1") is None
 
 
@@ -148,11 +153,12 @@ connection_numbers = count()
 def test_the_registry_decides_as_a_bucket_of_tokens_does(registry: Registry, rate: Rate, pauses_ms: list[int]) -> None:
     connection_id = f"conn-of-example-{next(connection_numbers)}"
     registry.add(connection(connection_id), 5_000)
+    key = ConnectionKey("t_acme", connection_id)
     bucket = Bucket(rate, filled_us=rate.burst * rate.interval_us, at_us=NOW * 1000)
     now_ms = NOW
     for pause in pauses_ms:
         now_ms += pause
-        admitted = registry.admit("t_acme", connection_id, rate, now_ms)
+        admitted = registry.admit(key, rate, now_ms)
         decided = (admitted.retry_after_ms, admitted.refusals) if isinstance(admitted, Refused) else None
         assert admitted is not None
         assert decided == bucket.take(now_ms * 1000)

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 
 from formbridge import answering, protocol
+from formbridge.connection import ConnectionKey
 from formbridge.protocol import Limits
 from formbridge.rate_limit import Rate
 from formbridge.session import MAX_REFUSALS, Session
 from formbridge.settings import SettingsError
 from tests.handlers.builders import NOW, LambdaContext, message_event
 from tests.handlers.clock import Clock
-from tests.handlers.world import World
+from tests.handlers.world import KEY, World
 
-OPENED: list[tuple[str, str]] = []
+OPENED: list[ConnectionKey] = []
 
 
 def answered(
@@ -26,8 +27,8 @@ def answered(
     """The integration's answer to a frame; `changes` are made to the event."""
     OPENED.clear()
 
-    def open_session(tenant_id: str, connection_id: str) -> Session:
-        OPENED.append((tenant_id, connection_id))
+    def open_session(key: ConnectionKey) -> Session:
+        OPENED.append(key)
         if isinstance(session, Exception):
             raise session
         return session
@@ -58,19 +59,34 @@ def broken(world: World) -> Session:
 
 def test_the_reply_goes_back_as_one_line_of_json(world: World) -> None:
     assert answered(world.session) == {"statusCode": 200, "body": f'{{"type":"pong","id":"5","timestamp":{NOW}}}'}
-    assert OPENED == [("t_acme", "conn-1")]
+    assert OPENED == [KEY]
+
+
+@pytest.mark.parametrize(("shard", "expected"), [(None, 0), (0, 0), (7, 7)])
+def test_the_shard_is_the_one_that_the_authorizer_said_and_the_first_where_it_said_none(
+    world: World, shard: int | None, expected: int
+) -> None:
+    answered(world.session, requestContext=message_event("", shard=shard)["requestContext"])
+    (key,) = OPENED
+    assert key == ("t_acme", "conn-1", expected)
 
 
 def test_the_connection_is_the_gateways_whatever_the_frame_says(world: World) -> None:
-    forged = {"action": "ping", "tenant_id": "t_globex", "connection_id": "conn-9", "connectionId": "conn-9"}
+    forged = {
+        "action": "ping",
+        "tenant_id": "t_globex",
+        "connection_id": "conn-9",
+        "connectionId": "conn-9",
+        "shard": "9",
+    }
     answered(world.session, forged)
-    assert OPENED == [("t_acme", "conn-1")]
+    assert OPENED == [KEY]
 
 
 def test_a_connection_that_was_closed_is_answered_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.session = replace(world.session, rate=Rate(1, 1))
     answered(world.session)
-    world.connections.refusals["t_acme", "conn-1"] = MAX_REFUSALS
+    world.connections.refusals[KEY] = MAX_REFUSALS
     assert answered(world.session) == {"statusCode": 200}
     assert [line.message for line in caplog.records] == ["answered", "disconnected"]
 
@@ -129,10 +145,10 @@ def test_a_failure_is_one_error_in_the_log_with_the_ids_and_nothing_that_was_sen
 
 def test_a_failure_is_counted(broken: Session, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     answered(broken)
-    (line,) = capsys.readouterr().out.splitlines()
-    directive = json.loads(line)["_aws"]["CloudWatchMetrics"]
-    assert json.loads(line) == {"_aws": {"Timestamp": NOW, "CloudWatchMetrics": directive}, "InternalErrors": 1}
-    assert [metric for each in directive for metric in each["Metrics"]] == [{"Name": "InternalErrors", "Unit": "Count"}]
+    (line,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (line["InternalErrors"], line["_aws"]["Timestamp"]) == (1, NOW)
+    metrics = [metric for each in line["_aws"]["CloudWatchMetrics"] for metric in each["Metrics"]]
+    assert metrics == [{"Name": "InternalErrors", "Unit": "Count"}]
 
 
 def test_what_a_client_does_wrong_is_not_counted(world: World, capsys: pytest.CaptureFixture[str]) -> None:

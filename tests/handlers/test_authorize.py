@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -42,6 +43,7 @@ def jwks(serve: Callable[[Answer], LocalServer], monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("JWKS_URL", published.server.url + JWKS)
     monkeypatch.setenv("ALLOWED_ORIGINS", "")
     monkeypatch.setenv("TOKEN_IN_QUERY", "false")
+    monkeypatch.setenv("CONNECTION_SHARDS", "1")
     return published
 
 
@@ -90,8 +92,28 @@ def test_a_good_token_may_connect_as_its_tenant() -> None:
             "Version": "2012-10-17",
             "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": METHOD_ARN}],
         },
-        "context": {"tenant_id": "t_acme", "expires_at": str(now + 60), "issued_at": str(now - 60)},
+        "context": {"tenant_id": "t_acme", "expires_at": str(now + 60), "issued_at": str(now - 60), "shard": "0"},
     }
+
+
+def test_a_connection_has_one_of_so_many_shards_by_its_id_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONNECTION_SHARDS", "4")
+
+    def chosen(connection_id: str, tenant_id: str = "t_acme") -> str:
+        offered = {"Authorization": f"Bearer {token(claims(**{CLAIM: tenant_id}))}"}
+        answer = authorize.handler(authorizer_event(offered, connection_id=connection_id), LambdaContext())
+        return answer["context"]["shard"]
+
+    assert [chosen(f"WvEZxeGsIAMCKqA{n}=") for n in range(4)] == ["0", "1", "2", "3"]
+    assert chosen("WvEZxeGsIAMCKqA2=", "t_globex") == "2"
+
+
+@pytest.mark.parametrize("shards", [1, 3, 1_000])
+def test_connections_are_spread_evenly(shards: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONNECTION_SHARDS", str(shards))
+    spread = Counter(authorize.shard(f"WvEZxe{n:05}GsIA=") for n in range(20 * shards))
+    assert set(spread) == set(range(shards))
+    assert max(spread.values()) < 3 * 20
 
 
 @pytest.mark.parametrize(

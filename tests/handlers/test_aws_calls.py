@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
 
-import boto3
-import boto3.session
 import pytest
 from botocore import xform_name
 
 import authenticate
 import broadcast
 import connect
+import fanout
 import janitor
 import message
 import persist
+import resync
+from formbridge import aws
 from formbridge.cursor import Cursor
 from formbridge.tenants import LONGEST_MS, QUARTER_MS
+from formbridge.work import Work
 from tests.handlers import issuer
 from tests.handlers.builders import (
     NOW,
@@ -45,10 +48,17 @@ if TYPE_CHECKING:
 
 Calls = set[tuple[str, str]]
 """IAM action and resource of each."""
+MANAGE: Final = "execute-api:ManageConnections"
 
 HANDLERS = Path(__file__).resolve().parents[2] / "handlers"
 TABLES = {SUBMISSIONS: needs.TABLE, CONNECTIONS: needs.CONNECTIONS}
 """Which of AWS's tables each of these stands for."""
+QUEUES = {
+    "dead-letters": needs.INGEST_DEAD_LETTERS,
+    "fanout": needs.FANOUT_QUEUE,
+    "unread": needs.UNREAD_DEAD_LETTERS,
+}
+TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 
 
 def needed(model: OperationModel, params: Mapping[str, Any]) -> tuple[str, str]:
@@ -57,26 +67,35 @@ def needed(model: OperationModel, params: Mapping[str, Any]) -> tuple[str, str]:
         case "dynamodb":
             index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
             return f"dynamodb:{model.name}", f"{TABLES[params['TableName']]}{index}"
+        case "dynamodbstreams":
+            return f"dynamodb:{model.name}", needs.STREAM
         case "sqs":
-            return f"sqs:{model.name}", needs.INGEST_DEAD_LETTERS
-        case "apigatewaymanagementapi":
-            return "execute-api:ManageConnections", f"{needs.API}/live/{model.http['method']}/{needs.CONNECTION}"
+            # There is no action for a batch of its own.
+            return f"sqs:{model.name.removesuffix('Batch')}", QUEUES[params["QueueUrl"].rpartition("/")[2]]
+        case "sns":
+            return f"sns:{model.name}", {TOPIC: needs.ALARM_TOPIC}[params["TopicArn"]]
         case other:
             raise AssertionError(f"{other}: no handler is known to ask it anything")
 
 
 @pytest.fixture
-def calls(region: Region, monkeypatch: pytest.MonkeyPatch) -> Calls:
+def calls(region: Region) -> Iterator[Calls]:
     """What is asked by the clients that are made from here on: those of the handlers."""
     made: Calls = set()
 
     def note(params: Mapping[str, Any], model: OperationModel, **_: object) -> None:
         made.add(needed(model, params))
 
-    session = boto3.session.Session()
-    session.events.register("provide-client-params", note)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
-    return made
+    aws.session.cache_clear()
+    aws.session().register("provide-client-params", note)
+    yield made
+    aws.session.cache_clear()
+
+
+def managed(gateway: Gateway) -> Calls:
+    """What was asked of @connections."""
+    assert {path.rpartition("/")[0] for _, path, _ in gateway.server.requests} <= {"/live/@connections"}
+    return {(MANAGE, f"{needs.API}/live/{method}/{needs.CONNECTION}") for method, *_ in gateway.server.requests}
 
 
 @pytest.fixture
@@ -112,7 +131,7 @@ def test_message(calls: Calls, gateway: Gateway, clock: Clock, one_message_a_sec
         message.handler(message_event({"action": "ping"}), LambdaContext())
 
     assert gateway.closed == ["conn-1"]
-    assert calls == set(needs.CALLS["gateway-message"])
+    assert calls | managed(gateway) == set(needs.CALLS["gateway-message"])
 
 
 def test_authenticate(calls: Calls, gateway: Gateway, trusted_issuer: None, one_message_a_second: None) -> None:
@@ -123,19 +142,38 @@ def test_authenticate(calls: Calls, gateway: Gateway, trusted_issuer: None, one_
 
     assert json.loads(reply["body"])["type"] == "authenticated"
     assert gateway.closed == ["conn-1"]
-    assert calls == set(needs.CALLS["gateway-authenticate"])
+    assert calls | managed(gateway) == set(needs.CALLS["gateway-authenticate"])
 
 
-def test_broadcast(calls: Calls, gateway: Gateway) -> None:
+@pytest.fixture
+def dashboards(gateway: Gateway) -> None:
+    """Connections of which every write that may follow a post is made, and those of a tenant that is too large."""
     for connection_id in ("posted", "gone", "slow", "behind"):
         gateway.subscribe(connection_id)
     gateway.subscribe("expired", expires_in=60)
-    connect.registry().mark_behind(connection("behind"), NOW)
+    connect.registry().mark_behind(connection("behind").key, NOW)
     gateway.statuses |= {"gone": 410, "slow": 429}
-    calls.clear()
-    broadcast.handler([inserted(submission())], LambdaContext())
+    for number in range(6):
+        gateway.subscribe(f"one-of-many-{number}", "t_globex")
 
-    assert calls == set(needs.CALLS["gateway-broadcast"])
+
+def test_broadcast(calls: Calls, gateway: Gateway, dashboards: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FANOUT_THRESHOLD", "5")
+    calls.clear()
+    records = [inserted(submission(tenant_id=tenant_id), tenant_id) for tenant_id in ("t_acme", "t_globex")]
+    broadcast.handler(records, LambdaContext())
+
+    assert calls | managed(gateway) == set(needs.CALLS["gateway-broadcast"])
+
+
+def test_fanout(calls: Calls, gateway: Gateway, dashboards: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FANOUT_THRESHOLD", "5")
+    calls.clear()
+    for work in (Work("t_acme", None), Work("t_globex", None)):
+        bodies = [{"messageId": "message-1", "body": body} for body in work.encode()]
+        fanout.handler({"Records": bodies}, LambdaContext())
+
+    assert calls | managed(gateway) == set(needs.CALLS["gateway-fanout"])
 
 
 def test_janitor(calls: Calls, gateway: Gateway, clock: Clock) -> None:
@@ -143,25 +181,45 @@ def test_janitor(calls: Calls, gateway: Gateway, clock: Clock) -> None:
     clock.advance(LONGEST_MS + QUARTER_MS)
     gateway.subscribe("behind")
     gateway.subscribe("expired", expires_in=60)
-    connect.registry().mark_behind(connection("behind"), NOW)
+    connect.registry().mark_behind(connection("behind").key, NOW)
     calls.clear()
     janitor.handler({}, LambdaContext())
 
     assert gateway.closed == ["expired"]
-    assert calls == set(needs.CALLS["gateway-janitor"])
+    assert calls | managed(gateway) == set(needs.CALLS["gateway-janitor"])
 
 
-def test_authorize_has_no_client() -> None:
-    with_clients = {path.stem for path in HANDLERS.glob("*.py") if "boto3" in path.read_text()}
+def test_resync(calls: Calls, region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One dead letter tells where its records are, and one tells nothing."""
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", region.sqs.create_queue(QueueName="unread")["QueueUrl"])
+    monkeypatch.setenv("ALARM_TOPIC_ARN", TOPIC)
 
-    assert with_clients == {name.partition("-")[2] for name, needed in needs.CALLS.items() if needed}
+    held = inserted(submission())
+    held["dynamodb"]["SequenceNumber"] = number = "100000000000000000001"
+    answers: dict[str, Mapping[str, Any]] = {
+        "dynamodb-streams.GetShardIterator": {"ShardIterator": "iterator"},
+        "dynamodb-streams.GetRecords": {"Records": [held]},
+        "sns.Publish": {"MessageId": "message-1"},
+    }
+
+    def answer(event_name: str, **_: object) -> Any:
+        return SimpleNamespace(status_code=200), answers[event_name.removeprefix("before-call.")]
+
+    for operation in answers:
+        aws.session().register(f"before-call.{operation}", answer)
+    shard = {"streamArn": needs.STREAM, "shardId": "shardId-00000001790000000000-1234abcd"}
+    place = {**shard, "startSequenceNumber": number, "endSequenceNumber": number}
+    for letter in (json.dumps({"DDBStreamBatchInfo": place}), "no dead letter"):
+        resync.handler({"Records": [{"messageId": "message-1", "body": letter}]}, LambdaContext())
+
+    assert calls == set(needs.CALLS["realtime-recovery-resync"])
 
 
 def test_no_source_asks_aws_in_another_way() -> None:
     source = "".join(path.read_text() for path in HANDLERS.rglob("*.py"))
-    asked = {"".join(either) for either in re.findall(r'\bclient\.(?:get_paginator\("(\w+)"|(\w+)\()', source)}
+    asked = set(re.findall(r"\bclient(?:\(\S*\))?\.(\w+)", source)) - {"exceptions"}
     actions = {action.partition(":")[2] for needed in needs.CALLS.values() for action, _ in needed}
 
-    # These two are what ManageConnections is needed for.
-    expected = actions - {"ManageConnections"} | {"PostToConnection", "DeleteConnection"}
+    # To @connections go requests of our own.
+    expected = actions - {"ManageConnections"}
     assert asked == {xform_name(action) for action in expected}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -7,8 +8,12 @@ import pytest
 
 import broadcast
 import connect
+from formbridge import posting
+from formbridge.changes import Change
 from formbridge.subscription_filter import SubscriptionFilter
+from formbridge.work import Work
 from tests.handlers.builders import (
+    NOW,
     LambdaContext,
     connect_event,
     image,
@@ -108,8 +113,8 @@ def test_a_dashboard_that_missed_a_post_is_told_to_resync_by_the_next(
     assert "behind" in (region.connection("t_acme", "a") or {})
     del gateway.statuses["a"]
     assert send(inserted(submission("s2"))) == NO_FAILURES
-    missed, resync, update = gateway.posted("a")
-    assert missed["data"]["submission_id"] == "s1"
+    *missed, resync, update = gateway.posted("a")
+    assert [frame["data"]["submission_id"] for frame in missed] == ["s1"] * posting.TRIES
     assert resync == {"type": "resync", "reason": "behind"}
     assert update["data"]["submission_id"] == "s2"
     assert "behind" not in (region.connection("t_acme", "a") or {})
@@ -120,7 +125,7 @@ def test_403_fails_the_batch(gateway: Gateway, region: Region) -> None:
     gateway.statuses["a"] = 403
     with pytest.raises(ExceptionGroup) as raised:
         send(inserted(submission("s1")))
-    assert "ForbiddenException" in str(raised.value.exceptions[0])
+    assert str(raised.value.exceptions[0]) == "POST of connection a was answered with status 403"
     assert region.connection("t_acme", "a") is not None
 
 
@@ -153,6 +158,68 @@ def test_a_malformed_record_is_given_back_and_the_others_are_posted(
     assert {"r2": "status: must be of DynamoDB type S"} in [vars(line).get("reasons") for line in caplog.records]
 
 
+@pytest.mark.parametrize(("identifier", "named"), [("eventID", "r2"), ("SequenceNumber", "111")])
+def test_a_malformed_record_is_named_as_the_configuration_says(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, identifier: str, named: str
+) -> None:
+    monkeypatch.setenv("FAILURE_IDENTIFIER", identifier)
+    answer = send(record("INSERT", new={"PK": {"S": "SUB#s2"}}, event_id="r2"))
+    assert answer == {"batchItemFailures": [{"itemIdentifier": named}]}
+
+
+def test_a_large_tenant_is_handed_over(gateway: Gateway, region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FANOUT_THRESHOLD", "1")
+    for connection_id, tenant_id in [("a", "t_acme"), ("b", "t_acme"), ("c", "t_globex")]:
+        gateway.subscribe(connection_id, tenant_id)
+    send(inserted(submission("s1")), inserted(submission("s2", tenant_id="t_globex")))
+    assert gateway.posted("a") == gateway.posted("b") == []
+    assert len(gateway.posted("c")) == 1
+    assert [Work.decode(message) for message in region.handed_over()] == [
+        Work("t_acme", [Change(submission("s1"), "insert", NOW)], 0)
+    ]
+
+
+def metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
+    (line,) = capsys.readouterr().out.splitlines()
+    told = json.loads(line)
+    return {metric["Name"]: told[metric["Name"]] for metric in told["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+
+
+def test_what_became_of_a_batch_is_measured(gateway: Gateway, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    for connection_id in ("a", "b", "c", "d"):
+        gateway.subscribe(connection_id)
+    gateway.statuses |= {"a": 410, "b": 429}
+    capsys.readouterr()
+    clock.advance(1_500)
+    send(inserted(submission("s1")), modified(submission("s1", version=2)), record("INSERT", new={}, event_id="r2"))
+    size = len(gateway.server.requests[-1][2])
+    assert metrics(capsys) == {
+        "RealTimeUpdateLatency": 1_500,
+        "BroadcastSuccessRate": pytest.approx(200 / 3),
+        "StaleConnectionCleanups": 1,
+        "PipeProcessingErrors": 1,
+        "Behind": 1,
+        "Retries": posting.TRIES - 1,
+        "Coalesced": 1,
+        "Frames": 2,
+        "Bytes": 2 * size,
+    }
+
+
+def test_a_batch_that_fails_is_counted_before_it_is_raised(
+    gateway: Gateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway.subscribe("a")
+    gateway.statuses["a"] = 403
+    capsys.readouterr()
+    with pytest.raises(ExceptionGroup):
+        send(inserted(submission("s1")))
+    told = metrics(capsys)
+    assert told["PipeProcessingErrors"] == 1
+    assert "BroadcastSuccessRate" not in told
+    assert "RealTimeUpdateLatency" not in told
+
+
 def test_no_frame_carries_a_payload(gateway: Gateway) -> None:
     gateway.subscribe("a")
     send(inserted(submission("s1")))
@@ -165,6 +232,6 @@ def test_the_outcomes_of_a_batch_are_logged(gateway: Gateway, caplog: pytest.Log
     gateway.statuses |= {"a": 410, "b": 429}
     caplog.clear()
     send(inserted(submission("s1")))
-    (line,) = (vars(line) for line in caplog.records)
+    (line,) = (vars(line) for line in caplog.records if line.msg == "broadcast")
     assert (line["msg"], line["records"], line["request_id"]) == ("broadcast", 1, "request-1")
     assert (line["posted"], line["gone"], line["behind"]) == (1, 1, 1)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import authorize
 import connect
+import message
 from tests.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event, disconnect_event, message_event
 
 if TYPE_CHECKING:
@@ -95,6 +97,54 @@ def test_a_token_that_was_issued_before_its_tenant_was_revoked_is_refused(region
     assert connect.handler(connect_event(issued_at=NOW // 1000 - 1), LambdaContext()) == {"statusCode": 403}
     assert region.connection("t_acme", "conn-1") is None
     assert connect.handler(connect_event(issued_at=NOW // 1000), LambdaContext())["statusCode"] == 200
+
+
+# --- Shards ---------------------------------------------------------------------------------------------------
+
+
+def test_a_row_stands_in_the_shard_that_the_authorizer_chose(region: Region) -> None:
+    connect.handler(connect_event(shard=3), LambdaContext())
+    assert region.connection("t_acme", "conn-1", 3) is not None
+    assert (region.tenant("t_acme") or {})["shards"] == {"N": "4"}
+    connect.handler(disconnect_event(shard=3), LambdaContext())
+    assert region.connection("t_acme", "conn-1", 3) is None
+    assert (region.tenant("t_acme") or {})["connections"] == {"N": "0"}
+
+
+def test_a_connection_that_was_authorized_before_there_were_shards_is_in_the_first(region: Region) -> None:
+    connect.handler(connect_event(shard=None), LambdaContext())
+    assert region.connection("t_acme", "conn-1") is not None
+    assert "shards" not in (region.tenant("t_acme") or {})
+    connect.handler(disconnect_event(shard=None), LambdaContext())
+    assert region.connection("t_acme", "conn-1") is None
+
+
+def test_whatever_number_of_shards_is_set_meanwhile_no_connection_is_stranded(
+    region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def come(connection_id: str, shards: int) -> int:
+        monkeypatch.setenv("CONNECTION_SHARDS", str(shards))
+        shard = authorize.shard(connection_id)
+        event = connect_event(connection_id=connection_id, shard=shard)
+        assert connect.handler(event, LambdaContext())["statusCode"] == 200
+        return shard
+
+    came = {f"conn-{n}": come(f"conn-{n}", shards) for n, shards in enumerate([1, 1, 8, 8, 8, 8, 2, 2, 1])}
+    assert max(came.values()) > 1
+
+    for connection_id, shard in came.items():
+        asked = message_event({"action": "subscribe"}, connection_id=connection_id, shard=shard)
+        assert json.loads(message.handler(asked, LambdaContext())["body"])["type"] == "subscribed"
+    roster = connect.registry().roster("t_acme")
+    assert {row.connection_id: row.key.shard for row in roster.subscribed} == came
+
+    for connection_id, shard in came.items():
+        connect.handler(disconnect_event(connection_id=connection_id, shard=shard), LambdaContext())
+    assert list(connect.registry().connected("t_acme")) == []
+    assert connect.registry().roster("t_acme").reserved == 0
+
+
+# --- What is no connection's ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("action", ["$connect", "$disconnect"])

@@ -5,43 +5,16 @@ import json
 import pytest
 
 from formbridge import protocol
-from formbridge.connection import Outcome, disconnect
+from formbridge.connection import closing
 from tests.handlers.builders import NOW
-from tests.handlers.connections import Posts, Registered, connection
+from tests.handlers.connections import connection
 
 
-def end(posts: Posts, registered: Registered) -> Outcome:
-    return disconnect(connection("a"), protocol.REVOKED, posts, registered)
-
-
-def test_a_connection_is_told_why_it_ends_closed_and_forgotten() -> None:
-    posts, registered = Posts(), Registered()
-    assert end(posts, registered) is Outcome.GONE
-    assert [json.loads(frame) for frame in posts.sent["a"]] == [
-        {"type": "disconnect", "code": "revoked", "reconnect": True}
-    ]
-    assert posts.closed == ["a"]
-    assert registered.removed == ["a"]
-
-
-@pytest.mark.parametrize("outcome", [Outcome.GONE, Outcome.BEHIND])
-def test_a_connection_that_cannot_be_told_is_closed_and_forgotten_all_the_same(outcome: Outcome) -> None:
-    posts, registered = Posts({"a": outcome}), Registered()
-    assert end(posts, registered) is Outcome.GONE
-    assert posts.closed == ["a"]
-    assert registered.removed == ["a"]
-
-
-def test_a_connection_that_is_gone_already_is_forgotten() -> None:
-    posts, registered = Posts({"a": Outcome.GONE}, closing=Outcome.GONE), Registered()
-    assert end(posts, registered) is Outcome.GONE
-    assert registered.removed == ["a"]
-
-
-def test_a_connection_that_cannot_be_closed_now_keeps_its_row_for_the_next_try() -> None:
-    posts, registered = Posts(closing=Outcome.BEHIND), Registered()
-    assert end(posts, registered) is Outcome.BEHIND
-    assert registered.untouched
+def test_a_connection_is_told_why_it_ends_and_then_closed() -> None:
+    ended = connection("a")
+    end = closing(ended, protocol.REVOKED)
+    assert (end.connection, end.closes) == (ended, True)
+    assert [json.loads(frame) for frame in end.frames] == [{"type": "disconnect", "code": "revoked", "reconnect": True}]
 
 
 @pytest.mark.parametrize(("expires_at", "has_expired"), [(NOW // 1000, True), (NOW // 1000 + 1, False)])

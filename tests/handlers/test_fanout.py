@@ -1,190 +1,51 @@
 from __future__ import annotations
 
-import json
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge import protocol
-from formbridge.connection import Outcome
-from formbridge.cursor import OVERLAP_MS, Cursor
-from formbridge.fanout import YOUNG_MS, Batch, Change, Pushes
-from formbridge.submission import Submission
+from formbridge.accounting import YOUNG_MS
+from formbridge.changes import Change
+from formbridge.connection import Connection, Outcome, Span
+from formbridge.cursor import OVERLAP_MS
+from formbridge.fanout import Deadlines
+from formbridge.pushes import Pushes
 from formbridge.subscription_filter import SubscriptionFilter
-from tests.handlers.builders import NOW, image, inserted, iso, modified, record, removed, submission
-from tests.handlers.connections import Broadcast, carried, connection, wanting
+from formbridge.work import Work
+from tests.handlers.broadcasts import THRESHOLD, Broadcast
+from tests.handlers.builders import NOW, inserted, iso, modified, removed, submission
+from tests.handlers.connections import connection, wanting
 
-BILLED_BYTES = 32 * 1024
 NEW = wanting({"status": ["new"]})
 RESYNC = '{"type":"resync","reason":"behind"}'
+THEIRS = inserted(submission("s9", tenant_id="t_globex"))
 TOKEN_EXPIRED = '{"type":"disconnect","code":"token_expired","reconnect":true}'
 
 
-# --- A batch --------------------------------------------------------------------------------------------------
-
-
-def events(batch: Batch, tenant_id: str = "t_acme") -> list[tuple[str, str, int]]:
-    """(event, submission, version) of each change."""
-    return [
-        (change.event, change.newest.submission_id, change.newest.version)
-        for change in batch.changes.get(tenant_id, [])
-    ]
-
-
-def test_records_become_changes() -> None:
-    batch = Batch.read([inserted(submission("s1")), modified(submission("s2", version=2)), removed(submission("s3"))])
-    assert events(batch) == [("insert", "s1", 1), ("modify", "s2", 2), ("remove", "s3", 1)]
-    assert batch.malformed == {}
-
-
-def test_a_change_is_what_the_stream_shows_now_and_what_it_showed_before() -> None:
-    old, new = submission(version=1), submission(version=2, status="completed")
-    assert Batch.read([modified(new, before=old)]).changes == {"t_acme": [Change(new, "modify", NOW, (old,))]}
-
-
-def test_changes_are_sorted_by_tenant() -> None:
-    batch = Batch.read([inserted(submission("s1")), inserted(submission("s1", tenant_id="t_globex"))])
-    assert events(batch, "t_acme") == [("insert", "s1", 1)]
-    assert events(batch, "t_globex") == [("insert", "s1", 1)]
-
-
-@given(st.permutations([1, 2, 3, 3, 4]))
-def test_of_each_submission_only_the_newest_version_is_kept(versions: list[int]) -> None:
-    batch = Batch.read([modified(submission("s1", version=version)) for version in versions])
-    assert events(batch) == [("modify", "s1", 4)]
-
-
-@given(st.permutations([modified(submission(version=2)), removed(submission(version=2))]))
-def test_of_two_with_the_same_version_remove_wins(records: list[dict[str, Any]]) -> None:
-    assert events(Batch.read(records)) == [("remove", "s1", 2)]
-
-
-@pytest.mark.parametrize(("expires_at", "changes"), [(NOW // 1000, []), (NOW // 1000 + 1, [("remove", "s1", 2)])])
-def test_a_removal_that_every_client_knew_of_beforehand_is_no_change(
-    expires_at: int, changes: list[tuple[str, str, int]]
-) -> None:
-    assert events(Batch.read([removed(submission(version=2, expires_at=expires_at))])) == changes
-
-
-@pytest.mark.parametrize("expires_at", [None, NOW // 1000])
-def test_what_is_there_again_after_its_removal_counts_from_1_and_is_the_newest(expires_at: int | None) -> None:
-    held = submission(version=3, expires_at=expires_at)
-    assert events(Batch.read([modified(held), removed(held), inserted(submission())])) == [("insert", "s1", 1)]
-
-
-def test_a_malformed_record_is_told_by_its_event_id_and_the_others_go_on() -> None:
-    broken = image(submission("s2"))
-    del broken["version"]
-    batch = Batch.read([inserted(submission("s1")), record("INSERT", new=broken, event_id="r2")])
-    assert events(batch) == [("insert", "s1", 1)]
-    assert batch.malformed == {"r2": "version: must be of DynamoDB type N"}
-
-
-@pytest.mark.parametrize("name", ["INSERT", "MODIFY", "REMOVE"])
-def test_a_record_without_the_image_it_needs_is_malformed(name: str) -> None:
-    batch = Batch.read([record(name, event_id="r1")])
-    assert batch.malformed == {"r1": "the stream carries no images: it must be NEW_AND_OLD_IMAGES"}
-
-
-def test_a_change_without_its_old_image_is_malformed() -> None:
-    batch = Batch.read([record("MODIFY", new=image(submission()), event_id="r1")])
-    assert batch.malformed == {"r1": "the stream carries no old images: it must be NEW_AND_OLD_IMAGES"}
-
-
-def test_an_empty_batch_holds_nothing() -> None:
-    assert Batch.read([]) == Batch()
-
-
-# --- Frames ---------------------------------------------------------------------------------------------------
-
-
-def longest(n: int) -> Submission:
-    """A submission whose names are as long as they may be."""
-    return submission(
-        f"{n:064}",
-        tenant_id="t_" + "x" * 64,
-        form_id="f" * 64,
-        status="s" * 32,
-        version=10**15,
-        expires_at=10**10,
-    )
-
-
-def frames(*held: Submission, wanted: SubscriptionFilter | None = None) -> list[str]:
-    """The frames of a tenant's new submissions."""
-    tenant_id = held[0].tenant_id if held else "t_acme"
-    return Pushes(tenant_id, [Change(each, "insert", NOW) for each in held], NOW).to(connection(filter=wanted))
-
-
-@pytest.mark.parametrize("count", [1, 2, 60, 200])
-def test_frames_are_complete_and_each_is_billed_as_one_message(count: int) -> None:
-    for length in range(1, 65):  # of a name, so that frames end at every distance from the limit
-        held = [replace(longest(n), form_id="f" * length) for n in range(count)]
-        made = frames(*held, wanted=wanting({"form_id": ["f" * length]}))
-        assert [update for frame in made for update in carried(frame)] == [each.update("insert") for each in held]
-        assert max(len(frame.encode()) for frame in made) <= BILLED_BYTES
-
-
-def test_frames_are_as_few_as_can_be() -> None:
-    *full, _ = frames(*map(longest, range(200)))
-    one_more = len(protocol.encode(longest(0).update("insert")).encode())
-    assert all(len(frame.encode()) + one_more > BILLED_BYTES - 512 for frame in full)
-
-
-def test_one_update_is_one_submission_update() -> None:
-    (frame,) = frames(submission("s1"))
-    assert json.loads(frame)["type"] == "submission_update"
-    assert json.loads(frame)["timestamp"] == NOW
-
-
-def test_no_updates_are_no_frames() -> None:
-    assert frames() == []
-    assert frames(submission("s1", status="spam"), wanted=NEW) == []
-
-
-def test_the_cursor_of_a_frame_tells_how_recent_the_changes_are() -> None:
-    (frame,) = frames(submission("s1", updated_at=iso(5)), submission("s2", updated_at=iso(2)))
-    assert Cursor.decode(json.loads(frame)["cursor"], "t_acme") == Cursor("t_acme", iso(5))
-
-
-def test_a_frame_names_the_filter_that_it_was_made_through() -> None:
-    (through_one,) = frames(submission("s1", status="new"), wanted=NEW)
-    (through_none,) = frames(submission("s1", status="new"))
-    assert json.loads(through_one)["filter_id"] == NEW.id
-    assert "filter_id" not in json.loads(through_none)
-
-
-# --- Broadcast ------------------------------------------------------------------------------------------------
-
-
 UPDATE = inserted(submission("s1"))
-(FRAME,) = frames(submission("s1"))
+FRAME = Pushes("t_acme", [Change(submission("s1"), "insert", NOW)], NOW).to(connection())[0].decode()
 
 
 def test_an_update_reaches_every_connection_of_its_tenant() -> None:
     world = Broadcast(connection("a"), connection("b"))
     assert world.send(UPDATE) == {Outcome.POSTED: 2}
-    assert world.posts.sent == {"a": [FRAME], "b": [FRAME]}
+    assert world.sent() == {"a": [FRAME], "b": [FRAME]}
     assert world.registered.untouched
 
 
 def test_a_connection_that_has_not_subscribed_gets_nothing() -> None:
     world = Broadcast(connection("a", subscribed=False))
     assert world.send(UPDATE) == {}
-    assert world.posts.sent == {}
+    assert world.sent() == {}
     assert world.registered.untouched
 
 
 def test_connections_with_the_same_filter_share_frames_that_were_made_once() -> None:
     world = Broadcast(*(connection(name, filter=wanting({"status": ["new"]})) for name in "ab"))
     world.send(inserted(submission("s1", status="new")), inserted(submission("s2", status="spam")))
-    (frame,) = world.posts.sent["a"]
-    assert [update["data"]["submission_id"] for update in carried(frame)] == ["s1"]
-    assert world.posts.sent["b"][0] is frame
+    assert [update["data"]["submission_id"] for update in world.got("a")] == ["s1"]
+    first, second = world.poster.made
+    assert first is second
 
 
 def test_connections_with_different_filters_get_what_each_of_them_sees() -> None:
@@ -217,14 +78,15 @@ def test_views_that_began_at_other_times_get_what_is_new_to_each_in_frames_that_
     old, new = submission("s1", updated_at=iso(-30_000)), submission("s2")
     world.send(inserted(old), inserted(new))
     assert world.got("a") == [old.current(), new.current()]
-    assert world.posts.sent["b"][0] is world.posts.sent["a"][0]
+    first, second, _ = world.poster.made
+    assert first is second
     assert world.got("late") == [new.current()]
 
 
 def test_a_connection_behind_that_sees_nothing_of_a_batch_is_left_to_the_janitor() -> None:
     world = Broadcast(connection("a", filter=NEW, behind=NOW - 1))
     assert world.send(inserted(submission("s1", status="spam"))) == {}
-    assert world.posts.sent == {}
+    assert world.sent() == {}
     assert world.registered.untouched
 
 
@@ -244,7 +106,7 @@ def test_a_connection_that_missed_a_post_is_marked_behind() -> None:
 def test_a_connection_behind_is_told_to_resync_before_it_gets_the_update() -> None:
     world = Broadcast(connection("a", behind=NOW - 1))
     assert world.send(UPDATE) == {Outcome.POSTED: 1}
-    assert world.posts.sent["a"] == [RESYNC, FRAME]
+    assert world.poster.to("a") == [RESYNC, FRAME]
     assert world.registered.cleared == ["a"]
 
 
@@ -265,50 +127,49 @@ def test_a_connection_that_is_seconds_old_and_gone_may_not_be_there_yet(age_ms: 
     assert world.registered.behind == ({"a": NOW} if outcome is Outcome.BEHIND else {})
 
 
-@pytest.mark.parametrize("subscribed", [True, False])
 @pytest.mark.parametrize("wanted", [None, wanting({"status": ["of no submission"]})])
-def test_a_connection_whose_token_has_expired_is_told_closed_and_forgotten(
-    subscribed: bool, wanted: SubscriptionFilter | None
-) -> None:
-    world = Broadcast(connection("a", expires_at=NOW // 1000, subscribed=subscribed, filter=wanted))
+def test_a_connection_whose_token_has_expired_is_told_closed_and_forgotten(wanted: SubscriptionFilter | None) -> None:
+    world = Broadcast(connection("a", expires_at=NOW // 1000, filter=wanted))
     assert world.send(UPDATE) == {Outcome.GONE: 1}
-    assert world.posts.sent == {"a": [TOKEN_EXPIRED]}
-    assert world.posts.closed == ["a"]
+    assert world.sent() == {"a": [TOKEN_EXPIRED]}
+    assert world.poster.closed == ["a"]
     assert world.registered.removed == ["a"]
 
 
 def test_an_expired_connection_that_cannot_be_closed_now_is_tried_again_later() -> None:
-    world = Broadcast(connection("a", expires_at=NOW // 1000))
-    world.posts.closing = Outcome.BEHIND
+    world = Broadcast(connection("a", expires_at=NOW // 1000), a=Outcome.BEHIND)
     assert world.send(UPDATE) == {Outcome.BEHIND: 1}
-    assert world.registered.removed == []
+    assert world.registered.untouched
 
 
 def test_a_token_that_is_good_for_another_second_gets_its_update() -> None:
     world = Broadcast(connection("a", expires_at=NOW // 1000 + 1))
     assert world.send(UPDATE) == {Outcome.POSTED: 1}
-    assert world.posts.sent == {"a": [FRAME]}
+    assert world.sent() == {"a": [FRAME]}
 
 
 def test_what_cannot_be_accounted_for_is_raised_once_every_other_connection_had_its_turn() -> None:
-    world = Broadcast(connection("a"), connection("b"), connection("c", "t_globex"), a=PermissionError("403"))
-    theirs = inserted(submission("s9", tenant_id="t_globex"))
+    world = Broadcast(connection("a"), connection("b"), connection("c", "t_globex"))
+    world.poster.failures["a"] = PermissionError("403")
     with pytest.raises(ExceptionGroup) as raised:
-        world.send(UPDATE, theirs)
+        world.send(UPDATE, THEIRS)
     assert [repr(error) for error in raised.value.exceptions] == ["PermissionError('403')"]
-    assert world.posts.sent.keys() == {"b", "c"}
+    assert world.sent().keys() == {"b", "c"}
+    assert world.registered.untouched
 
 
-def test_a_failure_among_many_at_a_time_is_raised_too() -> None:
-    world = Broadcast(connection("a"), connection("b"), b=PermissionError("403"))
-    with ThreadPoolExecutor(2) as threads, pytest.raises(ExceptionGroup):
-        replace(world.broadcaster, map=threads.map).send(Batch.read([UPDATE]).changes)
+def test_a_tenant_whose_connections_cannot_be_read_is_no_other_tenants_matter() -> None:
+    world = Broadcast(connection("a"), connection("c", "t_globex"))
+    world.registered.unreadable.add("t_acme")
+    with pytest.raises(ExceptionGroup, match="1 failures"):
+        world.send(UPDATE, THEIRS)
+    assert world.sent().keys() == {"c"}
 
 
 def test_nothing_to_send_posts_nothing() -> None:
     world = Broadcast(connection("a"))
     assert world.send() == {}
-    assert world.posts.sent == {}
+    assert world.sent() == {}
 
 
 TENANTS = st.sampled_from(["t_a", "t_b", "t_ab", "t_"])
@@ -319,9 +180,7 @@ SUBMISSIONS = st.tuples(TENANTS, st.integers(0, 9).map(str))
 def test_tenants_are_never_mixed(stored: list[tuple[str, str]], tenants: list[str]) -> None:
     rows = [connection(str(n), tenant_id) for n, tenant_id in enumerate(tenants)]
     world = Broadcast(*rows)
-    with ThreadPoolExecutor(4) as threads:
-        batch = Batch.read([inserted(submission(name, tenant_id=tenant)) for tenant, name in stored])
-        outcomes = replace(world.broadcaster, map=threads.map).send(batch.changes)
+    outcomes = world.send(*(inserted(submission(name, tenant_id=tenant)) for tenant, name in stored))
     written_to = {tenant for tenant, _ in stored if tenant != "t_"}
     assert outcomes.total() == sum(tenant in written_to for tenant in tenants)
     for row in rows:
@@ -329,3 +188,102 @@ def test_tenants_are_never_mixed(stored: list[tuple[str, str]], tenants: list[st
         own = {name for tenant, name in stored if tenant == row.tenant_id and tenant != "t_"}
         assert {data["submission_id"] for data in got} == own
         assert all(data["tenant_id"] == row.tenant_id for data in got)
+
+
+# --- More than one Lambda can post to -------------------------------------------------------------------------
+
+
+CHANGE = Change(submission("s1"), "insert", NOW)
+
+
+def large(*rows: Connection) -> Broadcast:
+    """A tenant that is counted to have one connection more than the threshold."""
+    world = Broadcast(*rows)
+    world.registered.reserved["t_acme"] = THRESHOLD + 1
+    return world
+
+
+def test_a_tenant_at_the_threshold_is_posted_to_here() -> None:
+    world = large(connection("a"))
+    world.registered.reserved["t_acme"] = THRESHOLD
+    assert world.send(UPDATE) == {Outcome.POSTED: 1}
+    assert world.queue.sent == []
+
+
+def test_a_larger_tenant_goes_to_the_queue_by_the_shard_and_is_not_posted_to() -> None:
+    world = large(connection("a"), connection("b", shard=2), connection("c", "t_globex"))
+    tally = world.tally(UPDATE, THEIRS)
+    assert world.queue.sent == [Work("t_acme", [CHANGE], shard) for shard in range(3)]
+    assert tally.handed_over == 3
+    assert world.sent().keys() == {"c"}
+
+
+def test_work_that_the_queue_does_not_take_is_a_failure() -> None:
+    world = large(connection("a"), connection("c", "t_globex"))
+    world.queue.failure = ConnectionError("no queue")
+    with pytest.raises(ExceptionGroup) as raised:
+        world.send(UPDATE, THEIRS)
+    assert raised.value.exceptions == (world.queue.failure,)
+    assert world.sent().keys() == {"c"}
+
+
+def test_the_connections_of_a_shard_are_told_and_no_others() -> None:
+    world = large(connection("a"), connection("b", shard=1), connection("c", "t_globex", shard=1))
+    assert world.work(Work("t_acme", [CHANGE], 1)) == {Outcome.POSTED: 1}
+    assert world.sent() == {"b": [FRAME]}
+
+
+def test_a_shard_that_is_too_large_as_well_is_divided_once_more() -> None:
+    names = [f"{n:03}" for n in range(2 * THRESHOLD + 1)]
+    world = Broadcast(*(connection(name, shard=1) for name in names))
+    assert world.work(Work("t_acme", [CHANGE], 1)) == {}
+    spans = [Span(None, "049"), Span("049", "099"), Span("099", None)]
+    assert world.queue.sent == [Work("t_acme", [CHANGE], 1, span) for span in spans]
+    for part in [*world.queue.sent]:
+        world.work(part)
+    assert [name for name, _ in world.poster.posted] == names
+    assert len(world.queue.sent) == 3
+
+
+def test_a_whole_tenant_that_is_handed_over_is_divided_where_it_is_large() -> None:
+    world = Broadcast(connection("a"), connection("b", shard=1))
+    assert world.work(Work("t_acme", None)) == {Outcome.POSTED: 2}
+    world.registered.reserved["t_acme"] = THRESHOLD + 1
+    assert world.work(Work("t_acme", None)) == {}
+    assert world.queue.sent == [Work("t_acme", None, 0), Work("t_acme", None, 1)]
+
+
+# --- Resync ---------------------------------------------------------------------------------------------------
+
+
+def test_connections_are_told_to_resync_whatever_their_filter() -> None:
+    world = Broadcast(connection("a"), connection("b", filter=NEW), connection("c", "t_globex"))
+    assert world.work(Work("t_acme", None)) == {Outcome.POSTED: 2}
+    assert world.sent() == {"a": [RESYNC], "b": [RESYNC]}
+    assert world.registered.untouched
+
+
+def test_a_connection_behind_that_is_told_so_is_behind_no_more() -> None:
+    world = Broadcast(connection("a", behind=NOW - 1))
+    assert world.work(Work("t_acme", None)) == {Outcome.POSTED: 1}
+    assert world.sent() == {"a": [RESYNC]}
+    assert world.registered.cleared == ["a"]
+
+
+def test_a_connection_that_cannot_be_told_to_resync_is_behind() -> None:
+    world = Broadcast(connection("a"), a=Outcome.BEHIND)
+    assert world.work(Work("t_acme", None)) == {Outcome.BEHIND: 1}
+    assert world.registered.behind == {"a": NOW}
+
+
+# --- Time -----------------------------------------------------------------------------------------------------
+
+
+class Lambda:
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+def test_what_is_left_of_a_lambdas_time_is_for_marking_what_was_not_posted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("formbridge.fanout.time.monotonic", lambda: 1_000.0)
+    assert Deadlines.of(Lambda()) == Deadlines(posting=1_036.0, writing=1_054.0)

@@ -20,7 +20,7 @@ import connect
 import message
 from formbridge import protocol
 from formbridge.authentication import TokenVerifier
-from formbridge.connection import Connection
+from formbridge.connection import Connection, ConnectionKey
 from formbridge.cursor import Cursor
 from formbridge.handshake import Identity, Unauthorized
 from formbridge.protocol import ErrorCode, Frame
@@ -29,7 +29,7 @@ from formbridge.submission import Submission
 from tests.handlers import issuer
 from tests.handlers.builders import NOW, LambdaContext, connect_event, iso, message_event, submission
 from tests.handlers.issuer import AUDIENCE, BAD_TOKENS, CLAIM, ISSUER, KeysInMemory, claims, token
-from tests.handlers.world import EXPIRES_AT, MAX_FRAME_BYTES, World
+from tests.handlers.world import EXPIRES_AT, KEY, MAX_FRAME_BYTES, World
 
 if TYPE_CHECKING:
     from tests.handlers.clock import Clock
@@ -75,6 +75,7 @@ FORGED: Final = [
     "GSI1PK",
     "requestContext",
     "authorizer",
+    "shard",
 ]
 ACTIONS: Final = ["subscribe", "sync", "unsubscribe", "authenticate", "ping"]
 FIELDS: Final = ["form_id", "status", "submission_id"]
@@ -321,8 +322,8 @@ def furnished(random: Random) -> World:
     world.submissions.put(*held_by("t_acme", random.choice([0, 5, 60])), *held_by(OTHER, 20))
     if random.random() < 0.05:
         world.submissions.put(*held_by("t_acme", 300, form_id="f" * 1_000))
-    for key in ((OTHER, "conn-1"), (OTHER, "conn-2"), ("t_acme", "conn-2")):
-        world.connections.put(Connection(*key, NOW, EXPIRES_AT))
+    for tenant_id, connection_id, shard in ((OTHER, "conn-1", 0), (OTHER, "conn-2", 0), ("t_acme", "conn-1", 1)):
+        world.connections.put(Connection(ConnectionKey(tenant_id, connection_id, shard), NOW, EXPIRES_AT))
     chance = random.random()
     if chance < 0.1:
         world.session = replace(world.session, submissions=None)
@@ -357,7 +358,7 @@ def test_whatever_a_client_sends_gets_a_known_answer_and_nothing_of_another_tena
     def attack(seed: int) -> None:
         vandal = Vandal(seed)
         world = furnished(vandal.random)
-        others = {key: row for key, row in world.connections.rows.items() if key != ("t_acme", "conn-1")}
+        others = {key: row for key, row in world.connections.rows.items() if key != KEY}
         for _ in range(BATCH):
             seen[send(vandal, world)] += 1
         assert world.submissions.tenants <= {"t_acme"}

@@ -20,12 +20,12 @@ import authenticate
 import authorize
 import broadcast
 import connect
+import fanout
 import janitor
 import message
 import persist
-from formbridge import registry, submissions, tenants
+from formbridge import answering, broadcasting, registry, submissions, tenants
 from formbridge.authentication import TokenVerifier
-from formbridge.connection import Outcome
 from formbridge.cursor import Cursor
 from formbridge.handshake import Identity
 from tests.handlers import issuer
@@ -42,6 +42,7 @@ from tests.handlers.builders import (
     updated,
 )
 from tests.handlers.strategies import ANY_TEXT, JSON
+from tests.handlers.world import Poster
 from tools.client import updates_of
 
 if TYPE_CHECKING:
@@ -61,20 +62,6 @@ def token_for(*granted: str) -> str:
 
 
 @dataclass
-class Posts:
-    """@connections, which keeps what was posted."""
-
-    frames: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
-
-    def post(self, connection_id: str, frames: Sequence[str]) -> Outcome:
-        self.frames.setdefault(connection_id, []).extend(frames)
-        return Outcome.POSTED
-
-    def close(self, connection_id: str) -> Outcome:
-        return Outcome.POSTED
-
-
-@dataclass
 class Client:
     """A connection, and all that its client was ever told or said."""
 
@@ -83,6 +70,8 @@ class Client:
     """What its token grants."""
     tenant_id: str
     expires_at: int
+    shard: int
+    """Of the connections table, by the authorizer."""
     said: str = ""
     cursors: list[str] = field(default_factory=list[str])
 
@@ -92,7 +81,7 @@ class World:
     """Everything at once: tenants, their submissions, clients with tokens."""
 
     region: Region
-    posts: Posts
+    poster: Poster
     clients: list[Client] = field(default_factory=list[Client])
     connections: int = 0
     writes: int = 0
@@ -100,13 +89,16 @@ class World:
     def connect(self, granted: tuple[str, ...], wanted: str | None) -> None:
         """Someone with a token that grants some tenants connects, and asks for one by name or not."""
         query = {"tenant_id": wanted} if wanted is not None else None
-        answer = authorize.handler(authorizer_event({"Authorization": f"Bearer {token_for(*granted)}"}, query), CONTEXT)
+        connection_id, headers = f"conn-{self.connections + 1}", {"Authorization": f"Bearer {token_for(*granted)}"}
+        answer = authorize.handler(authorizer_event(headers, query, connection_id=connection_id), CONTEXT)
         if answer["policyDocument"]["Statement"][0]["Effect"] != "Allow":
             return
         self.connections += 1
-        client = Client(f"conn-{self.connections}", granted, answer["context"]["tenant_id"], NOW // 1000 + HOUR_S)
+        context = answer["context"]
+        expires_at = NOW // 1000 + HOUR_S
+        client = Client(connection_id, granted, context["tenant_id"], expires_at, int(context["shard"]))
         assert client.tenant_id in granted, "connected as a tenant that the token does not grant"
-        event = connect_event(client.tenant_id, client.connection_id, expires_at=client.expires_at)
+        event = connect_event(client.tenant_id, connection_id, expires_at=client.expires_at, shard=client.shard)
         assert connect.handler(event, CONTEXT)["statusCode"] == 200
         self.clients.append(client)
 
@@ -114,7 +106,9 @@ class World:
         """A client sends a frame, and keeps what it is answered."""
         body = json.dumps(frame)
         client.said += body
-        event = message_event(body, client.tenant_id, client.connection_id, expires_at=client.expires_at)
+        event = message_event(
+            body, client.tenant_id, client.connection_id, expires_at=client.expires_at, shard=client.shard
+        )
         entry_point = authenticate if frame.get("action") == "authenticate" else message
         answer = entry_point.handler(event, CONTEXT).get("body", "{}")
         self.told(client, answer)
@@ -135,9 +129,12 @@ class World:
         after = self.region.item(submission_id)
         if after != before:
             broadcast.handler([record("MODIFY" if before else "INSERT", new=after, old=before)], CONTEXT)
+        while work := self.region.handed_over():
+            fanout.handler({"Records": [{"messageId": "1", "body": body} for body in work]}, CONTEXT)
         for client in self.clients:
-            for frame in self.posts.frames.pop(client.connection_id, []):
+            for frame in self.poster.to(client.connection_id):
                 self.told(client, frame)
+        self.poster.posted.clear()
 
     def told(self, client: Client, frame: str) -> None:
         """A frame reaches a client: it may hold what is its tenant's, and what the client said itself."""
@@ -226,16 +223,16 @@ def leave(world: World, who: int) -> None:
     """A connection ends."""
     if world.clients:
         client = world.clients.pop(who % len(world.clients))
-        connect.handler(disconnect_event(client.tenant_id, client.connection_id), CONTEXT)
+        connect.handler(disconnect_event(client.tenant_id, client.connection_id, shard=client.shard), CONTEXT)
 
 
 HISTORIES = st.lists(steps(), min_size=5, max_size=30)
 
 
-def live(history: Sequence[Callable[[World], None]], region: Region, posts: Posts) -> None:
+def live(history: Sequence[Callable[[World], None]], region: Region, poster: Poster) -> None:
     """Begin with what every tenant has, a submission and a client, and let a history happen."""
     region.clear()
-    world = World(region, posts)
+    world = World(region, poster)
     for tenant in TENANTS:
         world.connect((tenant,), None)
         world.write(tenant, 0, "new")
@@ -249,11 +246,14 @@ def live(history: Sequence[Callable[[World], None]], region: Region, posts: Post
 
 
 @pytest.fixture
-def posts(region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Posts:
-    """The posts of every handler; tokens are the test issuer's, whose keys are at hand."""
-    caught = Posts()
-    for handler in (authenticate, broadcast, janitor, message):
-        monkeypatch.setattr(handler, "connection_poster", lambda: caught)
+def poster(region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Poster:
+    """The poster of every handler; tokens are the test issuer's, whose keys are at hand."""
+    caught = Poster()
+    for module, name in ((answering, "poster"), (broadcasting, "connection_poster"), (janitor, "connection_poster")):
+        monkeypatch.setattr(module, name, lambda: caught)
+    # The second connection of a tenant makes it a large one, and the queue has the work.
+    monkeypatch.setenv("FANOUT_THRESHOLD", "1")
+    monkeypatch.setenv("CONNECTION_SHARDS", "3")
     monkeypatch.setenv("ALLOWED_ORIGINS", "")
     monkeypatch.setenv("TOKEN_IN_QUERY", "false")
     # As many frames as a test likes.
@@ -277,12 +277,12 @@ LAW = settings(
 @LAW
 @given(HISTORIES)
 def test_no_frame_carries_another_tenants_data(
-    region: Region, posts: Posts, history: list[Callable[[World], None]]
+    region: Region, poster: Poster, history: list[Callable[[World], None]]
 ) -> None:
-    live(history, region, posts)
+    live(history, region, poster)
 
 
-def one_partition(_tenant_id: str) -> str:
+def one_partition(_tenant_id: str, _shard: int = 0) -> str:
     return "TENANT#"
 
 
@@ -321,14 +321,14 @@ def cursors_of_anyone(patch: pytest.MonkeyPatch) -> None:
     [one_partition_of_submissions, one_partition_of_connections, any_tenant_that_is_asked_for, cursors_of_anyone],
 )
 def test_a_check_of_the_tenant_that_is_left_out_is_noticed(
-    region: Region, posts: Posts, monkeypatch: pytest.MonkeyPatch, mutation: Callable[[pytest.MonkeyPatch], None]
+    region: Region, poster: Poster, monkeypatch: pytest.MonkeyPatch, mutation: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
     mutation(monkeypatch)
 
     @settings(LAW, database=None)
     @given(HISTORIES)
     def law(history: list[Callable[[World], None]]) -> None:
-        live(history, region, posts)
+        live(history, region, poster)
 
     with pytest.raises((AssertionError, ExceptionGroup)):
         law()

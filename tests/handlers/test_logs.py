@@ -120,6 +120,7 @@ def test_the_authorizer_logs_what_it_decided_and_nothing_of_the_token(
     trusted = authorize.TokenVerifier(issuer.ISSUER, issuer.AUDIENCE, issuer.CLAIM, KeysInMemory())
     monkeypatch.setattr(authorize, "verifier", lambda: trusted)
     monkeypatch.setenv("TOKEN_IN_QUERY", "true")
+    monkeypatch.setenv("CONNECTION_SHARDS", "1")
     headers, query = brought(place, bearer)
     with suppress(Exception):  # the authorizer's 401
         authorize.handler(authorizer_event(headers, {"tenant_id": "t_acme", **query}), LambdaContext())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from formbridge import protocol, timestamps, view
-from formbridge.connection import Connection, Outcome
+from formbridge.connection import Connection, ConnectionKey, Delivery, Outcome, Receipt
 from formbridge.cursor import MAX_AGE_MS, OVERLAP_MS, Cursor
 from formbridge.filters import matches
 from formbridge.handshake import Identity
 from formbridge.protocol import parse_request
 from formbridge.rate_limit import Rate
-from formbridge.session import MAX_REFUSALS
+from formbridge.session import CLOSING_SECONDS, MAX_REFUSALS
 from formbridge.submission import Submission
 from formbridge.view import Page
 from tests.handlers.builders import NOW, NOW_ISO, iso, submission
@@ -106,8 +107,9 @@ def test_the_largest_snapshot_with_the_longest_names_is_one_frame(world: World) 
         for n in range(200)
     ]
     world.submissions.put(*longest)
-    world.connections.put(Connection(tenant_id, "conn-1", NOW, EXPIRES_AT))
-    world.session = replace(world.session, tenant_id=tenant_id)
+    key = ConnectionKey(tenant_id, "conn-1")
+    world.connections.put(Connection(key, NOW, EXPIRES_AT))
+    world.session = replace(world.session, key=key)
     reply = world.ask("subscribe", id=WAVES, snapshot=200)
     assert (len(ids(reply)), reply["complete"]) == (200, True)
     too_old = world.ask("subscribe", id=WAVES, snapshot=200, cursor=cursor(iso(-(10**9)), tenant_id))
@@ -475,8 +477,8 @@ def test_a_row_that_goes_while_its_client_is_answered_is_unauthorized(
     world.verifier.identities["later"] = Identity("user-1", ("t_acme",), EXPIRES_AT + 60, 0)
     admit = world.connections.admit
 
-    def admit_and_remove(tenant_id: str, connection_id: str, rate: Rate, now_ms: int) -> object:
-        admitted = admit(tenant_id, connection_id, rate, now_ms)
+    def admit_and_remove(key: ConnectionKey, rate: Rate, now_ms: int) -> object:
+        admitted = admit(key, rate, now_ms)
         world.connections.rows.clear()
         return admitted
 
@@ -560,13 +562,41 @@ class TestOverTheRate:
         assert world.ask("ping")["code"] == "unauthorized"
 
     def test_a_connection_that_cannot_be_closed_now_is_closed_by_the_next_message(self, world: World) -> None:
-        world.poster.closing = Outcome.BEHIND
+        world.poster.outcomes["conn-1"] = Outcome.BEHIND
         for _ in range(2 + MAX_REFUSALS + 1):
             world.tell("ping")
         assert world.row is not None
-        world.poster.closing = Outcome.POSTED
+        world.poster.outcomes.clear()
         assert world.tell("ping") is None
         assert world.row is None
+
+    def test_a_connection_that_is_gone_already_is_forgotten(self, world: World) -> None:
+        world.poster.outcomes["conn-1"] = Outcome.GONE
+        for _ in range(2 + MAX_REFUSALS + 1):
+            world.tell("ping")
+        assert world.row is None
+
+    def test_why_no_connection_can_be_closed_is_raised_and_the_row_stays(self, world: World) -> None:
+        world.poster.failures["conn-1"] = PermissionError("403")
+        for _ in range(2 + MAX_REFUSALS):
+            world.tell("ping")
+        with pytest.raises(PermissionError, match="403"):
+            world.tell("ping")
+        assert world.row is not None
+
+    def test_closing_takes_no_longer_than_the_lambda_has(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        deadlines: list[float] = []
+        deliver = world.poster.deliver
+
+        def note(deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
+            deadlines.append(deadline)
+            return deliver(deliveries, deadline)
+
+        monkeypatch.setattr(world.poster, "deliver", note)
+        monkeypatch.setattr("formbridge.session.time.monotonic", lambda: 1_000.0)
+        for _ in range(2 + MAX_REFUSALS + 1):
+            world.tell("ping")
+        assert deadlines == [1_000.0 + CLOSING_SECONDS]
 
     def test_a_pause_in_which_the_bucket_fills_forgives(self, world: World) -> None:
         for _ in range(2 + MAX_REFUSALS):

@@ -27,11 +27,11 @@ class World:
         self.tenant_id = tenant_id
         self.tenants = Tenants(region.dynamodb, CONNECTIONS)
 
-    def reserve(self, at: int = NOW, issued_at: int = ISSUED_AT) -> str | None:
-        return self.tenants.reserve(self.tenant_id, at, issued_at, limit=3)
+    def reserve(self, at: int = NOW, issued_at: int = ISSUED_AT, shard: int = 0) -> str | None:
+        return self.tenants.reserve(self.tenant_id, at, issued_at, limit=3, shard=shard)
 
-    def release(self, at: int = NOW) -> None:
-        self.tenants.release(self.tenant_id, at)
+    def release(self, *at: int) -> None:
+        self.tenants.release(self.tenant_id, at or (NOW,))
 
     def heal(self, now_ms: int) -> None:
         """Give back what has leaked, as the janitor does."""
@@ -69,6 +69,20 @@ def test_what_is_released_may_be_reserved_again(world: World) -> None:
     assert [world.reserve(), world.reserve()] == [None, "too_many_connections"]
 
 
+def test_many_are_released_by_one_write_for_each_of_their_quarters(region: Region, world: World) -> None:
+    for quarter in (0, 0, 1):
+        world.reserve(NOW + quarter * QUARTER_MS)
+    asked: list[str] = []
+
+    def note(event_name: str, **_: object) -> None:
+        asked.append(event_name)
+
+    with region.on("before-call.dynamodb", note):
+        world.release(NOW, NOW + QUARTER_MS, NOW + 1)
+    assert len(asked) == 2
+    assert world.row == Tenant("t_acme", 0, revoked_at=0, quarters={QUARTER: 0, QUARTER + 1: 0})
+
+
 def test_each_tenant_has_its_own_number(region: Region, world: World) -> None:
     other = World(region, "t_globex")
     for _ in range(3):
@@ -81,6 +95,25 @@ def test_each_tenant_has_its_own_number(region: Region, world: World) -> None:
 def test_releasing_for_a_tenant_without_a_row_makes_none(region: Region, world: World) -> None:
     world.release()
     assert region.tenant("t_acme") is None
+
+
+def test_nothing_is_released_for_none(region: Region, world: World) -> None:
+    world.tenants.release("t_acme", [])
+    assert region.tenant("t_acme") is None
+
+
+def test_the_number_of_shards_is_the_highest_that_was_ever_reserved_in(world: World) -> None:
+    told: list[int] = []
+    for shard in (0, 4, 2):
+        assert world.reserve(shard=shard) is None
+        told.append(world.row.shards)
+    world.release()
+    assert (told, world.row.shards) == ([1, 5, 5], 5)
+
+
+def test_the_limit_is_the_same_in_every_shard(world: World) -> None:
+    assert [world.reserve(shard=shard) for shard in (2, 0, 1, 3, 0)] == [None] * 3 + ["too_many_connections"] * 2
+    assert (world.row.connections, world.row.shards) == (3, 3)
 
 
 # --- Leaks ----------------------------------------------------------------------------------------------------

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final
 
 from formbridge import protocol
-from formbridge.connection import Connection, Outcome, Refused
+from formbridge.connection import Connection, ConnectionKey, Delivery, Outcome, Receipt, Refused
 from formbridge.cursor import Cursor
 from formbridge.handshake import Identity, Unauthorized
 from formbridge.protocol import Limits
@@ -25,6 +25,8 @@ MAX_FRAME_BYTES: Final = 128 * 1024
 """Of what API Gateway carries."""
 EXPIRES_AT: Final = NOW // 1000 + HOUR_S
 LIMITS: Final = Limits(max_frame_bytes=32_768, max_filter_length=4_096)
+KEY: Final = ConnectionKey("t_acme", "conn-1")
+"""Of the connection that a session is on."""
 NO_RATE: Final = Rate(per_second=1_000, burst=1_000_000)
 """More than any test sends at once."""
 
@@ -34,15 +36,14 @@ class Connections:
     """The connections table."""
 
     calls: list[str]
-    rows: dict[tuple[str, str], Connection] = field(default_factory=dict[tuple[str, str], Connection])
-    full_at: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
-    refusals: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    rows: dict[ConnectionKey, Connection] = field(default_factory=dict[ConnectionKey, Connection])
+    full_at: dict[ConnectionKey, int] = field(default_factory=dict[ConnectionKey, int])
+    refusals: dict[ConnectionKey, int] = field(default_factory=dict[ConnectionKey, int])
 
     def put(self, connection: Connection) -> None:
-        self.rows[connection.tenant_id, connection.connection_id] = connection
+        self.rows[connection.key] = connection
 
-    def admit(self, tenant_id: str, connection_id: str, rate: Rate, now_ms: int) -> Connection | Refused | None:
-        key = tenant_id, connection_id
+    def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | Refused | None:
         held, full_at, now_us = self.rows.get(key), self.full_at.get(key, 0), now_ms * 1000
         if held is None:
             return None
@@ -54,23 +55,22 @@ class Connections:
         self.full_at[key] = max(full_at, now_us) + rate.interval_us
         return held
 
-    def subscribe(self, tenant_id: str, connection_id: str, wanted: SubscriptionFilter | None) -> bool:
-        return self._change("subscribe", tenant_id, connection_id, subscribed=True, filter=wanted)
+    def subscribe(self, key: ConnectionKey, wanted: SubscriptionFilter | None) -> bool:
+        return self._change("subscribe", key, subscribed=True, filter=wanted)
 
-    def unsubscribe(self, tenant_id: str, connection_id: str) -> bool:
-        return self._change("unsubscribe", tenant_id, connection_id, subscribed=False, filter=None)
+    def unsubscribe(self, key: ConnectionKey) -> bool:
+        return self._change("unsubscribe", key, subscribed=False, filter=None)
 
-    def extend(self, connection: Connection, expires_at: int, issued_at: int) -> bool:
-        key = connection.tenant_id, connection.connection_id
-        return self._change("extend", *key, expires_at=expires_at, issued_at=issued_at)
+    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
+        return self._change("extend", key, expires_at=expires_at, issued_at=issued_at)
 
-    def remove(self, tenant_id: str, connection_id: str) -> None:
+    def remove(self, key: ConnectionKey) -> None:
         self.calls.append("remove")
-        self.rows.pop((tenant_id, connection_id), None)
+        self.rows.pop(key, None)
 
-    def _change(self, call: str, tenant_id: str, connection_id: str, **changes: Any) -> bool:
+    def _change(self, call: str, key: ConnectionKey, **changes: Any) -> bool:
         self.calls.append(call)
-        held = self.rows.get((tenant_id, connection_id))
+        held = self.rows.get(key)
         if held is not None:
             self.put(replace(held, **changes))
         return held is not None
@@ -106,19 +106,37 @@ class Submissions:
 
 @dataclass
 class Poster:
-    """What is posted to connections, and which of them are closed."""
+    """@connections: a delivery ends as it is told for its connection, POSTED otherwise."""
 
+    outcomes: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
+    failures: dict[str, Exception] = field(default_factory=dict[str, Exception])
+    """Of connections on which nothing is done for a reason that is not theirs."""
     posted: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """Connection and frame, of each frame that was taken."""
+    made: list[bytes] = field(default_factory=list[bytes])
+    """The same frames, as they were given."""
     closed: list[str] = field(default_factory=list[str])
-    closing: Outcome = Outcome.POSTED
+    """Connections that were to be closed, whether they could be or not."""
 
-    def post(self, connection_id: str, frames: Sequence[str]) -> Outcome:
-        self.posted += [(connection_id, frame) for frame in frames]
-        return Outcome.POSTED
+    def deliver(self, deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
+        return map(self._deliver, deliveries)
 
-    def close(self, connection_id: str) -> Outcome:
-        self.closed.append(connection_id)
-        return self.closing
+    def to(self, connection_id: str) -> list[str]:
+        """The frames that a connection took."""
+        return [frame for taker, frame in self.posted if taker == connection_id]
+
+    def _deliver(self, delivery: Delivery) -> Receipt:
+        connection_id = delivery.connection.connection_id
+        if failure := self.failures.get(connection_id):
+            return Receipt(delivery, Outcome.BEHIND, failure)
+        outcome = self.outcomes.get(connection_id, Outcome.POSTED)
+        if delivery.closes:
+            self.closed.append(connection_id)
+        # Of a delivery that closes, the outcome is that of closing.
+        taken = delivery.frames if outcome is Outcome.POSTED or delivery.closes else ()
+        self.posted += [(connection_id, frame.decode()) for frame in taken]
+        self.made += taken
+        return Receipt(delivery, outcome, frames=len(taken), sent_bytes=sum(map(len, taken)))
 
 
 @dataclass
@@ -140,17 +158,16 @@ class World:
         self.calls: list[str] = []
         """What was asked of the tables, apart from letting a message through."""
         self.connections = Connections(self.calls)
-        self.connections.put(Connection("t_acme", "conn-1", NOW, EXPIRES_AT))
+        self.connections.put(Connection(KEY, NOW, EXPIRES_AT))
         self.submissions = Submissions(self.calls)
         self.poster = Poster()
         self.verifier = Verifier()
         self.clock = Clock()
         self.session = Session(
-            "t_acme",
-            "conn-1",
+            KEY,
             self.connections,
             self.submissions,
-            self.poster,
+            lambda: self.poster,
             NO_RATE,
             LIMITS,
             self.verifier,
@@ -159,7 +176,7 @@ class World:
 
     @property
     def row(self) -> Connection | None:
-        return self.connections.rows.get((self.session.tenant_id, self.session.connection_id))
+        return self.connections.rows.get(self.session.key)
 
     def tell(self, action: str, **fields: object) -> dict[str, Any] | None:
         """What a client reads after a request, and None where it reads nothing."""

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.fanout import Batch, Change
+from formbridge.changes import Batch, Change
 from formbridge.submission import Submission, Update
 from formbridge.subscription_filter import SubscriptionFilter
+from tests.handlers.broadcasts import Broadcast
 from tests.handlers.builders import NOW, image, inserted, iso, modified, record, removed, submission
-from tests.handlers.connections import Broadcast, connection, wanting
+from tests.handlers.connections import connection, wanting
 
 NEW = wanting({"status": ["new"]})
 

@@ -1,0 +1,64 @@
+"""The broadcaster of a Lambda, and what is told of its work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING
+
+from . import accounting, settings, timestamps
+from .accounting import Accounting, Tally
+from .aws import client
+from .changes import Change
+from .connection import Outcome
+from .fanout import Broadcaster
+from .logs import log
+from .posting import connection_poster
+from .registry import Registry
+from .work import FanoutQueue
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+@cache
+def sqs() -> SQSClient:
+    return client("sqs")
+
+
+@cache
+def broadcaster() -> Broadcaster:
+    """Posts to the connections of the gateway that the environment names, or hands the work to its queue."""
+    registry = Registry(client("dynamodb"), settings.text("CONNECTIONS_TABLE_NAME"))
+    return Broadcaster(
+        registry,
+        connection_poster(),
+        Accounting(registry, ThreadPoolExecutor(accounting.WRITES_AT_A_TIME)),
+        FanoutQueue(sqs, settings.text("FANOUT_QUEUE_URL")),
+        settings.whole_number("FANOUT_THRESHOLD"),
+    )
+
+
+def report(what: str, tally: Tally, changes: Iterable[Change], facts: Mapping[str, object]) -> dict[str, float]:
+    """Log what became of `changes`; the same as metrics.
+
+    `RealTimeUpdateLatency` is that of the oldest change, from the stream's time, which is whole seconds on AWS, until
+    the last of its posts; `BroadcastSuccessRate` leaves out connections that are gone, which no post can reach.
+    """
+    posted, behind = tally.outcomes[Outcome.POSTED], tally.outcomes[Outcome.BEHIND]
+    outcomes = {outcome.value: tally.outcomes[outcome] for outcome in Outcome}
+    log(what, {**facts, **outcomes, "handed_over": tally.handed_over, "failures": len(tally.failures)})
+    values: dict[str, float] = {
+        "StaleConnectionCleanups": tally.removed,
+        "Behind": behind,
+        "Retries": tally.retries,
+        "Frames": tally.frames,
+        "Bytes": tally.sent_bytes,
+    }
+    if posted + behind:
+        values["BroadcastSuccessRate"] = 100 * posted / (posted + behind)
+    oldest = min((change.happened_at for change in changes), default=None)
+    if posted and oldest is not None:
+        values["RealTimeUpdateLatency"] = max(0, timestamps.now_ms() - oldest)
+    return values

@@ -1,0 +1,48 @@
+"""A pipe's dead-letter queue → the fan-out queue: the tenants whose records were given up are told to resync."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from formbridge import metrics, settings
+from formbridge.aws import client
+from formbridge.dead_letters import DeadLetters
+from formbridge.given_up import Stream, investigate
+from formbridge.logs import correlation, log, log_failures
+from formbridge.work import FanoutQueue, Work
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+@cache
+def stream() -> Stream:
+    return Stream(client("dynamodbstreams"))
+
+
+@cache
+def sqs() -> SQSClient:
+    return client("sqs")
+
+
+def tell_a_person(dead_letter: str, problem: str) -> None:
+    """Keep the dead letter with what is the matter, which makes an alarm, and say it to the alarms' topic if any."""
+    DeadLetters(sqs(), settings.text("DEAD_LETTER_QUEUE_URL")).send({"dead_letter": dead_letter}, problem)
+    if topic_arn := settings.optional_text("ALARM_TOPIC_ARN"):
+        client("sns").publish(TopicArn=topic_arn, Subject="Records that no tenant could be told of", Message=problem)
+
+
+@log_failures
+def handler(event: Mapping[str, Any], context: object) -> None:
+    for record in event["Records"]:
+        found = investigate(record["body"], stream())
+        if found.tenants:
+            queue = FanoutQueue(sqs, settings.text("FANOUT_QUEUE_URL"))
+            queue.send([Work(tenant_id, None) for tenant_id in sorted(found.tenants)])
+        if found.problem is not None:
+            tell_a_person(record["body"], found.problem)
+        ids = {**correlation(event, context), "message_id": record["messageId"]}
+        log("given up", {**ids, "tenants": sorted(found.tenants), "problem": found.problem})
+        metrics.emit({"DeadLetters": 1, "UnreadableDeadLetters": int(found.problem is not None)})

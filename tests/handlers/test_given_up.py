@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
+from formbridge.aws import client
+from formbridge.given_up import Findings, Stream, investigate
+
+STREAM: Final = "arn:aws:dynamodb:us-east-1:123456789012:table/submissions/stream/2026-11-22T20:00:00.000"
+SHARD: Final = "shardId-00000001790000000000-1234abcd"
+BEFORE: Final = 300_000_000_000_000_000_000
+"""Sequence numbers are this long; those of the tests are counted from here."""
+RANGE: Final = f"records {BEFORE + 10} to {BEFORE + 12} of {SHARD} of {STREAM}"
+DEAD_LETTER: Final = json.dumps(
+    {
+        "context": {"partnerResourceArn": "arn:aws:pipes:us-east-1:123456789012:pipe/p", "condition": "…"},
+        "version": "1.0",
+        "DDBStreamBatchInfo": {
+            "shardId": SHARD,
+            "startSequenceNumber": str(BEFORE + 10),
+            "endSequenceNumber": str(BEFORE + 12),
+            "batchSize": 3,
+            "streamArn": STREAM,
+        },
+    }
+)
+
+
+def record(number: int, *tenants: str | None, key: str = "SUB#s1") -> dict[str, Any]:
+    """A record whose images are of these tenants; None: of one that is not said."""
+    images = [{} if tenant is None else {"tenant_id": {"S": tenant}} for tenant in tenants]
+    change = {"SequenceNumber": str(BEFORE + number), "Keys": {"PK": {"S": key}, "SK": {"S": "META"}}}
+    return {"dynamodb": {**change, **dict(zip(("NewImage", "OldImage"), images, strict=False))}}
+
+
+@contextmanager
+def stream(*pages: list[dict[str, Any]], ends: bool = False) -> Generator[Stream]:
+    """A shard whose pages are read from sequence number 10 on, and which `ends` after them."""
+    api = client("dynamodbstreams")
+    with Stubber(api) as stubber:
+        stubber.add_response(
+            "get_shard_iterator",
+            {"ShardIterator": "page-1"},
+            {
+                "StreamArn": STREAM,
+                "ShardId": SHARD,
+                "ShardIteratorType": "AT_SEQUENCE_NUMBER",
+                "SequenceNumber": str(BEFORE + 10),
+            },
+        )
+        for number, page in enumerate(pages, 1):
+            following = {} if ends and number == len(pages) else {"NextShardIterator": f"page-{number + 1}"}
+            stubber.add_response("get_records", {"Records": page, **following}, {"ShardIterator": f"page-{number}"})
+        yield Stream(api)
+        stubber.assert_no_pending_responses()
+
+
+@pytest.fixture(autouse=True)
+def in_a_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+
+def test_the_tenants_of_the_range_are_found_and_no_others() -> None:
+    with stream(
+        [record(10, "t_acme"), record(11, "t_globex", "t_initech")],
+        [],
+        [record(12, "t_acme"), record(13, "t_umbrella")],
+    ) as read:
+        assert investigate(DEAD_LETTER, read) == Findings(frozenset({"t_acme", "t_globex", "t_initech"}))
+
+
+def test_nothing_is_read_beyond_the_range() -> None:
+    with stream([record(10, "t_acme"), record(12, "t_globex")]) as read:
+        assert investigate(DEAD_LETTER, read).tenants == {"t_acme", "t_globex"}
+
+
+def test_a_shard_may_end_with_the_range() -> None:
+    with stream([record(10, "t_acme")], ends=True) as read:
+        assert investigate(DEAD_LETTER, read) == Findings(frozenset({"t_acme"}))
+
+
+@pytest.mark.parametrize("tenant", [None, "", "acme", "t_" + "x" * 65, "t_a/b"])
+def test_a_submission_that_names_no_tenant_is_told_with_its_place_and_the_others_tenants_are_found(
+    tenant: str | None,
+) -> None:
+    problem = f"{RANGE}: {BEFORE + 11} name no tenant"
+    with stream([record(10, "t_acme"), record(11, tenant), record(12, "t_acme")]) as read:
+        assert investigate(DEAD_LETTER, read) == Findings(frozenset({"t_acme"}), problem)
+
+
+def test_a_table_with_other_keys_holds_nothing_but_submissions() -> None:
+    ours, nameless = record(10, "t_acme"), record(12, None)
+    for each in (ours, nameless):
+        each["dynamodb"]["Keys"] = {"order_id": {"S": "1"}}
+    with stream([ours, nameless]) as read:
+        assert investigate(DEAD_LETTER, read) == Findings(
+            frozenset({"t_acme"}), f"{RANGE}: {BEFORE + 12} name no tenant"
+        )
+
+
+def test_what_is_no_submission_was_not_the_pipes_to_deliver() -> None:
+    with stream([record(10, key="USER#1"), record(12, "t_acme")]) as read:
+        assert investigate(DEAD_LETTER, read) == Findings(frozenset({"t_acme"}))
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("TrimmedDataAccessException", "the stream has forgotten the records, as it does after a day"),
+        ("ResourceNotFoundException", "the stream or its shard is there no more"),
+    ],
+)
+def test_a_range_that_the_stream_has_no_more_is_told_with_its_place(code: str, why: str) -> None:
+    api = client("dynamodbstreams")
+    with Stubber(api) as stubber:
+        stubber.add_client_error("get_shard_iterator", code)
+        assert investigate(DEAD_LETTER, Stream(api)) == Findings(problem=f"{RANGE}: {why}")
+
+
+def test_a_stream_that_cannot_be_read_now_is_tried_again() -> None:
+    api = client("dynamodbstreams")
+    with Stubber(api) as stubber:
+        stubber.add_client_error("get_shard_iterator", "AccessDeniedException")
+        with pytest.raises(ClientError):
+            investigate(DEAD_LETTER, Stream(api))
+
+
+def test_a_dead_letter_that_names_no_place_in_a_stream_is_told() -> None:
+    problem = f"records {BEFORE + 10} to {BEFORE + 12} of no shard of {STREAM}: there is no such place in a stream"
+    body = DEAD_LETTER.replace(SHARD, "no shard")
+    assert investigate(body, Stream(client("dynamodbstreams"))) == Findings(problem=problem)
+
+
+@pytest.mark.parametrize(
+    "body", ["", "no JSON", "[]", "null", "{}", '{"DDBStreamBatchInfo": {}}', '{"DDBStreamBatchInfo": 1}']
+)
+def test_what_is_no_dead_letter_of_such_a_pipe_is_told(body: str) -> None:
+    problem = "it is no dead letter of a pipe from a DynamoDB stream"
+    assert investigate(body, Stream(client("dynamodbstreams"))) == Findings(problem=problem)
