@@ -6,13 +6,20 @@ from urllib.parse import urlsplit
 import pulumi
 
 from components import _checks, _urls
-from components._packaging import check_package_for
-from components.websocket_gateway import (
+from components._gateway_inputs import (
     MAX_FILTER_LENGTH,
     MAX_FRAME_BYTES,
     MAX_MESSAGE_BURST,
     MAX_MESSAGES_PER_SECOND,
     MIN_FRAME_BYTES,
+)
+from components._packaging import check_package_for
+from components._posting import (
+    FAILURE_IDENTIFIERS,
+    MAX_CONNECTION_SHARDS,
+    MAX_FANOUT_CONCURRENCY,
+    MIN_FANOUT_CONCURRENCY,
+    share,
 )
 
 
@@ -32,6 +39,12 @@ class Settings:
     message_burst: int
     max_filter_length: int
     max_frame_bytes: int
+    posts_per_second: int
+    broadcast_concurrency: int
+    fanout_concurrency: int
+    fanout_threshold: int
+    connection_shards: int
+    failure_identifier: str
     retention_days: int
     log_retention_days: int
     protect_data: bool
@@ -62,6 +75,12 @@ class Settings:
             message_burst=config.require_int("messageBurst"),
             max_filter_length=config.require_int("maxFilterLength"),
             max_frame_bytes=config.require_int("maxFrameBytes"),
+            posts_per_second=config.require_int("postsPerSecond"),
+            broadcast_concurrency=config.require_int("broadcastConcurrency"),
+            fanout_concurrency=config.require_int("fanoutConcurrency"),
+            fanout_threshold=config.require_int("fanoutThreshold"),
+            connection_shards=config.require_int("connectionShards"),
+            failure_identifier=config.require("failureIdentifier"),
             retention_days=config.require_int("retentionDays"),
             log_retention_days=config.require_int("logRetentionDays"),
             protect_data=config.require_bool("protectData"),
@@ -87,6 +106,19 @@ class Settings:
         _checks.whole_number("messageBurst", self.message_burst, 1, MAX_MESSAGE_BURST)
         _checks.whole_number("maxFilterLength", self.max_filter_length, 1, MAX_FILTER_LENGTH)
         _checks.whole_number("maxFrameBytes", self.max_frame_bytes, MIN_FRAME_BYTES, MAX_FRAME_BYTES)
+        _checks.whole_number("postsPerSecond", self.posts_per_second, 1)
+        _checks.whole_number("broadcastConcurrency", self.broadcast_concurrency, 1)
+        _checks.whole_number(
+            "fanoutConcurrency", self.fanout_concurrency, MIN_FANOUT_CONCURRENCY, MAX_FANOUT_CONCURRENCY
+        )
+        share(
+            ("postsPerSecond", self.posts_per_second),
+            ("broadcastConcurrency", self.broadcast_concurrency),
+            ("fanoutConcurrency", self.fanout_concurrency),
+        )
+        _checks.whole_number("fanoutThreshold", self.fanout_threshold, 1)
+        _checks.whole_number("connectionShards", self.connection_shards, 1, MAX_CONNECTION_SHARDS)
+        _checks.one_of("failureIdentifier", self.failure_identifier, FAILURE_IDENTIFIERS)
         _checks.whole_number("retentionDays", self.retention_days, 0)
         _checks.log_retention("logRetentionDays", self.log_retention_days)
         check_package_for("packageFor", self.package_for)

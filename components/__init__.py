@@ -4,6 +4,7 @@ from .alarm_topic import AlarmTopic, AlarmTopicArgs
 from .api_gateway_log_role import ApiGatewayLogRole, ApiGatewayLogRoleArgs
 from .dashboard_page import DashboardPage, DashboardPageArgs, DashboardSignInArgs
 from .dashboard_site import DashboardSite, DashboardSiteArgs
+from .dead_letter_resync import DeadLetterResync, DeadLetterResyncArgs
 from .realtime_pipe import RealtimePipe, RealtimePipeArgs
 from .stream_table import SUBMISSION_RECORDS, StreamTable, StreamTableArgs
 from .submission_ingest import SubmissionIngest, SubmissionIngestArgs
@@ -18,6 +19,8 @@ __all__ = [
     "SubmissionIngestArgs",
     "RealtimePipe",
     "RealtimePipeArgs",
+    "DeadLetterResync",
+    "DeadLetterResyncArgs",
     "WebSocketGateway",
     "WebSocketGatewayArgs",
     "TenantIdentity",

@@ -44,7 +44,7 @@ def checked(value: pulumi.Input[T], check: Callable[[T], U]) -> pulumi.Output[U]
     Output in it, it is checked when that is known, so that the resource that takes it is not made. What is raised ends
     in the value, unless that is a secret.
     """
-    if not _is_known(value):
+    if not is_known(value):
         output = pulumi.Output.from_input(value)
 
         async def check_known(known: T) -> U:
@@ -59,13 +59,13 @@ def checked(value: pulumi.Input[T], check: Callable[[T], U]) -> pulumi.Output[U]
     return pulumi.Output.from_input(check(cast("T", value)))
 
 
-def _is_known(value: object) -> bool:
+def is_known(value: object) -> bool:
     """Whether there is no Output in `value`, at any depth."""
     match value:
         case Mapping():
-            return all(map(_is_known, cast("Mapping[str, object]", value).values()))
+            return all(map(is_known, cast("Mapping[str, object]", value).values()))
         case list() | tuple():
-            return all(map(_is_known, cast("Sequence[object]", value)))
+            return all(map(is_known, cast("Sequence[object]", value)))
         case _:
             return not isinstance(value, pulumi.Output | Awaitable)
 
@@ -176,7 +176,7 @@ def function_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
 def standard_queue_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """The ARN of a standard SQS queue; the name of a FIFO queue ends in `.fifo`. Raises `ValueError` if it is none."""
     shape = rf"{_ARN}:sqs:[^:]+:\d+:[\w-]+"
-    return matching(field, value, shape, "the ARN of a standard SQS queue, as EventBridge Pipes sends to no FIFO one")
+    return matching(field, value, shape, "the ARN of a standard SQS queue, no FIFO one")
 
 
 def topic_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:

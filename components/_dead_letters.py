@@ -3,6 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
+from ._queue_mapping import VISIBILITY_SECONDS
 from ._tags import Tags
 
 RETENTION_SECONDS = 14 * 24 * 3600
@@ -26,6 +27,8 @@ def dead_letter_queue(
         max_message_size=MAX_MESSAGE_SIZE,
         message_retention_seconds=RETENTION_SECONDS,
         sqs_managed_sse_enabled=True,
+        # A `DeadLetterResync` may be put on it.
+        visibility_timeout_seconds=VISIBILITY_SECONDS,
         tags=tags,
         opts=own,
     )

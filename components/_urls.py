@@ -27,6 +27,11 @@ def jwks_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     return matching(field, value, _SECURE, "an https URL, or http of localhost or 127.0.0.1")
 
 
+def queue_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """The URL of an SQS queue, as SQS gives it."""
+    return matching(field, value, _SECURE, "the https URL of an SQS queue, or http of localhost or 127.0.0.1")
+
+
 def origin(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """What a browser sends as `Origin`, which is compared as text: in lower case, and without the scheme's own port."""
     shape = f"https://{_HOST}(:(?!443$){_NUMBER})?|http://{_HOST}(:(?!80$){_NUMBER})?"

@@ -8,6 +8,7 @@ from components import (
     AlarmTopic,
     DashboardPage,
     DashboardSite,
+    DeadLetterResync,
     RealtimePipe,
     StreamTable,
     SubmissionIngest,
@@ -59,6 +60,7 @@ gateway = WebSocketGateway(
         "rate_limit": 200,
         "burst_limit": 400,
         "log_retention_days": 90,
+        "alarm_topic_arn": alarms.topic_arn,
         "package_for": package_for,
         "tags": tags,
     },
@@ -75,13 +77,27 @@ DashboardPage(
     },
     opts=ours,
 )
-RealtimePipe(
+pipe = RealtimePipe(
     "acme-realtime",
     {
         "stream_arn": table.stream_arn,
         "function_arn": gateway.broadcast_function_arn,
         "filters": [SUBMISSION_RECORDS],
         "alarm_topic_arn": alarms.topic_arn,
+        "tags": tags,
+    },
+    opts=ours,
+)
+DeadLetterResync(
+    "acme-recovery",
+    {
+        "dead_letter_queue_arn": pipe.dead_letter_queue_arn,
+        "stream_arn": table.stream_arn,
+        "fanout_queue_url": gateway.fanout_queue_url,
+        "fanout_queue_arn": gateway.fanout_queue_arn,
+        "alarm_topic_arn": alarms.topic_arn,
+        "log_retention_days": 90,
+        "package_for": package_for,
         "tags": tags,
     },
     opts=ours,

@@ -16,6 +16,8 @@ _FUNCTION_ARGUMENTS = (
     *("publish", "layers", "loggingConfig", "tracingConfig", "deadLetterConfig", "ephemeralStorage"),
 )
 
+_MAPPING_ARGUMENTS = ("batchSize", "enabled", "filterCriteria", "functionResponseTypes", "scalingConfig")
+
 
 def _function(aws: Aws, resource: Resource) -> Created:
     inputs, name = resource.inputs, name_of(resource)
@@ -73,6 +75,25 @@ def _event_invoke_config(aws: Aws, resource: Resource) -> Created:
     return Created(f"{function}:{inputs['qualifier']}" if qualifier else function, {})
 
 
+def _event_source_mapping(aws: Aws, resource: Resource) -> Created:
+    inputs = resource.inputs
+    mapping = aws.client("lambda").create_event_source_mapping(
+        EventSourceArn=inputs["eventSourceArn"],
+        FunctionName=inputs["functionName"],
+        Tags=inputs.get("tags", {}),
+        **arguments(inputs, _MAPPING_ARGUMENTS),
+    )
+    return Created(
+        mapping["UUID"],
+        {
+            "uuid": mapping["UUID"],
+            "arn": mapping["EventSourceMappingArn"],
+            "functionArn": mapping["FunctionArn"],
+            "state": mapping["State"],
+        },
+    )
+
+
 TYPES = {
     "aws:lambda/function:Function": ResourceType(
         _function,
@@ -96,5 +117,10 @@ TYPES = {
             *("functionName", "qualifier", "destinationConfig", "maximumEventAgeInSeconds"),
             "maximumRetryAttempts",
         ),
+    ),
+    "aws:lambda/eventSourceMapping:EventSourceMapping": ResourceType(
+        # From a queue. What a stream's needs besides is not known here, a starting position above all.
+        _event_source_mapping,
+        properties("eventSourceArn", "functionName", "tags", *_MAPPING_ARGUMENTS),
     ),
 }

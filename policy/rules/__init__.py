@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from . import access, data, documents, failures
-from .resources import TABLE, TOPIC, Inputs, Resource
+from .resources import QUEUE, TABLE, TOPIC, Inputs, Resource
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,16 @@ STACK_RULES = (
         failures.lost_invocation,
         exempt={
             "*formbridge:index:WebSocketGateway$*::*-janitor-function": "the next minute's run does what was left",
+        },
+    ),
+    StackRule(
+        "queue-dead-letters",
+        "A message that a function fails on is kept.",
+        failures.lost_message,
+        exempt={
+            f"*formbridge:index:RealtimePipe${QUEUE}::*-dead-letters": (
+                "it holds dead letters already, and a `DeadLetterResync` has an alarm on those that stay"
+            ),
         },
     ),
 )

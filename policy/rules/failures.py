@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from .resources import FUNCTION, PERMISSION, STAGE, Inputs, Resource, about, at, given, positive
+from .resources import FUNCTION, MAPPING, PERMISSION, QUEUE, STAGE, Inputs, Resource, about, at, given, positive
 
 BOUNDS = {"maximumRetryAttempts": "retries a failed batch", "maximumRecordAgeInSeconds": "keeps a failed record"}
 
@@ -46,6 +46,15 @@ def lost_invocation(stack: Sequence[Resource]) -> Iterator[tuple[Resource, str]]
             yield (
                 function,
                 f"an event of {', '.join(callers)} that fails thrice is lost: give it an onFailure destination",
+            )
+
+
+def lost_message(stack: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+    for queue in stack:
+        if queue.type == QUEUE and about(stack, queue, MAPPING) and not given(queue.inputs, "redrivePolicy"):
+            yield (
+                queue,
+                "what its function fails on is tried until it is too old, and then lost: give it a redrivePolicy",
             )
 
 

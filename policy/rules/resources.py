@@ -21,6 +21,7 @@ class Resource:
 
 BUCKETS = {"aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2"}
 FUNCTION = "aws:lambda/function:Function"
+MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
 PERMISSION = "aws:lambda/permission:Permission"
 QUEUE = "aws:sqs/queue:Queue"
 STAGE = "aws:apigatewayv2/stage:Stage"

@@ -11,6 +11,7 @@ from components import (
     ApiGatewayLogRole,
     DashboardPage,
     DashboardSite,
+    DeadLetterResync,
     RealtimePipe,
     StreamTable,
     SubmissionIngest,
@@ -19,11 +20,14 @@ from components import (
 )
 from components._function import HandlerFunction
 
-from .provider import arn
+from .provider import ACCOUNT, REGION, arn
 
 TABLE_ARN = arn("dynamodb", "table/submissions")
 STREAM_ARN = f"{TABLE_ARN}/stream/2026-11-22T20:00:00.000"
 FUNCTION_ARN = arn("lambda", "function:broadcast")
+DEAD_LETTERS_ARN = arn("sqs", "realtime-dead-letters")
+FANOUT_QUEUE_ARN = arn("sqs", "gateway-fanout-queue")
+FANOUT_QUEUE_URL = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/gateway-fanout-queue"
 ISSUER = "https://login.example.com/realms/forms"
 AUDIENCE = "dashboards"
 BUCKET_NAME = "site-bucket-0123456"
@@ -49,6 +53,17 @@ EXAMPLES: dict[str, Example] = {
     ),
     "realtime": lambda name, tags, opts=None: RealtimePipe(
         name, {"stream_arn": STREAM_ARN, "function_arn": FUNCTION_ARN, "tags": tags}, opts
+    ),
+    "recovery": lambda name, tags, opts=None: DeadLetterResync(
+        name,
+        {
+            "dead_letter_queue_arn": DEAD_LETTERS_ARN,
+            "stream_arn": STREAM_ARN,
+            "fanout_queue_url": FANOUT_QUEUE_URL,
+            "fanout_queue_arn": FANOUT_QUEUE_ARN,
+            "tags": tags,
+        },
+        opts,
     ),
     "site": lambda name, tags, opts=None: DashboardSite(name, {"tags": tags}, opts),
     "page": lambda name, tags, opts=None: DashboardPage(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,10 @@ PACKAGED = {
     "_cffi_backend.cpython-313-aarch64-linux-gnu.so",
     "pyjwt-2.15.0.dist-info/METADATA",
 }
-"""What of the folder belongs into a Lambda."""
+"""What of the folder for verifying tokens belongs into a Lambda."""
+
+POSTING = {"pycurl.cpython-313-aarch64-linux-gnu.so", "pycurl-7.47.0.dist-info/METADATA"}
+"""What is packaged for posting."""
 
 LEFT_OUT = {
     "jwt/__pycache__/__init__.cpython-313.pyc",
@@ -32,7 +35,11 @@ LEFT_OUT = {
 
 def write_dependencies(folder: Path) -> Path:
     """Make `folder` what pip would."""
-    for name in PACKAGED | LEFT_OUT:
+    return _write(folder, PACKAGED | LEFT_OUT)
+
+
+def _write(folder: Path, names: Iterable[str]) -> Path:
+    for name in names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"the content of {name}")
@@ -42,12 +49,16 @@ def write_dependencies(folder: Path) -> Path:
 @contextmanager
 def small_packages(folder: Path) -> Generator[None]:
     """Meanwhile the dependencies for any machine, and the dashboard's page, are small; both lie in `folder`."""
-    packages, page = write_dependencies(folder / "packages"), folder / "page"
+    packages = {
+        "tokens": write_dependencies(folder / "tokens"),
+        "posting": _write(folder / "posting", POSTING),
+    }
+    page = folder / "page"
     page.mkdir()
     (page / "index.html").write_text("<!doctype html>")
 
-    def dependencies(package_for: str) -> Path:
-        return packages
+    def dependencies(name: str, package_for: str) -> Path:
+        return packages[name]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_packaging, "dependencies", dependencies)

@@ -17,6 +17,8 @@ from components import (
     DashboardPageArgs,
     DashboardSite,
     DashboardSiteArgs,
+    DeadLetterResync,
+    DeadLetterResyncArgs,
     RealtimePipe,
     RealtimePipeArgs,
     StreamTable,
@@ -29,7 +31,17 @@ from components import (
     WebSocketGatewayArgs,
 )
 
-from .examples import AUDIENCE, FUNCTION_ARN, ISSUER, STREAM_ARN, TABLE_ARN, WEBSOCKET_URL
+from .examples import (
+    AUDIENCE,
+    DEAD_LETTERS_ARN,
+    FANOUT_QUEUE_ARN,
+    FANOUT_QUEUE_URL,
+    FUNCTION_ARN,
+    ISSUER,
+    STREAM_ARN,
+    TABLE_ARN,
+    WEBSOCKET_URL,
+)
 from .harness import refusal
 
 Make = Callable[[str, Any], pulumi.ComponentResource]
@@ -47,6 +59,16 @@ COMPONENTS: list[tuple[Make, Any, dict[str, Any]]] = [
         },
     ),
     (DashboardSite, DashboardSiteArgs, {}),
+    (
+        DeadLetterResync,
+        DeadLetterResyncArgs,
+        {
+            "dead_letter_queue_arn": DEAD_LETTERS_ARN,
+            "stream_arn": STREAM_ARN,
+            "fanout_queue_url": FANOUT_QUEUE_URL,
+            "fanout_queue_arn": FANOUT_QUEUE_ARN,
+        },
+    ),
     (RealtimePipe, RealtimePipeArgs, {"stream_arn": STREAM_ARN, "function_arn": FUNCTION_ARN}),
     (StreamTable, StreamTableArgs, {}),
     (SubmissionIngest, SubmissionIngestArgs, {"table_arn": TABLE_ARN}),

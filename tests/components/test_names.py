@@ -42,6 +42,7 @@ NAMELESS = {
     "cloudwatch/eventTarget:EventTarget",
     "cognito/userPoolDomain:UserPoolDomain",
     "iam/rolePolicyAttachment:RolePolicyAttachment",
+    "lambda/eventSourceMapping:EventSourceMapping",
     "lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
     "lambda/permission:Permission",
     "s3/bucketOwnershipControls:BucketOwnershipControls",

@@ -171,6 +171,7 @@ def test_the_queue_is_standard_encrypted_and_keeps_dead_letters_for_two_weeks(re
         "maxMessageSize": 1024 * 1024,
         "messageRetentionSeconds": 14 * 24 * 3600,
         "sqsManagedSseEnabled": True,
+        "visibilityTimeoutSeconds": 360,
     }
 
 
@@ -235,8 +236,7 @@ def test_takes_values_at_each_limit() -> None:
         (
             "dead_letter_queue_arn",
             arn("sqs", "mine.fifo"),
-            "must be the ARN of a standard SQS queue, as EventBridge Pipes sends to no FIFO one, "
-            f"got '{arn('sqs', 'mine.fifo')}'",
+            f"must be the ARN of a standard SQS queue, no FIFO one, got '{arn('sqs', 'mine.fifo')}'",
         ),
     ],
 )

@@ -126,6 +126,7 @@ def test_the_queue_is_standard_encrypted_and_keeps_dead_letters_for_two_weeks(re
         "maxMessageSize": 1024 * 1024,
         "messageRetentionSeconds": 14 * 24 * 3600,
         "sqsManagedSseEnabled": True,
+        "visibilityTimeoutSeconds": 360,
     }
 
 

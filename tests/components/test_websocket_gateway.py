@@ -13,9 +13,9 @@ from components import WebSocketGateway, WebSocketGatewayArgs
 
 from .examples import AUDIENCE, ISSUER, TABLE_ARN
 from .harness import Recording, refusal, run
-from .packages import PACKAGED
+from .packages import PACKAGED, POSTING
 from .policies import allow, allow_logs, document
-from .provider import REGION, Provider, api_id, arn, physical_name
+from .provider import ACCOUNT, REGION, Provider, api_id, arn, physical_name
 
 API = api_id("gateway-api")
 EXECUTION_ARN = arn("execute-api", API)
@@ -51,6 +51,12 @@ TOKENS = {
     "TENANT_CLAIM": "custom:tenant_id",
 }
 """Which tokens are taken, by default."""
+POSTING_ENVIRONMENT = {
+    "CONNECTIONS_TABLE_NAME": CONNECTIONS,
+    "MANAGEMENT_ENDPOINT": ENDPOINT,
+    "POSTS_PER_SECOND": "1000",
+}
+"""Of every Lambda that posts, by default."""
 MAY_POST = allow(
     ["execute-api:ManageConnections"],
     f"{EXECUTION_ARN}/live/POST/@connections/*",
@@ -111,6 +117,11 @@ def test_declares_the_api_its_routes_its_lambdas_and_its_own_table(recording: Re
         ("formbridge:index:HandlerFunction", "gateway-message"),
         ("formbridge:index:HandlerFunction", "gateway-authenticate"),
         ("formbridge:index:HandlerFunction", "gateway-broadcast"),
+        ("sqs/queue:Queue", "gateway-fanout-queue"),
+        ("sqs/queue:Queue", "gateway-fanout-dead-letters"),
+        ("cloudwatch/metricAlarm:MetricAlarm", "gateway-fanout-dead-letters-alarm"),
+        ("lambda/eventSourceMapping:EventSourceMapping", "gateway-fanout-mapping"),
+        ("formbridge:index:HandlerFunction", "gateway-fanout"),
         ("formbridge:index:HandlerFunction", "gateway-janitor"),
     }
 
@@ -218,7 +229,17 @@ class TestAuthorizer:
         assert recording.json("gateway-authorize-policy", "policy") == document(allow_logs("gateway-authorize"))
 
     def test_knows_the_issuer_and_lets_every_page_with_a_token_connect(self, recording: Recording) -> None:
-        assert environment(recording, "authorize") == {**TOKENS, "ALLOWED_ORIGINS": "", "TOKEN_IN_QUERY": "false"}
+        assert environment(recording, "authorize") == {
+            **TOKENS,
+            "ALLOWED_ORIGINS": "",
+            "TOKEN_IN_QUERY": "false",
+            "CONNECTION_SHARDS": "1",
+        }
+
+    def test_spreads_connections_over_as_many_shards_as_it_is_told(self) -> None:
+        told = environment(declare({**REQUIRED, "connection_shards": 1_000}), "authorize")
+
+        assert told["CONNECTION_SHARDS"] == "1000"
 
     def test_takes_a_token_in_the_query_where_it_is_told(self) -> None:
         assert environment(declare({**REQUIRED, "token_in_query": True}), "authorize")["TOKEN_IN_QUERY"] == "true"
@@ -263,8 +284,7 @@ class TestLambdas:
             allow(["dynamodb:Query"], f"{TABLE_ARN}/index/GSI1"),
         )
         assert environment(recording, "message") == {
-            "CONNECTIONS_TABLE_NAME": CONNECTIONS,
-            "MANAGEMENT_ENDPOINT": ENDPOINT,
+            **POSTING_ENVIRONMENT,
             **LIMITS,
             "TABLE_NAME": "submissions",
         }
@@ -280,8 +300,7 @@ class TestLambdas:
         told = declare({**REQUIRED, "jwks_url": "https://keys.example.com/jwks.json", "tenant_claim": "groups"})
 
         assert environment(recording, "authenticate") == {
-            "CONNECTIONS_TABLE_NAME": CONNECTIONS,
-            "MANAGEMENT_ENDPOINT": ENDPOINT,
+            **POSTING_ENVIRONMENT,
             **LIMITS,
             **TOKENS,
         }
@@ -307,38 +326,38 @@ class TestLambdas:
             "MAX_FRAME_BYTES": "131072",
         }
 
-    def test_for_broadcasts_may_find_connections_post_to_them_and_close_them(self, recording: Recording) -> None:
-        assert recording.json("gateway-broadcast-policy", "policy") == document(
-            allow_logs("gateway-broadcast"),
-            allow(["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
-            MAY_POST,
-        )
+    @pytest.mark.parametrize("function", ["broadcast", "fanout", "janitor"])
+    def test_that_post_have_time_and_memory_for_many(self, recording: Recording, function: str) -> None:
+        inputs = recording.inputs(f"gateway-{function}-function")
 
-    def test_for_broadcasts_know_where_the_connections_are(self, recording: Recording) -> None:
-        assert environment(recording, "broadcast") == {
-            "CONNECTIONS_TABLE_NAME": CONNECTIONS,
-            "MANAGEMENT_ENDPOINT": ENDPOINT,
-        }
-
-    def test_for_broadcasts_have_time_and_memory_for_many_posts(self, recording: Recording) -> None:
-        function = recording.inputs("gateway-broadcast-function")
-
-        assert (function["timeout"], function["memorySize"]) == (60, 512)
+        assert (inputs["timeout"], inputs["memorySize"]) == (60, 512)
 
     @pytest.mark.parametrize("function", ["authorize", "connect", "message", "authenticate"])
     def test_behind_the_api_answer_before_it_gives_up(self, recording: Recording, function: str) -> None:
         assert recording.inputs(f"gateway-{function}-function")["timeout"] < 29
 
-    def test_that_verify_tokens_carry_dependencies_and_no_others(self, recording: Recording) -> None:
+    @pytest.mark.parametrize(
+        ("packaged", "functions"),
+        [
+            (PACKAGED, {"authorize", "authenticate"}),
+            (POSTING, {"message", "authenticate", "broadcast", "fanout", "janitor"}),
+        ],
+        ids=["verify tokens", "post"],
+    )
+    def test_carry_the_dependencies_for_what_they_do_and_no_others(
+        self, recording: Recording, packaged: set[str], functions: set[str]
+    ) -> None:
         carrying = {
-            function.name
+            function.name.removeprefix("gateway-").removesuffix("-function")
             for function in recording.of_type("lambda/function:Function")
-            if PACKAGED.intersection(function.inputs["code"].assets)
+            if packaged.intersection(function.inputs["code"].assets)
         }
 
-        assert carrying == {"gateway-authorize-function", "gateway-authenticate-function"}
+        assert carrying == functions
 
-    @pytest.mark.parametrize("function", ["authorize", "connect", "message", "authenticate", "broadcast", "janitor"])
+    @pytest.mark.parametrize(
+        "function", ["authorize", "connect", "message", "authenticate", "broadcast", "fanout", "janitor"]
+    )
     def test_run_the_entry_point_of_their_name(self, recording: Recording, function: str) -> None:
         assert recording.inputs(f"gateway-{function}-function")["handler"] == f"{function}.handler"
 
@@ -381,10 +400,7 @@ class TestJanitor:
             allow(["dynamodb:Scan", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
             MAY_POST,
         )
-        assert environment(recording, "janitor") == {
-            "CONNECTIONS_TABLE_NAME": CONNECTIONS,
-            "MANAGEMENT_ENDPOINT": ENDPOINT,
-        }
+        assert environment(recording, "janitor") == POSTING_ENVIRONMENT
 
     def test_ends_before_its_next_run(self, recording: Recording) -> None:
         function = recording.inputs("gateway-janitor-function")
@@ -455,6 +471,7 @@ def test_logs_are_kept_as_long_as_was_asked_for() -> None:
         "gateway-message-logs": 30,
         "gateway-authenticate-logs": 30,
         "gateway-broadcast-logs": 30,
+        "gateway-fanout-logs": 30,
         "gateway-janitor-logs": 30,
     }
 
@@ -473,6 +490,8 @@ def test_registers_where_to_connect_where_to_post_and_what_the_pipe_invokes(reco
         "connections_table_name": CONNECTIONS,
         "connections_table_arn": CONNECTIONS_ARN,
         "broadcast_function_arn": arn("lambda", f"function:{function_name('broadcast')}"),
+        "fanout_queue_url": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{physical_name('gateway-fanout-queue')}",
+        "fanout_queue_arn": arn("sqs", physical_name("gateway-fanout-queue")),
     }
 
 
@@ -566,6 +585,15 @@ def test_rows_of_connections_outlive_them(recording: Recording) -> None:
         ("max_filter_length", 4_097, ": must be a whole number from 1 to 4,096, got 4097"),
         ("max_frame_bytes", 1_023, ": must be a whole number from 1,024 to 131,072, got 1023"),
         ("max_frame_bytes", 131_073, ": must be a whole number from 1,024 to 131,072, got 131073"),
+        ("posts_per_second", 0, ": must be a whole number of 1 or more, got 0"),
+        ("broadcast_concurrency", 0, ": must be a whole number of 1 or more, got 0"),
+        ("fanout_concurrency", 1, ": must be a whole number from 2 to 1,000, got 1"),
+        ("fanout_concurrency", 1_001, ": must be a whole number from 2 to 1,000, got 1001"),
+        ("fanout_threshold", 0, ": must be a whole number of 1 or more, got 0"),
+        ("connection_shards", 0, ": must be a whole number from 1 to 1,000, got 0"),
+        ("connection_shards", 1_001, ": must be a whole number from 1 to 1,000, got 1001"),
+        ("failure_identifier", "eventId", ": must be one of eventID, SequenceNumber, got 'eventId'"),
+        ("alarm_topic_arn", "alarms", ": must be the ARN of a standard SNS topic, got 'alarms'"),
         ("rate_limit", 0, ": must be a whole number of 1 or more, got 0"),
         ("burst_limit", 0, ": must be a whole number of 1 or more, got 0"),
         ("log_retention_days", 13, ": must be one of 1, 3, 5, 7, 14, 30, "),

@@ -19,6 +19,7 @@ PROMISED = {
     "TenantIdentity": "identity",
     "WebSocketGateway": "gateway",
     "RealtimePipe": "realtime",
+    "DeadLetterResync": "recovery",
     "DashboardSite": "site",
     "AlarmTopic": "alarms",
 }

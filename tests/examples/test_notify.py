@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from examples.notices.notify import notify
-from formbridge.connection import Connection
+from formbridge.connection import Connection, ConnectionKey
 from formbridge.registry import Registry
 from formbridge.timestamps import now_ms
 from tests.handlers.region import CONNECTIONS, make_connections_table
@@ -27,9 +27,10 @@ def fill(client: DynamoDBClient) -> None:
     registry = Registry(client, CONNECTIONS)
     for tenant_id, connections in SUBSCRIBED.items():
         for connection_id in connections:
-            registry.add(Connection(tenant_id, connection_id, now_ms(), 2_000_000_000), max_connections=10)
-            registry.subscribe(tenant_id, connection_id, wanted=None)
-    registry.add(Connection("t_berlin", "silent", now_ms(), 2_000_000_000), max_connections=10)
+            key = ConnectionKey(tenant_id, connection_id)
+            registry.add(Connection(key, now_ms(), 2_000_000_000), max_connections=10)
+            registry.subscribe(key, wanted=None)
+    registry.add(Connection(ConnectionKey("t_berlin", "silent"), now_ms(), 2_000_000_000), max_connections=10)
 
 
 def test_a_notice_reaches_the_subscribed_connections_of_its_tenant(monkeypatch: pytest.MonkeyPatch) -> None:

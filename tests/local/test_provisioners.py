@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,12 @@ function = aws.lambda_.Function(
 aws.lambda_.FunctionEventInvokeConfig(
     "event-invoke", function_name=function.name, maximum_retry_attempts=0, maximum_event_age_in_seconds=600,
     destination_config={"on_failure": {"destination": queue.arn}})
+work = aws.sqs.Queue("work", visibility_timeout_seconds=30, redrive_policy=queue.arn.apply(lambda arn: json.dumps(
+    {"deadLetterTargetArn": arn, "maxReceiveCount": 10})))
+aws.lambda_.EventSourceMapping(
+    "mapping", event_source_arn=work.arn, function_name=function.name, batch_size=1, tags=tags,
+    function_response_types=["ReportBatchItemFailures"], scaling_config={"maximum_concurrency": 2},
+    filter_criteria={"filters": [{"pattern": '{"body": {"a": [1]}}'}]})
 
 bus = aws.cloudwatch.EventBus("bus", description="a bus", tags=tags)
 rule = aws.cloudwatch.EventRule("rule", event_bus_name=bus.name, tags=tags,
@@ -275,6 +282,30 @@ def test_event_invoke_config(made: Monitor, call: Any) -> None:
     assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 600)
     assert config["DestinationConfig"]["OnFailure"] == {"Destination": outputs(made, "queue")["arn"]}
     assert by_name(made, "event-invoke").id == function
+
+
+def test_event_source_mapping(made: Monitor, call: Any) -> None:
+    own, queue = outputs(made, "mapping"), outputs(made, "work")
+    mapping = call("lambda", "get_event_source_mapping", UUID=by_name(made, "mapping").id)
+    assert (own["uuid"], own["arn"]) == (mapping["UUID"], mapping["EventSourceMappingArn"])
+    assert own["functionArn"] == mapping["FunctionArn"] == outputs(made, "function")["arn"]
+    assert (mapping["EventSourceArn"], mapping["BatchSize"], mapping["State"]) == (queue["arn"], 1, "Enabled")
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert mapping["FilterCriteria"] == {"Filters": [{"Pattern": '{"body": {"a": [1]}}'}]}
+    assert call("lambda", "list_tags", Resource=own["arn"])["Tags"] == {"team": "forms"}
+
+
+def test_a_message_of_the_queue_invokes_the_function(made: Monitor, call: Any) -> None:
+    def last_result() -> str:
+        return call("lambda", "get_event_source_mapping", UUID=outputs(made, "mapping")["uuid"])["LastProcessingResult"]
+
+    call("sqs", "send_message", QueueUrl=outputs(made, "work")["url"], MessageBody='{"a": 1}')
+
+    deadline = time.monotonic() + 30
+    while last_result() != "OK - 1 records":
+        assert time.monotonic() < deadline, last_result()
+        time.sleep(0.05)
 
 
 def test_permission(made: Monitor, call: Any) -> None:
@@ -510,6 +541,11 @@ ON_DEMAND = {"billingMode": "PAY_PER_REQUEST"}
             "aws:pipes/pipe:Pipe",
             {"sourceParameters": {"sqsQueueParameters": {"batchSize": 1}}},
             ["sourceParameters.sqsQueueParameters.batchSize: the local run does not know this property"],
+        ),
+        (
+            "aws:lambda/eventSourceMapping:EventSourceMapping",
+            {"eventSourceArn": UNKNOWN, "functionName": "f", "startingPosition": "LATEST"},
+            ["startingPosition: the local run does not know this property"],
         ),
         ("aws:kinesis/stream:Stream", {}, ["the local run does not know this resource type"]),
         ("pulumi:providers:aws", {"region": "us-east-1", "accessKey": "k"}, []),

@@ -56,6 +56,8 @@ MAKES = {
     "lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": (
         "lambda:PutFunctionEventInvokeConfig arn:aws:lambda:REGION:ACCOUNT:function:{functionName}"
     ),
+    # The function's ARN is the statement's condition: AWS takes no resource here.
+    "lambda/eventSourceMapping:EventSourceMapping": "lambda:CreateEventSourceMapping *",
     "lambda/permission:Permission": "lambda:AddPermission arn:aws:lambda:REGION:ACCOUNT:function:{function}",
     "pipes/pipe:Pipe": "pipes:CreatePipe arn:aws:pipes:REGION:ACCOUNT:pipe/{name}",
     "apigateway/account:Account": "apigateway:PATCH arn:aws:apigateway:REGION::/account",
@@ -169,6 +171,25 @@ def test_the_deploy_role_may_pass_each_role_that_it_makes(
 
     assert arns
     assert [arn for arn in arns if not allows(documents["deploy-policy"], "iam:PassRole", arn)] == []
+
+
+def test_the_deploy_role_may_map_queues_to_functions_of_the_program_alone(
+    recordings: dict[str, Recording], documents: Documents
+) -> None:
+    (statement,) = [one for one in documents["deploy-policy"]["Statement"] if one["Sid"] == "Mappings"]
+    ((operator, keys),) = statement["Condition"].items()
+    mapped = [
+        f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{one.inputs['functionName']}"
+        for one in recordings["the program"].of_type("lambda/eventSourceMapping:EventSourceMapping")
+    ]
+
+    def may(function: str) -> bool:
+        return any(fnmatchcase(function, glob) for glob in keys["lambda:FunctionArn"])
+
+    assert operator == "ArnLikeIfExists", "a mapping that is gone has none, and Pulumi asks until it is gone"
+    assert mapped
+    assert all(map(may, mapped))
+    assert not may(f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:orders")
 
 
 def test_the_deploy_role_may_delete_what_it_may_create(documents: Documents) -> None:

@@ -245,6 +245,7 @@ BROKEN: list[tuple[str, str, Change, str]] = [
         put("gateway-default-permission", "principal", "events.amazonaws.com"),
         "onFailure",
     ),
+    ("queue-dead-letters", "gateway-fanout-queue", drop("gateway-fanout-queue", "redrivePolicy"), "redrivePolicy"),
 ]
 """By rule: the resource at fault, what is wrong with it, and what the message says."""
 

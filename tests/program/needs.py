@@ -13,6 +13,8 @@ TABLE: Final = arn("dynamodb", f"table/{physical_name('submissions-table')}")
 STREAM: Final = f"{TABLE}/stream/2026-11-22T20:00:00.000"
 CONNECTIONS: Final = arn("dynamodb", f"table/{physical_name('gateway-connections')}")
 INGEST_DEAD_LETTERS: Final = arn("sqs", physical_name("ingest-dead-letters"))
+FANOUT_QUEUE: Final = arn("sqs", physical_name("gateway-fanout-queue"))
+UNREAD_DEAD_LETTERS: Final = arn("sqs", physical_name("realtime-recovery-dead-letters"))
 PIPE_DEAD_LETTERS: Final = arn("sqs", physical_name("realtime-dead-letters"))
 RULE: Final = arn("events", f"rule/{physical_name('ingest-bus')}/{physical_name('ingest-rule')}")
 JANITOR_RULE: Final = arn("events", f"rule/{physical_name('gateway-janitor-rule')}")
@@ -53,6 +55,14 @@ CALLS: Final[Mapping[str, list[tuple[str, str]]]] = {
         ("dynamodb:UpdateItem", CONNECTIONS),
         ("dynamodb:DeleteItem", CONNECTIONS),
         *POSTS,
+        ("sqs:SendMessage", FANOUT_QUEUE),
+    ],
+    "gateway-fanout": [
+        ("dynamodb:Query", CONNECTIONS),
+        ("dynamodb:UpdateItem", CONNECTIONS),
+        ("dynamodb:DeleteItem", CONNECTIONS),
+        *POSTS,
+        ("sqs:SendMessage", FANOUT_QUEUE),
     ],
     "gateway-janitor": [
         ("dynamodb:Scan", CONNECTIONS),
@@ -60,8 +70,19 @@ CALLS: Final[Mapping[str, list[tuple[str, str]]]] = {
         ("dynamodb:DeleteItem", CONNECTIONS),
         *POSTS,
     ],
+    "realtime-recovery-resync": [
+        ("dynamodb:GetShardIterator", STREAM),
+        ("dynamodb:GetRecords", STREAM),
+        ("sqs:SendMessage", FANOUT_QUEUE),
+        ("sqs:SendMessage", UNREAD_DEAD_LETTERS),
+        ("sns:Publish", ALARM_TOPIC),
+    ],
 }
 """By Lambda: the calls that its handler makes. `tests/handlers/test_aws_calls.py` holds them against what it does."""
+
+WORKED_OFF: Final = {"gateway-fanout": FANOUT_QUEUE, "realtime-recovery-resync": PIPE_DEAD_LETTERS}
+"""The queues that Lambda reads, as the role of the function that it invokes with what it finds.
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
 
 PIPE: Final = [
     *((f"dynamodb:{action}", STREAM) for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")),
@@ -80,6 +101,10 @@ def _logs(group: str, stream: str) -> list[tuple[str, str]]:
 
 def _by_roles() -> dict[str, list[tuple[str, str]]]:
     lambdas = {name: [*calls, *_logs(f"{name}-logs", "2026/11/22/[$LATEST]1a2b3c")] for name, calls in CALLS.items()}
+    for name, queue in WORKED_OFF.items():
+        lambdas[name] += [
+            (f"sqs:{action}", queue) for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+        ]
     # API Gateway writes a stage's access log as the account's role.
     return {**lambdas, "realtime": PIPE, "api-gateway": _logs("gateway-access-logs", "1a2b3c")}
 

@@ -12,7 +12,7 @@ import pytest
 
 from components import WebSocketGateway, WebSocketGatewayArgs, _packaging
 from tests.components.harness import Recording, run
-from tests.components.provider import REGION, api_id, distribution_domain, physical_name, user_pool_id
+from tests.components.provider import REGION, api_id, arn, distribution_domain, physical_name, user_pool_id
 
 from .whole_program import ROOT, STACK, declare
 
@@ -54,6 +54,7 @@ def test_is_made_of_components_alone(recording: Recording) -> None:
         ("formbridge:index:ApiGatewayLogRole", "api-gateway"),
         ("formbridge:index:WebSocketGateway", "gateway"),
         ("formbridge:index:RealtimePipe", "realtime"),
+        ("formbridge:index:DeadLetterResync", "realtime-recovery"),
     }
 
 
@@ -110,8 +111,31 @@ class TestWiring:
         }
         own = run(lambda: WebSocketGateway("gateway", required))
 
-        for function in ("authorize", "connect", "message", "authenticate", "broadcast", "janitor"):
+        for function in ("authorize", "connect", "message", "authenticate", "broadcast", "fanout", "janitor"):
             assert environment(own, f"gateway-{function}") == environment(recording, f"gateway-{function}")
+
+    def test_what_the_pipe_gives_up_is_read_again_and_told_by_the_gateway(self, recording: Recording) -> None:
+        mapping = recording.inputs("realtime-recovery-resync-mapping")
+        resync = environment(recording, "realtime-recovery-resync")
+
+        assert mapping["eventSourceArn"] == recording.registered("realtime")["dead_letter_queue_arn"]
+        assert resync["FANOUT_QUEUE_URL"] == recording.registered("gateway")["fanout_queue_url"]
+        assert resync["ALARM_TOPIC_ARN"] == recording.registered("alarms")["topic_arn"]
+
+    def test_every_queue_that_a_lambda_works_off_hides_a_message_while_it_runs(self, recording: Recording) -> None:
+        """Lambda refuses any other queue, and AWS advises six times as long."""
+        hidden = {
+            arn("sqs", physical_name(one.name)): one.inputs["visibilityTimeoutSeconds"]
+            for one in recording.of_type("sqs/queue:Queue")
+        }
+        timeouts = {
+            physical_name(one.name): one.inputs["timeout"] for one in recording.of_type("lambda/function:Function")
+        }
+        mappings = [one.inputs for one in recording.of_type("lambda/eventSourceMapping:EventSourceMapping")]
+
+        assert len(mappings) == 2
+        for mapping in mappings:
+            assert hidden[mapping["eventSourceArn"]] >= 6 * timeouts[mapping["functionName"]]
 
     def test_every_alarm_goes_to_the_topic(self, recording: Recording) -> None:
         alarms = recording.of_type("cloudwatch/metricAlarm:MetricAlarm")
@@ -148,20 +172,26 @@ class TestWiring:
 def variables_read_by(handler: str) -> set[str]:
     """The names that the entry point, and what it imports of `formbridge`, ask `formbridge.settings` for."""
     folder = ROOT / "handlers"
-    entry_point = folder / handler.replace(".handler", ".py")
-    modules = [folder / "formbridge" / f"{name}.py" for name in imported_of_formbridge(entry_point.read_text())]
-    sources = [path.read_text() for path in (entry_point, *modules)]
-    return {name for source in sources for name in re.findall(r'settings\.\w+\("([A-Z_]+)"\)', source)}
+    waiting = [folder / handler.replace(".handler", ".py")]
+    sources: dict[Path, str] = {}
+    while waiting:
+        path = waiting.pop()
+        if path not in sources:
+            sources[path] = path.read_text()
+            waiting += [folder / "formbridge" / f"{name}.py" for name in imported_of_formbridge(sources[path])]
+    return {name for source in sources.values() for name in re.findall(r'settings\.\w+\(\s*"([A-Z_]+)"', source)}
 
 
 def imported_of_formbridge(source: str) -> Iterator[str]:
     """The modules of the package that `source` imports."""
     for node in ast.walk(ast.parse(source)):
         match node:
-            case ast.ImportFrom(module="formbridge"):
+            case ast.ImportFrom(module="formbridge", level=0) | ast.ImportFrom(module=None, level=1):
                 yield from (alias.name for alias in node.names)
-            case ast.ImportFrom(module=str(module)) if module.startswith("formbridge."):
+            case ast.ImportFrom(module=str(module), level=0) if module.startswith("formbridge."):
                 yield module.removeprefix("formbridge.")
+            case ast.ImportFrom(module=str(module), level=1):
+                yield module
             case _:
                 pass
 
@@ -223,6 +253,27 @@ class TestSettings:
     def test_clients_are_limited_as_is_set(self, key: str, value: str, function: str, variable: str) -> None:
         assert environment(declare(preview=False, **{key: value}), f"gateway-{function}")[variable] == value
 
+    @pytest.mark.parametrize(
+        ("key", "value", "function", "variable", "is_then"),
+        [
+            ("postsPerSecond", "90", "broadcast", "POSTS_PER_SECOND", "10"),
+            ("broadcastConcurrency", "13", "broadcast", "POSTS_PER_SECOND", "500"),
+            ("fanoutConcurrency", "13", "fanout", "POSTS_PER_SECOND", "500"),
+            ("fanoutThreshold", "7", "broadcast", "FANOUT_THRESHOLD", "7"),
+            ("connectionShards", "7", "authorize", "CONNECTION_SHARDS", "7"),
+            ("failureIdentifier", "SequenceNumber", "broadcast", "FAILURE_IDENTIFIER", "SequenceNumber"),
+        ],
+    )
+    def test_changes_are_posted_as_is_set(
+        self, key: str, value: str, function: str, variable: str, is_then: str
+    ) -> None:
+        assert environment(declare(preview=False, **{key: value}), f"gateway-{function}")[variable] == is_then
+
+    def test_as_many_fan_out_lambdas_run_as_fanout_concurrency_says(self) -> None:
+        mapping = declare(fanoutConcurrency="13").inputs("gateway-fanout-mapping")
+
+        assert mapping["scalingConfig"] == {"maximumConcurrency": 13}
+
     def test_submissions_expire_after_retention_days(self) -> None:
         assert environment(declare(retentionDays="30"), "ingest-persist")["RETENTION_DAYS"] == "30"
 
@@ -266,7 +317,7 @@ class TestSettings:
     ) -> None:
         asked: list[str] = []
 
-        def dependencies(machine: str) -> Path:
+        def dependencies(name: str, machine: str) -> Path:
             asked.append(machine)
             return tmp_path
 

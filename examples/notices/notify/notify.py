@@ -11,6 +11,7 @@ def handler(event: dict[str, str], _context: object) -> dict[str, int]:
     dynamodb = boto3.client("dynamodb")
     connections = boto3.client("apigatewaymanagementapi", endpoint_url=os.environ["MANAGEMENT_ENDPOINT"])
     frame = json.dumps({"type": "notice", "text": event["text"]}).encode()
+    # All are in one partition, as the gateway was not told to spread a tenant's connections over several.
     pages = dynamodb.get_paginator("query").paginate(
         TableName=os.environ["CONNECTIONS_TABLE_NAME"],
         KeyConditionExpression="PK = :tenant",
