@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ACCOUNT_ID = "000000000000"
 """The account of everything in the emulator: its default."""
+ADMINISTRATOR = "test"
+"""The access key that may do everything, whoever signs with it."""
 START_TIMEOUT_SECONDS = 30.0
 STOP_TIMEOUT_SECONDS = 1.0
 """How long an end in order may take before it is a kill. There is nothing to save, and MiniStack waits for idle
@@ -59,7 +61,7 @@ def client(service: str, endpoint_url: str, region: str, *, read_timeout: float 
     `read_timeout` is in seconds. Calls are made once: a local failure is a fact to show, not a hiccup to retry.
     """
     session = boto3.session.Session(
-        aws_access_key_id="test",
+        aws_access_key_id=ADMINISTRATOR,
         aws_secret_access_key="test",  # noqa: S106 - the emulator checks none
         region_name=region,
     )

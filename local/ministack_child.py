@@ -1,23 +1,31 @@
-"""The emulator's own process: MiniStack with two repairs, and an end tied to its parent's.
+"""The emulator's own process: MiniStack with two repairs and an addition, and an end tied to its parent's.
 
 Run by `local.emulator` as a script; it takes nothing from this project. What differs from plain `ministack`:
 
 - API Gateway selects the WebSocket subprotocol that the `$connect` integration returned in its
   `Sec-WebSocket-Protocol` header. MiniStack drops it, and a browser that offered subprotocols then hangs up.
 - A `$connect` authorizer that raises "Unauthorized" makes a 401, as on AWS. MiniStack makes it a 500.
+- A GetRecords of a DynamoDB stream with the header `x-wait-seconds` is answered when there is a record, or after that
+  time. Without the header, and on AWS, the answer comes at once, and who reads a stream has to ask again and again.
 - Standard input is a pipe from the parent. When it closes, however the parent ended, this process takes itself and
   its process group (the Lambda workers) with it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import inspect
+import json
 import os
 import signal
 import sys
 import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 PATCHED = ("handle_websocket", "_invoke_ws_lambda", "_authorize_ws_connect", "run_reentrant")
@@ -25,6 +33,9 @@ PATCHED = ("handle_websocket", "_invoke_ws_lambda", "_authorize_ws_connect", "ru
 
 AUTHORIZER_THREAD = "ministack-apigw-authorizer"
 """How MiniStack names the thread in which it runs an authorizer."""
+
+WAIT_HEADER = "x-wait-seconds"
+"""The header in which a GetRecords says how long it would wait for a record."""
 
 Fields = dict[str, Any]
 
@@ -35,15 +46,16 @@ def end_with_parent() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def check_fit(apigateway: Any) -> None:
-    """Raise SystemExit unless this version of MiniStack has the functions to wrap."""
-    for name in PATCHED:
-        if not inspect.iscoroutinefunction(getattr(apigateway, name, None)):
-            version = importlib.metadata.version("ministack")
-            raise SystemExit(
-                f"MiniStack {version} has no ministack.services.apigateway.{name}: "
-                "the repairs of its WebSocket handshake do not fit it"
-            )
+def check_fit(apigateway: Any, dynamodb: Any, streams: Any) -> None:
+    """Raise SystemExit unless this version of MiniStack has what is to be wrapped."""
+    coroutines = {f"apigateway.{name}": getattr(apigateway, name, None) for name in PATCHED}
+    coroutines["dynamodb_streams.handle_request"] = getattr(streams, "handle_request", None)
+    missing = [name for name, function in coroutines.items() if not inspect.iscoroutinefunction(function)]
+    if not isinstance(getattr(dynamodb, "esm_wake", None), threading.Event):
+        missing.append("dynamodb.esm_wake")
+    if missing:
+        version = importlib.metadata.version("ministack")
+        raise SystemExit(f"MiniStack {version} has no ministack.services.{missing[0]}: our repairs do not fit it")
 
 
 def select_subprotocol(apigateway: Any) -> None:
@@ -90,15 +102,62 @@ def refuse_unauthorized(apigateway: Any) -> None:
     apigateway.run_reentrant = run_noting_unauthorized
 
 
+class Bell:
+    """Stands in for the event that `dynamodb` sets after each stream record, and wakes who waits for one too."""
+
+    def __init__(self, event: threading.Event) -> None:
+        self._event = event
+        self._waiting: set[Callable[[], object]] = set()
+
+    def set(self) -> None:
+        """There is a record, of whatever stream. Any thread may say so."""
+        self._event.set()
+        for wake in tuple(self._waiting):
+            wake()
+
+    @contextmanager
+    def waiting(self) -> Generator[asyncio.Event]:
+        """An event of the running loop, set by the first record after the beginning of the block."""
+        rung = asyncio.Event()
+        wake = partial(asyncio.get_running_loop().call_soon_threadsafe, rung.set)
+        self._waiting.add(wake)
+        try:
+            yield rung
+        finally:
+            self._waiting.remove(wake)
+
+
+def await_records(dynamodb: Any, streams: Any) -> None:
+    """Let a GetRecords that says so wait for a record, and answer it as soon as there is one."""
+    get_records = streams.handle_request
+    bell = dynamodb.esm_wake = Bell(dynamodb.esm_wake)
+
+    async def get_or_await_records(method: str, path: str, headers: Fields, *args: Any) -> tuple[int, Fields, bytes]:
+        end = time.monotonic() + float(headers.get(WAIT_HEADER, 0))
+        while True:
+            with bell.waiting() as rung:
+                answer: tuple[int, Fields, bytes] = await get_records(method, path, headers, *args)
+                left = end - time.monotonic()
+                if left <= 0 or json.loads(answer[2]).get("Records") != []:
+                    return answer
+                with suppress(TimeoutError):
+                    # What was not heard of is found when the time is over.
+                    async with asyncio.timeout(left):
+                        await rung.wait()
+
+    streams.handle_request = get_or_await_records
+
+
 def main() -> None:
     """Run MiniStack until its parent ends or stops it."""
     threading.Thread(target=end_with_parent, name="end-with-parent", daemon=True).start()
     from ministack import app
-    from ministack.services import apigateway
+    from ministack.services import apigateway, dynamodb, dynamodb_streams
 
-    check_fit(apigateway)
+    check_fit(apigateway, dynamodb, dynamodb_streams)
     select_subprotocol(apigateway)
     refuse_unauthorized(apigateway)
+    await_records(dynamodb, dynamodb_streams)
     app.main()
 
 

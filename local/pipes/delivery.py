@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from collections import deque
@@ -68,6 +69,12 @@ class Delivery:
         ):
             self._deliver([self._pending.popleft() for _ in range(min(size, len(self._pending)))])
             self._pending_since = self._clock()
+
+    def due_in(self) -> float:
+        """After how many seconds a batch is due, should no record come; infinitely many where nothing is pending."""
+        if not self._pending:
+            return math.inf
+        return max(0.0, self._pending_since + self._settings.window_seconds - self._clock())
 
     def _deliver(self, batch: Sequence[Record]) -> None:
         """Deliver a batch, in order, until each record is done or given up."""

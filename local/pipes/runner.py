@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import threading
 import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..emulator import client
+from .calls import CallError, Calls, FunctionError
 from .delivery import Delivery, TargetError
 from .settings import PipeError, PipeSettings, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-POLL_SECONDS = 0.01
-INVOKE_TIMEOUT_SECONDS = 910
-"""Longer than any Lambda function may run, so that the client never gives up before the function does."""
+WAIT_SECONDS = 1.0
+"""How long a poll waits for a record; with the next one, what the emulator told nobody about is found all the same."""
 
 
 class _Stopped(Exception):  # not an error
@@ -31,20 +29,18 @@ class _Stopped(Exception):  # not an error
 class PipeRunner:
     """One declared pipe, run in a thread of its own."""
 
-    def __init__(
-        self, settings: PipeSettings, endpoint_url: str, region: str, *, poll_seconds: float = POLL_SECONDS
-    ) -> None:
+    def __init__(self, settings: PipeSettings, endpoint_url: str, region: str) -> None:
         self.settings = settings
-        self._poll_seconds = poll_seconds
+        self._calls = Calls(endpoint_url, region, threads=1 + settings.lanes)
         self._streams = client("dynamodbstreams", endpoint_url, region)
-        self._lambda = client("lambda", endpoint_url, region, read_timeout=INVOKE_TIMEOUT_SECONDS)
         self._sqs = client("sqs", endpoint_url, region)
         self._stopping = threading.Event()
         self._polling = ThreadPoolExecutor(1, f"pipe-{settings.arn}")
+        self._reading = ThreadPoolExecutor(1, f"read-{settings.arn}")
         self._lanes = ThreadPoolExecutor(settings.lanes, f"lane-{settings.arn}")
 
     def start(self) -> Future[None]:
-        """Find the stream's shards and the queue, then start polling.
+        """Find the stream's shard and the queue, then start polling.
 
         Returns:
             a future that ends when the runner does: with None after `stop`, or else with what went wrong.
@@ -54,17 +50,14 @@ class PipeRunner:
         """
         try:
             dead_letter = self._dead_letter_queue()
-            shards = [_Shard(self._streams, self.settings, shard_id) for shard_id in self._shard_ids()]
+            shard = _Shard(self._streams, self._calls, self.settings)
         except ClientError as error:
             raise PipeError(f"pipe {self.settings.arn}: {error}") from error
-        deliveries = [
-            [
-                Delivery(self.settings, shard.id, target=self._invoke, dead_letter=dead_letter, sleep=self._sleep)
-                for _ in range(self.settings.lanes)
-            ]
-            for shard in shards
+        lanes = [
+            Delivery(self.settings, shard.id, target=self._invoke, dead_letter=dead_letter, sleep=self._sleep)
+            for _ in range(self.settings.lanes)
         ]
-        return self._polling.submit(self._poll, shards, deliveries)
+        return self._polling.submit(self._poll, shard, lanes)
 
     def stop(self) -> None:
         """Begin nothing more."""
@@ -73,18 +66,29 @@ class PipeRunner:
     def join(self) -> None:
         """Return when nothing is under way any more, an invocation that had begun included."""
         self._polling.shutdown()
+        self._reading.shutdown()
         self._lanes.shutdown()
 
-    def _poll(self, shards: Sequence[_Shard], deliveries: Sequence[Sequence[Delivery]]) -> None:
+    def _poll(self, shard: _Shard, lanes: Sequence[Delivery]) -> None:
         try:
-            while True:
-                for shard, lanes in zip(shards, deliveries, strict=True):
-                    self._offer(shard.read(), lanes)
-                self._sleep(self._poll_seconds)
+            page = self._reading.submit(shard.read)
+            while not self._stopping.is_set():
+                try:
+                    records = page.result(min(WAIT_SECONDS, *(lane.due_in() for lane in lanes)))
+                except TimeoutError:
+                    records = []  # what is pending may be due
+                else:
+                    if self._stopping.is_set():
+                        return
+                    # While these are delivered the next ones are waited for already.
+                    page = self._reading.submit(shard.read)
+                self._offer(records, lanes)
         except _Stopped:
             return
-        except (ClientError, BotoCoreError) as error:
-            raise PipeError(f"pipe {self.settings.arn}: {error}") from error
+        except (CallError, ClientError, BotoCoreError) as error:
+            # The emulator may end while the last poll waits.
+            if not self._stopping.is_set():
+                raise PipeError(f"pipe {self.settings.arn}: {error}") from error
 
     def _offer(self, records: Sequence[Record], lanes: Sequence[Delivery]) -> None:
         """Offer each lane its records: those of one item always go to the same one, in order."""
@@ -102,24 +106,11 @@ class PipeRunner:
         if self._stopping.wait(seconds):
             raise _Stopped
 
-    def _shard_ids(self) -> list[str]:
-        stream = self._streams.describe_stream(StreamArn=self.settings.stream_arn)["StreamDescription"]
-        return [shard["ShardId"] for shard in stream["Shards"]]
-
     def _invoke(self, records: Sequence[Record]) -> object:
         try:
-            response = self._lambda.invoke(
-                FunctionName=self.settings.function_arn,
-                InvocationType=self.settings.invocation_type,
-                Payload=json.dumps(records).encode(),
-            )
-            payload = response["Payload"].read()
-        except (ClientError, BotoCoreError) as error:
+            return self._calls.invoke(self.settings.function_arn, self.settings.invocation_type, records)
+        except (CallError, FunctionError) as error:
             raise TargetError(str(error)) from error
-        if "FunctionError" in response:
-            # Not what it says: an error's message may quote what a form held.
-            raise TargetError(response["FunctionError"])
-        return json.loads(payload) if payload else None
 
     def _dead_letter_queue(self) -> Callable[[Mapping[str, Any]], None]:
         arn = self.settings.dead_letter_arn
@@ -131,25 +122,30 @@ class PipeRunner:
 
 
 class _Shard:
-    """A position in one shard of a stream."""
+    """A position in a stream's shard; the emulator's streams have one."""
 
-    def __init__(self, streams: Any, settings: PipeSettings, shard_id: str) -> None:
-        self.id = shard_id
+    def __init__(self, streams: Any, calls: Calls, settings: PipeSettings) -> None:
         self._streams = streams
+        self._calls = calls
         self._stream_arn = settings.stream_arn
-        self._iterator = self._open(ShardIteratorType=settings.starting_position)
+        (shard,) = streams.describe_stream(StreamArn=self._stream_arn)["StreamDescription"]["Shards"]
+        self.id: str = shard["ShardId"]
+        self._iterator: str | None = self._open(ShardIteratorType=settings.starting_position)
         self._last_read = ""
 
     def read(self) -> list[Record]:
-        """The records since the last call, up to 1,000.
+        """The records since the last call, up to 1,000, as soon as there are some; none where none come for a while.
 
         Raises:
             PipeError: the stream has been closed.
+            CallError: it cannot be read.
         """
+        if self._iterator is None:
+            raise PipeError(f"the stream {self._stream_arn} has been closed")
         try:
-            page = self._streams.get_records(ShardIterator=self._iterator)
-        except self._streams.exceptions.ExpiredIteratorException:
-            if not self._last_read:
+            page = self._calls.get_records(self._iterator, WAIT_SECONDS)
+        except CallError as error:
+            if not (self._last_read and error.code == "ExpiredIteratorException"):
                 raise
             # Iterators live 15 minutes; a batch may have been retried for longer.
             self._iterator = self._open(ShardIteratorType="AFTER_SEQUENCE_NUMBER", SequenceNumber=self._last_read)
@@ -158,8 +154,6 @@ class _Shard:
         if records:
             self._last_read = records[-1]["dynamodb"]["SequenceNumber"]
         self._iterator = page.get("NextShardIterator")
-        if self._iterator is None and not records:
-            raise PipeError(f"the stream {self._stream_arn} has been closed")
         return records
 
     def _open(self, **position: str) -> Any:
@@ -168,19 +162,8 @@ class _Shard:
 
 
 def pipe_record(record: Mapping[str, Any], stream_arn: str) -> Record:
-    """A record of the DynamoDB Streams API (boto3) as a pipe delivers it."""
-    event: Record = json.loads(json.dumps(record, default=_as_json))
-    event["eventSourceARN"] = stream_arn
-    identity = event.pop("userIdentity", None)
-    if identity:
+    """A record of the DynamoDB Streams API, as JSON, as a pipe delivers it."""
+    event = {**record, "eventSourceARN": stream_arn}
+    if identity := record.get("userIdentity"):
         event["userIdentity"] = {"type": identity["Type"], "principalId": identity["PrincipalId"]}
     return event
-
-
-def _as_json(value: object) -> object:
-    if isinstance(value, datetime):
-        seconds = value.timestamp()
-        return int(seconds) if seconds.is_integer() else seconds
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    raise TypeError(f"no JSON for {type(value).__name__}")

@@ -3,11 +3,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
@@ -218,11 +221,25 @@ async def _coroutine() -> None:
     pass
 
 
-@pytest.mark.parametrize("missing", ministack_child.PATCHED)
+@pytest.mark.parametrize(
+    "missing",
+    [
+        *(f"apigateway.{name}" for name in ministack_child.PATCHED),
+        "dynamodb.esm_wake",
+        "dynamodb_streams.handle_request",
+    ],
+)
 def test_another_ministack_is_refused(missing: str) -> None:
-    functions = {name: _coroutine for name in ministack_child.PATCHED if name != missing}
-    with pytest.raises(SystemExit, match=rf"MiniStack .* has no ministack\.services\.apigateway\.{missing}"):
-        ministack_child.check_fit(SimpleNamespace(**functions))
+    modules = {
+        "apigateway": SimpleNamespace(**dict.fromkeys(ministack_child.PATCHED, _coroutine)),
+        "dynamodb": SimpleNamespace(esm_wake=threading.Event()),
+        "dynamodb_streams": SimpleNamespace(handle_request=_coroutine),
+    }
+    ministack_child.check_fit(*modules.values())
+    module, _, name = missing.partition(".")
+    delattr(modules[module], name)
+    with pytest.raises(SystemExit, match=rf"MiniStack .* has no ministack\.services\.{re.escape(missing)}:"):
+        ministack_child.check_fit(*modules.values())
 
 
 AUTHORIZER = """
@@ -299,3 +316,79 @@ def test_an_authorizers_errors(gateway_url: str, token: str, status: int) -> Non
     with pytest.raises(websockets.InvalidStatus) as caught:
         handshake(gateway_url, token, "first", "second")
     assert caught.value.response.status_code == status
+
+
+# --- Waiting for a stream's records -------------------------------------------------------------------------
+
+
+class Stream:
+    """MiniStack's stream as its repair meets it: what GetRecords answers, and what hears of a record."""
+
+    def __init__(self) -> None:
+        self.records: list[str] = []
+        self.reads = 0
+        self.event_source_mappings = threading.Event()
+        self._dynamodb = SimpleNamespace(esm_wake=self.event_source_mappings)
+        self._streams = SimpleNamespace(handle_request=self._handle)
+        ministack_child.await_records(self._dynamodb, self._streams)
+
+    async def _handle(self, *_request: object) -> tuple[int, dict[str, Any], bytes]:
+        self.reads += 1
+        return 200, {}, json.dumps({"Records": self.records}).encode()
+
+    async def tell(self) -> None:
+        """Say that there is a record, from another thread."""
+        await asyncio.to_thread(self._dynamodb.esm_wake.set)
+
+    async def get(self, **headers: str) -> list[str]:
+        _status, _headers, body = await self._streams.handle_request("POST", "/", headers, b"", {})
+        return json.loads(body)["Records"]
+
+    async def get_while(self, wait_seconds: float, happens: Callable[[], Coroutine[Any, Any, None]]) -> list[str]:
+        """What a call gets that waits for so long, when `happens` comes after its first look."""
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            got = tasks.create_task(self.get(**{ministack_child.WAIT_HEADER: str(wait_seconds)}))
+            while not self.reads:
+                await asyncio.sleep(0)
+            await happens()
+        return got.result()
+
+
+def test_a_record_ends_the_wait() -> None:
+    stream = Stream()
+
+    async def a_record_comes() -> None:
+        stream.records.append("record")
+        await stream.tell()
+
+    assert asyncio.run(stream.get_while(3600, a_record_comes)) == ["record"]
+    assert stream.event_source_mappings.is_set()
+
+
+def test_another_streams_record_does_not_end_the_wait() -> None:
+    stream = Stream()
+
+    async def two_records_come() -> None:
+        await stream.tell()
+        while stream.reads < 2:
+            await asyncio.sleep(0)
+        stream.records.append("record")
+        await stream.tell()
+
+    assert asyncio.run(stream.get_while(3600, two_records_come)) == ["record"]
+
+
+def test_a_record_that_nobody_told_of_is_found_when_the_time_is_over() -> None:
+    stream = Stream()
+
+    async def a_record_comes() -> None:
+        stream.records.append("record")
+
+    assert asyncio.run(stream.get_while(0.05, a_record_comes)) == ["record"]
+    assert stream.reads == 2
+
+
+def test_nobody_waits_who_does_not_say_so() -> None:
+    stream = Stream()
+    assert asyncio.run(stream.get()) == []
+    assert stream.reads == 1

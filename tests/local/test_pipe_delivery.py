@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -108,10 +109,12 @@ def test_filters_are_alternatives() -> None:
 
 def test_a_window_lets_a_batch_fill_up() -> None:
     pipe = Pipe(batch_size=3, window_seconds=5)
+    assert pipe.delivery.due_in() == math.inf
     pipe.delivery.offer([record(0)])
     pipe.now += 4
     pipe.delivery.offer([record(1)])
     assert pipe.batches == []
+    assert pipe.delivery.due_in() == 1
     pipe.delivery.offer([record(2), record(3)])
     assert pipe.batches == [[0, 1, 2]]
     pipe.now += 4
@@ -120,6 +123,7 @@ def test_a_window_lets_a_batch_fill_up() -> None:
     pipe.now += 1
     pipe.delivery.offer([])
     assert pipe.batches == [[0, 1, 2], [3]]
+    assert pipe.delivery.due_in() == math.inf
 
 
 # --- Failures -----------------------------------------------------------------------------------------------

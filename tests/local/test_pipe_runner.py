@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.emulator import ACCOUNT_ID, Emulator, client
 from local.pipes import PipeError, PipeRunner
+from local.pipes import runner as runner_module
+from local.pipes.calls import CallError, Calls
 from local.pipes.runner import pipe_record
 from local.pipes.settings import Record
 
+from .conftest import REGION
 from .functions import make_function
 from .pipes import NOW, PIPE, QUEUE, STREAM, settings
 
@@ -45,9 +49,9 @@ class Cloud:
         self.stream_arn: str = table["TableDescription"]["LatestStreamArn"]
         self.function_arn = make_function(emulator, name, HANDLER, QUEUE=self.delivered)
 
-    def put(self, *keys: str) -> None:
+    def put(self, *keys: str, **attributes: Any) -> None:
         for key in keys:
-            self.dynamodb.put_item(TableName=self.name, Item={"PK": {"S": key}})
+            self.dynamodb.put_item(TableName=self.name, Item={"PK": {"S": key}, **attributes})
 
     def runner(self, **changes: Any) -> PipeRunner:
         changed = {
@@ -80,12 +84,13 @@ def keys(records: Sequence[Record]) -> list[str]:
 
 def test_a_pipe_delivers_and_gives_up(emulator: Emulator) -> None:
     cloud = Cloud(emulator, "pipe-delivers")
-    cloud.put("a", "poison", "b")
+    cloud.put("a", "poison", "b", raw={"B": b"\x00\xff"})
     runner = cloud.runner(bisect=True, retries=1)
     ended = runner.start()
     try:
         delivered = cloud.next_records(2)
         assert keys(delivered) == ["a", "b"]
+        assert delivered[0]["dynamodb"]["NewImage"]["raw"] == {"B": "AP8="}
         assert {one["eventSourceARN"] for one in delivered} == {cloud.stream_arn}
         dead = cloud.next_message(cloud.dead)
         assert dead["context"] == {"partnerResourceArn": PIPE, "condition": "RetryAttemptsExhausted"}
@@ -111,6 +116,69 @@ def test_latest_starts_where_the_stream_ends(emulator: Emulator) -> None:
         runner.join()
 
 
+def test_a_record_is_delivered_at_once(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_module, "WAIT_SECONDS", 30)
+    cloud = Cloud(emulator, "pipe-at-once")
+    runner = cloud.runner()
+    runner.start()
+    try:
+        for key in ("first", "second", "third"):
+            # By now the runner waits for it.
+            cloud.put(key)
+            assert keys(cloud.next_records(1)) == [key]
+    finally:
+        runner.stop()
+        cloud.put("what ends the wait")
+        runner.join()
+
+
+def test_a_batch_is_due_though_no_record_comes(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_module, "WAIT_SECONDS", 30)
+    cloud = Cloud(emulator, "pipe-window")
+    cloud.put("a", "b")
+    runner = cloud.runner(window_seconds=1)
+    runner.start()
+    try:
+        assert keys(cloud.next_message(cloud.delivered)) == ["a", "b"]
+    finally:
+        runner.stop()
+        cloud.put("what ends the wait")
+        runner.join()
+
+
+def test_reading_goes_on_after_an_iterator_has_expired(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = Cloud(emulator, "pipe-expired")
+    get_records, pages = Calls.get_records, count(1)
+
+    def expire_after_the_first_page(calls: Calls, iterator: str, wait_seconds: float) -> Mapping[str, Any]:
+        if next(pages) == 2:
+            cloud.put("meanwhile")
+            raise CallError("expired", "ExpiredIteratorException")
+        return get_records(calls, iterator, wait_seconds)
+
+    monkeypatch.setattr(Calls, "get_records", expire_after_the_first_page)
+    cloud.put("before")
+    runner = cloud.runner()
+    runner.start()
+    try:
+        assert keys(cloud.next_records(2)) == ["before", "meanwhile"]
+    finally:
+        runner.stop()
+        runner.join()
+
+
+def test_an_emulator_that_ends_is_a_fault_unless_the_runner_was_stopped(tmp_path: Path) -> None:
+    with Emulator(tmp_path, REGION) as emulator:
+        cloud = Cloud(emulator, "pipe-ends")
+        stopped, surprised = cloud.runner(), cloud.runner()
+        ends = stopped.start(), surprised.start()
+        stopped.stop()
+    assert ends[0].result(timeout=20) is None
+    assert isinstance(ends[1].exception(timeout=20), PipeError)
+    stopped.join()
+    surprised.join()
+
+
 def test_a_missing_stream_or_queue_is_an_error_at_the_start(emulator: Emulator) -> None:
     cloud = Cloud(emulator, "pipe-missing")
     for changes in ({"stream_arn": STREAM}, {"dead_letter_arn": QUEUE}):
@@ -130,24 +198,24 @@ def test_a_fault_while_running_ends_the_runner_and_is_told(emulator: Emulator) -
 
 
 def test_a_record_as_a_pipe_delivers_it() -> None:
-    from_boto3 = {
+    record = {
         "eventID": "1",
         "eventName": "REMOVE",
         "eventVersion": "1.1",
         "eventSource": "aws:dynamodb",
         "awsRegion": "us-east-1",
         "dynamodb": {
-            "ApproximateCreationDateTime": datetime.fromtimestamp(NOW, UTC),
+            "ApproximateCreationDateTime": NOW,
             "Keys": {"PK": {"S": "SUB#1"}},
-            "OldImage": {"PK": {"S": "SUB#1"}, "n": {"N": "5"}, "raw": {"B": b"\x00\xff"}},
+            "OldImage": {"PK": {"S": "SUB#1"}, "n": {"N": "5"}, "raw": {"B": "AP8="}},
             "SequenceNumber": "111",
             "SizeBytes": 26,
             "StreamViewType": "NEW_AND_OLD_IMAGES",
         },
         "userIdentity": {"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"},
     }
-    event = pipe_record(from_boto3, STREAM)
-    assert event["eventSourceARN"] == STREAM
-    assert event["dynamodb"]["ApproximateCreationDateTime"] == int(NOW)
-    assert event["dynamodb"]["OldImage"]["raw"] == {"B": "AP8="}
-    assert event["userIdentity"] == {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+    assert pipe_record(record, STREAM) == {
+        **record,
+        "eventSourceARN": STREAM,
+        "userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"},
+    }

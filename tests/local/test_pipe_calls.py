@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import base64
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from local.emulator import ACCOUNT_ID, Emulator, client
+from local.pipes.calls import CallError, Calls, FunctionError
+
+from .conftest import REGION
+from .functions import make_function
+
+ECHO = """
+def handler(event, context):
+    if event == "fail":
+        raise ValueError("what the form held")
+    print(event)
+    return [event, context.invoked_function_arn]
+"""
+
+
+@pytest.fixture
+def calls(emulator: Emulator) -> Calls:
+    return Calls(emulator.endpoint_url, REGION, threads=1)
+
+
+def test_a_function_answers_or_says_that_it_failed(emulator: Emulator, calls: Calls) -> None:
+    function = make_function(emulator, "calls-echo", ECHO)
+    assert calls.invoke(function, "RequestResponse", {"é": 1}) == [{"é": 1}, function]
+    assert calls.invoke(function, "Event", "unheard") is None
+    with pytest.raises(FunctionError, match=r"^Unhandled$"):
+        calls.invoke(function, "RequestResponse", "fail")
+
+
+def test_what_is_refused_says_why(calls: Calls) -> None:
+    missing = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:calls-missing"
+    with pytest.raises(CallError, match=r"404 .*ResourceNotFoundException"):
+        calls.invoke(missing, "RequestResponse", None)
+
+
+def test_an_error_is_not_waited_for(calls: Calls) -> None:
+    long_ago = base64.urlsafe_b64encode(json.dumps({"t": "table", "p": 0, "i": 0}).encode()).decode()
+    with pytest.raises(CallError) as caught:
+        calls.get_records(long_ago, 3600)
+    assert caught.value.code == "ExpiredIteratorException"
+
+
+def test_no_answer_is_an_error() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        calls = Calls(f"http://127.0.0.1:{unused.getsockname()[1]}", REGION, threads=1)
+        with pytest.raises(CallError, match="did not answer"):
+            calls.get_records("iterator", 0)
+
+
+def test_the_pipe_may_read_and_invoke_where_iam_is_enforced(tmp_path: Path) -> None:
+    with Emulator(tmp_path, REGION, enforce_iam=True) as emulator:
+        trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+        client("iam", emulator.endpoint_url, REGION).create_role(RoleName="r", AssumeRolePolicyDocument=trust)
+        function = make_function(emulator, "calls-enforced", ECHO)
+        calls = Calls(emulator.endpoint_url, REGION, threads=1)
+        assert calls.invoke(function, "RequestResponse", "event") == ["event", function]
