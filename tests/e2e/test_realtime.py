@@ -8,12 +8,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from local.stack import Stack
 from tests.e2e.client import PATIENCE, Producer, aws, dashboard
 from tests.e2e.conftest import ROOT, local
 from tools.client import updates_of
 
 Mint = Callable[..., str]
+
+without_iam = pytest.mark.parametrize("enforce_iam", [False], ids=["iam-off"], indirect=True)
+"""The emulator lets a role read a stream only where its policy says `Resource: "*"`, and a Lambda's says which one."""
 
 
 def test_a_submission_reaches_the_dashboard_within_five_seconds(
@@ -148,18 +153,53 @@ def test_a_connection_gets_nothing_before_it_subscribes_or_after_it_unsubscribes
     assert left.held == {}
 
 
-def test_a_poison_record_reaches_the_dead_letter_queue_while_others_flow(
+def test_the_dashboards_of_a_tenant_that_is_too_large_for_one_lambda_are_told_by_others(
+    stack: Stack, producer: Producer, token: Mint, tenant: str
+) -> None:
+    with dashboard(stack, token(tenant)) as first, dashboard(stack, token(tenant)) as second:
+        # As many as the registry counts, there are.
+        aws(stack, "dynamodb").update_item(
+            TableName=stack.output("connections_table_name"),
+            Key={"PK": {"S": f"TENANT#{tenant}"}, "SK": {"S": "TENANT"}},
+            UpdateExpression="SET connections = :many",
+            ExpressionAttributeValues={":many": {"N": "5001"}},
+        )
+        submission_id = producer.received(tenant)
+        for client in (first, second):
+            client.until_held(lambda held: submission_id in held)
+
+
+@without_iam
+def test_a_poison_record_has_its_tenant_told_to_resync_while_others_flow(
+    stack: Stack, producer: Producer, token: Mint, tenant: str
+) -> None:
+    table = aws(stack, "dynamodb")
+    with dashboard(stack, token(tenant)) as client, dashboard(stack, token(f"{tenant}x")) as other:
+        # An item that calls itself a submission and is none.
+        poison = {"PK": {"S": f"SUB#{tenant}"}, "SK": {"S": "META"}, "tenant_id": {"S": tenant}}
+        table.put_item(TableName=stack.output("table_name"), Item=poison)
+        sent = {producer.received(tenant) for _ in range(10)}
+        client.until(lambda frame: frame == {"type": "resync", "reason": "behind"})
+        client.until_held(lambda held: held.keys() >= sent)
+        assert other.ask("ping")["type"] == "pong"
+
+    assert {frame["type"] for frame in other.frames} == {"subscribed", "pong"}
+
+
+@without_iam
+def test_a_poison_record_that_names_no_tenant_is_kept_for_a_person_with_its_place(
     stack: Stack, producer: Producer, token: Mint, tenant: str
 ) -> None:
     table = aws(stack, "dynamodb")
     with dashboard(stack, token(tenant)) as client:
-        # An item that calls itself a submission and is none.
         table.put_item(TableName=stack.output("table_name"), Item={"PK": {"S": f"SUB#{tenant}"}, "SK": {"S": "META"}})
         sent = {producer.received(tenant) for _ in range(10)}
         client.until_held(lambda held: held.keys() >= sent)
 
-    letter = one_message(stack, "realtime-dead-letters")
-    assert "DDBStreamBatchInfo" in letter
+    letter = json.loads(one_message(stack, "realtime-recovery-dead-letters"))
+    where = json.loads(letter["event"]["dead_letter"])["DDBStreamBatchInfo"]
+    assert all(where[part] in letter["reason"] for part in ("startSequenceNumber", "shardId", "streamArn"))
+    assert letter["reason"].endswith("name no tenant")
 
 
 def test_a_malformed_event_reaches_the_dead_letter_queue_with_its_reason(
