@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,36 +94,36 @@ and makes {throughput:.0f} times the posts a second. It must be {least_cpu} and 
 def measure(rounds: int = ROUNDS) -> Section:
     """Every client, to every number of connections, with either delay."""
     spent: dict[tuple[tuple[float, float], int], dict[str, Spent]] = {}
-    with tempfile.TemporaryDirectory() as scratch, _environment(), Progress(transient=True) as progress:
+    with tempfile.TemporaryDirectory() as scratch, environment(), Progress(transient=True) as progress:
         pem = write_certificate(Path(scratch) / "server.pem")
         task = progress.add_task("posting", total=len(ANSWER_MS) * len(CONNECTIONS) * rounds)
         for delay in ANSWER_MS:
             with running(pem, *delay) as endpoint:
                 for number in CONNECTIONS:
-                    clients = _clients(endpoint, pem, number)
-                    taken: dict[str, list[Spent]] = {name: [] for name in clients}
+                    taking_turns = clients(endpoint, pem, number)
+                    taken: dict[str, list[Spent]] = {name: [] for name in taking_turns}
                     for _ in range(rounds):
-                        for name, client in clients.items():
+                        for name, client in taking_turns.items():
                             taken[name].append(client())
                         progress.advance(task)
                     spent[delay, number] = {name: _median(each) for name, each in taken.items()}
-    return _section(spent, rounds)
+    return section(spent, rounds)
 
 
-def _clients(endpoint: str, pem: Path, number: int) -> dict[str, Callable[[], Spent]]:
+def clients(endpoint: str, pem: Path, number: int) -> dict[str, Callable[[], Spent]]:
     """What is to be compared; each call of one makes its posts once more."""
     connections = [Connection(ConnectionKey("t_bench", _connection_id(each)), 0, 2**31) for each in range(number)]
     deliveries = [Delivery(connection, [FRAME]) for connection in connections]
     warm = _poster(endpoint, pem)
     _deliver(warm, deliveries, LEAST_POSTS)
-    clients: dict[str, Callable[[], Spent]] = {
+    made: dict[str, Callable[[], Spent]] = {
         THE_GUIDE: lambda: _guides_loop(endpoint, pem, [each.connection_id for each in connections]),
         FIRST: lambda: _deliver(_poster(endpoint, pem), deliveries, 1),
         WARM: lambda: _deliver(warm, deliveries, LEAST_POSTS),
     }
     if shutil.which("wrk"):
-        clients[WRK] = lambda: _wrk(endpoint, pem.parent, min(number, 256))
-    return clients
+        made[WRK] = lambda: _wrk(endpoint, pem.parent, min(number, 256))
+    return made
 
 
 def _poster(endpoint: str, pem: Path) -> ConnectionPoster:
@@ -183,7 +183,7 @@ def _median(spent: Sequence[Spent]) -> Spent:
 
 
 @contextmanager
-def _environment():
+def environment() -> Generator[None]:
     """What the guide's client finds in a Lambda."""
     names = {
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
@@ -200,12 +200,13 @@ def _environment():
         os.environ.update(before)
 
 
-def _section(spent: dict[tuple[tuple[float, float], int], dict[str, Spent]], rounds: int) -> Section:
+def section(spent: Mapping[tuple[tuple[float, float], int], Mapping[str, Spent]], rounds: int) -> Section:
+    """What was found, by delay and number of connections, for each client."""
     rows: list[Sequence[report.Cell]] = []
-    for (delay, number), clients in spent.items():
-        guide = clients[THE_GUIDE]
+    for (delay, number), each in spent.items():
+        guide = each[THE_GUIDE]
         after = "at once" if not delay[1] else f"after {delay[0]:.0f} to {delay[1]:.0f} ms"
-        for name, took in clients.items():
+        for name, took in each.items():
             less, more = guide.cpu_us / took.cpu_us, took.a_second / guide.a_second
             rows.append((after, number, name, took.cpu_us, less, took.a_second, more))
     slow = ANSWER_MS[-1]

@@ -196,7 +196,7 @@ class ConnectionPoster:
 
     def deliver(self, deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
         """As `Poster` says."""
-        self._abort()
+        self._abort()  # what a call left that was not taken to its end
         call = self._call = _Call(iter(deliveries))
         try:
             while (now := time.monotonic()) < deadline:
@@ -208,7 +208,7 @@ class ConnectionPoster:
                     self._wait(min(pause, deadline - now))
                 else:
                     return
-            # Of what came while the caller had its turn, nothing is lost.
+            # What came while the caller had its turn still counts.
             self._wait(0)
             self._collect(call)
             yield from self._ended(call)
@@ -217,8 +217,6 @@ class ConnectionPoster:
             for progress in chain(begun, call.rest()):
                 yield progress.ended(Outcome.BEHIND)
         finally:
-            if self._call is call:
-                self._abort()
             if call.failures:
                 log("failed posts", {"reasons": dict(call.failures)})
 
@@ -267,27 +265,26 @@ class ConnectionPoster:
         """Take up the answers that there are; whether there was any."""
         left, answered, failed = self._multi.info_read()
         for handle in answered:
-            status = handle.getinfo(pycurl.RESPONSE_CODE)
-            self._end(call, handle, status, f"status {status}")
-        for handle, code, _ in failed:
-            self._end(call, handle, NO_ANSWER, f"curl {code}")
+            self._end(call, handle, handle.getinfo(pycurl.RESPONSE_CODE))
+        for handle, error, _ in failed:
+            self._end(call, handle, NO_ANSWER, error)
         return bool(answered or failed or left)
 
-    def _end(self, call: _Call, handle: Any, status: int, reason: str) -> None:
+    def _end(self, call: _Call, handle: Any, status: int, error: int = 0) -> None:
         progress = self._busy.pop(handle)
         self._multi.remove_handle(handle)
         self._free.append(handle)
         if 200 <= status < 300:
             self._at_a_time = min(self._at_a_time + 1, self._most_at_a_time)
         elif status != 410:
-            call.failures[reason] += 1
+            call.failures[f"curl {error}" if error else f"status {status}"] += 1
         call.note(progress, progress.answered(status), time.monotonic())
 
     def _wait(self, seconds: float) -> None:
         """Until there is something to do for a request in flight, and do it; no longer than that."""
         due_ms = self._multi.timeout()
         wait_ms = seconds * 1000 if due_ms < 0 else min(seconds * 1000, due_ms)
-        for socket, events in self._sockets.poll(min(math.ceil(wait_ms), 1_000)):
+        for socket, events in self._sockets.poll(math.ceil(min(wait_ms, 1_000))):
             readable = pycurl.CSELECT_IN if events & ~select.POLLOUT else 0
             writable = pycurl.CSELECT_OUT if events & select.POLLOUT else 0
             self._multi.socket_action(socket, readable | writable)

@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from tests.handlers.conftest import aws, clock, forgetful_handlers, region
+from tests.handlers.conftest import aws, clock, forgetful_handlers, gateway, region, serve
 
-__all__ = ["aws", "clock", "forgetful_handlers", "region"]
+__all__ = ["aws", "clock", "forgetful_handlers", "gateway", "region", "serve"]

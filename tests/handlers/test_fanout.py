@@ -166,6 +166,15 @@ def test_a_tenant_whose_connections_cannot_be_read_is_no_other_tenants_matter() 
     assert world.sent().keys() == {"c"}
 
 
+def test_a_burst_of_a_thousand_updates_takes_at_most_a_fiftieth_of_the_frames_of_one_post_an_update() -> None:
+    world = Broadcast(*(connection(f"c{number}") for number in range(THRESHOLD)))
+    tally = world.tally(*(inserted(submission(f"{number:032}")) for number in range(1_000)))
+    assert len(world.got("c0")) == 1_000
+    assert tally.frames <= 0.02 * 1_000 * THRESHOLD
+    # Each is made once, however many connections it goes to.
+    assert len({id(frame) for frame in world.poster.made}) == tally.frames / THRESHOLD
+
+
 def test_nothing_to_send_posts_nothing() -> None:
     world = Broadcast(connection("a"))
     assert world.send() == {}

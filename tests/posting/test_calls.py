@@ -209,11 +209,19 @@ class TestDeadline:
         assert (receipt.delivery.connection.connection_id, receipt.outcome) == ("next", Outcome.POSTED)
 
     def test_does_not_lose_the_answers_that_came_before_it(self, serve: Serve) -> None:
-        server = serve(answering)
+        go_on = Event()
+
+        def script(peer: Peer) -> None:
+            while request := peer.read():
+                if request.connection_id == "two":
+                    go_on.wait(PATIENCE)
+                peer.send(OK)
+
         deadline = time.monotonic() + 1
-        receipts = poster_to(server.endpoint).deliver(map(delivery, ["one", "two"]), deadline)
+        receipts = poster_to(serve(script).endpoint).deliver(map(delivery, ["one", "two"]), deadline)
 
         outcomes = [next(receipts).outcome]
+        go_on.set()
         while time.monotonic() < deadline:
             time.sleep(0.01)  # the caller has other things to do
         outcomes += [receipt.outcome for receipt in receipts]
