@@ -56,7 +56,7 @@ class Tally:
             ExceptionGroup: some of it is not accounted for, while all the rest was; the same must be done again.
         """
         if self.failures:
-            text = f"{len(self.failures)} failures: connections that are not accounted for"
+            text = f"{len(self.failures)} failures, connections are not accounted for; the first: {self.failures[0]}"
             raise ExceptionGroup(text, self.failures[:SHOWN_FAILURES])
 
 

@@ -284,10 +284,8 @@ class ConnectionPoster:
         """Until there is something to do for a request in flight, and do it; no longer than that."""
         due_ms = self._multi.timeout()
         wait_ms = seconds * 1000 if due_ms < 0 else min(seconds * 1000, due_ms)
-        for socket, events in self._sockets.poll(math.ceil(min(wait_ms, 1_000))):
-            readable = pycurl.CSELECT_IN if events & ~select.POLLOUT else 0
-            writable = pycurl.CSELECT_OUT if events & select.POLLOUT else 0
-            self._multi.socket_action(socket, readable | writable)
+        for socket, _ in self._sockets.poll(math.ceil(min(wait_ms, 1_000))):
+            self._multi.socket_action(socket, 0)  # 0: libcurl sees for itself what can be done
 
     def _abort(self) -> None:
         """Take back what is in flight; its connections are closed, since their next answers would be these."""

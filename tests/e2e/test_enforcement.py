@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from formbridge.work import Work
 from local.stack import Stack
 from tests.e2e.client import aws, dashboard
 from tests.handlers.builders import connect_event, inserted, message_event, received, submission
@@ -30,6 +31,11 @@ def just_inserted(tenant: str) -> dict[str, Any]:
     return record
 
 
+def from_queue(*bodies: str) -> dict[str, Any]:
+    """Messages of a queue, as Lambda hands them over."""
+    return {"Records": [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]}
+
+
 EVENTS: dict[str, Callable[[str], Event]] = {
     "ingest-persist": lambda tenant: received(tenant_id=tenant, submission_id=f"sub-{tenant}"),
     "gateway-connect": lambda tenant: connect_event(tenant),
@@ -38,7 +44,9 @@ EVENTS: dict[str, Callable[[str], Event]] = {
     ),
     "gateway-authenticate": lambda tenant: message_event({"action": "authenticate", "token": ""}, tenant),
     "gateway-broadcast": lambda tenant: [just_inserted(tenant)],
+    "gateway-fanout": lambda tenant: from_queue(*Work(tenant, None).encode()),
     "gateway-janitor": lambda _tenant: {},
+    "realtime-recovery-resync": lambda _tenant: from_queue("no dead letter"),
 }
 """By Lambda: an event about a tenant that makes it call AWS."""
 
@@ -90,6 +98,8 @@ class Function:
         ("gateway-authenticate", "dynamodb:UpdateItem"),
         ("gateway-janitor", "dynamodb:Scan"),
         ("gateway-broadcast", "dynamodb:Query"),
+        ("gateway-fanout", "dynamodb:Query"),
+        ("realtime-recovery-resync", "sqs:SendMessage"),
     ],
 )
 def test_a_lambda_is_refused_what_its_role_does_not_allow(

@@ -316,7 +316,7 @@ class TestWindow:
         def deliveries() -> Iterator[Delivery]:
             for n in range(100):
                 asked.append(n)
-                yield delivery(f"{n}")
+                yield delivery(f"{n}", b"1", b"2", b"3")
 
         server = serve(answering)
         receipts = poster_to(server.endpoint, most_at_a_time=2).deliver(deliveries(), time.monotonic() + PATIENCE)
