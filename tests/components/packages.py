@@ -19,7 +19,7 @@ PACKAGED = {
 }
 """What of the folder for verifying tokens belongs into a Lambda."""
 
-POSTING = {"pycurl.cpython-313-aarch64-linux-gnu.so", "pycurl-7.47.0.dist-info/METADATA"}
+POSTING = {"pycurl.cpython-313-aarch64-linux-gnu.so", "pycurl-7.49.0.dist-info/METADATA"}
 """What is packaged for posting."""
 
 LEFT_OUT = {

@@ -122,7 +122,7 @@ class World:
 
 @pytest.fixture
 def world(region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setattr(posting, "REQUEST_SECONDS", 1)
+    monkeypatch.setattr(posting, "REQUEST_SECONDS", 0.3)
     monkeypatch.setenv("POSTS_PER_SECOND", "100000")
     monkeypatch.setenv("MESSAGES_PER_SECOND", "1000")
     monkeypatch.setenv("MESSAGE_BURST", "10000")
