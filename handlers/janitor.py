@@ -25,19 +25,19 @@ def registry() -> Registry:
 @cache
 def janitor() -> Janitor:
     writers = ThreadPoolExecutor(accounting.WRITES_AT_A_TIME)
-    return Janitor(registry().tenants, connection_poster(), Accounting(registry(), writers))
+    return Janitor(registry().tenants, connection_poster(), Accounting(registry(), writers, marks_again=False))
 
 
 @log_failures
 def handler(event: Mapping[str, Any], context: object) -> None:
     sweep = janitor().sweep(registry().everything(), Deadlines.of(context))
-    found = sweep.found
+    found, failures = sweep.found, len(sweep.tally.failures)
     metrics.emit(
         {
             "WebSocketConnections": found[Found.LIVE] + found[Found.BEHIND],
-            "StaleConnectionCleanups": sweep.tally.removed + found[Found.OUTLIVED],
+            "StaleConnectionCleanups": sweep.tally.removed,
+            "Failures": failures,
         }
     )
-    failures = len(sweep.tally.failures)
     log("swept", {**correlation(event, context), **{kind.value: found[kind] for kind in Found}, "failures": failures})
     sweep.tally.check()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, wait
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from . import timestamps
 from .connection import Connection, ConnectionKey, Outcome, Receipt
@@ -43,17 +43,19 @@ class Tally:
     """Of these frames."""
     retries: int = 0
     removed: int = 0
-    """Rows of connections that were found to be gone."""
+    """Rows of connections that had ended."""
     handed_over: int = 0
-    """Shards whose connections the fan-out queue has now."""
+    """Parts of tenants' connections that the fan-out queue has now."""
+    last_posted_at: int | None = None
+    """When the last post that went well ended, in epoch milliseconds; None: none did."""
     failures: list[Exception] = field(default_factory=list[Exception])
-    """Why connections are not accounted for, or could not even be read."""
+    """Why the stack could not post to, read or write something."""
 
     def check(self) -> None:
         """All that was to be done was done, or something fails.
 
         Raises:
-            ExceptionGroup: some of it is not accounted for, while all the rest was; the same must be done again.
+            ExceptionGroup: some of it failed, while all the rest had its turn; the same must be done again.
         """
         if self.failures:
             text = f"{len(self.failures)} failures, connections are not accounted for; the first: {self.failures[0]}"
@@ -66,76 +68,93 @@ class Accounting:
 
     connections: Connections
     writers: Executor
+    marks_again: bool = True
+    """Whether a row that has a mark gets a new one. It must where something new was missed: whoever tells the
+    connection to resync takes away the mark that it has seen, and no other."""
     now_ms: Callable[[], int] = timestamps.now_ms
 
-    def settle(self, receipts: Iterable[Receipt], deadline: float) -> Tally:
-        """Note every receipt as it comes, and then write what follows from all of them, until `deadline`.
+    def settle(self, receipts: Iterable[Receipt], deadline: float, tally: Tally | None = None) -> Tally:
+        """Note every receipt as it comes, and have written what follows from all of them at `deadline`.
 
-        410 on a connection that is seconds old says nothing yet: it is marked behind, and keeps its row. Of a failure
-        nothing is written, and what is not written by `deadline` (by `time.monotonic`) is a failure too.
+        410 on a connection that is seconds old says nothing yet: it is marked behind, and keeps its row. So it is where
+        the stack is at fault, and the receipt has a failure. What is not written by `deadline` (by `time.monotonic`) is
+        a failure too. `tally`: what was noted before; by default nothing.
         """
-        tally = Tally()
-        gone: list[Connection] = []
-        writes: list[Callable[[], None]] = []
+        tally = tally or Tally()
+        writes: list[Future[None]] = []
+        deletes: list[tuple[str, Future[int | None]]] = []
         for receipt in receipts:
             outcome = self._noted(receipt, tally)
             connection = receipt.delivery.connection
             if outcome is Outcome.GONE:
-                gone.append(connection)
-            elif outcome is Outcome.BEHIND and not receipt.delivery.closes:
-                writes.append(partial(self.connections.mark_behind, connection.key, self.now_ms()))
-            elif outcome is Outcome.POSTED and connection.behind is not None:
-                writes.append(partial(self.connections.clear_behind, connection.key, connection.behind))
+                deletes.append(self._delete(connection))
+            elif outcome is Outcome.BEHIND:
+                if not receipt.delivery.closes and (self.marks_again or connection.behind is None):
+                    writes.append(self.writers.submit(self.connections.mark_behind, connection.key, self.now_ms()))
+            elif connection.behind is not None:
+                writes.append(self.writers.submit(self.connections.clear_behind, connection.key, connection.behind))
             if time.monotonic() > deadline:
                 tally.failures.append(TimeoutError("the time was over before every connection was seen"))
                 break
-        tally.failures += self.write(writes, deadline)
-        tally.removed += self.remove(gone, deadline, tally.failures)
+        self._finish(writes, deadline, tally)
+        self._release(deletes, deadline, tally)
         return tally
 
-    def remove(self, gone: Sequence[Connection], deadline: float, failures: list[Exception]) -> int:
-        """Remove rows and release their tenants' reservations, one write for all of a tenant; how many there were.
+    def remove(self, ended: Iterable[Connection], deadline: float, tally: Tally) -> None:
+        """Remove the rows of connections that have ended."""
+        self._release([self._delete(connection) for connection in ended], deadline, tally)
 
-        A row at a time: a batch of DynamoDB's does not say which of the rows were there, and whoever removes a row, be
-        it `$disconnect` or this, releases what it reserved, once.
+    def write(self, writes: Iterable[Callable[[], None]], deadline: float, tally: Tally) -> None:
+        """Do all of it, many at a time."""
+        self._finish([self.writers.submit(write) for write in writes], deadline, tally)
+
+    def _delete(self, connection: Connection) -> tuple[str, Future[int | None]]:
+        return connection.tenant_id, self.writers.submit(self.connections.delete, connection.key)
+
+    def _release(self, deletes: Sequence[tuple[str, Future[int | None]]], deadline: float, tally: Tally) -> None:
+        """Release what the deleted rows had reserved, one write for all of a tenant.
+
+        A row at a time is deleted: a batch of DynamoDB's does not say which of the rows were there, and whoever removes
+        a row, be it `$disconnect` or this, releases what it reserved, once.
         """
+        done = self._finish([delete for _, delete in deletes], deadline, tally)
         freed: defaultdict[str, list[int]] = defaultdict(list)
-
-        def delete(connection: Connection) -> None:
-            connected_at = self.connections.delete(connection.key)
-            if connected_at is not None:
-                freed[connection.tenant_id].append(connected_at)
-
-        failures += self.write([partial(delete, connection) for connection in gone], deadline)
-        failures += self.write(
-            [partial(self.connections.release, tenant_id, reserved) for tenant_id, reserved in freed.items()], deadline
+        for tenant_id, delete in deletes:
+            if delete in done and (connected_at := delete.result()) is not None:
+                freed[tenant_id].append(connected_at)
+        tally.removed += sum(map(len, freed.values()))
+        self.write(
+            [partial(self.connections.release, tenant_id, reserved) for tenant_id, reserved in freed.items()],
+            deadline,
+            tally,
         )
-        return sum(map(len, freed.values()))
 
-    def write(self, writes: Sequence[Callable[[], None]], deadline: float) -> list[Exception]:
-        """Do all of it, many at a time; what failed."""
-        under_way = [self.writers.submit(write) for write in writes]
-        done, late = wait(under_way, timeout=max(0.0, deadline - time.monotonic()))
+    def _finish(self, writes: Sequence[Future[Any]], deadline: float, tally: Tally) -> set[Future[Any]]:
+        """Wait for writes; those that went well."""
+        done, late = wait(writes, timeout=max(0.0, deadline - time.monotonic()))
         for write in late:
             write.cancel()
-        failures = [error for write in done if isinstance(error := write.exception(), Exception)]
+        failed = {write: error for write in done if isinstance(error := write.exception(), Exception)}
+        tally.failures += failed.values()
         if late:
-            failures.append(TimeoutError(f"{len(late)} rows were not written in time"))
-        return failures
+            tally.failures.append(TimeoutError(f"{len(late)} rows were not written in time"))
+        return done - failed.keys()
 
-    def _noted(self, receipt: Receipt, tally: Tally) -> Outcome | None:
-        """How a delivery ended, as far as its row is concerned; None where that is not known."""
+    def _noted(self, receipt: Receipt, tally: Tally) -> Outcome:
+        """How a delivery ended, as far as its row is concerned."""
         tally.frames += receipt.frames
         tally.sent_bytes += receipt.sent_bytes
         tally.retries += receipt.retries
-        if receipt.failure is not None:
-            tally.failures.append(receipt.failure)
-            return None
         outcome = receipt.outcome
         connection = receipt.delivery.connection
-        if receipt.delivery.closes:
+        if receipt.failure is not None:
+            tally.failures.append(receipt.failure)
+            outcome = Outcome.BEHIND
+        elif receipt.delivery.closes:
             outcome = Outcome.BEHIND if outcome is Outcome.BEHIND else Outcome.GONE
         elif outcome is Outcome.GONE and self.now_ms() - connection.connected_at < YOUNG_MS:
             outcome = Outcome.BEHIND
+        if outcome is Outcome.POSTED:
+            tally.last_posted_at = self.now_ms()
         tally.outcomes[outcome] += 1
         return outcome

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING
 
-from . import accounting, settings, timestamps
+from . import accounting, settings
 from .accounting import Accounting, Tally
 from .aws import client
 from .changes import Change
@@ -44,7 +44,7 @@ def report(what: str, tally: Tally, changes: Iterable[Change], facts: Mapping[st
     """Log what became of `changes`; the same as metrics.
 
     `RealTimeUpdateLatency` is that of the oldest change, from the stream's time, which is whole seconds on AWS, until
-    the last of its posts; `BroadcastSuccessRate` leaves out connections that are gone, which no post can reach.
+    the last post that went well; `BroadcastSuccessRate` leaves out connections that are gone, which no post can reach.
     """
     posted, behind = tally.outcomes[Outcome.POSTED], tally.outcomes[Outcome.BEHIND]
     outcomes = {outcome.value: tally.outcomes[outcome] for outcome in Outcome}
@@ -52,6 +52,7 @@ def report(what: str, tally: Tally, changes: Iterable[Change], facts: Mapping[st
     values: dict[str, float] = {
         "StaleConnectionCleanups": tally.removed,
         "Behind": behind,
+        "Failures": len(tally.failures),
         "Retries": tally.retries,
         "Frames": tally.frames,
         "Bytes": tally.sent_bytes,
@@ -59,6 +60,6 @@ def report(what: str, tally: Tally, changes: Iterable[Change], facts: Mapping[st
     if posted + behind:
         values["BroadcastSuccessRate"] = 100 * posted / (posted + behind)
     oldest = min((change.happened_at for change in changes), default=None)
-    if posted and oldest is not None:
-        values["RealTimeUpdateLatency"] = max(0, timestamps.now_ms() - oldest)
+    if tally.last_posted_at is not None and oldest is not None:
+        values["RealTimeUpdateLatency"] = max(0, tally.last_posted_at - oldest)
     return values

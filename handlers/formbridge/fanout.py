@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, Self
 
 from . import protocol, timestamps
@@ -67,7 +67,7 @@ class Broadcaster:
     accounting: Accounting
     queue: Queue
     threshold: int
-    """How many connections of a tenant one Lambda posts to; those of a larger one go to the queue."""
+    """How many posts an invocation makes, about; what would be more goes to the queue, in parts of that size."""
     now_ms: Callable[[], int] = timestamps.now_ms
 
     def send(self, changes: Mapping[str, Sequence[Change]], deadlines: Deadlines) -> Tally:
@@ -82,47 +82,64 @@ class Broadcaster:
         return self._do([work], deadlines)
 
     def _do(self, work: Sequence[Work], deadlines: Deadlines) -> Tally:
-        failures: list[Exception] = []
-        handed_over: list[Work] = []
-        deliveries = self._deliveries(work, handed_over, failures)
+        invocation = _Invocation(self, self.threshold)
+        deliveries = invocation.deliveries(work)
         tally = self.accounting.settle(self.poster.deliver(deliveries, deadlines.posting), deadlines.writing)
-        tally.handed_over = len(handed_over)
-        tally.failures += failures
+        tally.handed_over = invocation.handed_over
+        tally.failures += invocation.failures
         return tally
 
-    def _deliveries(
-        self, work: Sequence[Work], handed_over: list[Work], failures: list[Exception]
-    ) -> Iterator[Delivery]:
+
+@dataclass(slots=True)
+class _Invocation:
+    """What one invocation takes on, and what it hands over."""
+
+    broadcaster: Broadcaster
+    room: int
+    """How many posts it may still make."""
+    handed_over: int = 0
+    failures: list[Exception] = field(default_factory=list[Exception])
+
+    def deliveries(self, work: Iterable[Work]) -> Iterator[Delivery]:
         for one in work:
             try:
-                yield from self._to(self._connections(one, handed_over), one)
+                yield from self._of(one)
             except Exception as error:  # noqa: BLE001 - in the tally, once every other tenant had its turn
-                failures.append(error)
+                self.failures.append(error)
 
-    def _connections(self, work: Work, handed_over: list[Work]) -> Iterable[Connection]:
-        """Those that are told here and now; none where the queue has the work now."""
-        if work.shard is None:
-            roster = self.rosters.roster(work.tenant_id)
-            if roster.reserved <= self.threshold:
-                return roster.subscribed
-            parts = [work.of(shard) for shard in range(roster.shards)]
-        elif work.span is None and len(spans := self.rosters.spans(work.tenant_id, work.shard, self.threshold)) > 1:
-            parts = [work.of(work.shard, span) for span in spans]
-        else:
-            return self.rosters.shard(work.tenant_id, work.shard, work.span or Span())
-        self.queue.send(parts)
-        handed_over += parts
-        return ()
-
-    def _to(self, connections: Iterable[Connection], work: Work) -> Iterator[Delivery]:
-        pushes = Pushes(work.tenant_id, work.changes, self.now_ms()) if work.changes is not None else None
-        for connection in connections:
-            if connection.has_expired(self.now_ms()):
+    def _of(self, work: Work) -> Iterator[Delivery]:
+        now = self.broadcaster.now_ms()
+        pushes = Pushes(work.tenant_id, work.changes, now) if work.changes is not None else None
+        frames = max(1, pushes.most) if pushes else 1
+        for connection in self._connections(work, frames):
+            if connection.has_expired(now):
                 yield closing(connection, protocol.TOKEN_EXPIRED)
             elif pushes is None:
                 yield resync(connection)
-            elif frames := pushes.to(connection):
-                yield Delivery(connection, frames if connection.behind is None else [RESYNC, *frames])
+            elif seen := pushes.to(connection):
+                yield Delivery(connection, seen if connection.behind is None else [RESYNC, *seen])
+
+    def _connections(self, work: Work, frames: int) -> Iterable[Connection]:
+        """Those that are told here and now; none where the queue has the work now."""
+        rosters = self.broadcaster.rosters
+        if work.shard is None:
+            roster = rosters.roster(work.tenant_id)
+            posts = roster.reserved * frames
+            if posts <= self.room:
+                self.room -= posts
+                return roster.subscribed
+            return self._hand_over([work.of(shard) for shard in range(roster.shards)])
+        if work.span is not None:
+            return rosters.shard(work.tenant_id, work.shard, work.span)
+        spans = rosters.spans(work.tenant_id, work.shard, max(1, self.room // frames))
+        if len(spans) == 1:
+            return rosters.shard(work.tenant_id, work.shard, spans[0])
+        return self._hand_over([work.of(work.shard, span) for span in spans])
+
+    def _hand_over(self, parts: Sequence[Work]) -> Iterable[Connection]:
+        self.broadcaster.queue.send(parts)
+        self.handed_over += len(parts)
+        return ()
 
 
 def resync(connection: Connection) -> Delivery:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from typing import Protocol
@@ -33,12 +33,12 @@ class Quarters(Protocol):
     def give_back(self, tenant_id: str, quarter: int, left: int) -> None: ...
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Sweep:
     """What the janitor came upon, and what became of it."""
 
-    found: Counter[Found] = field(default_factory=Counter[Found])
-    tally: Tally = field(default_factory=Tally)
+    found: Counter[Found]
+    tally: Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,41 +59,32 @@ class Janitor:
                 tenants.append(row)
             else:
                 connections.append(row)
-        found: Counter[Found] = Counter()
-        outlived: list[Connection] = []
         revoked_at = {tenant.tenant_id: tenant.revoked_at for tenant in tenants}
-        due = self._due(connections, revoked_at, found, outlived)
-        tally = self.accounting.settle(self.poster.deliver(due, deadlines.posting), deadlines.writing)
-        self.accounting.remove(outlived, deadlines.writing, tally.failures)
-        tally.failures += self.accounting.write([*self._leaks(tenants)], deadlines.writing)
-        return Sweep(found, tally)
+        kinds = [(self._kind(one, revoked_at.get(one.tenant_id, 0)), one) for one in connections]
+        # First what takes no post: these may be as many as the time allows.
+        tally = Tally()
+        self.accounting.remove((one for kind, one in kinds if kind is Found.OUTLIVED), deadlines.posting, tally)
+        self.accounting.write(self._leaks(tenants), deadlines.posting, tally)
+        receipts = self.poster.deliver(self._due(kinds), deadlines.posting)
+        return Sweep(Counter(kind for kind, _ in kinds), self.accounting.settle(receipts, deadlines.writing, tally))
 
     def _leaks(self, tenants: Iterable[Tenant]) -> Iterator[Callable[[], None]]:
         for tenant in tenants:
             for quarter, left in tenant.leaks(self.now_ms()):
                 yield partial(self.tenants.give_back, tenant.tenant_id, quarter, left)
 
-    def _due(
-        self,
-        connections: Iterable[Connection],
-        revoked_at: Mapping[str, int],
-        found: Counter[Found],
-        outlived: list[Connection],
-    ) -> Iterator[Delivery]:
-        """What is to be said to which connection. Notes what each was found to be, as it goes."""
-        for connection in connections:
-            kind = self._kind(connection, revoked_at.get(connection.tenant_id, 0))
-            found[kind] += 1
+    @staticmethod
+    def _due(kinds: Iterable[tuple[Found, Connection]]) -> Iterator[Delivery]:
+        """What is to be said to which connection."""
+        for kind, connection in kinds:
             match kind:
-                case Found.OUTLIVED:
-                    outlived.append(connection)
                 case Found.REVOKED:
                     yield closing(connection, protocol.REVOKED)
                 case Found.EXPIRED:
                     yield closing(connection, protocol.TOKEN_EXPIRED)
                 case Found.BEHIND:
                     yield resync(connection)
-                case Found.LIVE:
+                case Found.LIVE | Found.OUTLIVED:
                     pass
 
     def _kind(self, connection: Connection, revoked_at: int) -> Found:

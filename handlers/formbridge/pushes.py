@@ -40,9 +40,17 @@ class Pushes:
         if known == len(self.moments):
             return []
         # Almost always the first; the moment from which on all is new is the same for many connections.
-        view = connection.filter, self.moments[known]
+        return self._seen(connection.filter, self.moments[known])
+
+    @property
+    def most(self) -> int:
+        """How many frames a connection gets that sees all."""
+        return len(self._seen(None, self.moments[0])) if self.moments else 0
+
+    def _seen(self, wanted: SubscriptionFilter | None, first_new: int) -> list[bytes]:
+        view = wanted, first_new
         if view not in self.made:
-            self.made[view] = list(self._frames(*view))
+            self.made[view] = list(self._frames(wanted, first_new))
         return self.made[view]
 
     def _frames(self, wanted: SubscriptionFilter | None, first_new: int) -> Iterator[bytes]:

@@ -28,7 +28,7 @@ def ended(outcome: Outcome, row: Connection, *, closes: bool = False) -> Receipt
 
 
 @given(st.lists(st.tuples(st.sampled_from(Outcome), st.booleans(), st.booleans(), st.booleans()), max_size=50))
-def test_every_delivery_ends_in_one_way_or_fails_and_its_row_says_so(
+def test_every_delivery_ends_in_one_way_and_its_row_says_so(
     ends: list[tuple[Outcome, bool, bool, bool]],
 ) -> None:
     registered = Registered()
@@ -38,16 +38,14 @@ def test_every_delivery_ends_in_one_way_or_fails_and_its_row_says_so(
         registered.rows.append(row)
         receipts.append(Receipt(Delivery(row, []), outcome, PermissionError("403") if fails else None))
     tally = accounting(registered).settle(receipts, NEVER)
-    assert tally.outcomes.total() + len(tally.failures) == len(ends)
+    assert tally.outcomes.total() == len(ends)
+    assert len(tally.failures) == sum(fails for *_, fails in ends)
     noted = {*registered.removed}, {*registered.behind}, {*registered.cleared}
     for number, (outcome, young, behind, fails) in enumerate(ends):
         is_noted = tuple(str(number) in names for names in noted)
-        gone = outcome is Outcome.GONE and not young
-        if fails:
-            assert is_noted == (False, False, False)
-        elif gone:
+        if outcome is Outcome.GONE and not young and not fails:
             assert is_noted == (True, False, False)
-        elif outcome is Outcome.POSTED:
+        elif outcome is Outcome.POSTED and not fails:
             assert is_noted == (False, False, behind)
         else:
             assert is_noted == (False, True, False)
@@ -91,6 +89,42 @@ def test_a_connection_that_could_not_be_closed_keeps_its_row_as_it_is() -> None:
     tally = accounting(registered).settle([ended(Outcome.BEHIND, registered.rows[0], closes=True)], NEVER)
     assert tally.outcomes == {Outcome.BEHIND: 1}
     assert registered.untouched
+
+
+def test_a_row_that_has_a_mark_is_marked_again_only_where_something_new_was_missed() -> None:
+    rows = [connection("a", behind=NOW - 1), connection("b")]
+    for marks_again, marked in [(True, {"a", "b"}), (False, {"b"})]:
+        registered = Registered(rows)
+        settling = Accounting(registered, Inline(), marks_again, now_ms=lambda: NOW)
+        settling.settle([ended(Outcome.BEHIND, row) for row in rows], NEVER)
+        assert registered.behind.keys() == marked
+
+
+def test_a_row_is_written_before_the_last_delivery_has_ended() -> None:
+    registered = Registered()
+
+    def receipts() -> Iterator[Receipt]:
+        yield ended(Outcome.BEHIND, connection("a"))
+        assert registered.behind == {"a": NOW}
+        yield ended(Outcome.GONE, connection("b"))
+        assert registered.removed == ["b"]
+
+    assert accounting(registered).settle(receipts(), NEVER).failures == []
+    assert len(registered.released) == 1
+
+
+def test_when_the_last_post_went_well_is_told() -> None:
+    now = NOW
+
+    def receipts() -> Iterator[Receipt]:
+        nonlocal now
+        for outcome in (Outcome.POSTED, Outcome.POSTED, Outcome.BEHIND):
+            now += 100
+            yield ended(outcome, connection())
+
+    tally = Accounting(Registered(), Inline(), now_ms=lambda: now).settle(receipts(), NEVER)
+    assert tally.last_posted_at == NOW + 200
+    assert accounting(Registered()).settle([], NEVER).last_posted_at is None
 
 
 def test_a_row_that_cannot_be_written_is_a_failure_and_the_others_are_written() -> None:

@@ -199,6 +199,7 @@ def test_what_became_of_a_batch_is_measured(gateway: Gateway, clock: Clock, caps
         "StaleConnectionCleanups": 1,
         "PipeProcessingErrors": 1,
         "Behind": 1,
+        "Failures": 0,
         "Retries": posting.TRIES - 1,
         "Coalesced": 1,
         "Frames": 2,
@@ -215,8 +216,7 @@ def test_a_batch_that_fails_is_counted_before_it_is_raised(
     with pytest.raises(ExceptionGroup):
         send(inserted(submission("s1")))
     told = metrics(capsys)
-    assert told["PipeProcessingErrors"] == 1
-    assert "BroadcastSuccessRate" not in told
+    assert (told["PipeProcessingErrors"], told["Failures"], told["BroadcastSuccessRate"]) == (1, 1, 0)
     assert "RealTimeUpdateLatency" not in told
 
 
