@@ -19,6 +19,7 @@ from components._posting import (
     MAX_CONNECTION_SHARDS,
     MAX_FANOUT_CONCURRENCY,
     MIN_FANOUT_CONCURRENCY,
+    MIN_FANOUT_THRESHOLD,
     share,
 )
 
@@ -116,7 +117,7 @@ class Settings:
             ("broadcastConcurrency", self.broadcast_concurrency),
             ("fanoutConcurrency", self.fanout_concurrency),
         )
-        _checks.whole_number("fanoutThreshold", self.fanout_threshold, 1)
+        _checks.whole_number("fanoutThreshold", self.fanout_threshold, MIN_FANOUT_THRESHOLD)
         _checks.whole_number("connectionShards", self.connection_shards, 1, MAX_CONNECTION_SHARDS)
         _checks.one_of("failureIdentifier", self.failure_identifier, FAILURE_IDENTIFIERS)
         _checks.whole_number("retentionDays", self.retention_days, 0)

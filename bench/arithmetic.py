@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
-from components import _posting, realtime_pipe
+from components import _gateway_inputs, _posting, realtime_pipe
 from formbridge import protocol
 
 # Quotas and behaviour of AWS, us-east-1, November 2026.
@@ -36,6 +36,8 @@ INVOKE_SECONDS: Final = 0.01
 """To begin an invocation of a warm Lambda."""
 QUEUE_SECONDS: Final = 0.05
 """From a message's being sent to its Lambda's being invoked."""
+SEND_SECONDS: Final = 0.01
+"""To put a message on the queue; a Lambda sends one after another."""
 UPDATE_BYTES: Final = 340
 """Of an update in a frame."""
 TOKEN_SECONDS: Final = 3_600
@@ -58,6 +60,9 @@ class Deployment:
     batch_size: int = realtime_pipe.DEFAULT_BATCH_SIZE
     batching_window_seconds: float = realtime_pipe.DEFAULT_BATCHING_WINDOW_SECONDS
     requests_per_second: int = REQUESTS_PER_SECOND
+    max_connections_per_tenant: int = _gateway_inputs.DEFAULT_MAX_CONNECTIONS_PER_TENANT
+    rate_limit: int = _gateway_inputs.DEFAULT_RATE_LIMIT
+    burst_limit: int = _gateway_inputs.DEFAULT_BURST_LIMIT
 
     @property
     def share(self) -> int:
@@ -68,77 +73,94 @@ class Deployment:
             ("fanout_concurrency", self.fanout_concurrency),
         )
 
-    def pace(self, connections: int) -> float:
-        """How many it makes where its share of what clients leave of the quota is less."""
-        lambdas = self.fanout_concurrency if self.is_divided(connections) else self.broadcast_concurrency
+    def is_divided(self, connections: int, frames: int = 1) -> bool:
+        """Whether so many frames for a tenant of so many go through the queue."""
+        return connections * frames > self.fanout_threshold
+
+    def pace(self, connections: int, frames: int = 1) -> float:
+        """How many posts a second one Lambda makes where its share of what clients leave of the quota is less."""
+        lambdas = self.fanout_concurrency if self.is_divided(connections, frames) else self.broadcast_concurrency
         left = self.requests_per_second - client_requests_per_second(connections)
         return min(self.share, left / lambdas)
-
-    def is_divided(self, connections: int) -> bool:
-        """Whether a tenant of so many goes through the queue."""
-        return connections > self.fanout_threshold
 
     def rows(self, connections: int) -> int:
         """In each of the tenant's shards."""
         return ceil(connections / self.connection_shards)
 
-    def spans(self, connections: int) -> int:
-        """Into how many parts each shard is divided."""
-        return ceil(self.rows(connections) / self.fanout_threshold)
+    def span(self, frames: int = 1) -> int:
+        """After how many connections a shard is cut."""
+        return max(1, self.fanout_threshold // frames)
 
-    def part(self, connections: int) -> int:
-        """How many connections one fan-out Lambda posts to."""
-        return ceil(self.rows(connections) / self.spans(connections))
+    def spans(self, connections: int, frames: int = 1) -> int:
+        """Into how many parts each shard is cut."""
+        return ceil(self.rows(connections) / self.span(frames))
+
+    def posts(self, connections: int, frames: int = 1) -> int:
+        """The most of one invocation."""
+        if not self.is_divided(connections, frames):
+            return connections * frames
+        return min(self.rows(connections), self.span(frames)) * frames
 
     def posting_seconds(self, connections: int, frames: int = 1) -> float:
-        """One Lambda's time to post to all; it reads on while it posts, so that only the first page takes longer."""
-        return INVOKE_SECONDS + PAGE_SECONDS + connections * frames / self.pace(connections)
+        """Of one invocation; it reads on while it posts, so that only the first page takes longer."""
+        return PAGE_SECONDS + self.posts(connections, frames) / self.pace(connections, frames)
 
-    def dividing_seconds(self, connections: int) -> float:
-        """One Lambda's time to find the spans of a shard."""
-        return INVOKE_SECONDS + counting_seconds(self.rows(connections), self.fanout_threshold)
+    def broadcast_seconds(self, connections: int, frames: int = 1) -> float:
+        """One broadcast Lambda's time for a batch, until all have it or all is handed over."""
+        if not self.is_divided(connections, frames):
+            return INVOKE_SECONDS + self.posting_seconds(connections, frames)
+        return INVOKE_SECONDS + PAGE_SECONDS + self.connection_shards * SEND_SECONDS
 
-    def part_seconds(self, connections: int, frames: int = 1) -> float:
-        """One Lambda's time for a span; the Lambda that finds a shard to be one span goes on with it."""
-        posting = INVOKE_SECONDS + PAGE_SECONDS + self.part(connections) * frames / self.pace(connections)
-        if self.spans(connections) > 1:
-            return posting
-        return posting + counting_seconds(self.rows(connections), self.fanout_threshold)
+    def dividing_seconds(self, connections: int, frames: int = 1) -> float:
+        """One fan-out Lambda's time to find a shard's spans, and where there are several, to hand them over."""
+        spans = self.spans(connections, frames)
+        sending = spans * SEND_SECONDS if spans > 1 else 0.0
+        return INVOKE_SECONDS + counting_seconds(self.rows(connections), self.span(frames)) + sending
 
-    def seconds_to_last(self, connections: int) -> float:
-        """From an update, when nothing else is under way, until the last dashboard of its tenant has it."""
+    def seconds_to_last(self, connections: int, frames: int = 1) -> float:
+        """From an update, when nothing else is under way, until the last dashboard of its tenant has it.
+
+        As if the first span waited until the last is handed over.
+        """
         waiting = self.batching_window_seconds or 1 / POLLS_PER_SECOND / 2
-        if not self.is_divided(connections):
-            return waiting + self.posting_seconds(connections)
-        handing_over = INVOKE_SECONDS + PAGE_SECONDS + QUEUE_SECONDS
-        dividing = 0.0
-        if self.spans(connections) > 1:
-            rounds = ceil(self.connection_shards / self.fanout_concurrency)
-            dividing = rounds * self.dividing_seconds(connections) + QUEUE_SECONDS
-        parts = self.connection_shards * self.spans(connections)
-        rounds = ceil(parts / self.fanout_concurrency)
-        return waiting + handing_over + dividing + rounds * self.part_seconds(connections)
+        broadcast = waiting + self.broadcast_seconds(connections, frames)
+        if not self.is_divided(connections, frames):
+            return broadcast
+        spans, posting = self.spans(connections, frames), self.posting_seconds(connections, frames)
+        dividing = QUEUE_SECONDS + self._rounds(self.connection_shards) * self.dividing_seconds(connections, frames)
+        if spans == 1:  # and the Lambda that finds that goes on with it
+            return broadcast + dividing + self._rounds(self.connection_shards) * posting
+        rounds = self._rounds(self.connection_shards * spans)
+        return broadcast + dividing + QUEUE_SECONDS + rounds * (INVOKE_SECONDS + posting)
+
+    def _rounds(self, messages: int) -> int:
+        """In how many the fan-out Lambdas work off so many."""
+        return ceil(messages / self.fanout_concurrency)
 
     def batches_per_second(self, connections: int, frames: int = 1) -> float:
         """How many batches a second, each of so many frames, reach all of a tenant's connections at most."""
-        polled = STREAM_SHARDS / max(self.batching_window_seconds, 1 / POLLS_PER_SECOND)
-        if not self.is_divided(connections):
-            # A shard's next batch is taken by the first poll after the last one has ended.
-            polls = ceil(self.posting_seconds(connections, frames) * POLLS_PER_SECOND)
-            return min(polled, STREAM_SHARDS * POLLS_PER_SECOND / polls)
-        busy = self.spans(connections) * self.part_seconds(connections, frames)
-        busy += self.dividing_seconds(connections) if self.spans(connections) > 1 else 0
-        return min(polled, self.fanout_concurrency / (self.connection_shards * busy))
+        # A shard's next batch is taken by the first poll after the last one has ended.
+        polls = ceil(self.broadcast_seconds(connections, frames) * POLLS_PER_SECOND)
+        taken = STREAM_SHARDS / max(self.batching_window_seconds, polls / POLLS_PER_SECOND)
+        if not self.is_divided(connections, frames):
+            return taken
+        spans = self.spans(connections, frames)
+        busy = self.dividing_seconds(connections, frames) + spans * PAGE_SECONDS
+        busy += spans * INVOKE_SECONDS if spans > 1 else 0.0
+        busy += self.rows(connections) * frames / self.pace(connections, frames)
+        return min(taken, self.fanout_concurrency / (self.connection_shards * busy))
 
     def updates_per_second(self, connections: int, batch: int) -> float:
-        """How many updates a second of one tenant fit, in batches of so many."""
-        return batch * self.batches_per_second(connections, frames_of(batch))
+        """How many updates a second of one tenant fit, in batches of so many, and no more than the stream takes."""
+        fit = batch * self.batches_per_second(connections, frames_of(batch))
+        return min(fit, STREAM_SHARDS * STREAM_SHARD_WRITES)
 
-    def window_needed(self, connections: int) -> float:
-        """The batching window with which the queue does not grow, whatever comes; 0: none is needed."""
-        if not self.is_divided(connections):
+    def window_needed(self, connections: int, frames: int = 1) -> float:
+        """The batching window with which the queue does not grow, as long as no batch has more frames; 0: none is
+        needed."""
+        if not self.is_divided(connections, frames):
             return 0  # while a Lambda posts, its shard waits, and the batch grows
-        return STREAM_SHARDS / self.batches_per_second(connections)
+        return STREAM_SHARDS / self.batches_per_second(connections, frames)
 
 
 def reading_seconds(rows: int) -> float:
@@ -160,3 +182,8 @@ def frames_of(updates: int) -> int:
 def client_requests_per_second(connections: int) -> float:
     """What clients ask of the same quota: pings, new tokens, and every two hours connect, disconnect and subscribe."""
     return connections * (1 / protocol.HEARTBEAT_SECONDS + 1 / TOKEN_SECONDS + 3 / CONNECTION_SECONDS)
+
+
+def messages_per_second(connections: int) -> float:
+    """What clients send to the busiest route, which is that of pings and subscriptions."""
+    return connections * (1 / protocol.HEARTBEAT_SECONDS + 1 / CONNECTION_SECONDS)

@@ -24,17 +24,25 @@ from .arithmetic import (
     Deployment,
     client_requests_per_second,
     counting_seconds,
+    messages_per_second,
 )
 from .report import Cell, Section, markdown_table
 from .simulation import Simulation
 
 PAGE: Final = report.DOCS / "scaling.md"
 TENANTS: Final = (100, 5_000, 100_000, 1_000_000)
-BATCHES: Final = (1, 10, 100)
+BATCHES: Final = (1, 10, 100, 1_000)
 RUNS: Final = 5
 
 AS_IT_COMES: Final = Deployment()
-WIDE: Final = Deployment(fanout_concurrency=40, fanout_threshold=1_000, connection_shards=16)
+WIDE: Final = Deployment(
+    max_connections_per_tenant=1_000_000,
+    rate_limit=5_000,
+    burst_limit=5_000,
+    fanout_concurrency=40,
+    fanout_threshold=1_000,
+    connection_shards=16,
+)
 RAISED: Final = replace(WIDE, posts_per_second=90_000, requests_per_second=100_000)
 DEPLOYMENTS: Final[Mapping[str, Deployment]] = {"as it comes": AS_IT_COMES, "wide": WIDE, "raised": RAISED}
 
@@ -45,6 +53,9 @@ def settings() -> Section:
         (name, getattr(AS_IT_COMES, name), getattr(WIDE, name), getattr(RAISED, name))
         for name in (
             "requests_per_second",
+            "max_connections_per_tenant",
+            "rate_limit",
+            "burst_limit",
             "posts_per_second",
             "broadcast_concurrency",
             "fanout_concurrency",
@@ -77,19 +88,16 @@ def simulated(deployment: Deployment, connections: int, runs: int = RUNS) -> flo
 
 def rate() -> Section:
     """How many updates a second of one tenant fit, as its batches grow."""
-    columns = [f"{name}, {batch} a batch" for name in DEPLOYMENTS for batch in BATCHES]
     rows: list[Sequence[Cell]] = [
         (
             connections,
-            *(
-                deployment.updates_per_second(connections, batch)
-                for deployment in DEPLOYMENTS.values()
-                for batch in BATCHES
-            ),
+            batch,
+            *(deployment.updates_per_second(connections, batch) for deployment in DEPLOYMENTS.values()),
         )
         for connections in TENANTS
+        for batch in BATCHES
     ]
-    return _section("rate", ("connections", *columns), rows)
+    return _section("rate", ("connections", "updates a batch", *DEPLOYMENTS), rows)
 
 
 def windows() -> Section:
@@ -112,6 +120,7 @@ def quotas() -> Section:
                 _seconds(connections / NEW_CONNECTIONS_PER_SECOND),
                 connections / CONNECTION_SECONDS,
                 asked,
+                messages_per_second(connections),
                 REQUESTS_PER_SECOND - asked,
                 _seconds(counting_seconds(connections, AS_IT_COMES.fanout_threshold)),
                 _seconds(counting_seconds(WIDE.rows(connections), WIDE.fanout_threshold)),
@@ -123,6 +132,7 @@ def quotas() -> Section:
         "s to connect all",
         "reconnects a second",
         "clients' requests a second",
+        "of these to one route",
         "left for posts",
         "s to divide one shard",
         "s to divide one of 16",

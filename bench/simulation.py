@@ -6,9 +6,8 @@ other. A tenant has the whole deployment to itself.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
-from math import ceil
 from random import Random
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ from .arithmetic import (
     POLLS_PER_SECOND,
     QUEUE_SECONDS,
     REQUEST_BURST,
+    SEND_SECONDS,
     STREAM_SHARDS,
     Deployment,
     client_requests_per_second,
@@ -42,6 +42,10 @@ class Batch:
     """When each came."""
     left: int
     """How many connections do not have it yet."""
+
+    @property
+    def frames(self) -> int:
+        return frames_of(len(self.updates))
 
 
 @dataclass(frozen=True)
@@ -118,18 +122,20 @@ class Simulation:
 
     def _broadcast(self, batch: Batch) -> Steps:
         yield self._clock.timeout(INVOKE_SECONDS + PAGE_SECONDS)
-        if not self.deployment.is_divided(self.connections):
+        if not self.deployment.is_divided(self.connections, batch.frames):
             yield from self._post(batch, self.connections)
             return
-        for shard in range(self.deployment.connection_shards):
-            self._send(Message(batch, shard))
+        yield from self._hand_over(Message(batch, shard) for shard in range(self.deployment.connection_shards))
 
-    def _send(self, message: Message) -> None:
-        def deliver() -> Steps:
-            yield self._clock.timeout(QUEUE_SECONDS)
-            yield self._queue.put(message)
+    def _hand_over(self, messages: Iterable[Message]) -> Steps:
+        """Each is on its way while the next is sent."""
+        for message in messages:
+            yield self._clock.timeout(SEND_SECONDS)
+            self._clock.process(self._deliver(message))
 
-        self._clock.process(deliver())
+    def _deliver(self, message: Message) -> Steps:
+        yield self._clock.timeout(QUEUE_SECONDS)
+        yield self._queue.put(message)
 
     def _fan_out(self) -> Steps:
         """One of the Lambdas on the queue, and the invocations that it gets one after another."""
@@ -137,10 +143,9 @@ class Simulation:
             message: Message = yield self._queue.get()
             yield self._clock.timeout(INVOKE_SECONDS)
             if message.span is None:
-                spans = yield from self._divide(message.shard)
+                spans = yield from self._divide(message.shard, message.batch.frames)
                 if len(spans) > 1:
-                    for span in spans:
-                        self._send(Message(message.batch, message.shard, span))
+                    yield from self._hand_over(Message(message.batch, message.shard, span) for span in spans)
                     continue
                 span = spans[0]
             else:
@@ -148,24 +153,23 @@ class Simulation:
             yield self._clock.timeout(PAGE_SECONDS)
             yield from self._post(message.batch, span)
 
-    def _divide(self, shard: int) -> Generator[simpy.Event, Any, Sequence[int]]:
-        """Read a shard, and say how many connections are in each of its spans, which are about equal."""
-        shards = self.deployment.connection_shards
+    def _divide(self, shard: int, frames: int) -> Generator[simpy.Event, Any, Sequence[int]]:
+        """Count a shard, and say how many connections are in each of its spans; the last has what is left."""
+        shards, size = self.deployment.connection_shards, self.deployment.span(frames)
         rows = self.connections // shards + (shard < self.connections % shards)
-        yield self._clock.timeout(counting_seconds(rows, self.deployment.fanout_threshold))
-        spans = max(1, ceil(rows / self.deployment.fanout_threshold))
-        return [rows // spans + (span < rows % spans) for span in range(spans)]
+        yield self._clock.timeout(counting_seconds(rows, size))
+        return [min(size, rows - start) for start in range(0, rows, size)] or [0]
 
     def _post(self, batch: Batch, connections: int) -> Steps:
         """At the Lambda's own pace, and where the account's quota is used up, at that."""
-        left = connections * frames_of(len(batch.updates))
+        left = connections * batch.frames
         while left > 0:
             posts = min(left, max(1, round(self.deployment.share * SLICE_SECONDS)))
             yield self._quota.get(posts)
             yield self._clock.timeout(posts / self.deployment.share)
             left -= posts
         batch.left -= connections
-        if batch.left == 0:
+        if connections and batch.left == 0:
             self.took += [self._clock.now - at for at in batch.updates]
             self.waiting -= len(batch.updates)
             if not self.waiting:

@@ -76,20 +76,22 @@ class WebSocketGatewayArgs(TypedDict):
     posts_per_second: NotRequired[WholeNumber]
     """Posts a second to connections, of all Lambdas of the gateway together, at least one for each that may run at
     once. Each gets an equal share: this, divided by `broadcast_concurrency` + `fanout_concurrency` + 1, the janitor.
-    API Gateway's quota for an account and region is 10,000 requests a second unless it was raised, which these posts
-    share with every message and every API there. Default: 9,000."""
+    The message and authenticate Lambdas, which close flooding clients, have the same share each and are not counted
+    in. API Gateway's quota for an account and region is 10,000 requests a second unless it was raised, which these
+    posts share with every message and every API there. Default: 9,000."""
     broadcast_concurrency: NotRequired[WholeNumber]
     """Broadcast Lambdas that run at once: the shards of the stream, times the pipe's parallelization factor; at least
     1. It divides `posts_per_second`, and limits nothing itself. Default: 4."""
     fanout_concurrency: NotRequired[WholeNumber]
     """Fan-out Lambdas that may run at once, from 2 to 1,000, as Lambda limits them for a queue. Default: 4."""
     fanout_threshold: NotRequired[WholeNumber]
-    """Connections of a tenant above which the broadcast Lambda posts to none of them itself, but puts the work on the
-    fan-out queue; at least 1. Default: 5,000."""
+    """Posts that one Lambda makes for one batch: connections, times the frames that the batch takes. What would be more
+    goes over the fan-out queue. At least 100, since handing over fewer takes longer than posting them.
+    Default: 5,000."""
     connection_shards: NotRequired[WholeNumber]
-    """Partitions of the connections table over which the connections of a tenant are spread, from 1 to 1,000: DynamoDB
-    takes 1,000 writes a second to one. Another number is for connections to come; those that are there stay where they
-    are. Default: 1."""
+    """Partitions of the connections table over which the connections of a tenant are spread: DynamoDB takes 1,000
+    writes a second to one. From 1 to 64, since a broadcast hands over one message a shard before it goes on. Another
+    number is for connections to come; those that are there stay where they are. Default: 1."""
     failure_identifier: NotRequired[pulumi.Input[str]]
     """What the broadcast Lambda names a record by that it fails on: its `eventID`, as EventBridge Pipes documents it,
     or its `SequenceNumber`, as Lambda's own event source mappings want it. Where a pipe wants the other, it sends the

@@ -19,9 +19,14 @@ MIN_FANOUT_CONCURRENCY = 2
 MAX_FANOUT_CONCURRENCY = 1_000
 """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html"""
 DEFAULT_FANOUT_CONCURRENCY = 4
+MIN_FANOUT_THRESHOLD = 100
+"""What is handed over goes in messages of as many posts: below, a message and a Lambda's run take longer than its
+posts do."""
 DEFAULT_FANOUT_THRESHOLD = 5_000
 DEFAULT_CONNECTION_SHARDS = 1
-MAX_CONNECTION_SHARDS = 1_000
+MAX_CONNECTION_SHARDS = 64
+"""A broadcast hands over one message a shard, one after the other, before it goes on with its stream: with these it
+takes about a second. They are also 64,000 writes a second."""
 FAILURE_IDENTIFIERS = ("eventID", "SequenceNumber")
 
 
@@ -55,7 +60,7 @@ class Posting:
             posts_per_second=_checks.checked(together, _share_of),
             fanout_concurrency=fanout_concurrency,
             fanout_threshold=_checks.whole_number(
-                "fanout_threshold", args.get("fanout_threshold", DEFAULT_FANOUT_THRESHOLD), 1
+                "fanout_threshold", args.get("fanout_threshold", DEFAULT_FANOUT_THRESHOLD), MIN_FANOUT_THRESHOLD
             ),
             connection_shards=_checks.whole_number(
                 "connection_shards",

@@ -30,14 +30,13 @@ def map_queue(
 ) -> None:
     """The mapping `{name}-mapping`: each message of the queue invokes the function, `maximum_concurrency` at a time.
 
-    A message is gone when the function returns, unless it returns it among its `batchItemFailures`.
+    A message is gone when the function returns, and there again, after `VISIBILITY_SECONDS`, when it raises.
     """
     aws.lambda_.EventSourceMapping(
         f"{name}-mapping",
         event_source_arn=queue_arn,
         function_name=function.name,
         batch_size=1,
-        function_response_types=["ReportBatchItemFailures"],
         scaling_config={"maximum_concurrency": maximum_concurrency},
         tags=tags,
         opts=pulumi.ResourceOptions(parent=parent),

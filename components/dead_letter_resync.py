@@ -56,8 +56,10 @@ class DeadLetterResync(pulumi.ComponentResource):
     """
 
     dead_letter_queue_arn: pulumi.Output[str]
-    """The ARN of the queue that holds what could not be read, with its reason: no one knows whose dashboards missed
-    it."""
+    """The ARN of the queue that holds what could not be read: no one knows whose dashboards missed it. A message is
+    `{"reason": …, "dead_letter": …}`, the dead letter as the text that it was. What is too large for one message goes
+    as several, `{"reason": …, "dead_letter_id": …, "part": 1, "parts": 3, "text": …}`, whose texts put together are
+    that text as JSON."""
 
     def __init__(self, name: str, args: DeadLetterResyncArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-resync-function", MAX_FUNCTION_NAME)

@@ -51,8 +51,9 @@ class RealtimePipeArgs(TypedDict):
     """The ARN of a standard SQS queue of your own for what is given up; its alarm is yours too. Default: one is made,
     with an alarm."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
-    """The ARN of an SNS topic that hears of the first dead letter in the queue that is made. Default: none, the alarm
-    only shows."""
+    """The ARN of an SNS topic that hears of the first dead letter in the queue that is made. Beside a
+    `DeadLetterResync`, which empties the queue at once, it hardly ever does: give that the topic too. Default: none,
+    the alarm only shows."""
     tags: NotRequired[Tags]
     """Tags of every child that can have them. Default: none."""
 

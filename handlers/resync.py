@@ -27,11 +27,14 @@ def sqs() -> SQSClient:
     return client("sqs")
 
 
-def tell_a_person(dead_letter: str, problem: str) -> None:
-    """Keep the dead letter with what is the matter, which makes an alarm, and say it to the alarms' topic if any."""
-    DeadLetters(sqs(), settings.text("DEAD_LETTER_QUEUE_URL")).send({"dead_letter": dead_letter}, problem)
+def tell_a_person(dead_letter: str, message_id: str, problem: str) -> None:
+    """Say what is the matter to the alarms' topic, if any, and keep the dead letter with it, which makes an alarm.
+
+    In this order: what fails is tried again, and each try would keep one more.
+    """
     if topic_arn := settings.optional_text("ALARM_TOPIC_ARN"):
         client("sns").publish(TopicArn=topic_arn, Subject="Records that no tenant could be told of", Message=problem)
+    DeadLetters(sqs(), settings.text("DEAD_LETTER_QUEUE_URL")).pass_on(dead_letter, message_id, problem)
 
 
 @log_failures
@@ -42,7 +45,7 @@ def handler(event: Mapping[str, Any], context: object) -> None:
             queue = FanoutQueue(sqs, settings.text("FANOUT_QUEUE_URL"))
             queue.send([Work(tenant_id, None) for tenant_id in sorted(found.tenants)])
         if found.problem is not None:
-            tell_a_person(record["body"], found.problem)
+            tell_a_person(record["body"], record["messageId"], found.problem)
         ids = {**correlation(event, context), "message_id": record["messageId"]}
         log("given up", {**ids, "tenants": sorted(found.tenants), "problem": found.problem})
         metrics.emit({"DeadLetters": 1, "UnreadableDeadLetters": int(found.problem is not None)})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from .identifiers import TENANT_ID
+from .identifiers import TENANT_ID, problem
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
@@ -17,9 +18,29 @@ if TYPE_CHECKING:
 ITEM_PREFIX: Final = "SUB#"
 """What the partition key of a submission begins with."""
 
+NAME: Final = re.compile(r"[A-Za-z0-9:/._-]{1,1024}")
+"""A stream's ARN, or a shard's id."""
+SEQUENCE_NUMBER: Final = re.compile(r"[0-9]{1,40}")
+SHAPES: Final = {
+    "streamArn": NAME,
+    "shardId": NAME,
+    "startSequenceNumber": SEQUENCE_NUMBER,
+    "endSequenceNumber": SEQUENCE_NUMBER,
+}
+
+MAX_EMPTY_PAGES: Final = 100
+"""In a row. DynamoDB may return an empty page though more follow, and of a shard that is written to there is always a
+next one: that nothing follows is never said. A pipe gathers a batch for five minutes at most, so that there are few
+between its records; and so many are read in about a second of the Lambda's minute."""
+
+MAX_NAMED: Final = 20
+"""Of the records that name no tenant. A batch may have 10,000, and SNS takes 256 KB."""
+
+NO_SUCH_PLACE: Final = "there is no such place in a stream"
 UNREADABLE: Final = {
     "ResourceNotFoundException": "the stream or its shard is there no more",
     "TrimmedDataAccessException": "the stream has forgotten the records, as it does after a day",
+    "ValidationException": NO_SUCH_PLACE,
 }
 
 
@@ -42,13 +63,22 @@ class Range:
         """The range that a pipe's dead letter tells of.
 
         Raises:
-            Unreadable: it is none of a pipe from a DynamoDB stream.
+            Unreadable: it is none of a pipe from a DynamoDB stream, or a field of it, which is named, is none.
         """
         try:
             told = json.loads(dead_letter)["DDBStreamBatchInfo"]
-            return cls(told["streamArn"], told["shardId"], told["startSequenceNumber"], told["endSequenceNumber"])
-        except (ValueError, TypeError, KeyError) as error:
+            fields = {name: told[name] for name in SHAPES}
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise Unreadable("it is no dead letter of a pipe from a DynamoDB stream") from error
+        for name, shape in SHAPES.items():
+            if wrong := problem(name, shape, fields[name]):
+                raise Unreadable(wrong)
+        given_up = cls(*fields.values())
+        if int(given_up.last) < int(given_up.first):
+            raise Unreadable(
+                f"endSequenceNumber: must not be less than startSequenceNumber {given_up.first}, got {given_up.last}"
+            )
+        return given_up
 
     def __str__(self) -> str:
         return f"records {self.first} to {self.last} of {self.shard_id} of {self.stream_arn}"
@@ -64,8 +94,20 @@ class Stream:
         """The records of a range, read again.
 
         Raises:
-            Unreadable: the stream does not have them any more.
+            Unreadable: the stream does not have them, or not all; after those that it has.
         """
+        last = int(given_up.last)
+        for record in self._from(given_up):
+            number = int(record["dynamodb"]["SequenceNumber"])
+            if number <= last:
+                yield record
+            if number >= last:
+                return
+        raise Unreadable(f"the stream ended before {given_up.last}")
+
+    def _from(self, given_up: Range) -> Iterator[Mapping[str, Any]]:
+        """The records from a range's first one on, until the shard seems to have no more."""
+        empty_pages = 0
         try:
             iterator: str | None = self.client.get_shard_iterator(
                 StreamArn=given_up.stream_arn,
@@ -73,18 +115,14 @@ class Stream:
                 ShardIteratorType="AT_SEQUENCE_NUMBER",
                 SequenceNumber=given_up.first,
             ).get("ShardIterator")
-            while iterator:
+            while iterator and empty_pages < MAX_EMPTY_PAGES:
                 page = self.client.get_records(ShardIterator=iterator)
-                for record in page.get("Records", []):
-                    number = int(record.get("dynamodb", {}).get("SequenceNumber", "0"))
-                    if number > int(given_up.last):
-                        return
-                    yield record
-                    if number == int(given_up.last):
-                        return
+                records = page.get("Records", [])
+                yield from records
+                empty_pages = 0 if records else empty_pages + 1
                 iterator = page.get("NextShardIterator")
         except ParamValidationError as error:
-            raise Unreadable("there is no such place in a stream") from error
+            raise Unreadable(NO_SUCH_PLACE) from error
         except ClientError as error:
             why = UNREADABLE.get(error.response.get("Error", {}).get("Code", ""))
             if why is None:
@@ -94,7 +132,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a dead letter comes to."""
+    """What a dead letter comes to: it may be both."""
 
     tenants: frozenset[str] = frozenset()
     """Whose submissions were given up."""
@@ -108,30 +146,32 @@ def investigate(dead_letter: str, stream: Stream) -> Findings:
         given_up = Range.read(dead_letter)
     except Unreadable as error:
         return Findings(problem=str(error))
-    try:
-        tenants, nameless = _owners(stream.records(given_up))
-    except Unreadable as error:
-        return Findings(problem=f"{given_up}: {error}")
-    if nameless:
-        return Findings(frozenset(tenants), f"{given_up}: {', '.join(nameless)} name no tenant")
-    return Findings(frozenset(tenants))
-
-
-def _owners(records: Iterable[Mapping[str, Any]]) -> tuple[set[str], list[str]]:
-    """The tenants whose submissions the records tell of, and the sequence numbers of those that name none.
-
-    Of what is no submission, and so was not the pipe's to deliver, none is expected.
-    """
     tenants: set[str] = set()
     nameless: list[str] = []
-    for record in records:
-        change = record["dynamodb"]
-        images = (change.get(name, {}) for name in ("OldImage", "NewImage"))
-        named = (image.get("tenant_id", {}).get("S", "") for image in images)
-        theirs = {tenant_id for tenant_id in named if TENANT_ID.fullmatch(tenant_id)}
-        tenants |= theirs
-        # A table with keys of its own holds nothing else.
-        key = change["Keys"].get("PK", {}).get("S", ITEM_PREFIX)
-        if not theirs and key.startswith(ITEM_PREFIX):
-            nameless.append(change["SequenceNumber"])
-    return tenants, nameless
+    problems: list[str] = []
+    try:
+        for record in stream.records(given_up):
+            owners = _owners(record)
+            tenants |= owners
+            if not owners and _is_submission(record):
+                nameless.append(record["dynamodb"]["SequenceNumber"])
+    except Unreadable as error:
+        problems.append(str(error))
+    if nameless:
+        more = f" and {len(nameless) - MAX_NAMED:,} more" if len(nameless) > MAX_NAMED else ""
+        problems.append(f"{', '.join(nameless[:MAX_NAMED])}{more} name no tenant")
+    return Findings(frozenset(tenants), f"{given_up}: {'; '.join(problems)}" if problems else None)
+
+
+def _owners(record: Mapping[str, Any]) -> set[str]:
+    """The tenants that a record names in its images."""
+    images = (record["dynamodb"].get(name, {}) for name in ("OldImage", "NewImage"))
+    named = (image.get("tenant_id", {}).get("S", "") for image in images)
+    return {tenant_id for tenant_id in named if TENANT_ID.fullmatch(tenant_id)}
+
+
+def _is_submission(record: Mapping[str, Any]) -> bool:
+    """Whether a tenant is to be expected: what is no submission was not the pipe's to deliver."""
+    # A table with keys of its own holds nothing else.
+    key: str = record["dynamodb"]["Keys"].get("PK", {}).get("S", ITEM_PREFIX)
+    return key.startswith(ITEM_PREFIX)

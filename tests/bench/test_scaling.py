@@ -3,11 +3,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench import arithmetic, scaling
-from bench.arithmetic import Deployment, client_requests_per_second, frames_of
-from bench.scaling import DEPLOYMENTS, TENANTS
+from bench.arithmetic import (
+    SEND_SECONDS,
+    STREAM_SHARDS,
+    Deployment,
+    client_requests_per_second,
+    counting_seconds,
+    frames_of,
+    messages_per_second,
+)
+from bench.scaling import AS_IT_COMES, BATCHES, DEPLOYMENTS, TENANTS, WIDE
 from bench.simulation import Simulation
+from components._queue_mapping import FUNCTION_SECONDS
 from formbridge import protocol
 from formbridge.submission import Submission
 
@@ -20,18 +31,33 @@ def test_the_simulation_and_the_arithmetic_say_the_same_of_one_update(name: str,
     assert seconds == pytest.approx(DEPLOYMENTS[name].seconds_to_last(connections), rel=0.1, abs=0.25)
 
 
+@pytest.mark.parametrize("connections", [1_000, 20_000])
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_the_simulation_and_the_arithmetic_say_the_same_of_a_burst(name: str, connections: int) -> None:
+    deployment = replace(DEPLOYMENTS[name], batch_size=1_000)
+    burst = 2_400  # about 600 in each shard of the stream, which are 7 frames
+
+    seconds = max(Simulation(deployment, connections).run([0.0] * burst))
+
+    assert deployment.is_divided(connections, 7)
+    at_least = STREAM_SHARDS / deployment.batches_per_second(connections, 7)
+    # The last part may be posted while all other Lambdas are idle; before it come polls, queue and handing over.
+    assert at_least * 0.95 < seconds < at_least + deployment.posting_seconds(connections, 7) + 1
+
+
 @pytest.mark.parametrize(
-    "connections",
+    ("connections", "batch"),
     [
-        pytest.param(3_000, id="the broadcast Lambda posts"),
-        pytest.param(20_000, id="through the queue"),
+        pytest.param(3_000, 10, id="the broadcast Lambda posts"),
+        pytest.param(1_000, 1_000, id="full batches go through the queue"),
+        pytest.param(20_000, 10, id="all goes through the queue"),
     ],
 )
-def test_what_fits_by_arithmetic_fits_in_the_simulation_and_a_third_more_does_not(connections: int) -> None:
-    deployment = Deployment(batch_size=10)
-    rate = deployment.updates_per_second(connections, 10)
-    if deployment.is_divided(connections):
-        deployment = replace(deployment, batching_window_seconds=deployment.window_needed(connections))
+def test_what_fits_by_arithmetic_fits_in_the_simulation_and_a_third_more_does_not(connections: int, batch: int) -> None:
+    deployment = Deployment(batch_size=batch)
+    rate = deployment.updates_per_second(connections, batch)
+    window = deployment.window_needed(connections, frames_of(batch))
+    deployment = replace(deployment, batching_window_seconds=window)
     seconds = 400
 
     def left_waiting(rate: float) -> int:
@@ -42,6 +68,51 @@ def test_what_fits_by_arithmetic_fits_in_the_simulation_and_a_third_more_does_no
     # What is left at the end is what is under way; beyond the rate, it is all that did not fit.
     assert left_waiting(rate * 0.75) < 0.1 * rate * seconds
     assert left_waiting(rate * 1.33) > 0.2 * rate * seconds
+
+
+@given(
+    connections=st.integers(1, 1_000_000),
+    updates=st.integers(1, 10_000),
+    threshold=st.integers(100, 100_000),
+    shards=st.integers(1, 64),
+)
+def test_no_invocation_makes_more_posts_than_the_threshold(
+    connections: int, updates: int, threshold: int, shards: int
+) -> None:
+    deployment = Deployment(fanout_threshold=threshold, connection_shards=shards)
+    frames = frames_of(updates)
+
+    # A connection's frames are not divided.
+    assert deployment.posts(connections, frames) <= max(threshold, frames)
+    assert deployment.spans(connections, frames) * deployment.span(frames) >= deployment.rows(connections)
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("connections", TENANTS)
+@pytest.mark.parametrize("deployment", DEPLOYMENTS.values(), ids=DEPLOYMENTS)
+def test_no_invocation_takes_longer_than_its_lambda_may(deployment: Deployment, connections: int, batch: int) -> None:
+    frames = frames_of(batch)
+
+    assert deployment.posting_seconds(connections, frames) < 0.6 * FUNCTION_SECONDS
+    assert deployment.dividing_seconds(connections, frames) < FUNCTION_SECONDS
+
+
+def test_each_message_on_the_queue_is_charged_to_the_lambda_that_sends_it() -> None:
+    few, many = Deployment(connection_shards=4), Deployment(connection_shards=64)
+
+    assert many.broadcast_seconds(20_000) - few.broadcast_seconds(20_000) == pytest.approx(60 * SEND_SECONDS)
+    assert Deployment().dividing_seconds(1_000_000) > 200 * SEND_SECONDS + counting_seconds(1_000_000, 5_000)
+
+
+def test_the_simulation_has_a_lambda_send_one_message_after_another_too() -> None:
+    deployment = Deployment(fanout_concurrency=64, connection_shards=64)
+
+    assert scaling.simulated(deployment, 6_400) == pytest.approx(deployment.seconds_to_last(6_400), abs=0.25)
+
+
+def test_a_million_clients_send_what_the_wide_stage_takes_and_not_what_it_takes_as_it_comes() -> None:
+    assert WIDE.max_connections_per_tenant >= TENANTS[-1] > AS_IT_COMES.max_connections_per_tenant
+    assert WIDE.rate_limit > messages_per_second(TENANTS[-1]) > AS_IT_COMES.rate_limit
 
 
 def test_where_the_shares_exceed_what_clients_leave_of_the_quota_posts_wait_for_it() -> None:

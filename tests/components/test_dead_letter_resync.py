@@ -58,7 +58,6 @@ def test_the_lambda_takes_one_dead_letter_at_a_time_and_two_at_once(recording: R
         "eventSourceArn": DEAD_LETTERS_ARN,
         "functionName": physical_name("recovery-resync-function"),
         "batchSize": 1,
-        "functionResponseTypes": ["ReportBatchItemFailures"],
         "scalingConfig": {"maximumConcurrency": 2},
     }
 

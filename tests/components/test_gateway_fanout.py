@@ -70,8 +70,8 @@ class TestFanout:
         assert environment(recording, "fanout") == FANOUT_ENVIRONMENT
 
     @pytest.mark.parametrize("function", ["broadcast", "fanout"])
-    def test_has_work_of_tenants_as_large_as_is_told(self, function: str) -> None:
-        assert environment(declare({**REQUIRED, "fanout_threshold": 1}), function)["FANOUT_THRESHOLD"] == "1"
+    def test_makes_as_many_posts_itself_as_is_told(self, function: str) -> None:
+        assert environment(declare({**REQUIRED, "fanout_threshold": 100}), function)["FANOUT_THRESHOLD"] == "100"
 
 
 class TestQueue:
@@ -102,7 +102,6 @@ class TestQueue:
             "eventSourceArn": QUEUE_ARN,
             "functionName": function_name("fanout"),
             "batchSize": 1,
-            "functionResponseTypes": ["ReportBatchItemFailures"],
             "scalingConfig": {"maximumConcurrency": 4},
         }
 
@@ -174,7 +173,7 @@ class TestPosts:
                     "posts_per_second": known(100),
                     "broadcast_concurrency": known(1),
                     "fanout_concurrency": known(2),
-                    "fanout_threshold": known(7),
+                    "fanout_threshold": known(700),
                     "connection_shards": known(3),
                     "failure_identifier": known("SequenceNumber"),
                 },
@@ -185,7 +184,7 @@ class TestPosts:
         assert environment(recording, "broadcast") == {
             **FANOUT_ENVIRONMENT,
             "POSTS_PER_SECOND": "25",
-            "FANOUT_THRESHOLD": "7",
+            "FANOUT_THRESHOLD": "700",
             "FAILURE_IDENTIFIER": "SequenceNumber",
         }
         assert environment(recording, "authorize")["CONNECTION_SHARDS"] == "3"

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from formbridge.aws import client
-from formbridge.given_up import Findings, Stream, investigate
+from formbridge.given_up import MAX_EMPTY_PAGES, MAX_NAMED, Findings, Stream, investigate
 
 STREAM: Final = "arn:aws:dynamodb:us-east-1:123456789012:table/submissions/stream/2026-11-22T20:00:00.000"
 SHARD: Final = "shardId-00000001790000000000-1234abcd"
@@ -80,9 +80,44 @@ def test_nothing_is_read_beyond_the_range() -> None:
         assert investigate(DEAD_LETTER, read).tenants == {"t_acme", "t_globex"}
 
 
-def test_a_shard_may_end_with_the_range() -> None:
-    with stream([record(10, "t_acme")], ends=True) as read:
+def test_a_record_beyond_the_range_ends_it_and_is_not_of_it() -> None:
+    with stream([record(10, "t_acme"), record(13, "t_umbrella")]) as read:
         assert investigate(DEAD_LETTER, read) == Findings(frozenset({"t_acme"}))
+
+
+def test_a_shard_may_end_with_the_range() -> None:
+    with stream([record(10, "t_acme"), record(12, "t_acme")], ends=True) as read:
+        assert investigate(DEAD_LETTER, read) == Findings(frozenset({"t_acme"}))
+
+
+def test_empty_pages_say_nothing_of_what_follows() -> None:
+    empty: list[list[dict[str, Any]]] = [[]] * (MAX_EMPTY_PAGES - 1)
+    with stream(*empty, [record(10, "t_acme")], *empty, [record(12, "t_globex")]) as read:
+        assert investigate(DEAD_LETTER, read) == Findings(frozenset({"t_acme", "t_globex"}))
+
+
+@pytest.mark.parametrize(
+    ("pages", "ends"),
+    [
+        ([[record(10, "t_acme")]], True),
+        ([[record(10, "t_acme")], *[[]] * MAX_EMPTY_PAGES], False),
+    ],
+    ids=["a shard that is closed", "a shard that may go on"],
+)
+def test_a_range_that_ends_where_no_record_is_is_told_and_the_tenants_that_were_found_are(
+    pages: list[list[dict[str, Any]]], ends: bool
+) -> None:
+    with stream(*pages, ends=ends) as read:
+        assert investigate(DEAD_LETTER, read) == Findings(
+            frozenset({"t_acme"}), f"{RANGE}: the stream ended before {BEFORE + 12}"
+        )
+
+
+def test_all_that_is_the_matter_with_a_range_is_told() -> None:
+    with stream([record(10, "t_acme"), record(11, None)], ends=True) as read:
+        assert investigate(DEAD_LETTER, read) == Findings(
+            frozenset({"t_acme"}), f"{RANGE}: the stream ended before {BEFORE + 12}; {BEFORE + 11} name no tenant"
+        )
 
 
 @pytest.mark.parametrize("tenant", [None, "", "acme", "t_" + "x" * 65, "t_a/b"])
@@ -92,6 +127,16 @@ def test_a_submission_that_names_no_tenant_is_told_with_its_place_and_the_others
     problem = f"{RANGE}: {BEFORE + 11} name no tenant"
     with stream([record(10, "t_acme"), record(11, tenant), record(12, "t_acme")]) as read:
         assert investigate(DEAD_LETTER, read) == Findings(frozenset({"t_acme"}), problem)
+
+
+def test_of_many_that_name_no_tenant_the_first_are_named_and_all_are_counted() -> None:
+    """The notification that says it takes 256 KB, and a batch may have 10,000 records."""
+    last = 10 + MAX_NAMED + 2
+    body = DEAD_LETTER.replace(str(BEFORE + 12), str(BEFORE + last))
+    with stream([record(number, None) for number in range(10, last + 1)]) as read:
+        problem = investigate(body, read).problem or ""
+    assert f"{BEFORE + 10}, {BEFORE + 11}, " in problem
+    assert problem.endswith(f", {BEFORE + 10 + MAX_NAMED - 1} and 3 more name no tenant")
 
 
 def test_a_table_with_other_keys_holds_nothing_but_submissions() -> None:
@@ -114,6 +159,7 @@ def test_what_is_no_submission_was_not_the_pipes_to_deliver() -> None:
     [
         ("TrimmedDataAccessException", "the stream has forgotten the records, as it does after a day"),
         ("ResourceNotFoundException", "the stream or its shard is there no more"),
+        ("ValidationException", "there is no such place in a stream"),
     ],
 )
 def test_a_range_that_the_stream_has_no_more_is_told_with_its_place(code: str, why: str) -> None:
@@ -121,6 +167,17 @@ def test_a_range_that_the_stream_has_no_more_is_told_with_its_place(code: str, w
     with Stubber(api) as stubber:
         stubber.add_client_error("get_shard_iterator", code)
         assert investigate(DEAD_LETTER, Stream(api)) == Findings(problem=f"{RANGE}: {why}")
+
+
+def test_the_tenants_that_were_found_before_a_stream_forgot_the_rest_are_told() -> None:
+    api = client("dynamodbstreams")
+    with Stubber(api) as stubber:
+        stubber.add_response("get_shard_iterator", {"ShardIterator": "page-1"})
+        stubber.add_response("get_records", {"Records": [record(10, "t_acme")], "NextShardIterator": "page-2"})
+        stubber.add_client_error("get_records", "TrimmedDataAccessException")
+        assert investigate(DEAD_LETTER, Stream(api)) == Findings(
+            frozenset({"t_acme"}), f"{RANGE}: the stream has forgotten the records, as it does after a day"
+        )
 
 
 def test_a_stream_that_cannot_be_read_now_is_tried_again() -> None:
@@ -132,13 +189,46 @@ def test_a_stream_that_cannot_be_read_now_is_tried_again() -> None:
 
 
 def test_a_dead_letter_that_names_no_place_in_a_stream_is_told() -> None:
-    problem = f"records {BEFORE + 10} to {BEFORE + 12} of no shard of {STREAM}: there is no such place in a stream"
-    body = DEAD_LETTER.replace(SHARD, "no shard")
+    problem = f"records {BEFORE + 10} to {BEFORE + 12} of no-shard of {STREAM}: there is no such place in a stream"
+    body = DEAD_LETTER.replace(SHARD, "no-shard")
     assert investigate(body, Stream(client("dynamodbstreams"))) == Findings(problem=problem)
 
 
 @pytest.mark.parametrize(
-    "body", ["", "no JSON", "[]", "null", "{}", '{"DDBStreamBatchInfo": {}}', '{"DDBStreamBatchInfo": 1}']
+    ("field", "value", "problem"),
+    [
+        ("streamArn", None, "must match [A-Za-z0-9:/._-]{1,1024}, got None"),
+        ("streamArn", "", "must match [A-Za-z0-9:/._-]{1,1024}, got ''"),
+        ("shardId", 7, "must match [A-Za-z0-9:/._-]{1,1024}, got 7"),
+        ("shardId", "\ud800", r"must match [A-Za-z0-9:/._-]{1,1024}, got '\ud800'"),
+        ("startSequenceNumber", None, "must match [0-9]{1,40}, got None"),
+        ("startSequenceNumber", 5, "must match [0-9]{1,40}, got 5"),
+        ("startSequenceNumber", "-1", "must match [0-9]{1,40}, got '-1'"),
+        ("endSequenceNumber", "abc", "must match [0-9]{1,40}, got 'abc'"),
+        ("endSequenceNumber", "٣", "must match [0-9]{1,40}, got '٣'"),
+        ("endSequenceNumber", None, "must match [0-9]{1,40}, got None"),
+        ("endSequenceNumber", str(BEFORE), f"must not be less than startSequenceNumber {BEFORE + 10}, got {BEFORE}"),
+    ],
+)
+def test_a_part_of_a_range_that_is_none_is_told_by_its_name(field: str, value: object, problem: str) -> None:
+    told = json.loads(DEAD_LETTER)
+    told["DDBStreamBatchInfo"][field] = value
+    found = investigate(json.dumps(told), Stream(client("dynamodbstreams")))
+    assert found == Findings(problem=f"{field}: {problem}")
+
+
+def test_a_range_may_be_one_record() -> None:
+    body = DEAD_LETTER.replace(str(BEFORE + 12), str(BEFORE + 10))
+    with stream([record(10, "t_acme")]) as read:
+        assert investigate(body, read) == Findings(frozenset({"t_acme"}))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("", "no JSON", "[]", "null", "{}", '{"DDBStreamBatchInfo": {}}', '{"DDBStreamBatchInfo": 1}'),
+        pytest.param("[" * 200_000, id="very deep"),
+    ],
 )
 def test_what_is_no_dead_letter_of_such_a_pipe_is_told(body: str) -> None:
     problem = "it is no dead letter of a pipe from a DynamoDB stream"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 import resync
 from formbridge.work import Work
@@ -78,7 +79,8 @@ def test_what_names_no_tenant_is_kept_for_a_person_and_the_others_are_told(
     take(letter)
     assert [Work.decode(message) for message in region.handed_over()] == [Work("t_acme", None)]
     (kept,) = map(json.loads, region.dead_letters())
-    assert kept["event"] == {"dead_letter": letter}
+    assert kept.keys() == {"reason", "dead_letter"}
+    assert kept["dead_letter"] == letter
     assert kept["reason"].startswith("records ")
     assert kept["reason"].endswith(" name no tenant")
     assert metrics(capsys) == (1, 1)
@@ -101,6 +103,32 @@ def test_a_person_hears_of_it_where_it_is(region: Region, monkeypatch: pytest.Mo
     text = json.loads(message.get("Body", ""))["Message"]
     assert all(part in text for part in where.values())
     assert region.handed_over() == []
+
+
+def test_what_is_larger_than_a_message_is_kept_whole_in_several(region: Region) -> None:
+    letter = '"' * 1024 * 1024
+    take(letter)
+    kept = [json.loads(message) for message in region.dead_letters()]
+    assert {(each["dead_letter_id"], each["parts"]) for each in kept} == {("message-0", len(kept))}
+    kept.sort(key=lambda each: each["part"])
+    assert json.loads("".join(each["text"] for each in kept)) == letter
+
+
+def test_a_person_who_cannot_be_told_now_finds_one_dead_letter_and_not_one_a_try(
+    region: Region, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sns = boto3.client("sns")
+    topic = sns.create_topic(Name="alarms")["TopicArn"]
+    sns.delete_topic(TopicArn=topic)
+    monkeypatch.setenv("ALARM_TOPIC_ARN", topic)
+    for _ in range(2):
+        with pytest.raises(ClientError, match="NotFound"):
+            take("no dead letter")
+    assert region.dead_letters() == []
+
+    sns.create_topic(Name="alarms")
+    take("no dead letter")
+    assert len(region.dead_letters()) == 1
 
 
 def test_a_failure_leaves_the_dead_letter_in_its_queue(

@@ -259,7 +259,7 @@ class TestSettings:
             ("postsPerSecond", "90", "broadcast", "POSTS_PER_SECOND", "10"),
             ("broadcastConcurrency", "13", "broadcast", "POSTS_PER_SECOND", "500"),
             ("fanoutConcurrency", "13", "fanout", "POSTS_PER_SECOND", "500"),
-            ("fanoutThreshold", "7", "broadcast", "FANOUT_THRESHOLD", "7"),
+            ("fanoutThreshold", "700", "broadcast", "FANOUT_THRESHOLD", "700"),
             ("connectionShards", "7", "authorize", "CONNECTION_SHARDS", "7"),
             ("failureIdentifier", "SequenceNumber", "broadcast", "FAILURE_IDENTIFIER", "SequenceNumber"),
         ],
