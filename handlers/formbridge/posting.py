@@ -34,8 +34,11 @@ TRIES: Final = 3
 BACKOFF_SECONDS: Final = 0.1
 """The longest pause before the second try; it doubles with each."""
 FIRST_AT_A_TIME: Final = 32
+"""One more with each request that is taken, and never fewer again: how many go out is the pacer's business."""
 MOST_AT_A_TIME: Final = 256
 """Requests in flight, and so connections to API Gateway: each costs as much as a dozen posts to open."""
+SLOW_SECONDS: Final = 0.001
+"""A delivery that takes longer to come was waited for, as one is that is read from a table."""
 EVENTS: Final = {
     pycurl.POLL_IN: select.POLLIN,
     pycurl.POLL_OUT: select.POLLOUT,
@@ -77,6 +80,8 @@ class Progress:
     frames: int = 0
     sent_bytes: int = 0
     retries: int = 0
+    had_no_answer: bool = False
+    """Whether the last request got none: the next one is made over a new connection."""
 
     @property
     def frame(self) -> bytes | None:
@@ -92,6 +97,7 @@ class Progress:
     def answered(self, status: int) -> Receipt | float:
         """The end, or in how many seconds the next request is due."""
         frame = self.frame
+        self.had_no_answer = status == NO_ANSWER
         if 200 <= status < 300:
             if frame is None:
                 return self.ended(Outcome.POSTED)
@@ -203,14 +209,13 @@ class ConnectionPoster:
                 pause = self._start(call, deadline)
                 self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
                 if self._collect(call) or call.receipts:
-                    yield from self._ended(call)
-                elif self._busy or call.waits:
-                    self._wait(min(pause, deadline - now))
-                else:
+                    pause = 0.0
+                elif not (self._busy or call.waits):
                     return
+                self._wait(call, min(pause, deadline - now))
+                yield from self._ended(call)
             # What came while the caller had its turn still counts.
-            self._wait(0)
-            self._collect(call)
+            self._wait(call, 0)
             yield from self._ended(call)
             begun = [*self._busy.values()]
             self._abort()
@@ -227,13 +232,18 @@ class ConnectionPoster:
                 raise RuntimeError("another call of `deliver` has ended this one")
 
     def _start(self, call: _Call, deadline: float) -> float:
-        """Make what requests there are room and leave for; after how many seconds there may be more, whatever comes."""
+        """Make what requests there are room and leave for; after how many seconds there may be more, whatever comes.
+
+        After a delivery that was slow to come it ends: the next may be as slow, and meanwhile nobody takes up answers.
+        """
         while len(self._busy) < self._at_a_time and (now := time.monotonic()) < deadline:
             if not call.is_ready(now):
                 return call.later[0][0] - now if call.later else math.inf
             if pause := self._pacer.take():
                 return pause
             self._request(call.ready.popleft())
+            if time.monotonic() - now > SLOW_SECONDS:
+                return 0.0
         return math.inf
 
     def _request(self, progress: Progress) -> None:
@@ -245,6 +255,8 @@ class ConnectionPoster:
         handle.setopt(pycurl.CUSTOMREQUEST, method)
         handle.setopt(pycurl.HTTPHEADER, headers)
         handle.setopt(pycurl.POSTFIELDS, frame or b"")
+        # Where one kept connection leads nowhere, the others may as well.
+        handle.setopt(pycurl.FRESH_CONNECT, progress.had_no_answer)
         self._multi.add_handle(handle)
         self._busy[handle] = progress
 
@@ -280,12 +292,13 @@ class ConnectionPoster:
             call.failures[f"curl {error}" if error else f"status {status}"] += 1
         call.note(progress, progress.answered(status), time.monotonic())
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, call: _Call, seconds: float) -> None:
         """Until there is something to do for a request in flight, and do it; no longer than that."""
         due_ms = self._multi.timeout()
         wait_ms = seconds * 1000 if due_ms < 0 else min(seconds * 1000, due_ms)
         for socket, _ in self._sockets.poll(math.ceil(min(wait_ms, 1_000))):
             self._multi.socket_action(socket, 0)  # 0: libcurl sees for itself what can be done
+        self._collect(call)
 
     def _abort(self) -> None:
         """Take back what is in flight; its connections are closed, since their next answers would be these."""

@@ -326,6 +326,56 @@ class TestWindow:
         assert len(list(receipts)) == 99
 
 
+class TestDeliveriesThatAreSlowToCome:
+    """As they are while the table is read for them, in the thread that posts."""
+
+    def test_hold_up_no_request_that_was_made(self, serve: Serve) -> None:
+        seen = Event()
+        waited: list[bool] = []
+
+        def script(peer: Peer) -> None:
+            while request := peer.read():
+                if request.connection_id == "one":
+                    seen.set()
+                peer.send(OK)
+
+        def deliveries() -> Iterator[Delivery]:
+            time.sleep(0.01)
+            yield delivery("one")
+            waited.append(seen.wait(PATIENCE / 3))
+            yield delivery("two")
+
+        poster = poster_to(serve(script).endpoint)
+        deliver_one(poster, delivery("before"))  # which leaves a connection that takes a request at once
+
+        receipts = deliver(poster, deliveries())
+
+        assert waited == [True]
+        assert [receipt.outcome for receipt in receipts] == [Outcome.POSTED] * 2
+
+    def test_hold_up_no_frame_that_follows_an_answer(self, serve: Serve) -> None:
+        followed = Event()
+
+        def script(peer: Peer) -> None:
+            while request := peer.read():
+                if request.body == b"2":
+                    followed.set()
+                peer.send(OK)
+
+        asked: list[str] = []
+
+        def deliveries() -> Iterator[Delivery]:
+            yield delivery("one", b"1", b"2")
+            while not followed.wait(0.05) and len(asked) < posting.FIRST_AT_A_TIME - 1:
+                asked.append(f"other{len(asked)}")
+                yield delivery(asked[-1])
+
+        receipts = deliver(poster_to(serve(script).endpoint), deliveries())
+
+        assert {receipt.outcome for receipt in receipts} == {Outcome.POSTED}
+        assert len(asked) < posting.FIRST_AT_A_TIME - 1, "only what there was no room for any more came later"
+
+
 class TestACallThatEndsEarly:
     def test_leaves_nothing_to_the_next(self, serve: Serve) -> None:
         def script(peer: Peer) -> None:

@@ -132,6 +132,51 @@ def test_one_that_breaks_when_it_is_used_again_loses_nothing(serve: Serve, end: 
     assert server.bodies == [b"1", b"2", b"2"]
 
 
+def test_kept_ones_that_lead_nowhere_are_not_tried_one_after_the_other(serve: Serve, impatient: None) -> None:
+    """As many as three tries of each would take."""
+    kept = 2 * TRIES
+
+    def silent_after_one_answer(peer: Peer) -> None:
+        peer.read()
+        peer.send(OK)
+        peer.read()
+        peer.hold()
+
+    server = serve(*[silent_after_one_answer] * kept, answering)
+    poster = poster_to(server.endpoint)
+    deliver(poster, [delivery(f"{n}") for n in range(kept)])
+    assert server.connections == kept
+
+    receipts = deliver(poster, map(delivery, ["one", "two"]))
+
+    assert [receipt.outcome for receipt in receipts] == [Outcome.POSTED] * 2
+    assert [receipt.retries for receipt in receipts] == [1] * 2
+    assert server.connections == kept + 2
+
+
+def test_only_the_next_request_after_no_answer_is_made_over_a_new_one(serve: Serve) -> None:
+    def script(peer: Peer) -> None:
+        while request := peer.read():
+            again = request.body == b"3" and peer.server.bodies.count(b"3") == 1
+            peer.send(b"HTTP/1.1 429 No\r\nContent-Length: 0\r\n\r\n" if again else OK)
+
+    server = serve(closing_after_the_request, script)
+    poster = poster_to(server.endpoint)
+
+    receipt = deliver_one(poster, delivery("one", b"1", b"2", b"3"))
+
+    assert (receipt.outcome, receipt.retries) == (Outcome.POSTED, 2)
+    assert [(request.body, request.over) for request in server.requests] == [
+        (b"1", 0),
+        (b"1", 1),
+        (b"2", 1),
+        (b"3", 1),
+        (b"3", 1),
+    ]
+    assert deliver_one(poster).outcome is Outcome.POSTED
+    assert server.connections == 2
+
+
 def test_a_server_that_says_connection_close_is_asked_over_a_new_one(serve: Serve) -> None:
     def script(peer: Peer) -> None:
         peer.read()
