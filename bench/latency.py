@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 CLIENTS: Final = (1, 50)
 BLOCK: Final = 20
 """Submissions, one after another, before it is the other's turn."""
+WARM_UP: Final = 3
+"""Blocks: a Lambda's second worker starts only when an event first comes while the emulator still collects the log of
+the one before."""
 PATIENCE_SECONDS: Final = 30.0
 MOST_P50: Final = 2.5
 MOST_P99: Final = 4.0
@@ -102,11 +105,11 @@ async def _take_turns(stack: Stack, state: Path, floor: Floor, clients: int, cou
     token = tokens.mint(stack, state, tenant)
     bus = Bus(stack)
     async with _connected(stack, token, clients) as sockets:
-        # The first block, in which the Lambdas start, is for warming up, and so is the first submission of a turn.
-        for block in track(range(1 + -(-count // BLOCK)), description=f"{clients} clients", transient=True):
+        # The first blocks, in which the Lambdas start, are for warming up, and so is the first submission of a turn.
+        for block in track(range(WARM_UP + -(-count // BLOCK)), description=f"{clients} clients", transient=True):
             floor_ms = await asyncio.to_thread(lambda: [floor.milliseconds() for _ in range(BLOCK + 1)])
             whole_ms = [await _submit(bus, tenant, sockets) for _ in range(BLOCK + 1)]
-            if block:
+            if block >= WARM_UP:
                 found.floor += floor_ms[1:]
                 found.whole += chain.from_iterable(whole_ms[1:])
     return found

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 ACCOUNT_ID = "000000000000"
 """The account of everything in the emulator: its default."""
-ADMINISTRATOR = "test"
-"""The access key that may do everything, whoever signs with it."""
 START_TIMEOUT_SECONDS = 30.0
 STOP_TIMEOUT_SECONDS = 1.0
 """How long an end in order may take before it is a kill. There is nothing to save, and MiniStack waits for idle
@@ -61,7 +59,7 @@ def client(service: str, endpoint_url: str, region: str, *, read_timeout: float 
     `read_timeout` is in seconds. Calls are made once: a local failure is a fact to show, not a hiccup to retry.
     """
     session = boto3.session.Session(
-        aws_access_key_id=ADMINISTRATOR,
+        aws_access_key_id="test",
         aws_secret_access_key="test",  # noqa: S106 - the emulator checks none
         region_name=region,
     )
@@ -89,6 +87,8 @@ class Emulator:
         self.enforce_iam = enforce_iam
         self.endpoint_url = ""
         """`http://127.0.0.1:PORT`, once it has started."""
+        self.line_port = 0
+        """Of the way for the local run's pipes, `ministack_child.Line`."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -106,7 +106,7 @@ class Emulator:
         temporary, state = self.directory / "tmp", _state(self.directory)
         temporary.mkdir(parents=True)
         state.mkdir()
-        port = _free_port()
+        port, self.line_port = _free_ports()
         environment = {
             **local_environment(os.environ),
             "BIND_HOST": "127.0.0.1",
@@ -128,7 +128,7 @@ class Emulator:
         with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own script
                 # -P: this script's directory is no place to import from.
-                [sys.executable, "-P", str(Path(__file__).with_name("ministack_child.py"))],
+                [sys.executable, "-P", str(Path(__file__).with_name("ministack_child.py")), str(self.line_port)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -200,10 +200,11 @@ def _state(directory: Path) -> Path:
     return directory / "state"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
 
 
 def _answers(port: int) -> bool:

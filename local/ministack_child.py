@@ -1,4 +1,4 @@
-"""The emulator's own process: MiniStack with two repairs and an addition, and an end tied to its parent's.
+"""The emulator's own process: MiniStack with two repairs and two additions, and an end tied to its parent's.
 
 Run by `local.emulator` as a script; it takes nothing from this project. What differs from plain `ministack`:
 
@@ -7,6 +7,7 @@ Run by `local.emulator` as a script; it takes nothing from this project. What di
 - A `$connect` authorizer that raises "Unauthorized" makes a 401, as on AWS. MiniStack makes it a 500.
 - A GetRecords of a DynamoDB stream with the header `x-wait-seconds` is answered when there is a record, or after that
   time. Without the header, and on AWS, the answer comes at once, and who reads a stream has to ask again and again.
+- Its argument is a port of 127.0.0.1 on which the local run's pipes reach streams and functions past the web server.
 - Standard input is a pipe from the parent. When it closes, however the parent ended, this process takes itself and
   its process group (the Lambda workers) with it.
 """
@@ -19,10 +20,11 @@ import inspect
 import json
 import os
 import signal
+import socketserver
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
@@ -46,10 +48,11 @@ def end_with_parent() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def check_fit(apigateway: Any, dynamodb: Any, streams: Any) -> None:
+def check_fit(apigateway: Any, dynamodb: Any, streams: Any, functions: Any) -> None:
     """Raise SystemExit unless this version of MiniStack has what is to be wrapped."""
     coroutines = {f"apigateway.{name}": getattr(apigateway, name, None) for name in PATCHED}
     coroutines["dynamodb_streams.handle_request"] = getattr(streams, "handle_request", None)
+    coroutines["lambda_svc.handle_request"] = getattr(functions, "handle_request", None)
     missing = [name for name, function in coroutines.items() if not inspect.iscoroutinefunction(function)]
     if not isinstance(getattr(dynamodb, "esm_wake", None), threading.Event):
         missing.append("dynamodb.esm_wake")
@@ -148,16 +151,50 @@ def await_records(dynamodb: Any, streams: Any) -> None:
     streams.handle_request = get_or_await_records
 
 
+class Line(socketserver.StreamRequestHandler):
+    """A connection to services of MiniStack without its web server, which is one thread's and busy after a write.
+
+    What comes is a line of JSON, `[service, path, headers, body]`, and a line `[status, headers, body]` answers it; the
+    names of headers are in lower case. It asks as the administrator.
+    """
+
+    disable_nagle_algorithm = True
+    server: LineServer  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def handle(self) -> None:
+        """Answer one request after another."""
+        with asyncio.Runner() as runner:
+            for line in self.rfile:
+                service, path, headers, body = json.loads(line)
+                answer = self.server.services[service].handle_request("POST", path, headers, body.encode(), {})
+                status, fields, body = runner.run(answer)
+                fields = {name.lower(): value for name, value in fields.items()}
+                self.wfile.write(json.dumps([status, fields, body.decode()]).encode() + b"\n")
+
+
+class LineServer(socketserver.ThreadingTCPServer):
+    """Takes connections on a port of 127.0.0.1 to `services`, modules of MiniStack by a name for them."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, port: int, services: Mapping[str, Any]) -> None:
+        super().__init__(("127.0.0.1", port), Line)
+        self.services = services
+
+
 def main() -> None:
     """Run MiniStack until its parent ends or stops it."""
     threading.Thread(target=end_with_parent, name="end-with-parent", daemon=True).start()
     from ministack import app
-    from ministack.services import apigateway, dynamodb, dynamodb_streams
+    from ministack.services import apigateway, dynamodb, dynamodb_streams, lambda_svc
 
-    check_fit(apigateway, dynamodb, dynamodb_streams)
+    check_fit(apigateway, dynamodb, dynamodb_streams, lambda_svc)
     select_subprotocol(apigateway)
     refuse_unauthorized(apigateway)
     await_records(dynamodb, dynamodb_streams)
+    lines = LineServer(int(sys.argv.pop()), {"dynamodbstreams": dynamodb_streams, "lambda": lambda_svc})
+    threading.Thread(target=lines.serve_forever, name="lines", daemon=True).start()
     app.main()
 
 

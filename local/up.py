@@ -144,7 +144,7 @@ def _pipe_runners(monitor: Monitor, emulator: Emulator) -> Iterator[PipeRunner]:
         if resource.type == PIPE_TYPE:
             settings = PipeSettings.from_inputs(resource.outputs["arn"], resource.inputs)
             if settings.running:
-                yield PipeRunner(settings, emulator.endpoint_url, emulator.region)
+                yield PipeRunner(settings, emulator)
 
 
 def _wait(emulator: Emulator, ended: list[Future[None]]) -> NoReturn:

@@ -18,6 +18,8 @@ from .settings import PipeError, PipeSettings, Record
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ..emulator import Emulator
+
 WAIT_SECONDS = 1.0
 """How long a poll waits for a record; with the next one, what the emulator told nobody about is found all the same."""
 
@@ -29,11 +31,11 @@ class _Stopped(Exception):  # not an error
 class PipeRunner:
     """One declared pipe, run in a thread of its own."""
 
-    def __init__(self, settings: PipeSettings, endpoint_url: str, region: str) -> None:
+    def __init__(self, settings: PipeSettings, emulator: Emulator) -> None:
         self.settings = settings
-        self._calls = Calls(endpoint_url, region, threads=1 + settings.lanes)
-        self._streams = client("dynamodbstreams", endpoint_url, region)
-        self._sqs = client("sqs", endpoint_url, region)
+        self._calls = Calls(emulator.line_port)
+        self._streams = client("dynamodbstreams", emulator.endpoint_url, emulator.region)
+        self._sqs = client("sqs", emulator.endpoint_url, emulator.region)
         self._stopping = threading.Event()
         self._polling = ThreadPoolExecutor(1, f"pipe-{settings.arn}")
         self._reading = ThreadPoolExecutor(1, f"read-{settings.arn}")
@@ -68,6 +70,7 @@ class PipeRunner:
         self._polling.shutdown()
         self._reading.shutdown()
         self._lanes.shutdown()
+        self._calls.close()
 
     def _poll(self, shard: _Shard, lanes: Sequence[Delivery]) -> None:
         try:

@@ -77,8 +77,9 @@ def test_stopping_leaves_no_process_port_or_file(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == [emulator.directory]
     assert_ends(pids["worker"], pids["emulator"])
     assert list(tmp_path.iterdir()) == []
-    with socket.socket() as probe:
-        assert probe.connect_ex((address.hostname or "", address.port or 0)) != 0
+    for port in (address.port or 0, emulator.line_port):
+        with socket.socket() as probe:
+            assert probe.connect_ex((address.hostname or "", port)) != 0
     emulator.stop()
 
 
@@ -100,9 +101,10 @@ def test_stopping_ends_a_function_that_is_busy(tmp_path: Path) -> None:
 def test_only_this_machine_is_listened_to(emulator: Emulator) -> None:
     address = urlsplit(emulator.endpoint_url)
     assert address.hostname == "127.0.0.1"
-    with socket.socket() as other:
-        # Taken on every address, it would be taken on this one.
-        other.bind(("127.0.0.2", address.port or 0))
+    for port in (address.port or 0, emulator.line_port):
+        with socket.socket() as other:
+            # Taken on every address, it would be taken on this one.
+            other.bind(("127.0.0.2", port))
 
 
 @needs_proc
@@ -227,6 +229,7 @@ async def _coroutine() -> None:
         *(f"apigateway.{name}" for name in ministack_child.PATCHED),
         "dynamodb.esm_wake",
         "dynamodb_streams.handle_request",
+        "lambda_svc.handle_request",
     ],
 )
 def test_another_ministack_is_refused(missing: str) -> None:
@@ -234,6 +237,7 @@ def test_another_ministack_is_refused(missing: str) -> None:
         "apigateway": SimpleNamespace(**dict.fromkeys(ministack_child.PATCHED, _coroutine)),
         "dynamodb": SimpleNamespace(esm_wake=threading.Event()),
         "dynamodb_streams": SimpleNamespace(handle_request=_coroutine),
+        "lambda_svc": SimpleNamespace(handle_request=_coroutine),
     }
     ministack_child.check_fit(*modules.values())
     module, _, name = missing.partition(".")

@@ -3,6 +3,8 @@ from __future__ import annotations
 import base64
 import json
 import socket
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,8 +25,9 @@ def handler(event, context):
 
 
 @pytest.fixture
-def calls(emulator: Emulator) -> Calls:
-    return Calls(emulator.endpoint_url, REGION, threads=1)
+def calls(emulator: Emulator) -> Generator[Calls]:
+    with closing(Calls(emulator.line_port)) as calls:
+        yield calls
 
 
 def test_a_function_answers_or_says_that_it_failed(emulator: Emulator, calls: Calls) -> None:
@@ -51,9 +54,18 @@ def test_an_error_is_not_waited_for(calls: Calls) -> None:
 def test_no_answer_is_an_error() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        calls = Calls(f"http://127.0.0.1:{unused.getsockname()[1]}", REGION, threads=1)
-        with pytest.raises(CallError, match="did not answer"):
-            calls.get_records("iterator", 0)
+        with pytest.raises(CallError, match=r"did not answer: .*refused"):
+            Calls(unused.getsockname()[1]).get_records("iterator", 0)
+
+
+def test_an_emulator_that_ends_is_no_answer(tmp_path: Path) -> None:
+    with Emulator(tmp_path, REGION) as emulator:
+        function = make_function(emulator, "calls-ends", ECHO)
+        calls = Calls(emulator.line_port)
+        calls.invoke(function, "RequestResponse", "event")
+    with pytest.raises(CallError, match="did not answer"):
+        calls.invoke(function, "RequestResponse", "event")
+    calls.close()
 
 
 def test_the_pipe_may_read_and_invoke_where_iam_is_enforced(tmp_path: Path) -> None:
@@ -61,5 +73,5 @@ def test_the_pipe_may_read_and_invoke_where_iam_is_enforced(tmp_path: Path) -> N
         trust = json.dumps({"Version": "2012-10-17", "Statement": []})
         client("iam", emulator.endpoint_url, REGION).create_role(RoleName="r", AssumeRolePolicyDocument=trust)
         function = make_function(emulator, "calls-enforced", ECHO)
-        calls = Calls(emulator.endpoint_url, REGION, threads=1)
-        assert calls.invoke(function, "RequestResponse", "event") == ["event", function]
+        with closing(Calls(emulator.line_port)) as calls:
+            assert calls.invoke(function, "RequestResponse", "event") == ["event", function]

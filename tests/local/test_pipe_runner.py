@@ -60,7 +60,7 @@ class Cloud:
             "dead_letter_arn": f"arn:aws:sqs:us-east-1:{ACCOUNT_ID}:{self.name}-dead",
             **changes,
         }
-        return PipeRunner(settings(**changed), self.emulator.endpoint_url, self.emulator.region)
+        return PipeRunner(settings(**changed), self.emulator)
 
     def next_message(self, queue: str) -> Any:
         """The body of the next message; fails when none comes within 20 s."""
