@@ -21,7 +21,6 @@ def dead_letter_queue(
     alarm_topic_arn: pulumi.Input[str] | None,
 ) -> aws.sqs.Queue:
     """The queue `{name}-dead-letters`, and the alarm `{name}-dead-letters-alarm` on the first message in it."""
-    own = pulumi.ResourceOptions(parent=parent)
     queue = aws.sqs.Queue(
         f"{name}-dead-letters",
         max_message_size=MAX_MESSAGE_SIZE,
@@ -30,24 +29,47 @@ def dead_letter_queue(
         # A `DeadLetterResync` may be put on it.
         visibility_timeout_seconds=VISIBILITY_SECONDS,
         tags=tags,
-        opts=own,
+        opts=pulumi.ResourceOptions(parent=parent),
     )
+    queue_alarm(
+        f"{name}-dead-letters-alarm",
+        f"{name}: something could not be processed and waits in the dead-letter queue",
+        queue.name,
+        "ApproximateNumberOfMessagesVisible",
+        1,
+        parent,
+        tags,
+        alarm_topic_arn,
+    )
+    return queue
+
+
+def queue_alarm(
+    name: str,
+    description: str,
+    queue_name: pulumi.Input[str],
+    metric_name: str,
+    minutes: int,
+    parent: pulumi.Resource,
+    tags: Tags | None,
+    alarm_topic_arn: pulumi.Input[str] | None,
+) -> None:
+    """The alarm `name`: a metric of a queue is above zero, and has been for so many minutes."""
     actions = [alarm_topic_arn] if alarm_topic_arn is not None else None
     aws.cloudwatch.MetricAlarm(
-        f"{name}-dead-letters-alarm",
-        alarm_description=f"{name}: something could not be processed and waits in the dead-letter queue",
+        name,
+        alarm_description=description,
         namespace="AWS/SQS",
-        metric_name="ApproximateNumberOfMessagesVisible",
-        dimensions={"QueueName": queue.name},
+        metric_name=metric_name,
+        dimensions={"QueueName": queue_name},
         statistic="Maximum",
         period=60,
-        evaluation_periods=1,
+        evaluation_periods=minutes,
         comparison_operator="GreaterThanThreshold",
         threshold=0,
         treat_missing_data="notBreaching",
         alarm_actions=actions,
         ok_actions=actions,
         tags=tags,
-        opts=own,
+        opts=pulumi.ResourceOptions(parent=parent),
     )
-    return queue

@@ -3,11 +3,10 @@
 from typing import NotRequired, TypedDict
 
 import pulumi
-import pulumi_aws as aws
 
 from . import _checks, _urls
 from ._checks import WholeNumber
-from ._dead_letters import dead_letter_queue
+from ._dead_letters import dead_letter_queue, queue_alarm
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
 from ._iam import Statement
 from ._naming import MAX_FUNCTION_NAME, check_name
@@ -101,34 +100,17 @@ class DeadLetterResync(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         map_queue(f"{name}-resync", queue_arn, resync, CONCURRENCY, self, tags)
-        self._stuck_alarm(name, queue_arn, tags, alarm_topic_arn)
+        # The queue's own alarm counts what can be received, and what the Lambda fails on again and again is almost
+        # never among that.
+        queue_alarm(
+            f"{name}-stuck-alarm",
+            f"{name}: a dead letter stays in its queue, as the Lambda fails on it",
+            queue_arn.apply(lambda arn: arn.split(":")[-1]),
+            "ApproximateNumberOfMessagesNotVisible",
+            STUCK_MINUTES,
+            self,
+            tags,
+            alarm_topic_arn,
+        )
         self.dead_letter_queue_arn = unread.arn
         self.register_outputs({"dead_letter_queue_arn": self.dead_letter_queue_arn})
-
-    def _stuck_alarm(
-        self,
-        name: str,
-        queue_arn: pulumi.Output[str],
-        tags: Tags | None,
-        alarm_topic_arn: pulumi.Input[str] | None,
-    ) -> None:
-        """An alarm on what the Lambda fails on again and again. The queue's own counts what can be received, and what
-        a Lambda tries is almost never among that."""
-        actions = [alarm_topic_arn] if alarm_topic_arn is not None else None
-        aws.cloudwatch.MetricAlarm(
-            f"{name}-stuck-alarm",
-            alarm_description=f"{name}: a dead letter stays in its queue, as the Lambda fails on it",
-            namespace="AWS/SQS",
-            metric_name="ApproximateNumberOfMessagesNotVisible",
-            dimensions={"QueueName": queue_arn.apply(lambda arn: arn.split(":")[-1])},
-            statistic="Maximum",
-            period=60,
-            evaluation_periods=STUCK_MINUTES,
-            comparison_operator="GreaterThanThreshold",
-            threshold=0,
-            treat_missing_data="notBreaching",
-            alarm_actions=actions,
-            ok_actions=actions,
-            tags=tags,
-            opts=pulumi.ResourceOptions(parent=self),
-        )

@@ -340,7 +340,7 @@ class TestDeliveriesThatAreSlowToCome:
                 peer.send(OK)
 
         def deliveries() -> Iterator[Delivery]:
-            time.sleep(0.01)
+            time.sleep(2 * posting.SLOW_SECONDS)
             yield delivery("one")
             waited.append(seen.wait(PATIENCE / 3))
             yield delivery("two")
