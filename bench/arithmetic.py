@@ -7,7 +7,7 @@ from math import ceil
 from typing import Final
 
 from components import _gateway_inputs, _posting, realtime_pipe
-from formbridge import protocol
+from formbridge.wire import protocol
 
 # Quotas and behaviour of AWS, us-east-1, November 2026.
 NEW_CONNECTIONS_PER_SECOND: Final = 500

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from formbridge import timestamps
-from formbridge.changes import Change
-from formbridge.connection import Connection, ConnectionKey
-from formbridge.handshake import BEARER_PREFIX
-from formbridge.protocol import SUBPROTOCOL
-from formbridge.pushes import Pushes
-from formbridge.submission import Submission
+from formbridge.access.handshake import BEARER_PREFIX
+from formbridge.broadcast.changes import Change
+from formbridge.broadcast.frames import Pushes
+from formbridge.connections.connection import Connection, ConnectionKey
+from formbridge.runtime import timestamps
+from formbridge.submissions.submission import Submission
+from formbridge.wire.protocol import SUBPROTOCOL
 from local import tokens
 from local.background import running_stack
 from local.emulator import client

@@ -25,17 +25,17 @@ import typer
 from botocore.awsrequest import AWSResponse
 from rich.progress import track
 
-from formbridge import protocol
-from formbridge.accounting import Accounting
-from formbridge.changes import Change
-from formbridge.connection import Outcome, Poster
-from formbridge.fanout import Broadcaster, Deadlines
-from formbridge.pacing import Pacer
-from formbridge.posting import ConnectionPoster
-from formbridge.registry import Registry
-from formbridge.signing import Credentials, Signer
-from formbridge.submission import Submission
-from formbridge.work import Work
+from formbridge.broadcast.accounting import Accounting
+from formbridge.broadcast.broadcaster import Broadcaster, Deadlines
+from formbridge.broadcast.changes import Change
+from formbridge.broadcast.fanout_queue import Work
+from formbridge.connections.connection import Outcome, Poster
+from formbridge.connections.table import Registry
+from formbridge.posting.pacing import Pacer
+from formbridge.posting.poster import ConnectionPoster
+from formbridge.posting.signing import Credentials, Signer
+from formbridge.submissions.submission import Submission
+from formbridge.wire import protocol
 
 from . import report
 from .arithmetic import (

@@ -26,9 +26,9 @@ from rich.progress import track
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from formbridge.handshake import BEARER_PREFIX
-from formbridge.protocol import SUBPROTOCOL
-from formbridge.submission import RECEIVED
+from formbridge.access.handshake import BEARER_PREFIX
+from formbridge.submissions.submission import RECEIVED
+from formbridge.wire.protocol import SUBPROTOCOL
 from local import tokens
 from local.background import running_stack
 from local.bus import Bus, FormSubmission

@@ -25,10 +25,10 @@ import boto3
 import typer
 from rich.progress import Progress
 
-from formbridge.connection import Connection, ConnectionKey, Delivery, Outcome
-from formbridge.pacing import Pacer
-from formbridge.posting import ConnectionPoster
-from formbridge.signing import Credentials, Signer
+from formbridge.connections.connection import Connection, ConnectionKey, Delivery, Outcome
+from formbridge.posting.pacing import Pacer
+from formbridge.posting.poster import ConnectionPoster
+from formbridge.posting.signing import Credentials, Signer
 
 from . import report
 from .certificates import write_certificate

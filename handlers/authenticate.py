@@ -6,27 +6,28 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
-from formbridge import answering, aws, settings
-from formbridge.authentication import TokenVerifier
-from formbridge.connection import ConnectionKey
-from formbridge.logs import log_failures
-from formbridge.registry import Registry
-from formbridge.session import Session
+from formbridge.access.token_verifier import TokenVerifier
+from formbridge.connections.connection import ConnectionKey
+from formbridge.connections.table import Registry
+from formbridge.runtime import aws, environment
+from formbridge.runtime.logs import log_failures
+from formbridge.session import lambda_reply
+from formbridge.session.session import Session
 
 
 @cache
 def sessions() -> Callable[[ConnectionKey], Session]:
     return partial(
         Session,
-        connections=Registry(aws.client("dynamodb"), settings.text("CONNECTIONS_TABLE_NAME")),
+        connections=Registry(aws.client("dynamodb"), environment.text("CONNECTIONS_TABLE_NAME")),
         submissions=None,
-        poster=answering.poster,
-        rate=answering.rate(),
-        limits=answering.limits(),
+        poster=lambda_reply.poster,
+        rate=lambda_reply.rate(),
+        limits=lambda_reply.limits(),
         verifier=TokenVerifier.from_environment(),
     )
 
 
 @log_failures
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    return answering.answer(sessions(), event, context)
+    return lambda_reply.answer(sessions(), event, context)

@@ -7,10 +7,10 @@ from functools import cache
 from typing import Any
 from zlib import crc32
 
-from formbridge import settings
-from formbridge.authentication import TokenVerifier
-from formbridge.handshake import Forbidden, Unauthorized, bearer_token, check_origin, policy
-from formbridge.logs import correlation, log, log_failures
+from formbridge.access.handshake import Forbidden, Unauthorized, bearer_token, check_origin, policy
+from formbridge.access.token_verifier import TokenVerifier
+from formbridge.runtime import environment
+from formbridge.runtime.logs import correlation, log, log_failures
 
 
 @cache
@@ -20,7 +20,7 @@ def verifier() -> TokenVerifier:
 
 def shard(connection_id: str) -> int:
     """Which of its tenant's partitions is to hold a new connection's row."""
-    return crc32(connection_id.encode()) % settings.whole_number("CONNECTION_SHARDS")
+    return crc32(connection_id.encode()) % environment.whole_number("CONNECTION_SHARDS")
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
@@ -38,12 +38,12 @@ def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | Non
     headers: Mapping[str, str] = event.get("headers") or {}
     query: Mapping[str, str] = event.get("queryStringParameters") or {}
     try:
-        identity = verifier().verify(bearer_token(headers, query if settings.flag("TOKEN_IN_QUERY") else {}))
+        identity = verifier().verify(bearer_token(headers, query if environment.flag("TOKEN_IN_QUERY") else {}))
     except Unauthorized as error:
         log("unauthorized", {**ids, "reason": str(error)})
         return None
     try:
-        check_origin(headers, settings.words("ALLOWED_ORIGINS"))
+        check_origin(headers, environment.words("ALLOWED_ORIGINS"))
         tenant_id = identity.choose_tenant(query.get("tenant_id"))
     except Forbidden as error:
         log("forbidden", {**ids, "reason": str(error)})

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from formbridge import metrics, settings
-from formbridge.broadcasting import broadcaster, report
-from formbridge.changes import IDENTIFIERS, Batch
-from formbridge.fanout import Deadlines
-from formbridge.logs import correlation, log, log_failures
+from formbridge.broadcast.broadcaster import Deadlines
+from formbridge.broadcast.changes import IDENTIFIERS, Batch
+from formbridge.broadcast.wiring import broadcaster, report
+from formbridge.runtime import environment, metrics
+from formbridge.runtime.logs import correlation, log, log_failures
 
 
 @log_failures
 def handler(event: Sequence[Mapping[str, Any]], context: object) -> dict[str, Any]:
-    batch = Batch.read(event, settings.one_of("FAILURE_IDENTIFIER", IDENTIFIERS))
+    batch = Batch.read(event, environment.one_of("FAILURE_IDENTIFIER", IDENTIFIERS))
     tally = broadcaster().send(batch.changes, Deadlines.of(context))
     ids = correlation(event, context)
     if batch.malformed:

@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from formbridge import aws, protocol, settings, timestamps
-from formbridge.connection import Connection
-from formbridge.handshake import offered_subprotocols
-from formbridge.logs import correlation, log, log_failures
-from formbridge.registry import Registry
-from formbridge.routes import connection_key
+from formbridge.access.handshake import offered_subprotocols
+from formbridge.connections.connection import Connection
+from formbridge.connections.table import Registry
+from formbridge.runtime import aws, environment, timestamps
+from formbridge.runtime.logs import correlation, log, log_failures
+from formbridge.session.routes import connection_key
+from formbridge.wire import protocol
 
 
 @cache
 def registry() -> Registry:
-    return Registry(aws.client("dynamodb"), settings.text("CONNECTIONS_TABLE_NAME"))
+    return Registry(aws.client("dynamodb"), environment.text("CONNECTIONS_TABLE_NAME"))
 
 
 @log_failures
@@ -39,9 +40,9 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         connected_at=now,
         expires_at=int(granted["expires_at"]),
         issued_at=int(granted["issued_at"]),
-        ttl=now // 1000 + settings.whole_number("CONNECTION_TTL_SECONDS"),
+        ttl=now // 1000 + environment.whole_number("CONNECTION_TTL_SECONDS"),
     )
-    refusal = registry().add(connection, settings.whole_number("MAX_CONNECTIONS"))
+    refusal = registry().add(connection, environment.whole_number("MAX_CONNECTIONS"))
     if refusal is not None:
         log("refused", {**ids, "reason": refusal})
         return {"statusCode": 403}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from formbridge import metrics
-from formbridge.broadcasting import broadcaster, report
-from formbridge.fanout import Deadlines
-from formbridge.logs import correlation, log_failures
-from formbridge.work import Work
+from formbridge.broadcast.broadcaster import Deadlines
+from formbridge.broadcast.fanout_queue import Work
+from formbridge.broadcast.wiring import broadcaster, report
+from formbridge.runtime import metrics
+from formbridge.runtime.logs import correlation, log_failures
 
 
 @log_failures

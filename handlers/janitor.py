@@ -7,19 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
-from formbridge import accounting, metrics, settings
-from formbridge.accounting import Accounting
-from formbridge.aws import client
-from formbridge.fanout import Deadlines
-from formbridge.janitor import Found, Janitor
-from formbridge.logs import correlation, log, log_failures
-from formbridge.posting import connection_poster
-from formbridge.registry import Registry
+from formbridge.broadcast import accounting
+from formbridge.broadcast.accounting import Accounting
+from formbridge.broadcast.broadcaster import Deadlines
+from formbridge.broadcast.janitor import Found, Janitor
+from formbridge.connections.table import Registry
+from formbridge.posting.poster import connection_poster
+from formbridge.runtime import environment, metrics
+from formbridge.runtime.aws import client
+from formbridge.runtime.logs import correlation, log, log_failures
 
 
 @cache
 def registry() -> Registry:
-    return Registry(client("dynamodb"), settings.text("CONNECTIONS_TABLE_NAME"))
+    return Registry(client("dynamodb"), environment.text("CONNECTIONS_TABLE_NAME"))
 
 
 @cache

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from formbridge import metrics, settings
-from formbridge.aws import client
-from formbridge.dead_letters import DeadLetters
-from formbridge.given_up import Stream, investigate
-from formbridge.logs import correlation, log, log_failures
-from formbridge.work import FanoutQueue, Work
+from formbridge.broadcast.fanout_queue import FanoutQueue, Work
+from formbridge.broadcast.stream_range import Stream, investigate
+from formbridge.runtime import environment, metrics
+from formbridge.runtime.aws import client
+from formbridge.runtime.dead_letter_queue import DeadLetters
+from formbridge.runtime.logs import correlation, log, log_failures
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -32,9 +32,9 @@ def tell_a_person(dead_letter: str, message_id: str, problem: str) -> None:
 
     In this order: what fails is tried again, and each try would keep one more.
     """
-    if topic_arn := settings.optional_text("ALARM_TOPIC_ARN"):
+    if topic_arn := environment.optional_text("ALARM_TOPIC_ARN"):
         client("sns").publish(TopicArn=topic_arn, Subject="Records that no tenant could be told of", Message=problem)
-    DeadLetters(sqs(), settings.text("DEAD_LETTER_QUEUE_URL")).pass_on(dead_letter, message_id, problem)
+    DeadLetters(sqs(), environment.text("DEAD_LETTER_QUEUE_URL")).pass_on(dead_letter, message_id, problem)
 
 
 @log_failures
@@ -42,7 +42,7 @@ def handler(event: Mapping[str, Any], context: object) -> None:
     for record in event["Records"]:
         found = investigate(record["body"], stream())
         if found.tenants:
-            queue = FanoutQueue(sqs, settings.text("FANOUT_QUEUE_URL"))
+            queue = FanoutQueue(sqs, environment.text("FANOUT_QUEUE_URL"))
             queue.send([Work(tenant_id, None) for tenant_id in sorted(found.tenants)])
         if found.problem is not None:
             tell_a_person(record["body"], record["messageId"], found.problem)

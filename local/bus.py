@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError
 
-from formbridge import identifiers, timestamps
-from formbridge.submission import DEFAULT_STATUS
+from formbridge.runtime import identifiers, timestamps
+from formbridge.submissions.submission import DEFAULT_STATUS
 
 from .emulator import client
 

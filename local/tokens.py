@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import jwt
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from formbridge.identifiers import TENANT_ID, quoted
+from formbridge.runtime.identifiers import TENANT_ID, quoted
 
 from .emulator import cognito_keys
 from .stack import StackError

@@ -99,7 +99,7 @@ def revoke(
     # Here, since `tail` needs none of it.
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from formbridge.identifiers import TENANT_ID, quoted
+    from formbridge.runtime.identifiers import TENANT_ID, quoted
 
     from .revoke import revoke as revoke_tenant
 

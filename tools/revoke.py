@@ -8,14 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from formbridge import accounting, protocol
-from formbridge.accounting import Accounting
-from formbridge.aws import client
-from formbridge.connection import Outcome, Receipt, closing
-from formbridge.pacing import Pacer
-from formbridge.posting import ConnectionPoster, PostRefused
-from formbridge.registry import Registry
-from formbridge.signing import Signer
+from formbridge.broadcast import accounting
+from formbridge.broadcast.accounting import Accounting
+from formbridge.connections.connection import Outcome, Receipt, closing
+from formbridge.connections.table import Registry
+from formbridge.posting.pacing import Pacer
+from formbridge.posting.poster import ConnectionPoster, PostRefused
+from formbridge.posting.signing import Signer
+from formbridge.runtime.aws import client
+from formbridge.wire import protocol
 
 POSTS_PER_SECOND: Final = 1_000
 """A tenth of what an account may; the rest is for the Lambdas and the clients."""

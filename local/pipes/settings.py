@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
-from formbridge import filters
+from formbridge.wire import event_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -93,7 +93,7 @@ class PipeSettings:
 
     def passes(self, record: Record) -> bool:
         """Whether the pipe's filter lets this record through."""
-        return not self.patterns or any(filters.matches(pattern, record) for pattern in self.patterns)
+        return not self.patterns or any(event_pattern.matches(pattern, record) for pattern in self.patterns)
 
 
 class _Properties:
@@ -146,20 +146,20 @@ class _Properties:
 
 def _patterns(criteria: _Properties) -> Iterable[Mapping[str, object]]:
     declared: list[Mapping[str, Any]] = criteria.take("filters") or []
-    if len(declared) > filters.MAX_FILTERS:
-        raise PipeError(f"{criteria.at('filters')}: at most {filters.MAX_FILTERS}, not {len(declared)}")
+    if len(declared) > event_pattern.MAX_FILTERS:
+        raise PipeError(f"{criteria.at('filters')}: at most {event_pattern.MAX_FILTERS}, not {len(declared)}")
     for index, declared_filter in enumerate(declared):
         one = _Properties(f"{criteria.at('filters')}[{index}].", declared_filter)
         path, text = one.at("pattern"), one.take("pattern")
         one.refuse_the_rest()
-        if not isinstance(text, str) or len(text) > filters.MAX_PATTERN_LENGTH:
-            limit = filters.MAX_PATTERN_LENGTH
+        if not isinstance(text, str) or len(text) > event_pattern.MAX_PATTERN_LENGTH:
+            limit = event_pattern.MAX_PATTERN_LENGTH
             raise PipeError(f"{path}: must be JSON text of at most {limit} characters, not {text!r:.60}")
         try:
             pattern = json.loads(text)
-            filters.validate(pattern)
+            event_pattern.validate(pattern)
         except json.JSONDecodeError as error:
             raise PipeError(f"{path}: not JSON: {error} in {text!r:.60}") from error
-        except filters.BadPattern as error:
+        except event_pattern.BadPattern as error:
             raise PipeError(f"{path}: {error}") from error
         yield pattern

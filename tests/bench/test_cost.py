@@ -7,8 +7,8 @@ import pytest
 from bench import cost
 from bench.arithmetic import Deployment
 from bench.cost import CONNECTIONS, Cpu, Load, Prices
-from formbridge.connection import Delivery, Outcome, Receipt
-from formbridge.fanout import Deadlines
+from formbridge.broadcast.broadcaster import Deadlines
+from formbridge.connections.connection import Delivery, Outcome, Receipt
 
 FREE = Prices(0, 0, 0, 0, 0, 0, 0, 0, 0)
 

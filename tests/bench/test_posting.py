@@ -12,7 +12,7 @@ from bench import posting
 from bench.certificates import write_certificate
 from bench.connections_server import ACCESS_KEY, REGION, running
 from bench.posting import FIRST, THE_GUIDE, WARM, Spent
-from formbridge.signing import Credentials, Signer
+from formbridge.posting.signing import Credentials, Signer
 
 
 @pytest.fixture(scope="module")

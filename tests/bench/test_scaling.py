@@ -19,8 +19,8 @@ from bench.arithmetic import (
 from bench.scaling import AS_IT_COMES, BATCHES, DEPLOYMENTS, TENANTS, WIDE
 from bench.simulation import Simulation
 from components._queue_mapping import FUNCTION_SECONDS
-from formbridge import protocol
-from formbridge.submission import Submission
+from formbridge.submissions.submission import Submission
+from formbridge.wire import protocol
 
 
 @pytest.mark.parametrize("connections", TENANTS)

@@ -21,7 +21,7 @@ from .packages import LEFT_OUT, PACKAGED, POSTING
 
 HANDLERS = _packaging.HANDLERS
 ENTRY_POINTS = sorted(path.stem for path in HANDLERS.glob("*.py"))
-CORE = {f"formbridge/{path.name}" for path in (HANDLERS / "formbridge").glob("*.py")}
+CORE = {path.relative_to(HANDLERS).as_posix() for path in (HANDLERS / "formbridge").rglob("*.py")}
 AARCH64 = 0xB7
 """ELF's number for 64-bit ARM."""
 
@@ -35,7 +35,7 @@ class TestArchive:
     def test_holds_the_entry_point_and_the_core_and_nothing_else(self, entry_point: str) -> None:
         packed = names(handler_archive(entry_point, "lambda"))
 
-        assert "formbridge/submission.py" in CORE
+        assert "formbridge/submissions/submission.py" in CORE
         assert set(packed) == {f"{entry_point}.py"} | CORE
 
     @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ class TestArchive:
     def test_is_the_same_from_two_copies_of_the_tree(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         first, second = copy_tree(tmp_path / "first"), copy_tree(tmp_path / "second")
         # What a run, an editor, another clock and another order of writing leave behind.
-        (second / "formbridge" / "submission.py~").write_text("as it was")
-        (second / "formbridge" / "__pycache__").mkdir()
-        (second / "formbridge" / "__pycache__" / "submission.cpython-313.pyc").write_bytes(b"bytecode")
+        (second / "formbridge" / "submissions" / "submission.py~").write_text("as it was")
+        (second / "formbridge" / "submissions" / "__pycache__").mkdir()
+        (second / "formbridge" / "submissions" / "__pycache__" / "submission.cpython-313.pyc").write_bytes(b"bytecode")
         for path in sorted(second.rglob("*.py"), reverse=True):
             content = path.read_bytes()
             path.unlink()
@@ -74,7 +74,7 @@ class TestArchive:
     def test_changes_with_the_code(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(_packaging, "HANDLERS", copy_tree(tmp_path))
         before = archive_zip(handler_archive("persist", "lambda"), tmp_path)
-        (tmp_path / "formbridge" / "submission.py").write_text("VERSION = 2\n")
+        (tmp_path / "formbridge" / "submissions" / "submission.py").write_text("VERSION = 2\n")
 
         assert archive_zip(handler_archive("persist", "lambda"), tmp_path) != before
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from components import SUBMISSION_RECORDS, StreamTable, StreamTableArgs
-from formbridge.filters import matches
+from formbridge.wire.event_pattern import matches
 from tests.handlers.region import INDEXED
 
 from .harness import Recording, refusal, run

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from components import SubmissionIngest
-from formbridge.cursor import OVERLAP_MS
+from formbridge.wire.cursor import OVERLAP_MS
 
 from .examples import TABLE_ARN
 from .harness import Recording, refusal, run

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from formbridge.connection import Connection
-from formbridge.registry import Registry
-from formbridge.submission import Submission
-from formbridge.timestamps import now_ms, to_iso
+from formbridge.connections.connection import Connection
+from formbridge.connections.table import Registry
+from formbridge.runtime.timestamps import now_ms, to_iso
+from formbridge.submissions.submission import Submission
 from local.emulator import client
 from local.stack import Stack
 from tests.conformance.wire import PATIENCE, Frame

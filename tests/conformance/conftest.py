@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from formbridge.timestamps import now_ms, to_iso
+from formbridge.runtime.timestamps import now_ms, to_iso
 from local.background import running_stack
 from local.stack import Stack
 from tests.conformance.backstage import Backstage, made

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from formbridge.cursor import Cursor
-from formbridge.submission import Submission
+from formbridge.submissions.submission import Submission
+from formbridge.wire.cursor import Cursor
 
 
 @dataclass(frozen=True)

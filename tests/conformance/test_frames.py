@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from formbridge.cursor import Cursor
-from formbridge.timestamps import now_ms, to_iso
+from formbridge.runtime.timestamps import now_ms, to_iso
+from formbridge.wire.cursor import Cursor
 from tests.conformance.backstage import Backstage, made
 from tests.conformance.client import Client
 from tests.conformance.crowd import Crowd

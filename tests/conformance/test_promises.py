@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from formbridge.connection import Connection, ConnectionKey
-from formbridge.timestamps import now_ms
+from formbridge.connections.connection import Connection, ConnectionKey
+from formbridge.runtime.timestamps import now_ms
 from tests.conformance.backstage import Backstage, eventually, made
 from tests.conformance.client import Client
 from tests.conformance.document import states

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from formbridge import cursor, pushes
-from formbridge.submission import Submission
-from formbridge.subscription_filter import SubscriptionFilter
-from formbridge.view import View
+from formbridge.broadcast import frames
+from formbridge.session.replay import View
+from formbridge.submissions.submission import Submission
+from formbridge.wire import cursor
+from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.convergence.world import World
 
 HISTORIES = 1_000
@@ -48,7 +49,7 @@ def a_snapshot_through_no_filter(patch: pytest.MonkeyPatch) -> None:
 
 
 def pushes_from_before_the_view(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(pushes, "OVERLAP_MS", 365 * 24 * 3600 * 1000)
+    patch.setattr(frames, "OVERLAP_MS", 365 * 24 * 3600 * 1000)
 
 
 @pytest.mark.parametrize(

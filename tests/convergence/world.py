@@ -13,19 +13,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from formbridge import protocol, timestamps
-from formbridge.accounting import Accounting
-from formbridge.changes import Batch
-from formbridge.connection import Connection, ConnectionKey, Delivery, Outcome, Receipt, Refused, Span
-from formbridge.cursor import OVERLAP_MS
-from formbridge.fanout import Broadcaster
-from formbridge.janitor import Janitor
-from formbridge.rate_limit import Rate
-from formbridge.registry import Roster
-from formbridge.session import Session
-from formbridge.submission import Submission
-from formbridge.subscription_filter import SubscriptionFilter
-from formbridge.view import Page
+from formbridge.broadcast.accounting import Accounting
+from formbridge.broadcast.broadcaster import Broadcaster
+from formbridge.broadcast.changes import Batch
+from formbridge.broadcast.janitor import Janitor
+from formbridge.connections.connection import Connection, ConnectionKey, Delivery, Outcome, Receipt, Refused, Span
+from formbridge.connections.rate_limit import Rate
+from formbridge.connections.table import Roster
+from formbridge.runtime import timestamps
+from formbridge.session.replay import Page
+from formbridge.session.session import Session
+from formbridge.submissions.submission import Submission
+from formbridge.wire import protocol
+from formbridge.wire.cursor import OVERLAP_MS
+from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.handlers.broadcasts import NEVER, Inline, Queue
 from tests.handlers.builders import HOUR_S, NOW, image, record
 from tools.client import Disconnected, Subscription

@@ -12,9 +12,9 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from formbridge.submission import RECEIVED, UPDATED, Submission
-from formbridge.subscription_filter import SubscriptionFilter
-from formbridge.timestamps import to_iso
+from formbridge.runtime.timestamps import to_iso
+from formbridge.submissions.submission import RECEIVED, UPDATED, Submission
+from formbridge.wire.subscription_filter import SubscriptionFilter
 from local.stack import Stack
 from tests.convergence.world import FILTERS, FORMS, STATUSES
 from tests.e2e.client import PATIENCE, Frame, Producer, aws

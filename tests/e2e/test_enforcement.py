@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from formbridge.work import Work
+from formbridge.broadcast.fanout_queue import Work
 from local.stack import Stack
 from tests.e2e.client import aws, dashboard
 from tests.handlers.builders import connect_event, inserted, message_event, received, submission

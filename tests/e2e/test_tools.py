@@ -19,7 +19,7 @@ from typing import IO, Any
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from formbridge.registry import Registry
+from formbridge.connections.table import Registry
 from local.emulator import client, local_environment
 from local.stack import Stack
 from tests.e2e.client import PATIENCE, Producer, aws, dashboard

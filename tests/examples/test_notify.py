@@ -10,9 +10,9 @@ import pytest
 from moto import mock_aws
 
 from examples.notices.notify import notify
-from formbridge.connection import Connection, ConnectionKey
-from formbridge.registry import Registry
-from formbridge.timestamps import now_ms
+from formbridge.connections.connection import Connection, ConnectionKey
+from formbridge.connections.table import Registry
+from formbridge.runtime.timestamps import now_ms
 from tests.handlers.region import CONNECTIONS, make_connections_table
 from tests.handlers.server import serving
 

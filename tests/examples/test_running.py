@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from formbridge.timestamps import now_ms, to_iso
+from formbridge.runtime.timestamps import now_ms, to_iso
 from local import tokens
 from local.background import running_stack
 from local.stack import Stack

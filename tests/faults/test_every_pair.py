@@ -18,12 +18,13 @@ import pytest
 import connect
 import janitor
 import message
-from formbridge import broadcasting, posting
-from formbridge.changes import Batch
-from formbridge.connection import Outcome
-from formbridge.fanout import Deadlines
-from formbridge.submission import Submission
-from formbridge.timestamps import to_iso
+from formbridge.broadcast import wiring
+from formbridge.broadcast.broadcaster import Deadlines
+from formbridge.broadcast.changes import Batch
+from formbridge.connections.connection import Outcome
+from formbridge.posting import poster
+from formbridge.runtime.timestamps import to_iso
+from formbridge.submissions.submission import Submission
 from tests.faults.line import FAULTS, Line
 from tests.handlers.builders import LambdaContext, connect_event, inserted, message_event, modified, submission
 from tools.client import Subscription
@@ -122,7 +123,7 @@ class World:
 
 @pytest.fixture
 def world(region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setattr(posting, "REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(poster, "REQUEST_SECONDS", 0.3)
     monkeypatch.setenv("POSTS_PER_SECOND", "100000")
     monkeypatch.setenv("MESSAGES_PER_SECOND", "1000")
     monkeypatch.setenv("MESSAGE_BURST", "10000")
@@ -143,7 +144,7 @@ def test_every_pair_is_posted_gone_or_behind_and_every_client_converges(world: W
         batch = Batch.read(records)
         (changes,) = batch.changes.values()
         before = world.rows()
-        tally = broadcasting.broadcaster().send(batch.changes, Deadlines.of(LambdaContext()))
+        tally = wiring.broadcaster().send(batch.changes, Deadlines.of(LambdaContext()))
         after = world.rows()
 
         assert tally.failures == []

@@ -9,12 +9,12 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from formbridge.accounting import Accounting, Tally
-from formbridge.changes import Batch
-from formbridge.connection import Connection, Outcome
-from formbridge.fanout import Broadcaster, Deadlines
-from formbridge.submission import Update
-from formbridge.work import Work
+from formbridge.broadcast.accounting import Accounting, Tally
+from formbridge.broadcast.broadcaster import Broadcaster, Deadlines
+from formbridge.broadcast.changes import Batch
+from formbridge.broadcast.fanout_queue import Work
+from formbridge.connections.connection import Connection, Outcome
+from formbridge.submissions.submission import Update
 from tests.handlers.builders import NOW
 from tests.handlers.connections import Registered
 from tests.handlers.world import Poster

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from formbridge import timestamps
-from formbridge.submission import Submission
+from formbridge.runtime import timestamps
+from formbridge.submissions.submission import Submission
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef

@@ -18,7 +18,9 @@ import janitor
 import message
 import persist
 import resync
-from formbridge import accounting, answering, broadcasting, timestamps
+from formbridge.broadcast import accounting, wiring
+from formbridge.runtime import timestamps
+from formbridge.session import lambda_reply
 from tests.handlers import issuer
 from tests.handlers.clock import Clock
 from tests.handlers.gateway import Gateway
@@ -40,11 +42,11 @@ hypothesis.settings.load_profile("no deadline")
 def forgetful_handlers() -> Iterator[None]:
     """A Lambda keeps its clients from one call to the next; a test must not inherit those of another."""
     made = [
-        answering.poster,
+        lambda_reply.poster,
         authenticate.sessions,
         authorize.verifier,
-        broadcasting.broadcaster,
-        broadcasting.sqs,
+        wiring.broadcaster,
+        wiring.sqs,
         connect.registry,
         janitor.janitor,
         janitor.registry,

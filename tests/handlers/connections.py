@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from formbridge.connection import Connection, ConnectionKey, Span
-from formbridge.registry import Roster
-from formbridge.subscription_filter import SubscriptionFilter
+from formbridge.connections.connection import Connection, ConnectionKey, Span
+from formbridge.connections.table import Roster
+from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.handlers.builders import HOUR_S, NOW
 
 EVERYWHERE: Final = Span()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
     from mypy_boto3_sqs import SQSClient
 
-    from formbridge.submission import Submission
+    from formbridge.submissions.submission import Submission
 
 SUBMISSIONS = "submissions"
 CONNECTIONS = "connections"

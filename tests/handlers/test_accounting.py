@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.accounting import SHOWN_FAILURES, YOUNG_MS, Accounting, Tally
-from formbridge.connection import Connection, ConnectionKey, Delivery, Outcome, Receipt
+from formbridge.broadcast.accounting import SHOWN_FAILURES, YOUNG_MS, Accounting, Tally
+from formbridge.connections.connection import Connection, ConnectionKey, Delivery, Outcome, Receipt
 from tests.handlers.broadcasts import Inline
 from tests.handlers.builders import NOW
 from tests.handlers.connections import Registered, connection

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from formbridge.connection import Connection, ConnectionKey, Refused
-from formbridge.rate_limit import Rate
-from formbridge.registry import Registry
+from formbridge.connections.connection import Connection, ConnectionKey, Refused
+from formbridge.connections.rate_limit import Rate
+from formbridge.connections.table import Registry
 from tests.handlers.builders import NOW
 from tests.handlers.connections import connection, wanting
 from tests.handlers.region import CONNECTIONS

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from formbridge import answering, protocol
-from formbridge.connection import ConnectionKey
-from formbridge.protocol import Limits
-from formbridge.rate_limit import Rate
-from formbridge.session import MAX_REFUSALS, Session
-from formbridge.settings import SettingsError
+from formbridge.connections.connection import ConnectionKey
+from formbridge.connections.rate_limit import Rate
+from formbridge.runtime.environment import SettingsError
+from formbridge.session import lambda_reply
+from formbridge.session.session import MAX_REFUSALS, Session
+from formbridge.wire import protocol
+from formbridge.wire.protocol import Limits
 from tests.handlers.builders import NOW, LambdaContext, message_event
 from tests.handlers.clock import Clock
 from tests.handlers.world import KEY, World
@@ -34,7 +35,7 @@ def answered(
         return session
 
     event: Mapping[str, Any] = {**message_event(body, "t_acme", "conn-1"), **changes}
-    return answering.answer(open_session, event, LambdaContext())
+    return lambda_reply.answer(open_session, event, LambdaContext())
 
 
 class Broken:
@@ -163,8 +164,8 @@ def test_the_limits_are_the_environments(monkeypatch: pytest.MonkeyPatch) -> Non
     settings = {"MESSAGES_PER_SECOND": 7, "MESSAGE_BURST": 9, "MAX_FRAME_BYTES": 1_024, "MAX_FILTER_LENGTH": 99}
     for name, value in settings.items():
         monkeypatch.setenv(name, str(value))
-    assert answering.rate() == Rate(per_second=7, burst=9)
-    assert answering.limits() == Limits(max_frame_bytes=1_024, max_filter_length=99)
+    assert lambda_reply.rate() == Rate(per_second=7, burst=9)
+    assert lambda_reply.limits() == Limits(max_frame_bytes=1_024, max_filter_length=99)
 
 
 def test_no_error_frame_is_larger_than_a_frame_may_be(world: World) -> None:

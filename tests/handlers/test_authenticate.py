@@ -9,7 +9,7 @@ import pytest
 import authenticate
 import connect
 import message
-from formbridge.rate_limit import Rate
+from formbridge.connections.rate_limit import Rate
 from tests.handlers import issuer
 from tests.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event, message_event
 from tests.handlers.issuer import BAD_TOKENS, CLAIM, claims, token
@@ -137,7 +137,7 @@ def test_keys_that_cannot_be_fetched_are_no_fault_of_the_token(
 
 
 def test_a_token_is_tried_as_often_as_any_message_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("formbridge.answering.rate", lambda: Rate(per_second=1, burst=2))
+    monkeypatch.setattr("formbridge.session.lambda_reply.rate", lambda: Rate(per_second=1, burst=2))
     assert [bring("guess")["code"] for _ in range(3)] == ["unauthorized", "unauthorized", "rate_limited"]
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from jwt import api_jwt
 
-from formbridge.authentication import CLOCK_LEEWAY_SECONDS, TokenVerifier
-from formbridge.handshake import Identity, Unauthorized
+from formbridge.access.handshake import Identity, Unauthorized
+from formbridge.access.token_verifier import CLOCK_LEEWAY_SECONDS, TokenVerifier
 from tests.handlers import issuer
 from tests.handlers.builders import NOW
 from tests.handlers.issuer import AUDIENCE, BAD_TOKENS, CLAIM, ISSUER, KeysInMemory, claims, token

@@ -12,7 +12,7 @@ import pytest
 from jwt import api_jwk, jwk_set_cache, jwks_client
 
 import authorize
-from formbridge.authentication import KEYS_SECONDS, REFETCH_SECONDS
+from formbridge.access.token_verifier import KEYS_SECONDS, REFETCH_SECONDS
 from tests.handlers import issuer
 from tests.handlers.builders import METHOD_ARN, LambdaContext, authorizer_event
 from tests.handlers.issuer import BAD_TOKENS, CLAIM, claims, token

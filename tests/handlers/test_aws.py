@@ -6,7 +6,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from formbridge import aws
+from formbridge.runtime import aws
 from tests.handlers.builders import image, submission
 from tests.handlers.region import CONNECTIONS, SUBMISSIONS
 

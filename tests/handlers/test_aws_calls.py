@@ -20,10 +20,10 @@ import janitor
 import message
 import persist
 import resync
-from formbridge import aws
-from formbridge.cursor import Cursor
-from formbridge.tenants import LONGEST_MS, QUARTER_MS
-from formbridge.work import Work
+from formbridge.broadcast.fanout_queue import Work
+from formbridge.connections.tenants import LONGEST_MS, QUARTER_MS
+from formbridge.runtime import aws
+from formbridge.wire.cursor import Cursor
 from tests.handlers import issuer
 from tests.handlers.builders import (
     NOW,
@@ -103,7 +103,7 @@ def one_message_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that sends more is disconnected at its second refusal."""
     monkeypatch.setenv("MESSAGES_PER_SECOND", "1")
     monkeypatch.setenv("MESSAGE_BURST", "1")
-    monkeypatch.setattr("formbridge.session.MAX_REFUSALS", 1)
+    monkeypatch.setattr("formbridge.session.session.MAX_REFUSALS", 1)
 
 
 def test_persist(calls: Calls) -> None:

@@ -8,10 +8,10 @@ import pytest
 
 import broadcast
 import connect
-from formbridge import posting
-from formbridge.changes import Change
-from formbridge.subscription_filter import SubscriptionFilter
-from formbridge.work import Work
+from formbridge.broadcast.changes import Change
+from formbridge.broadcast.fanout_queue import Work
+from formbridge.posting import poster
+from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.handlers.builders import (
     NOW,
     LambdaContext,
@@ -114,7 +114,7 @@ def test_a_dashboard_that_missed_a_post_is_told_to_resync_by_the_next(
     del gateway.statuses["a"]
     assert send(inserted(submission("s2"))) == NO_FAILURES
     *missed, resync, update = gateway.posted("a")
-    assert [frame["data"]["submission_id"] for frame in missed] == ["s1"] * posting.TRIES
+    assert [frame["data"]["submission_id"] for frame in missed] == ["s1"] * poster.TRIES
     assert resync == {"type": "resync", "reason": "behind"}
     assert update["data"]["submission_id"] == "s2"
     assert "behind" not in (region.connection("t_acme", "a") or {})
@@ -200,7 +200,7 @@ def test_what_became_of_a_batch_is_measured(gateway: Gateway, clock: Clock, caps
         "PipeProcessingErrors": 1,
         "Behind": 1,
         "Failures": 0,
-        "Retries": posting.TRIES - 1,
+        "Retries": poster.TRIES - 1,
         "Coalesced": 1,
         "Frames": 2,
         "Bytes": 2 * size,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.changes import Batch, Change
+from formbridge.broadcast.changes import Batch, Change
 from tests.handlers.builders import NOW, image, inserted, modified, record, removed, submission
 
 

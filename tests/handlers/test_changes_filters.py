@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.changes import Batch, Change
-from formbridge.submission import Submission, Update
-from formbridge.subscription_filter import SubscriptionFilter
+from formbridge.broadcast.changes import Batch, Change
+from formbridge.submissions.submission import Submission, Update
+from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.handlers.broadcasts import Broadcast
 from tests.handlers.builders import NOW, image, inserted, iso, modified, record, removed, submission
 from tests.handlers.connections import connection, wanting

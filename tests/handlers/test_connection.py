@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from formbridge import protocol
-from formbridge.connection import closing
+from formbridge.connections.connection import closing
+from formbridge.wire import protocol
 from tests.handlers.builders import NOW
 from tests.handlers.connections import connection
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import connect
-from formbridge.registry import Registry, Row
-from formbridge.tenants import Refusal, Tenant, Tenants
+from formbridge.connections.table import Registry, Row
+from formbridge.connections.tenants import Refusal, Tenant, Tenants
 from tests.handlers.builders import LambdaContext, connect_event, disconnect_event
 from tests.handlers.region import CONNECTIONS
 

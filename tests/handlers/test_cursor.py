@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge import timestamps
-from formbridge.cursor import MAX_AGE_MS, MAX_SNAPSHOT, OVERLAP_MS, BadCursor, Cursor
-from formbridge.identifiers import SUBMISSION_ID, TENANT_ID
+from formbridge.runtime import timestamps
+from formbridge.runtime.identifiers import SUBMISSION_ID, TENANT_ID
+from formbridge.wire.cursor import MAX_AGE_MS, MAX_SNAPSHOT, OVERLAP_MS, BadCursor, Cursor
 from tests.handlers.builders import NOW, NOW_ISO, iso
 from tests.handlers.strategies import ANY_TEXT, JSON
 

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.accounting import YOUNG_MS
-from formbridge.changes import Change
-from formbridge.connection import Connection, Outcome, Span
-from formbridge.cursor import OVERLAP_MS
-from formbridge.fanout import Deadlines
-from formbridge.pushes import Pushes
-from formbridge.subscription_filter import SubscriptionFilter
-from formbridge.work import Work
+from formbridge.broadcast.accounting import YOUNG_MS
+from formbridge.broadcast.broadcaster import Deadlines
+from formbridge.broadcast.changes import Change
+from formbridge.broadcast.fanout_queue import Work
+from formbridge.broadcast.frames import Pushes
+from formbridge.connections.connection import Connection, Outcome, Span
+from formbridge.wire.cursor import OVERLAP_MS
+from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.handlers.broadcasts import THRESHOLD, Broadcast
 from tests.handlers.builders import NOW, inserted, iso, modified, removed, submission
 from tests.handlers.connections import connection, wanting
@@ -315,5 +315,5 @@ class Lambda:
 
 
 def test_what_is_left_of_a_lambdas_time_is_for_marking_what_was_not_posted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("formbridge.fanout.time.monotonic", lambda: 1_000.0)
+    monkeypatch.setattr("formbridge.broadcast.broadcaster.time.monotonic", lambda: 1_000.0)
     assert Deadlines.of(Lambda()) == Deadlines(posting=1_036.0, writing=1_054.0)

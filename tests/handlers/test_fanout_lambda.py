@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import fanout
-from formbridge.changes import Change
-from formbridge.connection import Span
-from formbridge.work import Work
+from formbridge.broadcast.changes import Change
+from formbridge.broadcast.fanout_queue import Work
+from formbridge.connections.connection import Span
 from tests.handlers.builders import NOW, LambdaContext, submission
 
 if TYPE_CHECKING:

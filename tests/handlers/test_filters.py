@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.filters import MAX_DEPTH, BadPattern, matches, validate
+from formbridge.wire.event_pattern import MAX_DEPTH, BadPattern, matches, validate
 
 # --- The examples of the EventBridge user guide, "Comparison operators" and "Content filtering" ------------
 

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 import authenticate
 import connect
 import message
-from formbridge import protocol
-from formbridge.authentication import TokenVerifier
-from formbridge.connection import Connection, ConnectionKey
-from formbridge.cursor import Cursor
-from formbridge.handshake import Identity, Unauthorized
-from formbridge.protocol import ErrorCode, Frame
-from formbridge.rate_limit import Rate
-from formbridge.submission import Submission
+from formbridge.access.handshake import Identity, Unauthorized
+from formbridge.access.token_verifier import TokenVerifier
+from formbridge.connections.connection import Connection, ConnectionKey
+from formbridge.connections.rate_limit import Rate
+from formbridge.submissions.submission import Submission
+from formbridge.wire import protocol
+from formbridge.wire.cursor import Cursor
+from formbridge.wire.protocol import ErrorCode, Frame
 from tests.handlers import issuer
 from tests.handlers.builders import NOW, LambdaContext, connect_event, iso, message_event, submission
 from tests.handlers.issuer import AUDIENCE, BAD_TOKENS, CLAIM, ISSUER, KeysInMemory, claims, token

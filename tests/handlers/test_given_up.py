@@ -9,8 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from formbridge.aws import client
-from formbridge.given_up import MAX_EMPTY_PAGES, MAX_NAMED, Findings, Stream, investigate
+from formbridge.broadcast.stream_range import MAX_EMPTY_PAGES, MAX_NAMED, Findings, Stream, investigate
+from formbridge.runtime.aws import client
 
 STREAM: Final = "arn:aws:dynamodb:us-east-1:123456789012:table/submissions/stream/2026-11-22T20:00:00.000"
 SHARD: Final = "shardId-00000001790000000000-1234abcd"

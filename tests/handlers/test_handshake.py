@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from formbridge.handshake import (
+from formbridge.access.handshake import (
     Forbidden,
     Identity,
     Unauthorized,

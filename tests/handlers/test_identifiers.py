@@ -5,7 +5,7 @@ from re import Pattern
 import pytest
 from hypothesis import given
 
-from formbridge.identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, quoted
+from formbridge.runtime.identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, quoted
 from tests.handlers.strategies import JSON
 
 

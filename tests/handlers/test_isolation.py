@@ -24,10 +24,14 @@ import fanout
 import janitor
 import message
 import persist
-from formbridge import answering, broadcasting, registry, submissions, tenants
-from formbridge.authentication import TokenVerifier
-from formbridge.cursor import Cursor
-from formbridge.handshake import Identity
+from formbridge.access.handshake import Identity
+from formbridge.access.token_verifier import TokenVerifier
+from formbridge.broadcast import wiring
+from formbridge.connections import table as connections_table
+from formbridge.connections import tenants
+from formbridge.session import lambda_reply
+from formbridge.submissions import table as submissions_table
+from formbridge.wire.cursor import Cursor
 from tests.handlers import issuer
 from tests.handlers.builders import (
     HOUR_S,
@@ -249,7 +253,7 @@ def live(history: Sequence[Callable[[World], None]], region: Region, poster: Pos
 def poster(region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Poster:
     """The poster of every handler; tokens are the test issuer's, whose keys are at hand."""
     caught = Poster()
-    for module, name in ((answering, "poster"), (broadcasting, "connection_poster"), (janitor, "connection_poster")):
+    for module, name in ((lambda_reply, "poster"), (wiring, "connection_poster"), (janitor, "connection_poster")):
         monkeypatch.setattr(module, name, lambda: caught)
     # The second connection of a tenant makes it a large one, and the queue has the work.
     monkeypatch.setenv("FANOUT_THRESHOLD", "1")
@@ -287,12 +291,12 @@ def one_partition(_tenant_id: str, _shard: int = 0) -> str:
 
 
 def one_partition_of_submissions(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(submissions, "_partition", one_partition)
+    patch.setattr(submissions_table, "_partition", one_partition)
 
 
 def one_partition_of_connections(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(tenants, "partition", one_partition)
-    patch.setattr(registry, "partition", one_partition)
+    patch.setattr(connections_table, "partition", one_partition)
 
 
 def any_tenant_that_is_asked_for(patch: pytest.MonkeyPatch) -> None:

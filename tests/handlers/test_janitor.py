@@ -10,10 +10,10 @@ import pytest
 
 import connect
 import janitor
-from formbridge.accounting import Accounting
-from formbridge.connection import Connection, ConnectionKey, Outcome
-from formbridge.janitor import Found, Janitor
-from formbridge.tenants import LONGEST_MS, QUARTER_MS, Tenant
+from formbridge.broadcast.accounting import Accounting
+from formbridge.broadcast.janitor import Found, Janitor
+from formbridge.connections.connection import Connection, ConnectionKey, Outcome
+from formbridge.connections.tenants import LONGEST_MS, QUARTER_MS, Tenant
 from tests.handlers.broadcasts import NEVER, Inline
 from tests.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event
 from tests.handlers.connections import Registered, connection

@@ -11,7 +11,7 @@ import authenticate
 import authorize
 import connect
 import message
-from formbridge.logs import correlation, log, log_failures
+from formbridge.runtime.logs import correlation, log, log_failures
 from tests.handlers import issuer
 from tests.handlers.builders import (
     LambdaContext,

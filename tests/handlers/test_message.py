@@ -8,9 +8,9 @@ import pytest
 
 import connect
 import message
-from formbridge import view
-from formbridge.cursor import Cursor
-from formbridge.session import MAX_REFUSALS
+from formbridge.session import replay
+from formbridge.session.session import MAX_REFUSALS
+from formbridge.wire.cursor import Cursor
 from tests.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event, iso, message_event, submission
 from tests.handlers.world import all_ids, ids, to_the_end
 
@@ -61,8 +61,8 @@ def test_a_sync_brings_what_changed_since(region: Region) -> None:
 
 
 def test_a_long_absence_is_read_in_pages(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(view, "PAGE_ITEMS", 3)
-    monkeypatch.setattr(view, "READ_PAGES", 1)
+    monkeypatch.setattr(replay, "PAGE_ITEMS", 3)
+    monkeypatch.setattr(replay, "READ_PAGES", 1)
     region.put(*(submission(f"s{n}", updated_at=iso(n)) for n in range(8)))
     first = ask({"action": "subscribe", "cursor": Cursor("t_acme", iso(-1)).encode()})
     replies = to_the_end(first, lambda cursor: ask({"action": "sync", "cursor": cursor}))
@@ -99,7 +99,7 @@ def test_a_filter_narrows_what_a_client_is_told(region: Region) -> None:
 
 
 def test_a_snapshot_of_few_among_many_reads_on_backwards(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(view, "PAGE_ITEMS", 3)
+    monkeypatch.setattr(replay, "PAGE_ITEMS", 3)
     region.put(
         *(submission(f"s{n:02}", updated_at=iso(n), form_id="contact" if n % 8 else "survey-1") for n in range(40))
     )

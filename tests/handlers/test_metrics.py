@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from formbridge import metrics
+from formbridge.runtime import metrics
 from tests.handlers.builders import NOW
 from tests.handlers.clock import Clock
 

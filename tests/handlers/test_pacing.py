@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.pacing import Pacer
+from formbridge.posting.pacing import Pacer
 
 SECOND = 1_000_000_000
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import persist
-from formbridge.submission import MAX_PAYLOAD_BYTES, Submission, SubmissionEvent
+from formbridge.submissions.submission import MAX_PAYLOAD_BYTES, Submission, SubmissionEvent
 from tests.handlers.builders import NOW, LambdaContext, bus_event, iso, received, updated
 
 if TYPE_CHECKING:

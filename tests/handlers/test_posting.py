@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge import posting, settings
-from formbridge.connection import Delivery, Outcome, Receipt
-from formbridge.posting import NO_ANSWER, TRIES, PostRefused, Progress, connection_poster
+from formbridge.connections.connection import Delivery, Outcome, Receipt
+from formbridge.posting import poster
+from formbridge.posting.poster import NO_ANSWER, TRIES, PostRefused, Progress, connection_poster
+from formbridge.runtime import environment
 from tests.handlers.connections import connection
 
 STATUSES = [200, 204, NO_ANSWER, 410, 413, 429, 403, 302, 500, 503]
@@ -36,7 +37,7 @@ def test_every_delivery_ends_after_a_bounded_number_of_requests(
             receipt = followed
         else:
             again = progress.index == index
-            assert 0 <= followed <= posting.BACKOFF_SECONDS * 2 ** (TRIES - 2)
+            assert 0 <= followed <= poster.BACKOFF_SECONDS * 2 ** (TRIES - 2)
             assert followed == 0 or again, "only what is tried again waits"
 
     requests = [frame for frame, _ in asked]
@@ -88,7 +89,7 @@ class TestFromTheEnvironment:
     def test_it_posts_to_the_gateway_that_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        monkeypatch.setattr(posting, "TRIES", 1)
+        monkeypatch.setattr(poster, "TRIES", 1)
 
         (receipt,) = connection_poster().deliver([Delivery(connection(), [b"frame"])], time.monotonic() + 30)
 
@@ -98,7 +99,7 @@ class TestFromTheEnvironment:
     def test_what_is_missing_is_an_error_that_names_it(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
-        with pytest.raises(settings.SettingsError, match=f"^{name}: the environment variable is not set$"):
+        with pytest.raises(environment.SettingsError, match=f"^{name}: the environment variable is not set$"):
             connection_poster()
 
     @pytest.mark.parametrize(

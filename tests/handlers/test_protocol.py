@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge import protocol
-from formbridge.protocol import (
+from formbridge.wire import protocol
+from formbridge.wire.protocol import (
     Authenticate,
     Limits,
     Ping,
@@ -19,7 +19,7 @@ from formbridge.protocol import (
     parse_request,
     request_id,
 )
-from formbridge.subscription_filter import SubscriptionFilter
+from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.handlers.builders import NOW, NOW_ISO, submission
 from tests.handlers.strategies import ANY_TEXT, JSON
 from tests.handlers.world import LIMITS

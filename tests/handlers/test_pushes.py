@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from formbridge import protocol
-from formbridge.changes import Change
-from formbridge.cursor import Cursor
-from formbridge.pushes import Pushes
-from formbridge.submission import Submission
-from formbridge.subscription_filter import SubscriptionFilter
+from formbridge.broadcast.changes import Change
+from formbridge.broadcast.frames import Pushes
+from formbridge.submissions.submission import Submission
+from formbridge.wire import protocol
+from formbridge.wire.cursor import Cursor
+from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.handlers.broadcasts import carried
 from tests.handlers.builders import NOW, iso, submission
 from tests.handlers.connections import connection, wanting

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.rate_limit import Rate
+from formbridge.connections.rate_limit import Rate
 from tests.handlers.builders import NOW
 
 NOW_US = NOW * 1000

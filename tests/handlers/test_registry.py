@@ -10,11 +10,11 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.connection import Connection, ConnectionKey, Span
-from formbridge.identifiers import TENANT_ID
-from formbridge.rate_limit import Rate
-from formbridge.registry import Registry
-from formbridge.tenants import Tenant, owner, partition
+from formbridge.connections.connection import Connection, ConnectionKey, Span
+from formbridge.connections.rate_limit import Rate
+from formbridge.connections.table import Registry
+from formbridge.connections.tenants import Tenant, owner, partition
+from formbridge.runtime.identifiers import TENANT_ID
 from tests.handlers.builders import HOUR_S, NOW
 from tests.handlers.connections import wanting
 from tests.handlers.region import CONNECTIONS

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import resync
-from formbridge.work import Work
+from formbridge.broadcast.fanout_queue import Work
 from tests.handlers.builders import LambdaContext
 
 if TYPE_CHECKING:

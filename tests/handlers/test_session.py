@@ -10,16 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge import protocol, timestamps, view
-from formbridge.connection import Connection, ConnectionKey, Delivery, Outcome, Receipt
-from formbridge.cursor import MAX_AGE_MS, OVERLAP_MS, Cursor
-from formbridge.filters import matches
-from formbridge.handshake import Identity
-from formbridge.protocol import parse_request
-from formbridge.rate_limit import Rate
-from formbridge.session import CLOSING_SECONDS, MAX_REFUSALS
-from formbridge.submission import Submission
-from formbridge.view import Page
+from formbridge.access.handshake import Identity
+from formbridge.connections.connection import Connection, ConnectionKey, Delivery, Outcome, Receipt
+from formbridge.connections.rate_limit import Rate
+from formbridge.runtime import timestamps
+from formbridge.session import replay
+from formbridge.session.replay import Page
+from formbridge.session.session import CLOSING_SECONDS, MAX_REFUSALS
+from formbridge.submissions.submission import Submission
+from formbridge.wire import protocol
+from formbridge.wire.cursor import MAX_AGE_MS, OVERLAP_MS, Cursor
+from formbridge.wire.event_pattern import matches
+from formbridge.wire.protocol import parse_request
 from tests.handlers.builders import NOW, NOW_ISO, iso, submission
 from tests.handlers.strategies import ANY_TEXT
 from tests.handlers.world import EXPIRES_AT, LIMITS, MAX_FRAME_BYTES, World, all_ids, cursor, ids, to_the_end
@@ -412,8 +414,8 @@ def test_a_client_that_syncs_ends_with_what_the_table_holds(data: st.DataObject)
         }
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(view, "PAGE_ITEMS", 2)
-        patch.setattr(view, "READ_PAGES", 2)
+        patch.setattr(replay, "PAGE_ITEMS", 2)
+        patch.setattr(replay, "READ_PAGES", 2)
         reply = subscribe()
         for step in data.draw(st.lists(st.sampled_from(["write", "sync", "wait", "filter"]), max_size=25)):
             if step == "write":
@@ -593,7 +595,7 @@ class TestOverTheRate:
             return deliver(deliveries, deadline)
 
         monkeypatch.setattr(world.poster, "deliver", note)
-        monkeypatch.setattr("formbridge.session.time.monotonic", lambda: 1_000.0)
+        monkeypatch.setattr("formbridge.session.session.time.monotonic", lambda: 1_000.0)
         for _ in range(2 + MAX_REFUSALS + 1):
             world.tell("ping")
         assert deadlines == [1_000.0 + CLOSING_SECONDS]

@@ -12,8 +12,8 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge import aws
-from formbridge.signing import Credentials, Signer
+from formbridge.posting.signing import Credentials, Signer
+from formbridge.runtime import aws
 
 ENDPOINT = "https://abc123.execute-api.us-east-1.amazonaws.com/live"
 
@@ -129,7 +129,7 @@ class TestFromTheEnvironment:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "the-key")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         monkeypatch.setattr(aws, "session", aws.session.__wrapped__)
-        monkeypatch.setattr("formbridge.signing.session", aws.session)
+        monkeypatch.setattr("formbridge.posting.signing.session", aws.session)
         return monkeypatch
 
     @pytest.mark.parametrize("token", [None, "the-token"])

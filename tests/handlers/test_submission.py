@@ -7,13 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.submission import (
-    MAX_TEXT,
-    MalformedEvent,
-    MalformedItem,
-    Submission,
-    SubmissionEvent,
-)
+from formbridge.submissions.submission import MAX_TEXT, MalformedEvent, MalformedItem, Submission, SubmissionEvent
 from tests.handlers.builders import NOW_ISO, bus_event, image, iso, received, submission, updated
 from tests.handlers.strategies import JSON
 

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from formbridge.submissions import SubmissionsTable
-from formbridge.view import NEWEST
+from formbridge.session.replay import NEWEST
+from formbridge.submissions.table import SubmissionsTable
 from tests.handlers.builders import image, iso, submission
 from tests.handlers.region import SUBMISSIONS
 
 if TYPE_CHECKING:
-    from formbridge.submission import Submission
+    from formbridge.submissions.submission import Submission
     from tests.handlers.region import Region
 
 BEFORE = iso(-1)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge import filters
-from formbridge.filters import BadPattern
-from formbridge.subscription_filter import FIELDS, MAX_ALTERNATIVES, SubscriptionFilter
+from formbridge.wire import event_pattern
+from formbridge.wire.event_pattern import BadPattern
+from formbridge.wire.subscription_filter import FIELDS, MAX_ALTERNATIVES, SubscriptionFilter
 from tests.handlers.builders import submission
 from tests.handlers.strategies import ANY_TEXT, JSON
 
@@ -168,7 +168,7 @@ def test_an_id_is_short_and_stays_what_it_is() -> None:
 @given(PATTERNS, SUBMISSIONS)
 def test_a_filter_matches_as_its_pattern_does(pattern: dict[str, Any], held: Any) -> None:
     seen = {"form_id": held.form_id, "status": held.status, "submission_id": held.submission_id}
-    assert check(pattern).matches(held) is filters.matches(pattern, seen)
+    assert check(pattern).matches(held) is event_pattern.matches(pattern, seen)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from formbridge.tenants import LONGEST_MS, QUARTER_MS, Tenant, Tenants
+from formbridge.connections.tenants import LONGEST_MS, QUARTER_MS, Tenant, Tenants
 from tests.handlers.builders import NOW
 from tests.handlers.region import CONNECTIONS
 

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge import protocol, view
-from formbridge.cursor import MAX_AGE_MS, Cursor
-from formbridge.submission import MAX_TEXT, Submission
-from formbridge.subscription_filter import SubscriptionFilter
-from formbridge.view import View
+from formbridge.session import replay
+from formbridge.session.replay import View
+from formbridge.submissions.submission import MAX_TEXT, Submission
+from formbridge.wire import protocol
+from formbridge.wire.cursor import MAX_AGE_MS, Cursor
+from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.handlers.builders import NOW, iso, submission
 from tests.handlers.world import LIMITS, MAX_FRAME_BYTES, Submissions, all_ids, ids, to_the_end
 
@@ -95,8 +96,8 @@ def test_the_pages_of_a_snapshot_are_the_newest_that_match_once_each(
     held = filled(states)
     table.put(*held)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(view, "PAGE_ITEMS", page_items)
-        patch.setattr(view, "READ_PAGES", read_pages)
+        patch.setattr(replay, "PAGE_ITEMS", page_items)
+        patch.setattr(replay, "READ_PAGES", read_pages)
         replies = pages(table, None, snapshot, wanted=wanted)
     # What expires at NOW has expired on every page; nothing else does while the pages are read.
     matching = [
@@ -126,8 +127,8 @@ def test_the_pages_of_a_resume_are_all_that_changed_in_order_once_each(
     held = filled(states)
     table.put(*held)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(view, "PAGE_ITEMS", page_items)
-        patch.setattr(view, "READ_PAGES", read_pages)
+        patch.setattr(replay, "PAGE_ITEMS", page_items)
+        patch.setattr(replay, "READ_PAGES", read_pages)
         replies = pages(table, Cursor("t_acme", iso(since)), wanted=wanted)
     expected = [
         each.current() if wanted is None or wanted.matches(each) else each.leave()
@@ -162,7 +163,7 @@ def test_what_has_expired_is_not_shown_and_others_take_its_place(table: Submissi
 
 
 def test_what_was_deleted_lately_costs_a_snapshot_no_second_read(table: Submissions) -> None:
-    deleted = [submission(f"x{n:02}", updated_at=iso(100 + n), status="deleted") for n in range(view.SPARE_ITEMS)]
+    deleted = [submission(f"x{n:02}", updated_at=iso(100 + n), status="deleted") for n in range(replay.SPARE_ITEMS)]
     table.put(*deleted, *(submission(f"s{n:02}", updated_at=iso(n)) for n in range(90)))
     assert len(ids(see(table, None, 50))) == 50
     assert table.calls == ["read"]
@@ -189,8 +190,8 @@ def test_a_reply_looks_at_so_many_and_no_more(table: Submissions, start: Cursor 
     table.put(*(submission(f"s{n:05}", updated_at=iso(n), expires_at=NOW_S) for n in range(5_000)))
     reply = see(table, start, 1, wanted=SURVEYS)
     assert (reply["updates"], reply["complete"]) == ([], False)
-    assert len(table.calls) == view.READ_PAGES
-    looked_at = view.READ_PAGES * view.PAGE_ITEMS
+    assert len(table.calls) == replay.READ_PAGES
+    looked_at = replay.READ_PAGES * replay.PAGE_ITEMS
     last = table.in_order("t_acme", newest_first=start is None)[looked_at - 1]
     assert Cursor.decode(reply["cursor"], "t_acme").position == last.position
 
@@ -211,8 +212,8 @@ def test_a_snapshot_that_was_cut_a_day_ago_begins_again(table: Submissions) -> N
 
 def test_what_changes_while_a_snapshot_is_read_in_pages_comes_with_the_next_sync(table: Submissions) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(view, "PAGE_ITEMS", 2)
-        patch.setattr(view, "READ_PAGES", 1)
+        patch.setattr(replay, "PAGE_ITEMS", 2)
+        patch.setattr(replay, "READ_PAGES", 1)
         table.put(*(submission(f"s{n}", updated_at=iso(n), form_id="survey") for n in range(4)))
         first = see(table, wanted=SURVEYS)
         assert ids(first) == ["s3", "s2"]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.changes import Change
-from formbridge.connection import Span
-from formbridge.submission import EventName
-from formbridge.work import MAX_WORK_BYTES, FanoutQueue, Work
+from formbridge.broadcast.changes import Change
+from formbridge.broadcast.fanout_queue import MAX_WORK_BYTES, FanoutQueue, Work
+from formbridge.connections.connection import Span
+from formbridge.submissions.submission import EventName
 from tests.handlers.builders import NOW, submission
 
 if TYPE_CHECKING:

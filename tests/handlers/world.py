@@ -8,16 +8,16 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final
 
-from formbridge import protocol
-from formbridge.connection import Connection, ConnectionKey, Delivery, Outcome, Receipt, Refused
-from formbridge.cursor import Cursor
-from formbridge.handshake import Identity, Unauthorized
-from formbridge.protocol import Limits
-from formbridge.rate_limit import Rate
-from formbridge.session import Session
-from formbridge.submission import Submission
-from formbridge.subscription_filter import SubscriptionFilter
-from formbridge.view import Page
+from formbridge.access.handshake import Identity, Unauthorized
+from formbridge.connections.connection import Connection, ConnectionKey, Delivery, Outcome, Receipt, Refused
+from formbridge.connections.rate_limit import Rate
+from formbridge.session.replay import Page
+from formbridge.session.session import Session
+from formbridge.submissions.submission import Submission
+from formbridge.wire import protocol
+from formbridge.wire.cursor import Cursor
+from formbridge.wire.protocol import Limits
+from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.handlers.builders import HOUR_S, NOW, NOW_ISO
 from tests.handlers.clock import Clock
 

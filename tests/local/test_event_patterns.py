@@ -15,7 +15,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from formbridge.filters import BadPattern, matches, validate
+from formbridge.wire.event_pattern import BadPattern, matches, validate
 from local.emulator import Emulator, client
 
 ENVELOPE: Mapping[str, Any] = {

@@ -12,11 +12,11 @@ import pytest
 
 from bench.certificates import write_certificate
 from bench.connections_server import ACCESS_KEY, REGION, SECRET_KEY
-from formbridge import posting
-from formbridge.connection import Connection, ConnectionKey, Delivery, Receipt
-from formbridge.pacing import Pacer
-from formbridge.posting import ConnectionPoster
-from formbridge.signing import Credentials, Signer
+from formbridge.connections.connection import Connection, ConnectionKey, Delivery, Receipt
+from formbridge.posting import poster
+from formbridge.posting.pacing import Pacer
+from formbridge.posting.poster import ConnectionPoster
+from formbridge.posting.signing import Credentials, Signer
 
 from .server import Script, Server, running
 
@@ -48,13 +48,13 @@ def serve() -> Iterator[Callable[..., Server]]:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tried again is tried at once."""
-    monkeypatch.setattr(posting, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(poster, "BACKOFF_SECONDS", 0.001)
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that has no answer after a moment gets none."""
-    monkeypatch.setattr(posting, "REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(poster, "REQUEST_SECONDS", 0.3)
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from formbridge.connection import Outcome
-from formbridge.posting import TRIES, PostRefused
+from formbridge.connections.connection import Outcome
+from formbridge.posting.poster import TRIES, PostRefused
 
 from .conftest import deliver, deliver_one, delivery, poster_to
 from .server import OK, Peer, Script, Server

@@ -12,10 +12,10 @@ from threading import Barrier, Event, Lock
 import pytest
 
 from bench.connections_server import SECRET_KEY, is_signed
-from formbridge import posting
-from formbridge.connection import Delivery, Outcome
-from formbridge.pacing import Pacer
-from formbridge.posting import TRIES
+from formbridge.connections.connection import Delivery, Outcome
+from formbridge.posting import poster as poster_module
+from formbridge.posting.pacing import Pacer
+from formbridge.posting.poster import TRIES
 
 from .conftest import PATIENCE, TOKEN, connection, deliver, deliver_one, delivery, poster_to
 from .server import OK, Peer, Server
@@ -158,7 +158,7 @@ class TestDeadline:
     def test_ends_what_is_in_flight_what_waits_and_what_never_began(
         self, serve: Serve, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(posting, "BACKOFF_SECONDS", 1_000_000)
+        monkeypatch.setattr(poster_module, "BACKOFF_SECONDS", 1_000_000)
 
         def script(peer: Peer) -> None:
             while request := peer.read():
@@ -187,7 +187,7 @@ class TestDeadline:
     def test_is_not_outlived_by_a_try_that_would_come_later(
         self, serve: Serve, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(posting, "BACKOFF_SECONDS", 1_000_000)
+        monkeypatch.setattr(poster_module, "BACKOFF_SECONDS", 1_000_000)
 
         def script(peer: Peer) -> None:
             peer.answer(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
@@ -295,7 +295,7 @@ class TestWindow:
         assert server.connections == 4
 
     def test_it_grows_with_what_there_is_to_do(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(posting, "FIRST_AT_A_TIME", 1)
+        monkeypatch.setattr(poster_module, "FIRST_AT_A_TIME", 1)
         together = Barrier(8)
 
         def script(peer: Peer) -> None:
@@ -340,7 +340,7 @@ class TestDeliveriesThatAreSlowToCome:
                 peer.send(OK)
 
         def deliveries() -> Iterator[Delivery]:
-            time.sleep(2 * posting.SLOW_SECONDS)
+            time.sleep(2 * poster_module.SLOW_SECONDS)
             yield delivery("one")
             waited.append(seen.wait(PATIENCE / 3))
             yield delivery("two")
@@ -366,14 +366,14 @@ class TestDeliveriesThatAreSlowToCome:
 
         def deliveries() -> Iterator[Delivery]:
             yield delivery("one", b"1", b"2")
-            while not followed.wait(0.05) and len(asked) < posting.FIRST_AT_A_TIME - 1:
+            while not followed.wait(0.05) and len(asked) < poster_module.FIRST_AT_A_TIME - 1:
                 asked.append(f"other{len(asked)}")
                 yield delivery(asked[-1])
 
         receipts = deliver(poster_to(serve(script).endpoint), deliveries())
 
         assert {receipt.outcome for receipt in receipts} == {Outcome.POSTED}
-        assert len(asked) < posting.FIRST_AT_A_TIME - 1, "only what there was no room for any more came later"
+        assert len(asked) < poster_module.FIRST_AT_A_TIME - 1, "only what there was no room for any more came later"
 
 
 class TestACallThatEndsEarly:

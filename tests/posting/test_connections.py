@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import pytest
 
-from formbridge.connection import Outcome
-from formbridge.posting import TRIES
+from formbridge.connections.connection import Outcome
+from formbridge.posting.poster import TRIES
 
 from .conftest import deliver, deliver_one, delivery, poster_to
 from .server import OK, Peer, Script, Server

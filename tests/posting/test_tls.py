@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.certificates import write_certificate
-from formbridge.connection import Outcome
-from formbridge.posting import TRIES
+from formbridge.connections.connection import Outcome
+from formbridge.posting.poster import TRIES
 
 from .conftest import deliver, deliver_one, delivery, poster_to
 from .server import Peer, Server
@@ -70,7 +70,7 @@ def test_one_that_speaks_no_tls_is_no_answer(serve: Serve, said: bytes, pem: Pat
 
 
 def test_the_authorities_are_those_of_the_environment(serve: Serve, pem: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from formbridge import aws
+    from formbridge.runtime import aws
 
     monkeypatch.setenv("AWS_CA_BUNDLE", str(pem))
     aws.session.cache_clear()

@@ -13,9 +13,11 @@ import pytest
 from moto import mock_aws
 
 import tools.revoke
-from formbridge import accounting, aws, posting
-from formbridge.connection import Connection, ConnectionKey
-from formbridge.registry import Registry
+from formbridge.broadcast import accounting
+from formbridge.connections.connection import Connection, ConnectionKey
+from formbridge.connections.table import Registry
+from formbridge.posting import poster
+from formbridge.runtime import aws
 from tests.handlers.region import CONNECTIONS, make_connections_table
 from tests.handlers.server import LocalServer, serving
 from tools.__main__ import main
@@ -67,7 +69,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     monkeypatch.setattr(tools.revoke, "time", Clock)
     # moto keeps its tables in plain dictionaries, and two requests at once may trip over one.
     monkeypatch.setattr(accounting, "WRITES_AT_A_TIME", 1)
-    monkeypatch.setattr(posting, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(poster, "BACKOFF_SECONDS", 0.001)
     statuses: dict[str, int] = {}
 
     def answer(_method: str, path: str) -> tuple[int, str]:

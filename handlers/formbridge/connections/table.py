@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import timestamps
+from ..runtime import timestamps
+from ..wire.subscription_filter import SubscriptionFilter
 from .connection import Connection, ConnectionKey, Refused, Span
-from .subscription_filter import SubscriptionFilter
 from .tenants import SORT_KEY, Refusal, Tenant, Tenants, number, owner, partition, shards_of
 
 if TYPE_CHECKING:

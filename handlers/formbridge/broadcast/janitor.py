@@ -9,11 +9,12 @@ from enum import Enum
 from functools import partial
 from typing import Protocol
 
-from . import protocol, timestamps
+from ..connections.connection import Connection, Delivery, Poster, closing
+from ..connections.tenants import Tenant
+from ..runtime import timestamps
+from ..wire import protocol
 from .accounting import Accounting, Tally
-from .connection import Connection, Delivery, Poster, closing
-from .fanout import Deadlines, resync
-from .tenants import Tenant
+from .broadcaster import Deadlines, resync
 
 
 class Found(Enum):

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from . import protocol, timestamps
-from .connection import Connection, ConnectionKey, Outcome, Poster, Refused, closing
-from .cursor import BadCursor, Cursor
-from .handshake import Identity, Unauthorized
-from .protocol import RequestError
-from .rate_limit import Rate
-from .subscription_filter import SubscriptionFilter
-from .view import Submissions, View
+from ..access.handshake import Identity, Unauthorized
+from ..connections.connection import Connection, ConnectionKey, Outcome, Poster, Refused, closing
+from ..connections.rate_limit import Rate
+from ..runtime import timestamps
+from ..wire import protocol
+from ..wire.cursor import BadCursor, Cursor
+from ..wire.protocol import RequestError
+from ..wire.subscription_filter import SubscriptionFilter
+from .replay import Submissions, View
 
 MAX_REFUSALS: Final = 100
 """Messages over the rate, without a pause in which the bucket fills up, after which a connection is closed."""

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
-from . import metrics, protocol, settings
-from .connection import ConnectionKey, Poster
-from .logs import correlation, log, logger
-from .protocol import Limits, RequestError
-from .rate_limit import Rate
+from ..connections.connection import ConnectionKey, Poster
+from ..connections.rate_limit import Rate
+from ..runtime import environment, metrics
+from ..runtime.logs import correlation, log, logger
+from ..wire import protocol
+from ..wire.protocol import Limits, RequestError
 from .routes import connection_key
 from .session import Session
 
@@ -21,19 +22,19 @@ RETRY_AFTER_MS: Final = 1_000
 def poster() -> Poster:
     """To the connections of the gateway that the environment names."""
     # Imported where it is needed: few connections are closed, and a cold start would wait for libcurl.
-    from .posting import connection_poster
+    from ..posting.poster import connection_poster
 
     return connection_poster()
 
 
 def rate() -> Rate:
     """How many messages a connection may send."""
-    return Rate(settings.whole_number("MESSAGES_PER_SECOND"), settings.whole_number("MESSAGE_BURST"))
+    return Rate(environment.whole_number("MESSAGES_PER_SECOND"), environment.whole_number("MESSAGE_BURST"))
 
 
 def limits() -> Limits:
     """What a message may hold."""
-    return Limits(settings.whole_number("MAX_FRAME_BYTES"), settings.whole_number("MAX_FILTER_LENGTH"))
+    return Limits(environment.whole_number("MAX_FRAME_BYTES"), environment.whole_number("MAX_FILTER_LENGTH"))
 
 
 def answer(

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeGuard, cast
 
+from ..runtime.identifiers import quoted
+from ..submissions.submission import Update
 from .cursor import MAX_SNAPSHOT
-from .filters import BadPattern
-from .identifiers import quoted
-from .submission import Update
+from .event_pattern import BadPattern
 from .subscription_filter import SubscriptionFilter
 
 SUBPROTOCOL: Final = "formbridge.v1"

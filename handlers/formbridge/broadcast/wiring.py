@@ -7,16 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING
 
-from . import accounting, settings
+from ..connections.connection import Outcome
+from ..connections.table import Registry
+from ..posting.poster import connection_poster
+from ..runtime import environment
+from ..runtime.aws import client
+from ..runtime.logs import log
+from . import accounting
 from .accounting import Accounting, Tally
-from .aws import client
+from .broadcaster import Broadcaster
 from .changes import Change
-from .connection import Outcome
-from .fanout import Broadcaster
-from .logs import log
-from .posting import connection_poster
-from .registry import Registry
-from .work import FanoutQueue
+from .fanout_queue import FanoutQueue
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -30,13 +31,13 @@ def sqs() -> SQSClient:
 @cache
 def broadcaster() -> Broadcaster:
     """Posts to the connections of the gateway that the environment names, or hands the work to its queue."""
-    registry = Registry(client("dynamodb"), settings.text("CONNECTIONS_TABLE_NAME"))
+    registry = Registry(client("dynamodb"), environment.text("CONNECTIONS_TABLE_NAME"))
     return Broadcaster(
         registry,
         connection_poster(),
         Accounting(registry, ThreadPoolExecutor(accounting.WRITES_AT_A_TIME)),
-        FanoutQueue(sqs, settings.text("FANOUT_QUEUE_URL")),
-        settings.whole_number("FANOUT_THRESHOLD"),
+        FanoutQueue(sqs, environment.text("FANOUT_QUEUE_URL")),
+        environment.whole_number("FANOUT_THRESHOLD"),
     )
 
 

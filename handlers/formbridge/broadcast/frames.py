@@ -6,12 +6,12 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from . import protocol
+from ..connections.connection import Connection
+from ..submissions.submission import Update
+from ..wire import protocol
+from ..wire.cursor import OVERLAP_MS, Cursor
+from ..wire.subscription_filter import SubscriptionFilter
 from .changes import Change
-from .connection import Connection
-from .cursor import OVERLAP_MS, Cursor
-from .submission import Update
-from .subscription_filter import SubscriptionFilter
 
 
 @dataclass(slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
-from .submission import EventName, MalformedItem, Submission, Update
-from .subscription_filter import FIELDS, SubscriptionFilter
+from ..submissions.submission import EventName, MalformedItem, Submission, Update
+from ..wire.subscription_filter import FIELDS, SubscriptionFilter
 
 EVENT_NAMES: Final[Mapping[str, EventName]] = {"INSERT": "insert", "MODIFY": "modify", "REMOVE": "remove"}
 

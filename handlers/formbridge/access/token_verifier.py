@@ -9,9 +9,9 @@ from typing import Final, cast
 import jwt
 from jwt import PyJWKClient, PyJWKClientConnectionError
 
-from . import settings, timestamps
+from ..runtime import environment, timestamps
+from ..runtime.identifiers import TENANT_ID
 from .handshake import Identity, Unauthorized
-from .identifiers import TENANT_ID
 
 ALGORITHMS: Final = ("RS256", "ES256")
 """Signatures by a public key alone: a shared secret, or none, is never accepted."""
@@ -43,11 +43,11 @@ class TokenVerifier:
     def from_environment(cls) -> TokenVerifier:
         """The one that the Lambda's environment describes; its keys are fetched when they are first needed."""
         return cls(
-            issuer=settings.text("ISSUER"),
-            audience=settings.text("AUDIENCE"),
-            tenant_claim=settings.text("TENANT_CLAIM"),
+            issuer=environment.text("ISSUER"),
+            audience=environment.text("AUDIENCE"),
+            tenant_claim=environment.text("TENANT_CLAIM"),
             keys=PyJWKClient(
-                settings.text("JWKS_URL"), lifespan=KEYS_SECONDS, cooldown_duration=REFETCH_SECONDS, timeout=5
+                environment.text("JWKS_URL"), lifespan=KEYS_SECONDS, cooldown_duration=REFETCH_SECONDS, timeout=5
             ),
         )
 

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from . import timestamps
+from ..runtime import timestamps
 
 OVERLAP_MS: Final = 15_000
 """How far a complete reply's cursor trails the clock: what commits late, or is indexed late, still lies after it.

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
 
-from . import timestamps
-from .connection import Connection, ConnectionKey, Outcome, Receipt
+from ..connections.connection import Connection, ConnectionKey, Outcome, Receipt
+from ..runtime import timestamps
 
 YOUNG_MS: Final = 10_000
 """A connection this young may not exist yet for @connections, which answers 410 until `$connect` has returned."""

@@ -14,7 +14,7 @@ import math
 import operator
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard, cast
 
-from .identifiers import quoted
+from ..runtime.identifiers import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .identifiers import quoted
+from ..runtime.identifiers import quoted
 
 BEARER_PREFIX: Final = "bearer."
 """What a token's subprotocol begins with."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from botocore.exceptions import ClientError, ParamValidationError
 
-from .identifiers import TENANT_ID, problem
+from ..runtime.identifiers import TENANT_ID, problem
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from . import timestamps
-from .logs import logger
+from ..runtime import timestamps
+from ..runtime.logs import logger
+from ..session.replay import Page
 from .submission import DELETED, MalformedEvent, MalformedItem, Submission, SubmissionEvent
-from .view import Page
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

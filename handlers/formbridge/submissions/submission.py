@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from re import Pattern
 from typing import TYPE_CHECKING, Any, Final, Literal, NotRequired, TypedDict, cast
 
-from . import timestamps
-from .identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, problem, quoted
+from ..runtime import timestamps
+from ..runtime.identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, problem, quoted
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef

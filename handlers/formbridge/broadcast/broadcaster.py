@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, Self
 
-from . import protocol, timestamps
+from ..connections.connection import Connection, Delivery, Poster, Span, closing
+from ..runtime import timestamps
+from ..wire import protocol
 from .accounting import Accounting, Tally
 from .changes import Change
-from .connection import Connection, Delivery, Poster, Span, closing
-from .pushes import Pushes
-from .work import Work
+from .fanout_queue import Work
+from .frames import Pushes
 
 RESYNC: Final = protocol.encode(protocol.RESYNC).encode()
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from ..connections.connection import Span
 from .changes import Change
-from .connection import Span
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .connection import ConnectionKey
+from ..connections.connection import ConnectionKey
 
 
 def connection_key(request: Mapping[str, Any]) -> ConnectionKey:

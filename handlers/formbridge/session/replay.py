@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from . import protocol
-from .cursor import Cursor
-from .submission import Submission, Update
-from .subscription_filter import SubscriptionFilter
+from ..submissions.submission import Submission, Update
+from ..wire import protocol
+from ..wire.cursor import Cursor
+from ..wire.subscription_filter import SubscriptionFilter
 
 PAGE_ITEMS = 500
 """Submissions that are read from the table at a time."""

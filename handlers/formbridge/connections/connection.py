@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from . import protocol
-from .subscription_filter import SubscriptionFilter
+from ..wire import protocol
+from ..wire.subscription_filter import SubscriptionFilter
 
 
 class ConnectionKey(NamedTuple):

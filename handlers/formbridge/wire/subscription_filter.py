@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
-from . import filters
-from .filters import BadPattern
+from . import event_pattern
+from .event_pattern import BadPattern
 
 if TYPE_CHECKING:
-    from .submission import Submission
+    from ..submissions.submission import Submission
 
 FIELDS: Final = ("form_id", "status", "submission_id")
 """What of a submission a filter may ask about."""
@@ -43,7 +43,7 @@ class SubscriptionFilter:
             BadPattern: it is no event pattern, has a field or an operator that the protocol does not, or more than 50
                 alternatives or `max_length` characters.
         """
-        filters.validate(value)
+        event_pattern.validate(value)
         pattern = cast("Mapping[str, object]", value)
         alternatives = sum(1 for _ in _alternatives(pattern, ""))
         if alternatives > MAX_ALTERNATIVES:
@@ -61,7 +61,7 @@ class SubscriptionFilter:
 
     def matches(self, submission: Submission) -> bool:
         """Whether the subscription sees this state of a submission."""
-        return filters.matches(self.pattern, {name: getattr(submission, name) for name in FIELDS})
+        return event_pattern.matches(self.pattern, {name: getattr(submission, name) for name in FIELDS})
 
 
 def _alternatives(pattern: Mapping[str, object], path: str) -> Iterator[object]:

@@ -1,0 +1,1 @@
+"""Access to the WebSocket: the handshake and the verification of tokens."""

@@ -1,0 +1,1 @@
+"""Posting frames to connections through API Gateway's @connections endpoint."""

@@ -1,0 +1,1 @@
+"""Parts that every package uses: AWS clients, environment variables, logs, metrics, times and identifiers."""

@@ -1,0 +1,1 @@
+"""The requests of one connected client and their replies."""

@@ -1,0 +1,1 @@
+"""Submissions: the events that create and change them, and the submissions table."""

@@ -1,0 +1,1 @@
+"""The wire protocol formbridge.v1: requests, frames, cursors and subscription filters."""
