@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.fake_gateway import FakeGateway, FakeSite
+from tests.support.browser.fake_gateway import FakeGateway, FakeSite
 
 
 @pytest.fixture

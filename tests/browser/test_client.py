@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.fake_gateway import PATIENCE, Connection, FakeGateway, FakeSite, Frame, update
+from tests.support.browser.fake_gateway import PATIENCE, Connection, FakeGateway, FakeSite, Frame, update
 
 CONTACT = {"form_id": ["contact"]}
 SURVEY = {"form_id": [{"prefix": "survey"}]}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.fake_gateway import Connection, FakeGateway, FakeSite, Frame, in_seconds, update
+from tests.support.browser.fake_gateway import Connection, FakeGateway, FakeSite, Frame, in_seconds, update
 
 HALF_AN_HOUR = 30 * 60 * 1000
 REPLY_TIMEOUT = 10 * 1000

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.fake_gateway import PATIENCE, Connection, FakeGateway, FakeSite, in_seconds, update
-from tests.browser.fake_issuer import CLIENT_ID, FakeIssuer
+from tests.support.browser.fake_gateway import PATIENCE, Connection, FakeGateway, FakeSite, in_seconds, update
+from tests.support.browser.fake_issuer import CLIENT_ID, FakeIssuer
 
 HALF_AN_HOUR = 30 * 60 * 1000
 CLAIM = "custom:tenant_id"

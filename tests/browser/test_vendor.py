@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from tests.browser.fake_gateway import DASHBOARD
+from tests.support.browser.fake_gateway import DASHBOARD
 
 VENDOR = DASHBOARD / "vendor"
 VERSION = "3.8.8"

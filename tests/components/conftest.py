@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .packages import small_packages
+from tests.support.components.packages import small_packages
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,10 +8,9 @@ import pulumi
 import pytest
 
 from components import AlarmTopic
-
-from .harness import Recording, refusal, run
-from .policies import document
-from .provider import ACCOUNT, arn, physical_name
+from tests.support.components.harness import Recording, refusal, run
+from tests.support.components.policies import document
+from tests.support.components.provider import ACCOUNT, arn, physical_name
 
 TOPIC_ARN = arn("sns", physical_name("alarms-topic"))
 EMAIL = "ada@example.com"

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from components import ApiGatewayLogRole
-
-from .harness import Recording, run
-from .policies import trust
-from .provider import ACCOUNT, Provider, physical_name
+from tests.support.components.harness import Recording, run
+from tests.support.components.policies import trust
+from tests.support.components.provider import ACCOUNT, Provider, physical_name
 
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{physical_name('api-gateway-role')}"
 

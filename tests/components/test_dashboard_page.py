@@ -10,9 +10,8 @@ import pulumi
 import pytest
 
 from components import DashboardPage, DashboardPageArgs, DashboardSignInArgs, dashboard_page
-
-from .examples import AUDIENCE, BUCKET_NAME, ISSUER, WEBSOCKET_URL
-from .harness import Recording, refusal, run
+from tests.support.components.examples import AUDIENCE, BUCKET_NAME, ISSUER, WEBSOCKET_URL
+from tests.support.components.harness import Recording, refusal, run
 
 SIGN_IN: DashboardSignInArgs = {"issuer": ISSUER, "client_id": AUDIENCE}
 ARGS: DashboardPageArgs = {

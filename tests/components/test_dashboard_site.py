@@ -8,10 +8,17 @@ import pulumi
 import pytest
 
 from components import DashboardSite, DashboardSiteArgs
-
-from .harness import Recording, refusal, run
-from .policies import document
-from .provider import ACCOUNT, REGION, Provider, api_id, bucket_name, distribution_domain, distribution_id
+from tests.support.components.harness import Recording, refusal, run
+from tests.support.components.policies import document
+from tests.support.components.provider import (
+    ACCOUNT,
+    REGION,
+    Provider,
+    api_id,
+    bucket_name,
+    distribution_domain,
+    distribution_id,
+)
 
 BUCKET = bucket_name("site-bucket")
 BUCKET_ARN = f"arn:aws:s3:::{BUCKET}"

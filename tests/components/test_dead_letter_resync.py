@@ -7,11 +7,16 @@ from typing import Any
 import pytest
 
 from components import DeadLetterResync, DeadLetterResyncArgs, RealtimePipe
-
-from .examples import DEAD_LETTERS_ARN, FANOUT_QUEUE_ARN, FANOUT_QUEUE_URL, FUNCTION_ARN, STREAM_ARN
-from .harness import Recording, refusal, run
-from .policies import allow, allow_logs, document
-from .provider import ACCOUNT, REGION, arn, physical_name
+from tests.support.components.examples import (
+    DEAD_LETTERS_ARN,
+    FANOUT_QUEUE_ARN,
+    FANOUT_QUEUE_URL,
+    FUNCTION_ARN,
+    STREAM_ARN,
+)
+from tests.support.components.harness import Recording, refusal, run
+from tests.support.components.policies import allow, allow_logs, document
+from tests.support.components.provider import ACCOUNT, REGION, arn, physical_name
 
 REQUIRED: DeadLetterResyncArgs = {
     "dead_letter_queue_arn": DEAD_LETTERS_ARN,

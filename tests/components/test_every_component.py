@@ -9,10 +9,9 @@ import pulumi
 import pytest
 
 from local.type_metadata import problems
-
-from .contract import takes_tags
-from .examples import EXAMPLES, example
-from .harness import Recording, run
+from tests.support.components.contract import takes_tags
+from tests.support.components.examples import EXAMPLES, example
+from tests.support.components.harness import Recording, run
 
 TAGS = {"Project": "forms", "Owner": "team-a"}
 

@@ -8,11 +8,7 @@ import pulumi
 import pytest
 
 from components import WebSocketGateway
-
-from .harness import Recording, refusal, run
-from .policies import allow, allow_logs, document
-from .provider import ACCOUNT, REGION, arn, physical_name
-from .test_websocket_gateway import (
+from tests.components.test_websocket_gateway import (
     CONNECTIONS_ARN,
     MAY_POST,
     POSTING_ENVIRONMENT,
@@ -21,6 +17,9 @@ from .test_websocket_gateway import (
     environment,
     function_name,
 )
+from tests.support.components.harness import Recording, refusal, run
+from tests.support.components.policies import allow, allow_logs, document
+from tests.support.components.provider import ACCOUNT, REGION, arn, physical_name
 
 QUEUE = physical_name("gateway-fanout-queue")
 QUEUE_ARN = arn("sqs", QUEUE)

@@ -9,12 +9,11 @@ import pytest
 
 from components._function import HandlerFunction
 from components._iam import Statement
-
-from .examples import TABLE_ARN
-from .harness import Recording, run
-from .packages import PACKAGED, POSTING
-from .policies import allow, allow_logs, document, trust
-from .provider import ACCOUNT, arn, physical_name
+from tests.support.components.examples import TABLE_ARN
+from tests.support.components.harness import Recording, run
+from tests.support.components.packages import PACKAGED, POSTING
+from tests.support.components.policies import allow, allow_logs, document, trust
+from tests.support.components.provider import ACCOUNT, arn, physical_name
 
 
 def declare(statements: Sequence[Statement] = (), *, requirements: Sequence[str] = ()) -> Recording:

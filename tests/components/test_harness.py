@@ -7,9 +7,8 @@ import pulumi_aws as aws
 import pytest
 
 from local import wire
-
-from .harness import Recording, run
-from .provider import physical_name
+from tests.support.components.harness import Recording, run
+from tests.support.components.provider import physical_name
 
 
 class Pair(pulumi.ComponentResource):

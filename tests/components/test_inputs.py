@@ -30,8 +30,7 @@ from components import (
     WebSocketGateway,
     WebSocketGatewayArgs,
 )
-
-from .examples import (
+from tests.support.components.examples import (
     AUDIENCE,
     DEAD_LETTERS_ARN,
     FANOUT_QUEUE_ARN,
@@ -42,7 +41,7 @@ from .examples import (
     TABLE_ARN,
     WEBSOCKET_URL,
 )
-from .harness import refusal
+from tests.support.components.harness import refusal
 
 Make = Callable[[str, Any], pulumi.ComponentResource]
 

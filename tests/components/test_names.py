@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from .contract import CONTRACT, nested_name
-from .examples import EXAMPLES, example
-from .harness import refusal, run
+from tests.support.components.contract import CONTRACT, nested_name
+from tests.support.components.examples import EXAMPLES, example
+from tests.support.components.harness import refusal, run
 
 LIMITS = {
     "apigatewayv2/api:Api": 128,

@@ -8,10 +8,9 @@ import pulumi
 import pulumi_aws as aws
 import pytest
 
-from tests.local.programs import preview_program, write_program
-
-from .examples import EXAMPLES, example
-from .harness import Declared, Recording, run
+from tests.support.components.examples import EXAMPLES, example
+from tests.support.components.harness import Declared, Recording, run
+from tests.support.local.programs import preview_program, write_program
 
 TAGS = {"Owner": "team-a"}
 
@@ -69,7 +68,7 @@ def test_an_alias_keeps_every_child_where_it_is(name: str) -> None:
 def test_a_transform_reaches_every_child(name: str, tmp_path: Path) -> None:
     """Under the local run's monitor, which asks a program's transforms as the engine does."""
     source = f"""
-    from tests.components.examples import example
+    from tests.support.components.examples import example
 
     def see(args):
         pulumi.log.info(args.name)

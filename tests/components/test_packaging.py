@@ -16,8 +16,7 @@ import pytest
 from components import _packaging
 from components._packaging import PackagingError, dependencies, handler_archive
 from local.archives import archive_zip
-
-from .packages import LEFT_OUT, PACKAGED, POSTING
+from tests.support.components.packages import LEFT_OUT, PACKAGED, POSTING
 
 HANDLERS = _packaging.HANDLERS
 ENTRY_POINTS = sorted(path.stem for path in HANDLERS.glob("*.py"))

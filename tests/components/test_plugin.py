@@ -11,11 +11,10 @@ import pytest
 from components import RealtimePipe
 from docs import generate
 from local import wire
-
-from .examples import FUNCTION_ARN, STREAM_ARN
-from .harness import run
-from .plugin import Plugin, running_plugin
-from .provider import arn, physical_name
+from tests.support.components.examples import FUNCTION_ARN, STREAM_ARN
+from tests.support.components.harness import run
+from tests.support.components.plugin import Plugin, running_plugin
+from tests.support.components.provider import arn, physical_name
 
 
 @pytest.fixture(scope="module")

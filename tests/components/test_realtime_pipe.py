@@ -10,11 +10,10 @@ import pulumi_aws as aws
 import pytest
 
 from components import SUBMISSION_RECORDS, RealtimePipe, RealtimePipeArgs
-
-from .examples import FUNCTION_ARN, STREAM_ARN
-from .harness import Recording, refusal, run
-from .policies import allow, document, trust
-from .provider import ACCOUNT, arn, physical_name
+from tests.support.components.examples import FUNCTION_ARN, STREAM_ARN
+from tests.support.components.harness import Recording, refusal, run
+from tests.support.components.policies import allow, document, trust
+from tests.support.components.provider import ACCOUNT, arn, physical_name
 
 QUEUE = physical_name("realtime-dead-letters")
 QUEUE_ARN = arn("sqs", QUEUE)

@@ -8,10 +8,9 @@ import pytest
 
 from components import SUBMISSION_RECORDS, StreamTable, StreamTableArgs
 from formbridge.wire.event_pattern import matches
-from tests.handlers.region import INDEXED
-
-from .harness import Recording, refusal, run
-from .provider import arn, physical_name
+from tests.support.components.harness import Recording, refusal, run
+from tests.support.components.provider import arn, physical_name
+from tests.support.handlers.region import INDEXED
 
 
 @pytest.fixture(scope="module")

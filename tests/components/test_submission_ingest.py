@@ -8,11 +8,10 @@ import pytest
 
 from components import SubmissionIngest
 from formbridge.wire.cursor import OVERLAP_MS
-
-from .examples import TABLE_ARN
-from .harness import Recording, refusal, run
-from .policies import allow, allow_logs, document
-from .provider import ACCOUNT, REGION, arn, physical_name
+from tests.support.components.examples import TABLE_ARN
+from tests.support.components.harness import Recording, refusal, run
+from tests.support.components.policies import allow, allow_logs, document
+from tests.support.components.provider import ACCOUNT, REGION, arn, physical_name
 
 BUS = physical_name("ingest-bus")
 RULE_ARN = arn("events", f"rule/{BUS}/{physical_name('ingest-rule')}")

@@ -8,10 +8,9 @@ import pulumi
 import pytest
 
 from components import TenantIdentity, TenantIdentityArgs
-
-from .examples import AUDIENCE, ISSUER
-from .harness import Recording, refusal, run
-from .provider import REGION, Provider, api_id, user_pool_id
+from tests.support.components.examples import AUDIENCE, ISSUER
+from tests.support.components.harness import Recording, refusal, run
+from tests.support.components.provider import REGION, Provider, api_id, user_pool_id
 
 CALLBACK_URLS = ["https://d111111abcdef8.cloudfront.net/", "http://localhost:8080/", "http://127.0.0.1:8080/page?a=b"]
 POOL_ISSUER = f"https://cognito-idp.{REGION}.amazonaws.com/{user_pool_id('identity-users')}"

@@ -10,12 +10,11 @@ import pulumi
 import pytest
 
 from components import WebSocketGateway, WebSocketGatewayArgs
-
-from .examples import AUDIENCE, ISSUER, TABLE_ARN
-from .harness import Recording, refusal, run
-from .packages import PACKAGED, POSTING
-from .policies import allow, allow_logs, document
-from .provider import ACCOUNT, REGION, Provider, api_id, arn, physical_name
+from tests.support.components.examples import AUDIENCE, ISSUER, TABLE_ARN
+from tests.support.components.harness import Recording, refusal, run
+from tests.support.components.packages import PACKAGED, POSTING
+from tests.support.components.policies import allow, allow_logs, document
+from tests.support.components.provider import ACCOUNT, REGION, Provider, api_id, arn, physical_name
 
 API = api_id("gateway-api")
 EXECUTION_ARN = arn("execute-api", API)

@@ -12,11 +12,11 @@ import pytest
 from formbridge.runtime.timestamps import now_ms, to_iso
 from local.background import running_stack
 from local.stack import Stack
-from tests.conformance.backstage import Backstage, made
-from tests.conformance.crowd import Crowd
-from tests.conformance.flood import Flood
-from tests.conformance.tokens import Issuer
-from tests.conformance.wire import Gateway
+from tests.support.conformance.backstage import Backstage, made
+from tests.support.conformance.crowd import Crowd
+from tests.support.conformance.flood import Flood
+from tests.support.conformance.tokens import Issuer
+from tests.support.conformance.wire import Gateway
 
 
 @pytest.fixture(scope="package")

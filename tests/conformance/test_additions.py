@@ -7,14 +7,14 @@ import time
 
 import pytest
 
-from tests.conformance.backstage import Backstage, made
-from tests.conformance.client import Client
-from tests.conformance.crowd import Crowd
-from tests.conformance.document import states
-from tests.conformance.flood import Flood
-from tests.conformance.tokens import Issuer
-from tests.conformance.wire import Gateway, ids_of
-from tests.handlers.builders import inserted, modified
+from tests.support.conformance.backstage import Backstage, made
+from tests.support.conformance.client import Client
+from tests.support.conformance.crowd import Crowd
+from tests.support.conformance.document import states
+from tests.support.conformance.flood import Flood
+from tests.support.conformance.tokens import Issuer
+from tests.support.conformance.wire import Gateway, ids_of
+from tests.support.handlers.builders import inserted, modified
 from tools.client import Subscription
 from tools.revoke import revoke
 

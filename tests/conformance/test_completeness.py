@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.conformance.document import PAGE, stated_by, statements
+from tests.support.conformance.document import PAGE, stated_by, statements
 
 INTRODUCTIONS = {
     "What a dashboard and the gateway say to each other.": "It says what the page is about.",

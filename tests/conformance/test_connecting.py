@@ -10,12 +10,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.conformance.backstage import Backstage, made
-from tests.conformance.document import states
-from tests.conformance.tokens import Issuer
-from tests.conformance.wire import Gateway, ids_of, updates_of
-from tests.handlers.builders import inserted
-from tests.handlers.issuer import handmade
+from tests.support.conformance.backstage import Backstage, made
+from tests.support.conformance.document import states
+from tests.support.conformance.tokens import Issuer
+from tests.support.conformance.wire import Gateway, ids_of, updates_of
+from tests.support.handlers.builders import inserted
+from tests.support.handlers.issuer import handmade
 
 PAGE_ORIGIN = "https://dashboard.example"
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.backstage import Backstage, made
-from tests.conformance.document import states
-from tests.conformance.tokens import Issuer
-from tests.conformance.wire import Gateway, ids_of
-from tests.handlers.builders import inserted
+from tests.support.conformance.backstage import Backstage, made
+from tests.support.conformance.document import states
+from tests.support.conformance.tokens import Issuer
+from tests.support.conformance.wire import Gateway, ids_of
+from tests.support.handlers.builders import inserted
 
 Pattern = Mapping[str, Any]
 TENANT = "t_filters"

@@ -9,16 +9,16 @@ import pytest
 
 from formbridge.runtime.timestamps import now_ms, to_iso
 from formbridge.wire.cursor import Cursor
-from tests.conformance.backstage import Backstage, made
-from tests.conformance.client import Client
-from tests.conformance.crowd import Crowd
-from tests.conformance.document import states
-from tests.conformance.examples import like
-from tests.conformance.flood import Flood
-from tests.conformance.tokens import Issuer
-from tests.conformance.wire import Frame, Gateway, ids_of
-from tests.handlers.builders import inserted, modified
-from tests.tools.frames import subscribed
+from tests.support.conformance.backstage import Backstage, made
+from tests.support.conformance.client import Client
+from tests.support.conformance.crowd import Crowd
+from tests.support.conformance.document import states
+from tests.support.conformance.examples import like
+from tests.support.conformance.flood import Flood
+from tests.support.conformance.tokens import Issuer
+from tests.support.conformance.wire import Frame, Gateway, ids_of
+from tests.support.handlers.builders import inserted, modified
+from tests.support.tools.frames import subscribed
 from tools.client import Disconnected, Subscription, View
 
 # --- Each type of frame ---------------------------------------------------------------------------------------

@@ -10,12 +10,12 @@ import pytest
 
 from formbridge.connections.connection import Connection, ConnectionKey
 from formbridge.runtime.timestamps import now_ms
-from tests.conformance.backstage import Backstage, eventually, made
-from tests.conformance.client import Client
-from tests.conformance.document import states
-from tests.conformance.tokens import Issuer
-from tests.conformance.wire import Gateway, Wire, ids_of, update_of, updates_of
-from tests.handlers.builders import inserted, modified
+from tests.support.conformance.backstage import Backstage, eventually, made
+from tests.support.conformance.client import Client
+from tests.support.conformance.document import states
+from tests.support.conformance.tokens import Issuer
+from tests.support.conformance.wire import Gateway, Wire, ids_of, update_of, updates_of
+from tests.support.handlers.builders import inserted, modified
 from tools.client import LONGEST_WITHOUT_REPLY_SECONDS, Subscription, View
 
 HEARTBEAT_SECONDS = 300

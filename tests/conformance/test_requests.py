@@ -10,14 +10,14 @@ import pytest
 
 from formbridge.runtime.timestamps import now_ms, to_iso
 from formbridge.wire.cursor import MAX_AGE_MS, Cursor
-from tests.conformance.backstage import Backstage, made
-from tests.conformance.client import Client
-from tests.conformance.crowd import Crowd
-from tests.conformance.document import states
-from tests.conformance.tokens import Issuer
-from tests.conformance.wire import Frame, Gateway, ids_of
-from tests.handlers.builders import inserted
-from tests.tools.frames import subscribed
+from tests.support.conformance.backstage import Backstage, made
+from tests.support.conformance.client import Client
+from tests.support.conformance.crowd import Crowd
+from tests.support.conformance.document import states
+from tests.support.conformance.tokens import Issuer
+from tests.support.conformance.wire import Frame, Gateway, ids_of
+from tests.support.handlers.builders import inserted
+from tests.support.tools.frames import subscribed
 from tools.client import LONGEST_WITHOUT_REPLY_SECONDS, Subscription
 
 MINUTE_MS = 60_000

@@ -12,7 +12,7 @@ from formbridge.session.replay import View
 from formbridge.submissions.submission import Submission
 from formbridge.wire import cursor
 from formbridge.wire.subscription_filter import SubscriptionFilter
-from tests.convergence.world import World
+from tests.support.convergence.world import World
 
 HISTORIES = 1_000
 

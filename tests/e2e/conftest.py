@@ -13,7 +13,7 @@ import pytest
 
 from local.background import ROOT, running_stack
 from local.stack import Stack
-from tests.e2e.client import Producer, aws
+from tests.support.e2e.client import Producer, aws
 
 
 def local(*words: str) -> list[str]:

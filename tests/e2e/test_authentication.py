@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from local.stack import Stack
-from tests.e2e.client import PATIENCE, aws, dashboard
+from tests.support.e2e.client import PATIENCE, aws, dashboard
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient

@@ -16,8 +16,8 @@ from formbridge.runtime.timestamps import to_iso
 from formbridge.submissions.submission import RECEIVED, UPDATED, Submission
 from formbridge.wire.subscription_filter import SubscriptionFilter
 from local.stack import Stack
-from tests.convergence.world import FILTERS, FORMS, STATUSES
-from tests.e2e.client import PATIENCE, Frame, Producer, aws
+from tests.support.convergence.world import FILTERS, FORMS, STATUSES
+from tests.support.e2e.client import PATIENCE, Frame, Producer, aws
 from tools.client import Subscription
 
 # What a client ends with is the same whatever the Lambdas' roles allow.

@@ -13,8 +13,8 @@ import pytest
 
 from formbridge.broadcast.fanout_queue import Work
 from local.stack import Stack
-from tests.e2e.client import aws, dashboard
-from tests.handlers.builders import connect_event, inserted, message_event, received, submission
+from tests.support.e2e.client import aws, dashboard
+from tests.support.handlers.builders import connect_event, inserted, message_event, received, submission
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

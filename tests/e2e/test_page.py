@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from local.stack import Stack
-from tests.e2e.client import PATIENCE, Producer
 from tests.e2e.conftest import ROOT, local
+from tests.support.e2e.client import PATIENCE, Producer
 
 # What the page does is the same whatever the Lambdas' roles allow.
 pytestmark = pytest.mark.parametrize("enforce_iam", [False], ids=["iam-off"], indirect=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from local.stack import Stack
-from tests.e2e.client import PATIENCE, Producer, aws, dashboard
 from tests.e2e.conftest import ROOT, local
+from tests.support.e2e.client import PATIENCE, Producer, aws, dashboard
 from tools.client import updates_of
 
 Mint = Callable[..., str]

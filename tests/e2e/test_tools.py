@@ -22,8 +22,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from formbridge.connections.table import Registry
 from local.emulator import client, local_environment
 from local.stack import Stack
-from tests.e2e.client import PATIENCE, Producer, aws, dashboard
 from tests.e2e.conftest import ROOT
+from tests.support.e2e.client import PATIENCE, Producer, aws, dashboard
 
 Mint = Callable[..., str]
 

@@ -14,10 +14,10 @@ import pytest
 from packaging.requirements import Requirement
 
 from local.project import load_project
-from tests.components.harness import Recording
+from tests.support.components.harness import Recording
 
-OUTSIDE = Path(__file__).with_name("outside.py")
 ROOT = Path(__file__).resolve().parents[2]
+OUTSIDE = ROOT / "tests" / "support" / "examples" / "outside.py"
 EXAMPLES = ROOT / "examples"
 NAMES = ("orders", "notices", "everything")
 

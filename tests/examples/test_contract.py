@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from local.type_metadata import problems
-from tests.components.contract import CONTRACT, nested_name, takes_tags
-from tests.components.harness import Declared, Recording
-from tests.policy.stacks import stack_of, violations
-
-from .conftest import EXAMPLES, NAMES
+from tests.examples.conftest import EXAMPLES, NAMES
+from tests.support.components.contract import CONTRACT, nested_name, takes_tags
+from tests.support.components.harness import Declared, Recording
+from tests.support.policy.stacks import stack_of, violations
 
 Recordings = dict[str, Recording]
 

@@ -13,8 +13,8 @@ from examples.notices.notify import notify
 from formbridge.connections.connection import Connection, ConnectionKey
 from formbridge.connections.table import Registry
 from formbridge.runtime.timestamps import now_ms
-from tests.handlers.region import CONNECTIONS, make_connections_table
-from tests.handlers.server import serving
+from tests.support.handlers.region import CONNECTIONS, make_connections_table
+from tests.support.handlers.server import serving
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

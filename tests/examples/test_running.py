@@ -14,9 +14,8 @@ from formbridge.runtime.timestamps import now_ms, to_iso
 from local import tokens
 from local.background import running_stack
 from local.stack import Stack
-from tests.e2e.client import aws, dashboard
-
-from .conftest import EXAMPLES
+from tests.examples.conftest import EXAMPLES
+from tests.support.e2e.client import aws, dashboard
 
 
 @pytest.fixture(scope="module")

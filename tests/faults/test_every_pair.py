@@ -25,13 +25,13 @@ from formbridge.connections.connection import Outcome
 from formbridge.posting import poster
 from formbridge.runtime.timestamps import to_iso
 from formbridge.submissions.submission import Submission
-from tests.faults.line import FAULTS, Line
-from tests.handlers.builders import LambdaContext, connect_event, inserted, message_event, modified, submission
+from tests.support.faults.line import FAULTS, Line
+from tests.support.handlers.builders import LambdaContext, connect_event, inserted, message_event, modified, submission
 from tools.client import Subscription
 
 if TYPE_CHECKING:
-    from tests.handlers.clock import Clock
-    from tests.handlers.region import Region
+    from tests.support.handlers.clock import Clock
+    from tests.support.handlers.region import Region
 
 TENANT: Final = "t_acme"
 DASHBOARDS: Final = 100

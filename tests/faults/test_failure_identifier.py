@@ -10,10 +10,10 @@ import pytest
 import broadcast
 from local.pipes.delivery import Delivery
 from local.pipes.settings import PipeSettings, Record
-from tests.handlers.builders import NOW, LambdaContext, image, inserted, record, submission
+from tests.support.handlers.builders import NOW, LambdaContext, image, inserted, record, submission
 
 if TYPE_CHECKING:
-    from tests.handlers.gateway import Gateway
+    from tests.support.handlers.gateway import Gateway
 
 IDENTIFIERS: Final = ("eventID", "SequenceNumber")
 GOOD: Final = ("s1", "s2", "s4", "s5")

@@ -21,17 +21,17 @@ import resync
 from formbridge.broadcast import accounting, wiring
 from formbridge.runtime import timestamps
 from formbridge.session import lambda_reply
-from tests.handlers import issuer
-from tests.handlers.clock import Clock
-from tests.handlers.gateway import Gateway
-from tests.handlers.region import (
+from tests.support.handlers import issuer
+from tests.support.handlers.clock import Clock
+from tests.support.handlers.gateway import Gateway
+from tests.support.handlers.region import (
     CONNECTIONS,
     SUBMISSIONS,
     Region,
     make_connections_table,
     make_submissions_table,
 )
-from tests.handlers.server import Answer, LocalServer, serving
+from tests.support.handlers.server import Answer, LocalServer, serving
 
 # No timing assertions: not by us, and not by Hypothesis.
 hypothesis.settings.register_profile("no deadline", deadline=None)

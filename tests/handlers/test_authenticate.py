@@ -10,13 +10,13 @@ import authenticate
 import connect
 import message
 from formbridge.connections.rate_limit import Rate
-from tests.handlers import issuer
-from tests.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event, message_event
-from tests.handlers.issuer import BAD_TOKENS, CLAIM, claims, token
+from tests.support.handlers import issuer
+from tests.support.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event, message_event
+from tests.support.handlers.issuer import BAD_TOKENS, CLAIM, claims, token
 
 if TYPE_CHECKING:
-    from tests.handlers.clock import Clock
-    from tests.handlers.region import Region
+    from tests.support.handlers.clock import Clock
+    from tests.support.handlers.region import Region
 
 FIRST: Final = NOW // 1000 + HOUR_S
 """When the token expires that the connection was made with."""

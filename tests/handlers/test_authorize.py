@@ -13,10 +13,10 @@ from jwt import api_jwk, jwk_set_cache, jwks_client
 
 import authorize
 from formbridge.access.token_verifier import KEYS_SECONDS, REFETCH_SECONDS
-from tests.handlers import issuer
-from tests.handlers.builders import METHOD_ARN, LambdaContext, authorizer_event
-from tests.handlers.issuer import BAD_TOKENS, CLAIM, claims, token
-from tests.handlers.server import Answer, LocalServer
+from tests.support.handlers import issuer
+from tests.support.handlers.builders import METHOD_ARN, LambdaContext, authorizer_event
+from tests.support.handlers.issuer import BAD_TOKENS, CLAIM, claims, token
+from tests.support.handlers.server import Answer, LocalServer
 
 JWKS: Final = "/.well-known/jwks.json"
 

@@ -1,4 +1,4 @@
-"""Each handler makes the AWS calls that `tests/program/needs.py` says it makes, and no other."""
+"""Each handler makes the AWS calls that `tests/support/program/needs.py` says it makes, and no other."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from formbridge.broadcast.fanout_queue import Work
 from formbridge.connections.tenants import LONGEST_MS, QUARTER_MS
 from formbridge.runtime import aws
 from formbridge.wire.cursor import Cursor
-from tests.handlers import issuer
-from tests.handlers.builders import (
+from tests.support.handlers import issuer
+from tests.support.handlers.builders import (
     NOW,
     LambdaContext,
     connect_event,
@@ -35,16 +35,16 @@ from tests.handlers.builders import (
     received,
     submission,
 )
-from tests.handlers.connections import connection
-from tests.handlers.region import CONNECTIONS, SUBMISSIONS
-from tests.program import needs
+from tests.support.handlers.connections import connection
+from tests.support.handlers.region import CONNECTIONS, SUBMISSIONS
+from tests.support.program import needs
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
 
-    from tests.handlers.clock import Clock
-    from tests.handlers.gateway import Gateway
-    from tests.handlers.region import Region
+    from tests.support.handlers.clock import Clock
+    from tests.support.handlers.gateway import Gateway
+    from tests.support.handlers.region import Region
 
 Calls = set[tuple[str, str]]
 """IAM action and resource of each."""

@@ -12,7 +12,7 @@ from formbridge.broadcast.changes import Change
 from formbridge.broadcast.fanout_queue import Work
 from formbridge.posting import poster
 from formbridge.wire.subscription_filter import SubscriptionFilter
-from tests.handlers.builders import (
+from tests.support.handlers.builders import (
     NOW,
     LambdaContext,
     connect_event,
@@ -25,9 +25,9 @@ from tests.handlers.builders import (
 )
 
 if TYPE_CHECKING:
-    from tests.handlers.clock import Clock
-    from tests.handlers.gateway import Gateway
-    from tests.handlers.region import Region
+    from tests.support.handlers.clock import Clock
+    from tests.support.handlers.gateway import Gateway
+    from tests.support.handlers.region import Region
 
 
 def send(*records: dict[str, Any]) -> dict[str, Any]:

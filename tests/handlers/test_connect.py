@@ -9,11 +9,11 @@ import pytest
 import authorize
 import connect
 import message
-from tests.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event, disconnect_event, message_event
+from tests.support.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event, disconnect_event, message_event
 
 if TYPE_CHECKING:
-    from tests.handlers.clock import Clock
-    from tests.handlers.region import Region
+    from tests.support.handlers.clock import Clock
+    from tests.support.handlers.region import Region
 
 
 def test_a_connection_is_registered_for_the_tenant_that_the_authorizer_chose(region: Region, clock: Clock) -> None:

@@ -1,319 +1,85 @@
+"""The Lambda on the fan-out queue."""
+
 from __future__ import annotations
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import json
+from typing import TYPE_CHECKING, Any
 
-from formbridge.broadcast.accounting import YOUNG_MS
-from formbridge.broadcast.broadcaster import Deadlines
+import pytest
+
+import fanout
 from formbridge.broadcast.changes import Change
 from formbridge.broadcast.fanout_queue import Work
-from formbridge.broadcast.frames import Pushes
-from formbridge.connections.connection import Connection, Outcome, Span
-from formbridge.wire.cursor import OVERLAP_MS
-from formbridge.wire.subscription_filter import SubscriptionFilter
-from tests.handlers.broadcasts import THRESHOLD, Broadcast
-from tests.handlers.builders import NOW, inserted, iso, modified, removed, submission
-from tests.handlers.connections import connection, wanting
+from formbridge.connections.connection import Span
+from tests.support.handlers.builders import NOW, LambdaContext, submission
 
-NEW = wanting({"status": ["new"]})
-RESYNC = '{"type":"resync","reason":"behind"}'
-THEIRS = inserted(submission("s9", tenant_id="t_globex"))
-TOKEN_EXPIRED = '{"type":"disconnect","code":"token_expired","reconnect":true}'
+if TYPE_CHECKING:
+    from tests.support.handlers.gateway import Gateway
+    from tests.support.handlers.region import Region
 
-
-UPDATE = inserted(submission("s1"))
-FRAME = Pushes("t_acme", [Change(submission("s1"), "insert", NOW)], NOW).to(connection())[0].decode()
-
-
-def test_an_update_reaches_every_connection_of_its_tenant() -> None:
-    world = Broadcast(connection("a"), connection("b"))
-    assert world.send(UPDATE) == {Outcome.POSTED: 2}
-    assert world.sent() == {"a": [FRAME], "b": [FRAME]}
-    assert world.registered.untouched
-
-
-def test_a_connection_that_has_not_subscribed_gets_nothing() -> None:
-    world = Broadcast(connection("a", subscribed=False))
-    assert world.send(UPDATE) == {}
-    assert world.sent() == {}
-    assert world.registered.untouched
-
-
-def test_connections_with_the_same_filter_share_frames_that_were_made_once() -> None:
-    world = Broadcast(*(connection(name, filter=wanting({"status": ["new"]})) for name in "ab"))
-    world.send(inserted(submission("s1", status="new")), inserted(submission("s2", status="spam")))
-    assert [update["data"]["submission_id"] for update in world.got("a")] == ["s1"]
-    first, second = world.poster.made
-    assert first is second
-
-
-def test_connections_with_different_filters_get_what_each_of_them_sees() -> None:
-    pages = {"all": None, "new": NEW, "spam": wanting({"status": ["spam"]}), "done": wanting({"status": ["done"]})}
-    world = Broadcast(*(connection(name, filter=wanted) for name, wanted in pages.items()))
-    was, became = submission("s1", status="new"), submission("s1", status="spam", version=2)
-    assert world.send(modified(became, before=was)) == {Outcome.POSTED: 3}
-    assert world.got("all") == world.got("spam") == [became.update("modify")]
-    assert world.got("new") == [became.leave()]
-    assert world.got("done") == []
-
-
-@pytest.mark.parametrize(("updated_at", "count"), [(iso(-OVERLAP_MS), 0), (iso(-OVERLAP_MS + 1), 1)])
-def test_what_a_view_began_with_is_not_posted_to_it(updated_at: str, count: int) -> None:
-    world = Broadcast(connection("a", subscribed_at=NOW))
-    world.send(inserted(submission(updated_at=updated_at)))
-    assert len(world.got("a")) == count
-
-
-def test_a_removal_is_posted_however_old_what_was_removed_is() -> None:
-    world = Broadcast(connection("a", subscribed_at=NOW))
-    held = submission(updated_at=iso(-2 * OVERLAP_MS))
-    world.send(removed(held))
-    assert world.got("a") == [held.update("remove")]
-
-
-def test_views_that_began_at_other_times_get_what_is_new_to_each_in_frames_that_were_made_once() -> None:
-    began = {"a": -60_000, "b": -60_001, "late": 0}
-    world = Broadcast(*(connection(name, subscribed_at=NOW + at) for name, at in began.items()))
-    old, new = submission("s1", updated_at=iso(-30_000)), submission("s2")
-    world.send(inserted(old), inserted(new))
-    assert world.got("a") == [old.current(), new.current()]
-    first, second, _ = world.poster.made
-    assert first is second
-    assert world.got("late") == [new.current()]
-
-
-def test_a_connection_behind_that_sees_nothing_of_a_batch_is_left_to_the_janitor() -> None:
-    world = Broadcast(connection("a", filter=NEW, behind=NOW - 1))
-    assert world.send(inserted(submission("s1", status="spam"))) == {}
-    assert world.sent() == {}
-    assert world.registered.untouched
-
-
-def test_a_connection_that_is_gone_loses_its_row() -> None:
-    world = Broadcast(connection("a"), connection("b"), a=Outcome.GONE)
-    assert world.send(UPDATE) == {Outcome.GONE: 1, Outcome.POSTED: 1}
-    assert world.registered.removed == ["a"]
-
-
-def test_a_connection_that_missed_a_post_is_marked_behind() -> None:
-    world = Broadcast(connection("a"), a=Outcome.BEHIND)
-    assert world.send(UPDATE) == {Outcome.BEHIND: 1}
-    assert world.registered.behind == {"a": NOW}
-    assert world.registered.removed == []
-
-
-def test_a_connection_behind_is_told_to_resync_before_it_gets_the_update() -> None:
-    world = Broadcast(connection("a", behind=NOW - 1))
-    assert world.send(UPDATE) == {Outcome.POSTED: 1}
-    assert world.poster.to("a") == [RESYNC, FRAME]
-    assert world.registered.cleared == ["a"]
-
-
-def test_a_connection_behind_that_misses_another_post_stays_behind() -> None:
-    world = Broadcast(connection("a", behind=NOW - 1), a=Outcome.BEHIND)
-    world.send(UPDATE)
-    assert world.registered.behind == {"a": NOW}
-    assert world.registered.cleared == []
-
-
-@pytest.mark.parametrize(
-    ("age_ms", "outcome"), [(0, Outcome.BEHIND), (YOUNG_MS - 1, Outcome.BEHIND), (YOUNG_MS, Outcome.GONE)]
-)
-def test_a_connection_that_is_seconds_old_and_gone_may_not_be_there_yet(age_ms: int, outcome: Outcome) -> None:
-    world = Broadcast(connection("a", connected_at=NOW - age_ms), a=Outcome.GONE)
-    assert world.send(UPDATE) == {outcome: 1}
-    assert world.registered.removed == (["a"] if outcome is Outcome.GONE else [])
-    assert world.registered.behind == ({"a": NOW} if outcome is Outcome.BEHIND else {})
-
-
-@pytest.mark.parametrize("wanted", [None, wanting({"status": ["of no submission"]})])
-def test_a_connection_whose_token_has_expired_is_told_closed_and_forgotten(wanted: SubscriptionFilter | None) -> None:
-    world = Broadcast(connection("a", expires_at=NOW // 1000, filter=wanted))
-    assert world.send(UPDATE) == {Outcome.GONE: 1}
-    assert world.sent() == {"a": [TOKEN_EXPIRED]}
-    assert world.poster.closed == ["a"]
-    assert world.registered.removed == ["a"]
-
-
-def test_an_expired_connection_that_cannot_be_closed_now_is_tried_again_later() -> None:
-    world = Broadcast(connection("a", expires_at=NOW // 1000), a=Outcome.BEHIND)
-    assert world.send(UPDATE) == {Outcome.BEHIND: 1}
-    assert world.registered.untouched
-
-
-def test_a_token_that_is_good_for_another_second_gets_its_update() -> None:
-    world = Broadcast(connection("a", expires_at=NOW // 1000 + 1))
-    assert world.send(UPDATE) == {Outcome.POSTED: 1}
-    assert world.sent() == {"a": [FRAME]}
-
-
-def test_what_cannot_be_accounted_for_is_raised_once_every_other_connection_had_its_turn() -> None:
-    world = Broadcast(connection("a"), connection("b"), connection("c", "t_globex"))
-    world.poster.failures["a"] = PermissionError("403")
-    with pytest.raises(ExceptionGroup) as raised:
-        world.send(UPDATE, THEIRS)
-    assert [repr(error) for error in raised.value.exceptions] == ["PermissionError('403')"]
-    assert world.sent().keys() == {"b", "c"}
-    # Should nobody do it again, the janitor will.
-    assert world.registered.behind == {"a": NOW}
-
-
-def test_a_tenant_whose_connections_cannot_be_read_is_no_other_tenants_matter() -> None:
-    world = Broadcast(connection("a"), connection("c", "t_globex"))
-    world.registered.unreadable.add("t_acme")
-    with pytest.raises(ExceptionGroup, match="1 failures"):
-        world.send(UPDATE, THEIRS)
-    assert world.sent().keys() == {"c"}
-
-
-def test_a_burst_of_a_thousand_updates_takes_at_most_a_fiftieth_of_the_frames_of_one_post_an_update() -> None:
-    world = Broadcast(*(connection(name) for name in "abc"))
-    tally = world.tally(*(inserted(submission(f"{number:032}")) for number in range(1_000)))
-    assert len(world.got("a")) == len(world.got("c")) == 1_000
-    assert tally.frames <= 0.02 * 1_000 * 3
-    # Each is made once, however many connections it goes to.
-    assert len({id(frame) for frame in world.poster.made}) == tally.frames / 3
-
-
-def test_nothing_to_send_posts_nothing() -> None:
-    world = Broadcast(connection("a"))
-    assert world.send() == {}
-    assert world.sent() == {}
-
-
-TENANTS = st.sampled_from(["t_a", "t_b", "t_ab", "t_"])
-SUBMISSIONS = st.tuples(TENANTS, st.integers(0, 9).map(str))
-
-
-@given(st.lists(SUBMISSIONS, max_size=30), st.lists(TENANTS, max_size=20))
-def test_tenants_are_never_mixed(stored: list[tuple[str, str]], tenants: list[str]) -> None:
-    rows = [connection(str(n), tenant_id) for n, tenant_id in enumerate(tenants)]
-    world = Broadcast(*rows)
-    outcomes = world.send(*(inserted(submission(name, tenant_id=tenant)) for tenant, name in stored))
-    written_to = {tenant for tenant, _ in stored if tenant != "t_"}
-    assert outcomes.total() == sum(tenant in written_to for tenant in tenants)
-    for row in rows:
-        got = [update["data"] for update in world.got(row.connection_id)]
-        own = {name for tenant, name in stored if tenant == row.tenant_id and tenant != "t_"}
-        assert {data["submission_id"] for data in got} == own
-        assert all(data["tenant_id"] == row.tenant_id for data in got)
-
-
-# --- More than one Lambda can post to -------------------------------------------------------------------------
-
-
+RESYNC = {"type": "resync", "reason": "behind"}
 CHANGE = Change(submission("s1"), "insert", NOW)
 
 
-def large(*rows: Connection) -> Broadcast:
-    """A tenant that is counted to have one connection more than the threshold."""
-    world = Broadcast(*rows)
-    world.registered.reserved["t_acme"] = THRESHOLD + 1
-    return world
+def take(*work: Work) -> None:
+    """The queue hands over messages."""
+    bodies = [body for one in work for body in one.encode()]
+    records = [{"messageId": f"message-{number}", "body": body} for number, body in enumerate(bodies)]
+    fanout.handler({"Records": records}, LambdaContext())
 
 
-def test_a_tenant_at_the_threshold_is_posted_to_here() -> None:
-    world = large(connection("a"))
-    world.registered.reserved["t_acme"] = THRESHOLD
-    assert world.send(UPDATE) == {Outcome.POSTED: 1}
-    assert world.queue.sent == []
+@pytest.fixture
+def dashboards(gateway: Gateway) -> Gateway:
+    for connection_id, tenant_id in [("a", "t_acme"), ("b", "t_acme"), ("c", "t_acme"), ("d", "t_globex")]:
+        gateway.subscribe(connection_id, tenant_id)
+    return gateway
 
 
-def test_a_larger_tenant_goes_to_the_queue_by_the_shard_and_is_not_posted_to() -> None:
-    world = large(connection("a"), connection("b", shard=2), connection("c", "t_globex"))
-    tally = world.tally(UPDATE, THEIRS)
-    assert world.queue.sent == [Work("t_acme", [CHANGE], shard) for shard in range(3)]
-    assert tally.handed_over == 3
-    assert world.sent().keys() == {"c"}
+def got(gateway: Gateway) -> dict[str, list[dict[str, Any]]]:
+    return {name: frames for name in "abcd" if (frames := gateway.posted(name))}
 
 
-def test_what_counts_is_posts_and_so_a_burst_makes_a_tenant_large_sooner() -> None:
-    half = [connection(str(number)) for number in range(THRESHOLD // 2 + 1)]
-    one, two = ([inserted(submission(f"{number:032}")) for number in range(count)] for count in (90, 100))
-    world = Broadcast(*half)
-    assert world.send(*one).total() == len(half)
-    assert world.send(*two).total() == 0
-    (work,) = world.queue.sent
-    world.work(work)
-    assert [part.span for part in world.queue.sent[1:]] == world.registered.spans("t_acme", 0, THRESHOLD // 2)
+def test_a_shard_is_told_what_changed(dashboards: Gateway) -> None:
+    take(Work("t_acme", [CHANGE], 0))
+    told = got(dashboards)
+    assert told.keys() == {"a", "b", "c"}
+    for (frame,) in told.values():
+        assert frame["data"] == submission("s1").current()["data"]
 
 
-def test_an_invocation_hands_over_what_is_more_than_it_posts_though_no_tenant_is_large() -> None:
-    tenants = [f"t_{number}" for number in range(4)]
-    rows = [connection(f"{tenant}-{number}", tenant) for tenant in tenants for number in range(THRESHOLD // 3)]
-    world = Broadcast(*rows)
-    outcomes = world.send(*(inserted(submission("s1", tenant_id=tenant)) for tenant in tenants))
-    assert outcomes.total() == 3 * (THRESHOLD // 3)
-    assert [(part.tenant_id, part.shard) for part in world.queue.sent] == [("t_3", 0)]
+def test_a_span_of_a_shard_is_told_and_no_more(dashboards: Gateway) -> None:
+    take(Work("t_acme", [CHANGE], 0, Span("a", "b")))
+    assert got(dashboards).keys() == {"b"}
 
 
-def test_work_that_the_queue_does_not_take_is_a_failure() -> None:
-    world = large(connection("a"), connection("c", "t_globex"))
-    world.queue.failure = ConnectionError("no queue")
-    with pytest.raises(ExceptionGroup) as raised:
-        world.send(UPDATE, THEIRS)
-    assert raised.value.exceptions == (world.queue.failure,)
-    assert world.sent().keys() == {"c"}
+def test_a_shard_that_is_too_large_is_divided(
+    dashboards: Gateway, region: Region, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FANOUT_THRESHOLD", "2")
+    take(Work("t_acme", [CHANGE], 0))
+    assert got(dashboards) == {}
+    parts = sorted(map(Work.decode, region.handed_over()), key=lambda part: str(part.span))
+    assert parts == [Work("t_acme", [CHANGE], 0, span) for span in (Span("b", None), Span(None, "b"))]
+    take(*parts)
+    assert {name: len(frames) for name, frames in got(dashboards).items()} == {"a": 1, "b": 1, "c": 1}
+    assert region.handed_over() == []
 
 
-def test_the_connections_of_a_shard_are_told_and_no_others() -> None:
-    world = large(connection("a"), connection("b", shard=1), connection("c", "t_globex", shard=1))
-    assert world.work(Work("t_acme", [CHANGE], 1)) == {Outcome.POSTED: 1}
-    assert world.sent() == {"b": [FRAME]}
+def test_a_whole_tenant_is_told_to_resync(dashboards: Gateway) -> None:
+    take(Work("t_acme", None))
+    assert got(dashboards) == {"a": [RESYNC], "b": [RESYNC], "c": [RESYNC]}
 
 
-def test_a_shard_that_is_too_large_as_well_is_divided_once_more() -> None:
-    names = [f"{n:03}" for n in range(2 * THRESHOLD + 1)]
-    world = Broadcast(*(connection(name, shard=1) for name in names))
-    assert world.work(Work("t_acme", [CHANGE], 1)) == {}
-    spans = [Span(None, "049"), Span("049", "099"), Span("099", None)]
-    assert world.queue.sent == [Work("t_acme", [CHANGE], 1, span) for span in spans]
-    for part in [*world.queue.sent]:
-        world.work(part)
-    assert [name for name, _ in world.poster.posted] == names
-    assert len(world.queue.sent) == 3
+def test_what_cannot_be_accounted_for_comes_again(dashboards: Gateway) -> None:
+    dashboards.statuses["a"] = 403
+    with pytest.raises(ExceptionGroup):
+        take(Work("t_acme", None))
+    assert got(dashboards).keys() == {"a", "b", "c"}
 
 
-def test_a_whole_tenant_that_is_handed_over_is_divided_where_it_is_large() -> None:
-    world = Broadcast(connection("a"), connection("b", shard=1))
-    assert world.work(Work("t_acme", None)) == {Outcome.POSTED: 2}
-    world.registered.reserved["t_acme"] = THRESHOLD + 1
-    assert world.work(Work("t_acme", None)) == {}
-    assert world.queue.sent == [Work("t_acme", None, 0), Work("t_acme", None, 1)]
-
-
-# --- Resync ---------------------------------------------------------------------------------------------------
-
-
-def test_connections_are_told_to_resync_whatever_their_filter() -> None:
-    world = Broadcast(connection("a"), connection("b", filter=NEW), connection("c", "t_globex"))
-    assert world.work(Work("t_acme", None)) == {Outcome.POSTED: 2}
-    assert world.sent() == {"a": [RESYNC], "b": [RESYNC]}
-    assert world.registered.untouched
-
-
-def test_a_connection_behind_that_is_told_so_is_behind_no_more() -> None:
-    world = Broadcast(connection("a", behind=NOW - 1))
-    assert world.work(Work("t_acme", None)) == {Outcome.POSTED: 1}
-    assert world.sent() == {"a": [RESYNC]}
-    assert world.registered.cleared == ["a"]
-
-
-def test_a_connection_that_cannot_be_told_to_resync_is_behind() -> None:
-    world = Broadcast(connection("a"), a=Outcome.BEHIND)
-    assert world.work(Work("t_acme", None)) == {Outcome.BEHIND: 1}
-    assert world.registered.behind == {"a": NOW}
-
-
-# --- Time -----------------------------------------------------------------------------------------------------
-
-
-class Lambda:
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
-
-
-def test_what_is_left_of_a_lambdas_time_is_for_marking_what_was_not_posted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("formbridge.broadcast.broadcaster.time.monotonic", lambda: 1_000.0)
-    assert Deadlines.of(Lambda()) == Deadlines(posting=1_036.0, writing=1_054.0)
+def test_what_became_of_it_is_measured(dashboards: Gateway, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    take(Work("t_acme", [CHANGE], 0))
+    (line,) = capsys.readouterr().out.splitlines()
+    told = json.loads(line)
+    assert (told["Frames"], told["BroadcastSuccessRate"], told["RealTimeUpdateLatency"]) == (3, 100, 0)

@@ -32,8 +32,8 @@ from formbridge.connections import tenants
 from formbridge.session import lambda_reply
 from formbridge.submissions import table as submissions_table
 from formbridge.wire.cursor import Cursor
-from tests.handlers import issuer
-from tests.handlers.builders import (
+from tests.support.handlers import issuer
+from tests.support.handlers.builders import (
     HOUR_S,
     NOW,
     LambdaContext,
@@ -45,13 +45,13 @@ from tests.handlers.builders import (
     record,
     updated,
 )
-from tests.handlers.strategies import ANY_TEXT, JSON
-from tests.handlers.world import Poster
+from tests.support.handlers.strategies import ANY_TEXT, JSON
+from tests.support.handlers.world import Poster
 from tools.client import updates_of
 
 if TYPE_CHECKING:
-    from tests.handlers.clock import Clock
-    from tests.handlers.region import Region
+    from tests.support.handlers.clock import Clock
+    from tests.support.handlers.region import Region
 
 TENANTS = ("t_a", "t_ab", "t_A", "t_a-b")
 """Each is nearly another."""

@@ -14,15 +14,15 @@ from formbridge.broadcast.accounting import Accounting
 from formbridge.broadcast.janitor import Found, Janitor
 from formbridge.connections.connection import Connection, ConnectionKey, Outcome
 from formbridge.connections.tenants import LONGEST_MS, QUARTER_MS, Tenant
-from tests.handlers.broadcasts import NEVER, Inline
-from tests.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event
-from tests.handlers.connections import Registered, connection
-from tests.handlers.world import Poster
+from tests.support.handlers.broadcasts import NEVER, Inline
+from tests.support.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event
+from tests.support.handlers.connections import Registered, connection
+from tests.support.handlers.world import Poster
 
 if TYPE_CHECKING:
-    from tests.handlers.clock import Clock
-    from tests.handlers.gateway import Gateway
-    from tests.handlers.region import Region
+    from tests.support.handlers.clock import Clock
+    from tests.support.handlers.gateway import Gateway
+    from tests.support.handlers.region import Region
 
 RESYNC = {"type": "resync", "reason": "behind"}
 TOKEN_EXPIRED = {"type": "disconnect", "code": "token_expired", "reconnect": True}

@@ -11,13 +11,13 @@ import message
 from formbridge.session import replay
 from formbridge.session.session import MAX_REFUSALS
 from formbridge.wire.cursor import Cursor
-from tests.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event, iso, message_event, submission
-from tests.handlers.world import all_ids, ids, to_the_end
+from tests.support.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event, iso, message_event, submission
+from tests.support.handlers.world import all_ids, ids, to_the_end
 
 if TYPE_CHECKING:
-    from tests.handlers.clock import Clock
-    from tests.handlers.gateway import Gateway
-    from tests.handlers.region import Region
+    from tests.support.handlers.clock import Clock
+    from tests.support.handlers.gateway import Gateway
+    from tests.support.handlers.region import Region
 
 
 @pytest.fixture(autouse=True)

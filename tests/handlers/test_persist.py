@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 import persist
 from formbridge.submissions.submission import MAX_PAYLOAD_BYTES, Submission, SubmissionEvent
-from tests.handlers.builders import NOW, LambdaContext, bus_event, iso, received, updated
+from tests.support.handlers.builders import NOW, LambdaContext, bus_event, iso, received, updated
 
 if TYPE_CHECKING:
-    from tests.handlers.clock import Clock
-    from tests.handlers.region import Region
+    from tests.support.handlers.clock import Clock
+    from tests.support.handlers.region import Region
 
 A_DAY_S = 24 * 3600
 

@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError
 
 import resync
 from formbridge.broadcast.fanout_queue import Work
-from tests.handlers.builders import LambdaContext
+from tests.support.handlers.builders import LambdaContext
 
 if TYPE_CHECKING:
-    from tests.handlers.region import Region
+    from tests.support.handlers.region import Region
 
 TABLE: Final = "streamed"
 

@@ -22,9 +22,8 @@ import websockets
 
 from local import ministack_child
 from local.emulator import ACCOUNT_ID, Emulator, EmulatorError, client, local_environment
-
-from .conftest import REGION
-from .functions import make_function
+from tests.local.conftest import REGION
+from tests.support.local.functions import make_function
 
 ROOT = Path(__file__).resolve().parents[2]
 WHO_AM_I = """

@@ -11,8 +11,7 @@ from local.program import run
 from local.project import load_project
 from local.resource import Created, ProvisionError, Resource
 from local.wire import UNKNOWN
-
-from .programs import Recorder, by_name, preview_program, run_program, write_program
+from tests.support.local.programs import Recorder, by_name, preview_program, run_program, write_program
 
 
 def test_resources_carry_urn_parent_inputs_and_outputs(tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ from rich.console import Console
 
 from local.errors import ConfigError, ProgramError
 from local.preview import render
-
-from .programs import write_program
+from tests.support.local.programs import write_program
 
 PROGRAM = """
 aws.Provider("here")

@@ -13,8 +13,7 @@ from local.errors import ConfigError, ProgramError
 from local.program import run
 from local.project import load_project
 from local.resource import Created, Resource
-
-from .programs import Recorder, run_program, write_program
+from tests.support.local.programs import Recorder, run_program, write_program
 
 SCHEMA = """
 config:

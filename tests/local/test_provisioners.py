@@ -20,9 +20,8 @@ from local.monitor import Monitor
 from local.provisioners import TYPES, Provisioner, problems
 from local.resource import Resource
 from local.wire import UNKNOWN
-
-from .conftest import REGION
-from .programs import by_name, run_program, write_program
+from tests.local.conftest import REGION
+from tests.support.local.programs import by_name, run_program, write_program
 
 PROGRAM = """
 import json

@@ -20,9 +20,8 @@ from local.errors import ProgramError
 from local.monitor import Monitor
 from local.provisioners import Provisioner, cloudfront, problems, s3, sns
 from local.resource import Resource
-
-from .conftest import REGION
-from .programs import by_name, run_program, write_program
+from tests.local.conftest import REGION
+from tests.support.local.programs import by_name, run_program, write_program
 
 PROGRAM = """
 import json

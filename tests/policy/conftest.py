@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.components.examples import EXAMPLES, example
-from tests.components.harness import Recording, run
-from tests.components.packages import small_packages
-from tests.program.whole_program import declare
+from tests.support.components.examples import EXAMPLES, example
+from tests.support.components.harness import Recording, run
+from tests.support.components.packages import small_packages
+from tests.support.program.whole_program import declare
 
 
 @pytest.fixture(scope="module", autouse=True)

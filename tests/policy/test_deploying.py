@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from policy.rules import RESOURCE_RULES
-from tests.components.harness import Declared, Recording
-from tests.components.provider import ACCOUNT, REGION, physical_name
+from tests.support.components.harness import Declared, Recording
+from tests.support.components.provider import ACCOUNT, REGION, physical_name
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 IAM = DOCS / "iam"

@@ -16,7 +16,7 @@ from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
 from policy.rules import RESOURCE_RULES, STACK_RULES
 from policy.rules.resources import BUCKETS, PERMISSION, TABLE, TOPIC
-from tests.components.harness import Recording
+from tests.support.components.harness import Recording
 
 PACK = Path(__file__).resolve().parents[2] / "policy"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"

@@ -11,10 +11,9 @@ import pytest
 
 from policy.rules import RESOURCE_RULES, STACK_RULES
 from policy.rules.documents import KNOWN_MANAGED_POLICIES, KNOWN_WILDCARDS
-from tests.components.harness import Recording
-from tests.components.policies import allow, document, trust
-
-from .stacks import Change, Stack, a, drop, name_of, put, say, stack_of, violations, without
+from tests.support.components.harness import Recording
+from tests.support.components.policies import allow, document, trust
+from tests.support.policy.stacks import Change, Stack, a, drop, name_of, put, say, stack_of, violations, without
 
 RULES = {rule.name: rule for rule in (*RESOURCE_RULES, *STACK_RULES)}
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.components.harness import Recording
-from tests.components.packages import small_packages
-
-from .whole_program import declare
+from tests.support.components.harness import Recording
+from tests.support.components.packages import small_packages
+from tests.support.program.whole_program import declare
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,10 +8,9 @@ import pulumi_aws as aws
 import pytest
 
 from local.type_metadata import problems
-from tests.components.harness import Recording, run
-from tests.components.provider import ACCOUNT, arn
-
-from .whole_program import declare
+from tests.support.components.harness import Recording, run
+from tests.support.components.provider import ACCOUNT, arn
+from tests.support.program.whole_program import declare
 
 
 def found(recording: Recording) -> dict[str, list[str]]:

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.components.packages import small_packages
-from tests.components.provider import ACCOUNT
-
-from .needs import NEEDS
-from .permissions import Permission, Request, allowed, permissions
-from .whole_program import declare
+from tests.support.components.packages import small_packages
+from tests.support.components.provider import ACCOUNT
+from tests.support.program.needs import NEEDS
+from tests.support.program.permissions import Permission, Request, allowed, permissions
+from tests.support.program.whole_program import declare
 
 OTHER_ACCOUNT = "210987654321"
 

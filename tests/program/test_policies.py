@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tests.components.harness import Recording
-from tests.components.policies import HOLDERS, declared_documents
+from tests.support.components.harness import Recording
+from tests.support.components.policies import HOLDERS, declared_documents
 
 
 def statements(recording: Recording) -> Iterator[tuple[str, dict[str, Any]]]:

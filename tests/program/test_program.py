@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from components import WebSocketGateway, WebSocketGatewayArgs, _packaging
-from tests.components.harness import Recording, run
-from tests.components.provider import REGION, api_id, arn, distribution_domain, physical_name, user_pool_id
+from tests.support.components.harness import Recording, run
+from tests.support.components.provider import REGION, api_id, arn, distribution_domain, physical_name, user_pool_id
+from tests.support.program.whole_program import ROOT, STACK, declare
 
-from .whole_program import ROOT, STACK, declare
-
+HANDLERS = ROOT / "handlers"
 OWN_ISSUER = "https://login.example.com"
 OWN_AUDIENCE = "dashboards"
 SITE_URL = f"https://{distribution_domain('dashboard-distribution')}"
@@ -170,30 +170,26 @@ class TestWiring:
 
 
 def variables_read_by(handler: str) -> set[str]:
-    """The names that the entry point, and what it imports of `formbridge`, ask `formbridge.settings` for."""
-    folder = ROOT / "handlers"
-    waiting = [folder / handler.replace(".handler", ".py")]
+    """Return the environment variables that an entry point and the modules that it imports read."""
+    waiting = [HANDLERS / handler.replace(".handler", ".py")]
     sources: dict[Path, str] = {}
     while waiting:
         path = waiting.pop()
         if path not in sources:
             sources[path] = path.read_text()
-            waiting += [folder / "formbridge" / f"{name}.py" for name in imported_of_formbridge(sources[path])]
-    return {name for source in sources.values() for name in re.findall(r'settings\.\w+\(\s*"([A-Z_]+)"', source)}
+            waiting += imported_modules(path, sources[path])
+    return {name for source in sources.values() for name in re.findall(r'environment\.\w+\(\s*"([A-Z_]+)"', source)}
 
 
-def imported_of_formbridge(source: str) -> Iterator[str]:
-    """The modules of the package that `source` imports."""
+def imported_modules(path: Path, source: str) -> Iterator[Path]:
+    """Yield the files below `handlers/` that the module at `path` imports."""
     for node in ast.walk(ast.parse(source)):
-        match node:
-            case ast.ImportFrom(module="formbridge", level=0) | ast.ImportFrom(module=None, level=1):
-                yield from (alias.name for alias in node.names)
-            case ast.ImportFrom(module=str(module), level=0) if module.startswith("formbridge."):
-                yield module.removeprefix("formbridge.")
-            case ast.ImportFrom(module=str(module), level=1):
-                yield module
-            case _:
-                pass
+        if isinstance(node, ast.ImportFrom):
+            folder = path.parents[node.level - 1] if node.level else HANDLERS
+            module = folder.joinpath(*(node.module or "").split("."))
+            for candidate in (module, *(module / alias.name for alias in node.names)):
+                if candidate.with_suffix(".py").is_file():
+                    yield candidate.with_suffix(".py")
 
 
 class TestSettings:

@@ -14,9 +14,8 @@ import yaml
 from docs import generate
 from local.project import load_project
 from settings import Settings
-from tests.components.harness import PROJECT, STACK, refusal, run
-
-from .whole_program import ROOT, config
+from tests.support.components.harness import PROJECT, STACK, refusal, run
+from tests.support.program.whole_program import ROOT, config
 
 OTHER: dict[str, str] = {
     "issuer": "https://login.example.com",

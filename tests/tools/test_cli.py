@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from local.emulator import local_environment
-from tests.tools.frames import error, push, subscribed, update
-from tests.tools.gateway import PATIENCE, TOKEN, Script, Talk, gateway
+from tests.support.tools.frames import error, push, subscribed, update
+from tests.support.tools.gateway import PATIENCE, TOKEN, Script, Talk, gateway
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,8 +9,8 @@ from threading import Event, Thread
 
 import pytest
 
-from tests.tools.frames import error, push, subscribed, synced, update
-from tests.tools.gateway import PATIENCE, TOKEN, Talk, gateway
+from tests.support.tools.frames import error, push, subscribed, synced, update
+from tests.support.tools.gateway import PATIENCE, TOKEN, Talk, gateway
 from tools import client as client_module
 from tools.client import Client, Disconnected, HandshakeRefused, Subscription
 

@@ -18,8 +18,8 @@ from formbridge.connections.connection import Connection, ConnectionKey
 from formbridge.connections.table import Registry
 from formbridge.posting import poster
 from formbridge.runtime import aws
-from tests.handlers.region import CONNECTIONS, make_connections_table
-from tests.handlers.server import LocalServer, serving
+from tests.support.handlers.region import CONNECTIONS, make_connections_table
+from tests.support.handlers.server import LocalServer, serving
 from tools.__main__ import main
 from tools.revoke import revoke
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.tools.frames import DAY, NOW, error, push, subscribed, synced, update, versions
+from tests.support.tools.frames import DAY, NOW, error, push, subscribed, synced, update, versions
 from tools.client import Disconnected, Subscription, Update
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tools.frames import NOW, update, versions
+from tests.support.tools.frames import NOW, update, versions
 from tools.client import Update, View
 
 

@@ -1,0 +1,79 @@
+"""What the tests of faults share: bad servers, and posters to them that lose patience soon."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.certificates import write_certificate
+from bench.connections_server import ACCESS_KEY, REGION, SECRET_KEY
+from formbridge.connections.connection import Connection, ConnectionKey, Delivery, Receipt
+from formbridge.posting import poster
+from formbridge.posting.pacing import Pacer
+from formbridge.posting.poster import ConnectionPoster
+from formbridge.posting.signing import Credentials, Signer
+from tests.support.posting.server import Script, Server, running
+
+PATIENCE = 30.0
+"""Far more than anything here takes, in seconds: what hangs fails."""
+
+TOKEN = "the-session-token"
+
+
+def connection(connection_id: str = "one") -> Connection:
+    return Connection(ConnectionKey("t_acme", connection_id), connected_at=0, expires_at=2**31)
+
+
+def delivery(connection_id: str = "one", *frames: bytes, closes: bool = False) -> Delivery:
+    return Delivery(connection(connection_id), frames or [b"frame"], closes)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Starts servers that end with the test."""
+    with ExitStack() as servers:
+
+        def serve(*scripts: Script, pem: Path | None = None) -> Server:
+            return servers.enter_context(running(*scripts, pem=pem))
+
+        yield serve
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tried again is tried at once."""
+    monkeypatch.setattr(poster, "BACKOFF_SECONDS", 0.001)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that has no answer after a moment gets none."""
+    monkeypatch.setattr(poster, "REQUEST_SECONDS", 0.3)
+
+
+@pytest.fixture(scope="session")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The certificate of 127.0.0.1, and its key."""
+    return write_certificate(tmp_path_factory.mktemp("tls") / "server.pem")
+
+
+def poster_to(endpoint: str, **options: Any) -> ConnectionPoster:
+    signer = Signer(endpoint, REGION, lambda: Credentials(ACCESS_KEY, SECRET_KEY, TOKEN))
+    pacer = options.pop("pacer", Pacer(1_000_000))
+    return ConnectionPoster(signer, pacer, **options)
+
+
+def deliver(poster: ConnectionPoster, deliveries: Iterable[Delivery], seconds: float = PATIENCE) -> list[Receipt]:
+    """All receipts, by connection: those that end at once come in any order."""
+    receipts = poster.deliver(deliveries, time.monotonic() + seconds)
+    return sorted(receipts, key=lambda receipt: receipt.delivery.connection.connection_id)
+
+
+def deliver_one(poster: ConnectionPoster, one: Delivery | None = None, seconds: float = PATIENCE) -> Receipt:
+    (receipt,) = deliver(poster, [one or delivery()], seconds)
+    return receipt

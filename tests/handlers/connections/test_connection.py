@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from formbridge.connections.connection import closing
+from formbridge.wire import protocol
+from tests.support.handlers.builders import NOW
+from tests.support.handlers.connections import connection
+
+
+def test_a_connection_is_told_why_it_ends_and_then_closed() -> None:
+    ended = connection("a")
+    end = closing(ended, protocol.REVOKED)
+    assert (end.connection, end.closes) == (ended, True)
+    assert [json.loads(frame) for frame in end.frames] == [{"type": "disconnect", "code": "revoked", "reconnect": True}]
+
+
+@pytest.mark.parametrize(("expires_at", "has_expired"), [(NOW // 1000, True), (NOW // 1000 + 1, False)])
+def test_a_token_is_good_until_the_second_in_which_it_expires(expires_at: int, has_expired: bool) -> None:
+    assert connection("a", expires_at=expires_at).has_expired(NOW) is has_expired

@@ -1,0 +1,162 @@
+"""The limit of a tenant's connections holds however many come and go at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from threading import Event, Lock
+from typing import TYPE_CHECKING
+
+import pytest
+
+import connect
+from formbridge.connections.table import Registry, Row
+from formbridge.connections.tenants import Refusal, Tenant, Tenants
+from tests.support.handlers.builders import LambdaContext, connect_event, disconnect_event
+from tests.support.handlers.region import CONNECTIONS
+
+if TYPE_CHECKING:
+    from tests.support.handlers.region import Region
+
+LIMIT = 100
+CONNECTS = 1_000
+AT_A_TIME = 50
+SHARDS = 7
+"""Their rows stand in so many partitions; what is counted is one number all the same."""
+SEED = 4
+
+
+class Turns:
+    """Lets the requests of many threads through one by one: of those that wait, a random one.
+
+    DynamoDB does each request as a whole and interleaves those of different Lambdas as it comes; moto is not made for
+    threads. Here a thread runs from one request to the next while all others wait, so that each request is whole, their
+    order is drawn from a seed, and what fails fails again.
+    """
+
+    def __init__(self, threads: int, seed: int) -> None:
+        self._random = Random(seed)
+        self._running = threads
+        self._waiting: list[Event] = []
+        self._lock = Lock()
+
+    def wait(self, **_: object) -> None:
+        """Wait for this thread's turn; botocore calls it before each request."""
+        turn = Event()
+        with self._lock:
+            self._waiting.append(turn)
+        self.end()
+        turn.wait()
+
+    def end(self) -> None:
+        """This thread has nothing to ask for now; once that is so for all, the next one's turn comes."""
+        with self._lock:
+            self._running -= 1
+            if not self._running and self._waiting:
+                self._running = 1
+                self._waiting.pop(self._random.randrange(len(self._waiting))).set()
+
+
+@pytest.fixture
+def limited(region: Region, monkeypatch: pytest.MonkeyPatch) -> Region:
+    """A region in which no tenant may have more than 100 connections."""
+    monkeypatch.setenv("MAX_CONNECTIONS", str(LIMIT))
+    return region
+
+
+def rows(region: Region) -> int:
+    """How many connections of t_acme have a row, as whoever reads them finds."""
+    return sum(1 for _ in Registry(region.dynamodb, CONNECTIONS).connected("t_acme"))
+
+
+def run(serve: Callable[[int], int], numbers: Iterable[int]) -> Counter[int]:
+    """Serve the connections of these numbers, 50 at a time; how often which status was answered."""
+    turns = Turns(AT_A_TIME, SEED)
+    waiting = iter(numbers)
+
+    def work() -> Counter[int]:
+        try:
+            turns.wait()
+            return Counter(serve(number) for number in waiting)
+        finally:
+            turns.end()
+
+    events = connect.registry().client.meta.events
+    events.register("before-call.dynamodb", turns.wait)
+    try:
+        with ThreadPoolExecutor(AT_A_TIME) as threads:
+            served = [threads.submit(work) for _ in range(AT_A_TIME)]
+        return sum((each.result() for each in served), Counter[int]())
+    finally:
+        events.unregister("before-call.dynamodb", turns.wait)
+
+
+def come(number: int) -> int:
+    event = connect_event(connection_id=f"conn-{number}", shard=number % SHARDS)
+    status: int = connect.handler(event, LambdaContext())["statusCode"]
+    return status
+
+
+def go(number: int) -> None:
+    connect.handler(disconnect_event(connection_id=f"conn-{number}", shard=number % SHARDS), LambdaContext())
+
+
+def come_and_go(number: int) -> int:
+    """Every second connection that is let in leaves again at once."""
+    status = come(number)
+    if status == 200 and number % 2:
+        go(number)
+    return status
+
+
+def test_of_a_thousand_that_connect_at_once_exactly_a_hundred_are_let_in(limited: Region) -> None:
+    assert run(come, range(CONNECTS)) == {200: LIMIT, 403: CONNECTS - LIMIT}
+    assert rows(limited) == LIMIT
+
+
+class Rows:
+    """How many rows there are after each request that wrote or deleted one."""
+
+    def __init__(self) -> None:
+        self.counted = [0]
+
+    def written(self, **_: object) -> None:
+        self.counted.append(self.counted[-1] + 1)
+
+    def deleted(self, parsed: dict[str, object], **_: object) -> None:
+        self.counted.append(self.counted[-1] - ("Attributes" in parsed))
+
+
+def test_while_others_leave_there_are_never_more_and_in_the_end_as_many(limited: Region) -> None:
+    counting = Rows()
+    events = connect.registry().client.meta.events
+    events.register("after-call.dynamodb.PutItem", counting.written)
+    events.register("after-call.dynamodb.DeleteItem", counting.deleted)
+    first = run(come_and_go, range(300))
+    then = run(come, range(300, 450))
+    assert max(counting.counted) == LIMIT
+    assert first[200] > LIMIT
+    assert then[200] > 0
+    assert rows(limited) == LIMIT
+    assert Tenant.from_row(limited.tenant("t_acme") or {}).connections == LIMIT
+
+
+def test_a_limit_that_is_read_and_then_written_would_let_more_in(
+    limited: Region, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That these tests can fail: the plain way to keep a limit does not keep it."""
+    reserve = Tenants.reserve
+
+    def read_and_write(
+        tenants: Tenants, tenant_id: str, connected_at: int, issued_at: int, limit: int, shard: int
+    ) -> Refusal | None:
+        key: Row = {"PK": {"S": f"TENANT#{tenant_id}"}, "SK": {"S": "TENANT"}}
+        row: Row = tenants.client.get_item(TableName=tenants.table_name, Key=key).get("Item", key)
+        if Tenant.from_row(row).connections >= limit:
+            return "too_many_connections"
+        return reserve(tenants, tenant_id, connected_at, issued_at, CONNECTS, shard)
+
+    monkeypatch.setattr(Tenants, "reserve", read_and_write)
+    assert run(come, range(3 * LIMIT))[200] > LIMIT

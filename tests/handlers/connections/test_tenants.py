@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from formbridge.connections.tenants import LONGEST_MS, QUARTER_MS, Tenant, Tenants
+from tests.support.handlers.builders import NOW
+from tests.support.handlers.region import CONNECTIONS
+
+if TYPE_CHECKING:
+    from tests.support.handlers.region import Region
+
+ISSUED_AT = NOW // 1000
+QUARTER = NOW // QUARTER_MS
+OVER_MS = (QUARTER + 1) * QUARTER_MS + LONGEST_MS
+"""When every connection of NOW's quarter of an hour has ended."""
+
+
+class World:
+    """The row of a tenant of at most three connections."""
+
+    def __init__(self, region: Region, tenant_id: str = "t_acme") -> None:
+        self.region = region
+        self.tenant_id = tenant_id
+        self.tenants = Tenants(region.dynamodb, CONNECTIONS)
+
+    def reserve(self, at: int = NOW, issued_at: int = ISSUED_AT, shard: int = 0) -> str | None:
+        return self.tenants.reserve(self.tenant_id, at, issued_at, limit=3, shard=shard)
+
+    def release(self, *at: int) -> None:
+        self.tenants.release(self.tenant_id, at or (NOW,))
+
+    def heal(self, now_ms: int) -> None:
+        """Give back what has leaked, as the janitor does."""
+        for quarter, left in self.row.leaks(now_ms):
+            self.tenants.give_back(self.tenant_id, quarter, left)
+
+    @property
+    def row(self) -> Tenant:
+        item = self.region.tenant(self.tenant_id)
+        assert item is not None
+        return Tenant.from_row(item)
+
+
+@pytest.fixture
+def world(region: Region) -> World:
+    return World(region)
+
+
+def test_a_reservation_is_counted_for_its_tenant_and_its_quarter(world: World) -> None:
+    assert world.reserve() is None
+    assert world.reserve(NOW + QUARTER_MS) is None
+    assert world.row == Tenant("t_acme", 2, revoked_at=0, quarters={QUARTER: 1, QUARTER + 1: 1})
+
+
+def test_no_more_are_reserved_than_the_limit_allows(world: World) -> None:
+    assert [world.reserve() for _ in range(5)] == [None, None, None, "too_many_connections", "too_many_connections"]
+    assert world.row.connections == 3
+
+
+def test_what_is_released_may_be_reserved_again(world: World) -> None:
+    for _ in range(3):
+        world.reserve()
+    world.release()
+    assert world.row.connections == 2
+    assert [world.reserve(), world.reserve()] == [None, "too_many_connections"]
+
+
+def test_many_are_released_by_one_write_for_each_of_their_quarters(region: Region, world: World) -> None:
+    for quarter in (0, 0, 1):
+        world.reserve(NOW + quarter * QUARTER_MS)
+    asked: list[str] = []
+
+    def note(event_name: str, **_: object) -> None:
+        asked.append(event_name)
+
+    with region.on("before-call.dynamodb", note):
+        world.release(NOW, NOW + QUARTER_MS, NOW + 1)
+    assert len(asked) == 2
+    assert world.row == Tenant("t_acme", 0, revoked_at=0, quarters={QUARTER: 0, QUARTER + 1: 0})
+
+
+def test_each_tenant_has_its_own_number(region: Region, world: World) -> None:
+    other = World(region, "t_globex")
+    for _ in range(3):
+        world.reserve()
+    assert other.reserve() is None
+    world.release()
+    assert other.row.connections == 1
+
+
+def test_releasing_for_a_tenant_without_a_row_makes_none(region: Region, world: World) -> None:
+    world.release()
+    assert region.tenant("t_acme") is None
+
+
+def test_nothing_is_released_for_none(region: Region, world: World) -> None:
+    world.tenants.release("t_acme", [])
+    assert region.tenant("t_acme") is None
+
+
+def test_the_number_of_shards_is_the_highest_that_was_ever_reserved_in(world: World) -> None:
+    told: list[int] = []
+    for shard in (0, 4, 2):
+        assert world.reserve(shard=shard) is None
+        told.append(world.row.shards)
+    world.release()
+    assert (told, world.row.shards) == ([1, 5, 5], 5)
+
+
+def test_the_limit_is_the_same_in_every_shard(world: World) -> None:
+    assert [world.reserve(shard=shard) for shard in (2, 0, 1, 3, 0)] == [None] * 3 + ["too_many_connections"] * 2
+    assert (world.row.connections, world.row.shards) == (3, 3)
+
+
+# --- Leaks ----------------------------------------------------------------------------------------------------
+
+
+def test_a_quarter_leaks_once_all_its_connections_must_have_ended() -> None:
+    tenant = Tenant("t_acme", 5, 0, {QUARTER: 2, QUARTER + 1: 3})
+    assert list(tenant.leaks(OVER_MS - 1)) == []
+    assert list(tenant.leaks(OVER_MS)) == [(QUARTER, 2)]
+    assert list(tenant.leaks(OVER_MS + QUARTER_MS)) == [(QUARTER, 2), (QUARTER + 1, 3)]
+
+
+def test_a_connection_of_two_hours_that_came_in_the_last_moment_of_its_quarter_is_no_leak() -> None:
+    last_moment = (QUARTER + 1) * QUARTER_MS - 1
+    assert list(Tenant("t_acme", 1, 0, {QUARTER: 1}).leaks(last_moment + 2 * 3600 * 1000)) == []
+
+
+def test_what_leaked_is_given_back(world: World) -> None:
+    for _ in range(3):
+        world.reserve()
+    world.release()
+    world.heal(OVER_MS)
+    assert world.row == Tenant("t_acme", 0, revoked_at=0, quarters={})
+
+
+def test_a_quarter_that_changed_meanwhile_is_not_given_back(world: World) -> None:
+    world.reserve()
+    world.reserve()
+    seen = world.row.quarters[QUARTER]
+    world.release()
+    world.tenants.give_back("t_acme", QUARTER, seen)
+    assert world.row == Tenant("t_acme", 1, revoked_at=0, quarters={QUARTER: 1})
+
+
+def test_what_is_given_back_twice_counts_once(world: World) -> None:
+    world.reserve()
+    world.reserve(NOW + QUARTER_MS)
+    world.tenants.give_back("t_acme", QUARTER, 1)
+    world.tenants.give_back("t_acme", QUARTER, 1)
+    assert world.row.connections == 1
+
+
+def test_a_release_that_comes_after_its_quarter_was_given_back_changes_nothing(world: World) -> None:
+    world.reserve()
+    world.reserve(NOW + QUARTER_MS)
+    world.heal(OVER_MS)
+    world.release()
+    assert world.row == Tenant("t_acme", 1, revoked_at=0, quarters={QUARTER + 1: 1})
+
+
+def test_a_release_too_many_is_set_right_too(world: World) -> None:
+    """botocore repeats a request whose answer was lost, and DynamoDB then counts it twice."""
+    world.reserve()
+    world.reserve(NOW + QUARTER_MS)
+    world.release()
+    world.release()
+    assert world.row.connections == 0
+    world.heal(OVER_MS)
+    assert world.row == Tenant("t_acme", 1, revoked_at=0, quarters={QUARTER + 1: 1})
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["reserve", "release", "heal"]), st.integers(0, 2), st.integers(9, 12)), max_size=15
+)
+"""What happens, for which of three quarters of an hour, and in which the clock stands."""
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS)
+def test_whatever_is_lost_or_repeated_the_number_is_that_of_the_quarters_and_heals(
+    region: Region, steps: list[tuple[str, int, int]]
+) -> None:
+    region.clear()
+    world = World(region)
+    world.reserve()
+    for step, quarter, passed in steps:
+        if step == "reserve":
+            world.reserve(NOW + quarter * QUARTER_MS)
+        elif step == "release":
+            world.release(NOW + quarter * QUARTER_MS)
+        else:
+            world.heal(NOW + passed * QUARTER_MS)
+        assert world.row.connections == sum(world.row.quarters.values())
+    world.heal(OVER_MS + 2 * QUARTER_MS)
+    assert world.row == Tenant("t_acme", 0, revoked_at=0, quarters={})
+
+
+# --- Revocation -----------------------------------------------------------------------------------------------
+
+
+def test_tokens_that_were_issued_before_a_revocation_are_refused(world: World) -> None:
+    world.tenants.revoke("t_acme", ISSUED_AT)
+    assert world.reserve(issued_at=ISSUED_AT - 1) == "revoked"
+    assert world.reserve(issued_at=0) == "revoked"
+    assert world.reserve(issued_at=ISSUED_AT) is None
+    assert world.row == Tenant("t_acme", 1, revoked_at=ISSUED_AT, quarters={QUARTER: 1})
+
+
+def test_a_revoked_token_is_told_from_a_tenant_that_is_full(world: World) -> None:
+    for _ in range(3):
+        world.reserve()
+    world.tenants.revoke("t_acme", ISSUED_AT)
+    assert world.reserve(issued_at=ISSUED_AT - 1) == "revoked"
+    assert world.reserve(issued_at=ISSUED_AT) == "too_many_connections"
+
+
+def test_a_revocation_leaves_what_is_reserved_and_every_other_tenant_alone(region: Region, world: World) -> None:
+    other = World(region, "t_globex")
+    world.reserve()
+    world.tenants.revoke("t_acme", ISSUED_AT + 60)
+    assert world.row.connections == 1
+    assert other.reserve(issued_at=0) is None

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from re import Pattern
+
+import pytest
+from hypothesis import given
+
+from formbridge.runtime.identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, quoted
+from tests.support.handlers.strategies import JSON
+
+
+@pytest.mark.parametrize(
+    ("shape", "text"),
+    [
+        (TENANT_ID, "t_acme"),
+        (TENANT_ID, "t_A-z_09"),
+        (TENANT_ID, "t_" + "x" * 64),
+        (SUBMISSION_ID, "a"),
+        (SUBMISSION_ID, "01J-DZ_4.K:9"),
+        (SUBMISSION_ID, "x" * 64),
+        (FORM_ID, "survey-2026:v1"),
+        (STATUS, "in_review-2"),
+        (STATUS, "x" * 32),
+    ],
+)
+def test_a_name_of_its_shape(shape: Pattern[str], text: str) -> None:
+    assert shape.fullmatch(text)
+
+
+@pytest.mark.parametrize(
+    ("shape", "text"),
+    [
+        (TENANT_ID, ""),
+        (TENANT_ID, "t_"),
+        (TENANT_ID, "acme"),
+        (TENANT_ID, "T_acme"),
+        (TENANT_ID, "t_acme#1"),
+        (TENANT_ID, "t_acme\n"),
+        (TENANT_ID, " t_acme"),
+        (TENANT_ID, "t_äcme"),
+        (TENANT_ID, "t_" + "x" * 65),
+        (SUBMISSION_ID, ""),
+        (SUBMISSION_ID, "a#b"),
+        (SUBMISSION_ID, "a b"),
+        (SUBMISSION_ID, "s1\n"),
+        (SUBMISSION_ID, "x" * 65),
+        (FORM_ID, "a/b"),
+        (FORM_ID, "x" * 65),
+        (STATUS, ""),
+        (STATUS, "in.review"),
+        (STATUS, "x" * 33),
+    ],
+)
+def test_a_name_of_another_shape(shape: Pattern[str], text: str) -> None:
+    assert not shape.fullmatch(text)
+
+
+def test_a_short_value_is_quoted_whole() -> None:
+    assert quoted("t_acme") == "'t_acme'"
+    assert quoted(None) == "None"
+    assert quoted(["t_acme"]) == "['t_acme']"
+
+
+@given(JSON)
+def test_no_json_value_is_quoted_at_length(value: object) -> None:
+    assert len(quoted(value)) < 4_000
+
+
+def test_a_long_or_deep_value_is_cut_short() -> None:
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert len(quoted(deep)) < 80
+    assert len(quoted("x" * 1_000_000)) <= 80
+    assert len(quoted(["x" * 1_000_000] * 1_000)) < 600

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from formbridge.connections.connection import ConnectionKey
+from formbridge.connections.rate_limit import Rate
+from formbridge.runtime.environment import SettingsError
+from formbridge.session import lambda_reply
+from formbridge.session.session import MAX_REFUSALS, Session
+from formbridge.wire import protocol
+from formbridge.wire.protocol import Limits
+from tests.support.handlers.builders import NOW, LambdaContext, message_event
+from tests.support.handlers.clock import Clock
+from tests.support.handlers.world import KEY, World
+
+OPENED: list[ConnectionKey] = []
+
+
+def answered(
+    session: Session | Exception, body: object = '{"action":"ping","id":"5"}', **changes: Any
+) -> dict[str, Any]:
+    """The integration's answer to a frame; `changes` are made to the event."""
+    OPENED.clear()
+
+    def open_session(key: ConnectionKey) -> Session:
+        OPENED.append(key)
+        if isinstance(session, Exception):
+            raise session
+        return session
+
+    event: Mapping[str, Any] = {**message_event(body, "t_acme", "conn-1"), **changes}
+    return lambda_reply.answer(open_session, event, LambdaContext())
+
+
+class Broken:
+    """A connections table that is not there."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def fail(*_arguments: object) -> None:
+            raise LookupError("the table is not there")
+
+        return fail
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def broken(world: World) -> Session:
+    return replace(world.session, connections=Broken())
+
+
+def test_the_reply_goes_back_as_one_line_of_json(world: World) -> None:
+    assert answered(world.session) == {"statusCode": 200, "body": f'{{"type":"pong","id":"5","timestamp":{NOW}}}'}
+    assert OPENED == [KEY]
+
+
+@pytest.mark.parametrize(("shard", "expected"), [(None, 0), (0, 0), (7, 7)])
+def test_the_shard_is_the_one_that_the_authorizer_said_and_the_first_where_it_said_none(
+    world: World, shard: int | None, expected: int
+) -> None:
+    answered(world.session, requestContext=message_event("", shard=shard)["requestContext"])
+    (key,) = OPENED
+    assert key == ("t_acme", "conn-1", expected)
+
+
+def test_the_connection_is_the_gateways_whatever_the_frame_says(world: World) -> None:
+    forged = {
+        "action": "ping",
+        "tenant_id": "t_globex",
+        "connection_id": "conn-9",
+        "connectionId": "conn-9",
+        "shard": "9",
+    }
+    answered(world.session, forged)
+    assert OPENED == [KEY]
+
+
+def test_a_connection_that_was_closed_is_answered_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.session = replace(world.session, rate=Rate(1, 1))
+    answered(world.session)
+    world.connections.refusals[KEY] = MAX_REFUSALS
+    assert answered(world.session) == {"statusCode": 200}
+    assert [line.message for line in caplog.records] == ["answered", "disconnected"]
+
+
+@pytest.mark.parametrize("change", [{"body": None}, {"body": ""}], ids=str)
+def test_a_frame_without_a_body_is_answered_with_an_error(world: World, change: dict[str, Any]) -> None:
+    assert json.loads(answered(world.session, **change)["body"])["code"] == "bad_request"
+
+
+def test_what_was_answered_is_logged_by_its_kind(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    answered(world.session)
+    answered(world.session, {"action": "dance"})
+    assert [
+        [vars(line)[name] for name in ("message", "request_id", "connection_id", "tenant_id", "reply", "code")]
+        for line in caplog.records
+    ] == [
+        ["answered", "request-1", "conn-1", "t_acme", "pong", None],
+        ["answered", "request-1", "conn-1", "t_acme", "error", "unknown_action"],
+    ]
+
+
+# --- What fails -----------------------------------------------------------------------------------------------
+
+
+def test_an_unexpected_failure_is_told_to_the_client_who_may_try_again(broken: Session) -> None:
+    assert answered(broken, {"action": "ping", "id": "7"}) == {
+        "statusCode": 200,
+        "body": (
+            '{"type":"error","id":"7","code":"internal","message":"the server failed, try again",'
+            '"retryable":true,"retry_after_ms":1000}'
+        ),
+    }
+
+
+def test_so_is_a_session_that_cannot_be_opened() -> None:
+    frame = json.loads(answered(SettingsError("TABLE: the environment variable is not set"))["body"])
+    assert (frame["code"], frame["id"]) == ("internal", "5")
+
+
+@pytest.mark.parametrize("body", ["{", "", '{"action":"ping"}', '{"action":"ping","id":5}', "[" * 30_000])
+def test_a_failure_has_no_id_where_the_frame_has_none(broken: Session, body: str) -> None:
+    assert "id" not in json.loads(answered(broken, body)["body"])
+
+
+def test_a_failure_is_one_error_in_the_log_with_the_ids_and_nothing_that_was_sent(
+    broken: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    answered(broken, {"action": "authenticate", "token": "SECRET", "id": "SECRET"})
+    (line,) = [line for line in caplog.records if line.levelname == "ERROR"]
+    fields = vars(line)
+    assert (fields["message"], fields["request_id"], fields["connection_id"]) == ("failed", "request-1", "conn-1")
+    assert "LookupError: the table is not there" in caplog.text
+    assert "SECRET" not in caplog.text + str([vars(line) for line in caplog.records])
+
+
+def test_a_failure_is_counted(broken: Session, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    answered(broken)
+    (line,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (line["InternalErrors"], line["_aws"]["Timestamp"]) == (1, NOW)
+    metrics = [metric for each in line["_aws"]["CloudWatchMetrics"] for metric in each["Metrics"]]
+    assert metrics == [{"Name": "InternalErrors", "Unit": "Count"}]
+
+
+def test_what_a_client_does_wrong_is_not_counted(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    answered(world.session, {"action": "dance"})
+    assert capsys.readouterr().out == ""
+
+
+# --- What the environment says --------------------------------------------------------------------------------
+
+
+def test_the_limits_are_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"MESSAGES_PER_SECOND": 7, "MESSAGE_BURST": 9, "MAX_FRAME_BYTES": 1_024, "MAX_FILTER_LENGTH": 99}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, str(value))
+    assert lambda_reply.rate() == Rate(per_second=7, burst=9)
+    assert lambda_reply.limits() == Limits(max_frame_bytes=1_024, max_filter_length=99)
+
+
+def test_no_error_frame_is_larger_than_a_frame_may_be(world: World) -> None:
+    world.session = replace(world.session, limits=Limits(protocol.MAX_REPLY_BYTES, 4_096))
+    body = json.dumps({"action": "subscribe", "filter": {"\N{WAVING HAND SIGN}" * 30_000: 1}}, ensure_ascii=False)
+    answer = answered(world.session, body)["body"]
+    assert json.loads(answer)["code"] == "bad_filter"
+    assert len(answer) < protocol.MAX_REPLY_BYTES

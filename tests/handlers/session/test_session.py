@@ -1,0 +1,720 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from formbridge.access.handshake import Identity
+from formbridge.connections.connection import Connection, ConnectionKey, Delivery, Outcome, Receipt
+from formbridge.connections.rate_limit import Rate
+from formbridge.runtime import timestamps
+from formbridge.session import replay
+from formbridge.session.replay import Page
+from formbridge.session.session import CLOSING_SECONDS, MAX_REFUSALS
+from formbridge.submissions.submission import Submission
+from formbridge.wire import protocol
+from formbridge.wire.cursor import MAX_AGE_MS, OVERLAP_MS, Cursor
+from formbridge.wire.event_pattern import matches
+from formbridge.wire.protocol import parse_request
+from tests.support.handlers.builders import NOW, NOW_ISO, iso, submission
+from tests.support.handlers.strategies import ANY_TEXT
+from tests.support.handlers.world import EXPIRES_AT, LIMITS, MAX_FRAME_BYTES, World, all_ids, cursor, ids, to_the_end
+
+WAVES = "\N{WAVING HAND SIGN}" * 64
+"""The request id that takes most bytes: JSON escapes what is beyond the basic plane in pairs, of twelve bytes."""
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+# --- Subscribe ------------------------------------------------------------------------------------------------
+
+
+def test_subscribed_is_as_the_protocol_has_it(world: World) -> None:
+    world.submissions.put(submission("s1"))
+    assert world.ask("subscribe", id="1") == {
+        "type": "subscribed",
+        "id": "1",
+        "cursor": Cursor("t_acme", iso(-OVERLAP_MS)).encode(),
+        "updates": [submission("s1").current()],
+        "complete": True,
+        "heartbeat_seconds": 300,
+        "expires_at": EXPIRES_AT,
+        "server_time": NOW,
+    }
+
+
+@pytest.mark.parametrize("wanted", [{}, {"filter": {"form_id": ["contact"]}}], ids=["unfiltered", "filtered"])
+def test_the_subscription_stands_before_the_table_is_read(world: World, wanted: dict[str, Any]) -> None:
+    world.ask("subscribe", **wanted)
+    world.ask("subscribe", **wanted, cursor=cursor())
+    assert world.calls == ["subscribe", "read", "subscribe", "read"]
+
+
+def test_a_snapshot_is_the_newest_first(world: World) -> None:
+    world.submissions.put(*(submission(f"s{n}", updated_at=iso(n)) for n in range(10)))
+    assert ids(world.ask("subscribe", snapshot=3)) == ["s9", "s8", "s7"]
+
+
+def test_a_snapshot_holds_fifty_unless_told(world: World) -> None:
+    world.submissions.put(*(submission(f"s{n}") for n in range(60)))
+    assert len(ids(world.ask("subscribe"))) == 50
+
+
+def test_without_a_snapshot_the_table_is_not_read(world: World) -> None:
+    world.submissions.put(submission())
+    assert ids(world.ask("subscribe", snapshot=0)) == []
+    assert world.calls == ["subscribe"]
+
+
+def test_the_cursor_of_a_snapshot_trails_the_moment_before_the_read(world: World) -> None:
+    read = world.submissions.read
+
+    def slow(tenant_id: str, position: str, limit: int, *, newest_first: bool = False) -> Page:
+        world.clock.advance(3_000)
+        return read(tenant_id, position, limit, newest_first=newest_first)
+
+    world.submissions.read = slow
+    assert world.ask("subscribe")["cursor"] == Cursor("t_acme", iso(-OVERLAP_MS)).encode()
+
+
+def test_another_tenants_submissions_are_not_seen(world: World) -> None:
+    world.submissions.put(submission("s1", tenant_id="t_globex"), submission("s2"))
+    assert ids(world.ask("subscribe")) == ["s2"]
+    assert ids(world.ask("sync", cursor=cursor(iso(-1)))) == ["s2"]
+    assert world.submissions.tenants == {"t_acme"}
+
+
+def test_the_largest_snapshot_with_the_longest_names_is_one_frame(world: World) -> None:
+    tenant_id = "t_" + "x" * 64
+    longest = [
+        Submission(
+            tenant_id=tenant_id,
+            submission_id=f"{n:064}",
+            form_id="f" * 64,
+            status="s" * 32,
+            version=10**15,
+            submitted_at=NOW_ISO,
+            updated_at=NOW_ISO,
+            expires_at=10**10,
+        )
+        for n in range(200)
+    ]
+    world.submissions.put(*longest)
+    key = ConnectionKey(tenant_id, "conn-1")
+    world.connections.put(Connection(key, NOW, EXPIRES_AT))
+    world.session = replace(world.session, key=key)
+    reply = world.ask("subscribe", id=WAVES, snapshot=200)
+    assert (len(ids(reply)), reply["complete"]) == (200, True)
+    too_old = world.ask("subscribe", id=WAVES, snapshot=200, cursor=cursor(iso(-(10**9)), tenant_id))
+    assert (len(ids(too_old)), too_old["complete"]) == (200, True)
+
+
+# --- Filters --------------------------------------------------------------------------------------------------
+
+WANTED: dict[str, Any] = {"form_id": ["contact", {"prefix": "survey-"}], "status": [{"anything-but": "spam"}]}
+
+
+def mixed(world: World) -> None:
+    """Submissions of which `WANTED` matches every other: s0, s2, …, s8."""
+    world.submissions.put(
+        *(
+            submission(f"s{n}", form_id="survey-1" if n % 4 == 0 else "contact", updated_at=iso(n))
+            if n % 2 == 0
+            else submission(f"s{n}", status="spam", updated_at=iso(n))
+            for n in range(10)
+        )
+    )
+
+
+def test_a_filter_is_kept_with_the_subscription(world: World) -> None:
+    world.subscribed(filter=WANTED)
+    assert world.row is not None
+    assert world.row.subscribed
+    assert world.row.filter is not None
+    assert world.row.filter.pattern == WANTED
+
+
+def test_a_filter_is_replaced_in_place(world: World) -> None:
+    world.subscribed(filter=WANTED)
+    world.subscribed(filter={"status": ["spam"]})
+    assert world.row is not None
+    assert world.row.filter is not None
+    assert world.row.filter.pattern == {"status": ["spam"]}
+
+
+@pytest.mark.parametrize("without", [{}, {"filter": None}, {"filter": {}}], ids=str)
+def test_a_subscribe_without_a_filter_removes_it(world: World, without: dict[str, Any]) -> None:
+    world.subscribed(filter=WANTED)
+    reply = world.ask("subscribe", **without)
+    assert world.row is not None
+    assert world.row.filter is None
+    assert "filter_id" not in reply
+
+
+def test_a_filtered_snapshot_is_the_newest_of_those_that_match(world: World) -> None:
+    mixed(world)
+    assert ids(world.ask("subscribe", filter=WANTED, snapshot=3)) == ["s8", "s6", "s4"]
+
+
+@pytest.mark.parametrize("action", ["subscribe", "sync"])
+def test_what_changed_and_does_not_match_leaves(world: World, action: str) -> None:
+    world.subscribed(filter=WANTED)
+    mixed(world)
+    reply = world.ask(action, filter=WANTED, cursor=cursor(f"{iso(5)}#s5"))
+    assert [(update["event"], update["data"]["submission_id"]) for update in reply["updates"]] == [
+        ("insert", "s6"),
+        ("leave", "s7"),
+        ("insert", "s8"),
+        ("leave", "s9"),
+    ]
+
+
+def test_a_leave_is_as_the_protocol_has_it(world: World) -> None:
+    world.subscribed(filter=WANTED)
+    world.submissions.put(submission("s1", status="spam", version=2))
+    (left,) = world.ask("sync", cursor=cursor(iso(-1)))["updates"]
+    data = {"tenant_id": "t_acme", "submission_id": "s1", "version": 2, "event": "leave"}
+    assert left == {"event": "leave", "data": data}
+
+
+def test_replies_through_a_filter_say_which_it_was(world: World) -> None:
+    one = world.ask("subscribe", filter=WANTED)
+    synced = world.ask("sync", cursor=one["cursor"])
+    again = world.ask("subscribe", filter=dict(reversed(WANTED.items())))
+    other = world.ask("subscribe", filter={"status": ["spam"]})
+    assert one["filter_id"] == synced["filter_id"] == again["filter_id"] != other["filter_id"]
+
+
+FAULTS: list[tuple[object, str]] = [
+    (5, "filter: must be an object, not 5"),
+    ([], "filter: must be an object, not []"),
+    ({"form": ["contact"]}, "filter.form: is none of form_id, status, submission_id"),
+    ({"tenant_id": ["t_globex"]}, "filter.tenant_id: is none of form_id, status, submission_id"),
+    ({"status": "spam"}, "filter.status: must be a list of alternatives or a nested pattern, not 'spam'"),
+    ({"status": ["a", {"like": "b"}]}, "filter.status[1]: 'like' is no operator that EventBridge Pipes support"),
+    ({"$or": [{"status": ["a"]}, {"status": []}]}, "filter.$or[1].status: must list at least one alternative"),
+    ({"form_id": ["x" * 5_000]}, "filter: has 5,016 characters as JSON, at most 4,096 are allowed"),
+]
+
+
+@pytest.mark.parametrize(("wanted", "message"), FAULTS, ids=[message[:40] for _, message in FAULTS])
+def test_a_filter_that_is_wrong_is_refused_by_its_place_and_changes_nothing(
+    world: World, wanted: object, message: str
+) -> None:
+    world.subscribed(filter=WANTED)
+    before = world.row
+    world.calls.clear()
+    assert world.ask("subscribe", id="1", filter=wanted) == {
+        "type": "error",
+        "id": "1",
+        "code": "bad_filter",
+        "message": message,
+        "retryable": False,
+    }
+    assert world.row == before
+    assert world.calls == []
+
+
+# --- Resume and sync ------------------------------------------------------------------------------------------
+
+
+def test_a_cursor_resumes_from_where_it_stands_oldest_first(world: World) -> None:
+    world.submissions.put(*(submission(f"s{n}", updated_at=iso(n)) for n in range(5)))
+    reply = world.ask("subscribe", cursor=cursor(f"{iso(1)}#s1"), snapshot=1)
+    assert ids(reply) == ["s2", "s3", "s4"]
+    assert reply["complete"] is True
+    assert "recovered" not in reply
+
+
+def test_synced_is_as_the_protocol_has_it(world: World) -> None:
+    world.subscribed()
+    world.submissions.put(submission("s1", version=2))
+    assert world.ask("sync", id="2", cursor=cursor(iso(-1))) == {
+        "type": "synced",
+        "id": "2",
+        "cursor": Cursor("t_acme", iso(-OVERLAP_MS)).encode(),
+        "updates": [submission("s1", version=2).current()],
+        "complete": True,
+    }
+
+
+@pytest.mark.parametrize("request_", [{"action": "subscribe", "snapshot": 2}, {"action": "sync"}], ids=str)
+def test_a_cursor_that_is_too_old_gets_a_fresh_snapshot(world: World, request_: dict[str, Any]) -> None:
+    world.subscribed()
+    world.submissions.put(*(submission(f"s{n}", updated_at=iso(n)) for n in range(5)))
+    reply = world.ask(**request_, cursor=cursor(iso(-MAX_AGE_MS - 1)))
+    assert reply["recovered"] is False
+    assert reply["complete"] is True
+    assert ids(reply) == ["s4", "s3", "s2", "s1", "s0"][: request_.get("snapshot", 50)]
+
+
+@pytest.mark.parametrize("action", ["subscribe", "sync"])
+@pytest.mark.parametrize("bad", ["garbage", cursor(tenant_id="t_globex")], ids=["garbage", "another tenant's"])
+def test_a_cursor_that_is_not_ours_is_refused_and_reads_nothing(world: World, action: str, bad: str) -> None:
+    world.subscribed()
+    world.calls.clear()
+    assert world.ask(action, id="9", cursor=bad) == {
+        "type": "error",
+        "id": "9",
+        "code": "bad_cursor",
+        "message": "cursor: not one of this server's",
+        "retryable": False,
+    }
+    assert world.calls == []
+
+
+def test_a_cursor_that_is_no_text_is_a_bad_cursor(world: World) -> None:
+    assert world.ask("subscribe", id="9", cursor=5)["code"] == "bad_cursor"
+
+
+def test_sync_comes_after_subscribe(world: World) -> None:
+    world.submissions.put(submission())
+    reply = world.ask("sync", id="2", cursor=cursor(iso(-1)))
+    assert (reply["type"], reply["id"], reply["code"]) == ("error", "2", "bad_request")
+    assert reply["message"] == "action: subscribe before sync"
+    assert world.calls == []
+
+
+def test_sync_after_unsubscribe_is_refused(world: World) -> None:
+    world.subscribed(filter=WANTED)
+    assert world.ask("unsubscribe", id="3") == {"type": "unsubscribed", "id": "3"}
+    assert world.ask("sync", cursor=cursor())["code"] == "bad_request"
+    assert world.row is not None
+    assert world.row.filter is None
+
+
+# --- Pages ----------------------------------------------------------------------------------------------------
+
+
+def pages(world: World, start: str, step_ms: int = 0) -> list[dict[str, Any]]:
+    """The replies from a cursor to the first that is complete; the clock goes on between them."""
+    return rest(world, world.ask("sync", cursor=start), step_ms)
+
+
+def rest(world: World, first: dict[str, Any], step_ms: int = 0) -> list[dict[str, Any]]:
+    def sync(held: str) -> dict[str, Any]:
+        world.clock.advance(step_ms)
+        return world.ask("sync", cursor=held)
+
+    return to_the_end(first, sync)
+
+
+def test_what_does_not_fit_one_frame_comes_in_pages_each_submission_once(world: World) -> None:
+    world.subscribed()
+    world.submissions.put(*(submission(f"s{n:04}", updated_at=iso(n // 7)) for n in range(1_300)))
+    replies = pages(world, cursor(iso(-1)))
+    assert all_ids(replies) == [f"s{n:04}" for n in range(1_300)]
+    assert len(replies) > 3
+
+
+def test_a_frame_is_full_before_the_next_begins(world: World) -> None:
+    world.subscribed()
+    world.submissions.put(*(submission(f"s{n:04}", form_id="f" * 64) for n in range(400)))
+    first, *_ = pages(world, cursor(iso(-1)))
+    assert len(protocol.encode(first).encode()) > MAX_FRAME_BYTES - protocol.REPLY_ENVELOPE_BYTES - 1_024
+
+
+def test_the_last_pages_cursor_trails_the_start_of_the_scan(world: World) -> None:
+    world.subscribed()
+    world.submissions.put(*(submission(f"s{n:04}") for n in range(1_300)))
+    last = pages(world, cursor(iso(-1)), step_ms=60_000)[-1]
+    assert world.clock.ms > NOW
+    assert last["cursor"] == Cursor("t_acme", iso(-OVERLAP_MS)).encode()
+
+
+def test_what_is_written_behind_the_reader_while_it_pages_is_read_by_the_next_sync(world: World) -> None:
+    world.subscribed()
+    world.submissions.put(*(submission(f"s{n:04}", updated_at=iso(n)) for n in range(1_300)))
+    first = world.ask("sync", cursor=cursor(iso(-1)))
+    world.submissions.put(submission("late", updated_at=iso(1)))
+    last = pages(world, first["cursor"], step_ms=60_000)[-1]
+    assert "late" in ids(pages(world, last["cursor"])[0])
+
+
+@pytest.mark.parametrize("snapshot", [150, 200])
+def test_a_snapshot_of_few_among_many_reads_on_backwards(world: World, snapshot: int) -> None:
+    """Every sixtieth of 10,000 is a survey: 167 of them."""
+    world.submissions.put(
+        *(submission(f"s{n:05}", form_id="other" if n % 60 else "survey", updated_at=iso(n)) for n in range(10_000))
+    )
+    first = world.ask("subscribe", filter={"form_id": ["survey"]}, snapshot=snapshot)
+    assert not first["complete"]
+    replies = rest(world, first, step_ms=60_000)
+    assert all_ids(replies) == [f"s{n:05}" for n in reversed(range(0, 10_000, 60))][:snapshot]
+    assert replies[-1]["cursor"] == Cursor("t_acme", iso(-OVERLAP_MS)).encode()
+
+
+def test_a_resume_of_few_among_many_tells_what_may_have_left(world: World) -> None:
+    world.submissions.put(
+        *(submission(f"s{n:05}", form_id="other" if n % 100 else "survey", updated_at=iso(n)) for n in range(3_000))
+    )
+    first = world.ask("subscribe", filter={"form_id": ["survey"]}, cursor=cursor(iso(-1)))
+    updates = [update for reply in rest(world, first) for update in reply["updates"]]
+    assert [update["event"] for update in updates] == ["insert", *["leave"] * 99] * 30
+
+
+FORMS = ["contact", "survey"]
+FILTERS: list[dict[str, Any] | None] = [
+    None,
+    {"form_id": ["survey"]},
+    {"status": [{"anything-but": "deleted"}]},
+    {"$or": [{"form_id": ["contact"]}, {"status": ["done"]}]},
+]
+
+
+@given(st.data())
+def test_a_client_that_syncs_ends_with_what_the_table_holds(data: st.DataObject) -> None:
+    """Writes commit up to the overlap late, pages are small, filters change, and pushes are all lost."""
+    world = World()
+    wanted: dict[str, Any] | None = None
+    seen: dict[str, tuple[int, bool]] = {}
+    """By submission: the newest version, and whether the client shows it."""
+
+    def read(reply: dict[str, Any]) -> None:
+        for update in reply["updates"]:
+            told = update["data"]
+            newest = told["version"], update["event"] != "leave" and told["status"] != "deleted"
+            seen[told["submission_id"]] = max(newest, seen.get(told["submission_id"], newest))
+
+    def subscribe() -> dict[str, Any]:
+        seen.clear()
+        reply = world.ask("subscribe", filter=wanted)
+        read(reply)
+        return reply
+
+    def write() -> None:
+        name = data.draw(st.sampled_from("abcdef"))
+        late = data.draw(st.integers(0, OVERLAP_MS - 1))
+        version = world.submissions.held[name].version + 1 if name in world.submissions.held else 1
+        world.submissions.put(
+            submission(
+                name,
+                version=version,
+                updated_at=timestamps.to_iso(world.clock.ms - late),
+                form_id=data.draw(st.sampled_from(FORMS)),
+                status=data.draw(st.sampled_from(["open", "done", "deleted"])),
+            )
+        )
+
+    def shown() -> dict[str, int]:
+        return {
+            name: held.version
+            for name, held in world.submissions.held.items()
+            if not held.is_deleted
+            and (wanted is None or matches(wanted, {"form_id": held.form_id, "status": held.status}))
+        }
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replay, "PAGE_ITEMS", 2)
+        patch.setattr(replay, "READ_PAGES", 2)
+        reply = subscribe()
+        for step in data.draw(st.lists(st.sampled_from(["write", "sync", "wait", "filter"]), max_size=25)):
+            if step == "write":
+                write()
+            elif step == "sync":
+                reply = world.ask("sync", cursor=reply["cursor"])
+                read(reply)
+            elif step == "filter":
+                wanted = data.draw(st.sampled_from(FILTERS))
+                reply = subscribe()
+            else:
+                world.clock.advance(data.draw(st.integers(0, 60_000)))
+        # Whatever lay before is read once two syncs in a row were complete: the first may have begun earlier.
+        for _ in range(2):
+            replies = pages(world, reply["cursor"])
+            for reply in replies:
+                read(reply)
+    assert {name: version for name, (version, is_shown) in seen.items() if is_shown} == shown()
+
+
+# --- The connection -------------------------------------------------------------------------------------------
+
+
+def test_a_ping_is_answered(world: World) -> None:
+    assert world.ask("ping", id="5") == {"type": "pong", "id": "5", "timestamp": NOW}
+
+
+@pytest.mark.parametrize("action", ["subscribe", "sync", "unsubscribe", "ping", "authenticate"])
+def test_an_expired_token_is_unauthorized_and_does_nothing(world: World, action: str) -> None:
+    world.subscribed()
+    world.verifier.identities["later"] = Identity("user-1", ("t_acme",), EXPIRES_AT + 60, 0)
+    world.calls.clear()
+    world.clock.ms = EXPIRES_AT * 1000
+    reply = world.ask(action, id="1", cursor=cursor(), token="later")
+    assert (reply["type"], reply["id"], reply["code"]) == ("error", "1", "unauthorized")
+    assert world.calls == []
+
+
+def test_a_token_is_good_until_the_second_it_expires(world: World) -> None:
+    world.clock.ms = EXPIRES_AT * 1000 - 1
+    assert world.ask("ping")["type"] == "pong"
+
+
+@pytest.mark.parametrize("action", ["subscribe", "sync", "unsubscribe", "ping", "authenticate"])
+def test_a_connection_without_a_row_is_unauthorized_and_does_nothing(world: World, action: str) -> None:
+    world.connections.rows.clear()
+    world.submissions.put(submission())
+    reply = world.ask(action, id="1", cursor=cursor(iso(-1)), token="any")
+    assert (reply["type"], reply["id"], reply["code"]) == ("error", "1", "unauthorized")
+    assert world.calls == []
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [{"action": "subscribe"}, {"action": "unsubscribe"}, {"action": "authenticate", "token": "later"}],
+    ids=lambda request_: request_["action"],
+)
+def test_a_row_that_goes_while_its_client_is_answered_is_unauthorized(
+    world: World, request_: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.verifier.identities["later"] = Identity("user-1", ("t_acme",), EXPIRES_AT + 60, 0)
+    admit = world.connections.admit
+
+    def admit_and_remove(key: ConnectionKey, rate: Rate, now_ms: int) -> object:
+        admitted = admit(key, rate, now_ms)
+        world.connections.rows.clear()
+        return admitted
+
+    monkeypatch.setattr(world.connections, "admit", admit_and_remove)
+    reply = world.ask(**request_, id="1")
+    assert (reply["type"], reply["id"], reply["code"]) == ("error", "1", "unauthorized")
+    assert "read" not in world.calls
+
+
+def test_an_unknown_action_is_refused(world: World) -> None:
+    reply = world.ask("dance", id="1")
+    assert (reply["type"], reply["id"], reply["code"]) == ("error", "1", "unknown_action")
+
+
+def test_a_frame_that_is_too_large_is_refused(world: World) -> None:
+    reply = world.ask("ping", padding="x" * 32_768)
+    assert (reply["type"], reply["code"], reply["retryable"]) == ("error", "too_large", False)
+    assert reply["message"].startswith("the frame: at most 32,768 bytes, got 32,8")
+
+
+@given(
+    ANY_TEXT
+    | st.fixed_dictionaries(
+        {"action": st.sampled_from(["subscribe", "sync", "unsubscribe", "ping", "authenticate"])},
+        optional={"cursor": st.text(), "snapshot": st.integers(), "id": st.text(), "token": st.text()},
+    ).map(json.dumps)
+)
+def test_nothing_that_a_client_sends_raises(body: str) -> None:
+    reply = World().session.answer(body)
+    assert reply is not None
+    assert reply["type"] in {"subscribed", "synced", "unsubscribed", "pong", "error"}
+
+
+def test_a_page_with_the_longest_request_id_is_one_frame(world: World) -> None:
+    world.subscribed()
+    world.submissions.put(*(submission(f"s{n:04}", form_id="f" * 64) for n in range(400)))
+    first = world.ask("sync", id=WAVES, cursor=cursor(iso(-1)))
+    assert not first["complete"]
+
+
+# --- The rate -------------------------------------------------------------------------------------------------
+
+
+class TestOverTheRate:
+    """Two messages at once, one more every 500 ms."""
+
+    @pytest.fixture
+    def world(self, world: World) -> World:
+        world.session = replace(world.session, rate=Rate(per_second=2, burst=2))
+        return world
+
+    def test_a_message_too_many_is_refused_and_told_when_to_try_again(self, world: World) -> None:
+        assert [world.ask("ping")["type"] for _ in range(2)] == ["pong", "pong"]
+        world.clock.advance(100)
+        assert world.ask("subscribe", id="7") == {
+            "type": "error",
+            "id": "7",
+            "code": "rate_limited",
+            "message": "at most 2 messages a second, 2 at once",
+            "retryable": True,
+            "retry_after_ms": 400,
+        }
+        assert world.calls == []
+        world.clock.advance(399)
+        assert world.ask("ping")["code"] == "rate_limited"
+        world.clock.advance(1)
+        assert world.ask("ping")["type"] == "pong"
+
+    def test_messages_that_are_wrong_count_too(self, world: World) -> None:
+        assert [world.ask("dance")["code"] for _ in range(3)] == ["unknown_action", "unknown_action", "rate_limited"]
+
+    def test_a_client_that_keeps_sending_is_told_why_and_disconnected(self, world: World) -> None:
+        for _ in range(2 + MAX_REFUSALS):
+            assert world.tell("ping") is not None
+        assert world.poster.posted == []
+
+        assert world.tell("ping") is None
+        assert world.poster.posted == [("conn-1", '{"type":"disconnect","code":"protocol_error","reconnect":false}')]
+        assert world.poster.closed == ["conn-1"]
+        assert world.row is None
+        assert world.ask("ping")["code"] == "unauthorized"
+
+    def test_a_connection_that_cannot_be_closed_now_is_closed_by_the_next_message(self, world: World) -> None:
+        world.poster.outcomes["conn-1"] = Outcome.BEHIND
+        for _ in range(2 + MAX_REFUSALS + 1):
+            world.tell("ping")
+        assert world.row is not None
+        world.poster.outcomes.clear()
+        assert world.tell("ping") is None
+        assert world.row is None
+
+    def test_a_connection_that_is_gone_already_is_forgotten(self, world: World) -> None:
+        world.poster.outcomes["conn-1"] = Outcome.GONE
+        for _ in range(2 + MAX_REFUSALS + 1):
+            world.tell("ping")
+        assert world.row is None
+
+    def test_why_no_connection_can_be_closed_is_raised_and_the_row_stays(self, world: World) -> None:
+        world.poster.failures["conn-1"] = PermissionError("403")
+        for _ in range(2 + MAX_REFUSALS):
+            world.tell("ping")
+        with pytest.raises(PermissionError, match="403"):
+            world.tell("ping")
+        assert world.row is not None
+
+    def test_closing_takes_no_longer_than_the_lambda_has(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        deadlines: list[float] = []
+        deliver = world.poster.deliver
+
+        def note(deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
+            deadlines.append(deadline)
+            return deliver(deliveries, deadline)
+
+        monkeypatch.setattr(world.poster, "deliver", note)
+        monkeypatch.setattr("formbridge.session.session.time.monotonic", lambda: 1_000.0)
+        for _ in range(2 + MAX_REFUSALS + 1):
+            world.tell("ping")
+        assert deadlines == [1_000.0 + CLOSING_SECONDS]
+
+    def test_a_pause_in_which_the_bucket_fills_forgives(self, world: World) -> None:
+        for _ in range(2 + MAX_REFUSALS):
+            world.tell("ping")
+        world.clock.advance(1_000)
+        for _ in range(2 + MAX_REFUSALS):
+            assert world.tell("ping") is not None
+        assert world.poster.closed == []
+
+
+# --- Authenticate ---------------------------------------------------------------------------------------------
+
+TOKENS = {
+    "later": Identity("user-1", ("t_acme",), EXPIRES_AT + 600, 1_790_000_000),
+    "later, of two tenants": Identity("user-1", ("t_globex", "t_acme"), EXPIRES_AT + 600, 0),
+    "of another tenant": Identity("user-1", ("t_globex",), EXPIRES_AT + 600, 0),
+    "of no tenant": Identity("user-1", (), EXPIRES_AT + 600, 0),
+    "as late": Identity("user-1", ("t_acme",), EXPIRES_AT, 0),
+    "earlier": Identity("user-1", ("t_acme",), EXPIRES_AT - 1, 0),
+}
+
+
+class TestAuthenticate:
+    @pytest.fixture
+    def world(self, world: World) -> World:
+        world.verifier.identities.update(TOKENS)
+        return world
+
+    @pytest.mark.parametrize("token", ["later", "later, of two tenants"])
+    def test_a_later_token_of_the_same_tenant_makes_the_connection_last_longer(self, world: World, token: str) -> None:
+        reply = world.ask("authenticate", id="4", token=token)
+        assert reply == {"type": "authenticated", "id": "4", "expires_at": EXPIRES_AT + 600}
+        assert world.row is not None
+        assert (world.row.expires_at, world.row.issued_at) == (EXPIRES_AT + 600, TOKENS[token].issued_at)
+        world.clock.ms = EXPIRES_AT * 1000
+        assert world.ask("ping")["type"] == "pong"
+        assert world.ask("subscribe")["expires_at"] == EXPIRES_AT + 600
+
+    @pytest.mark.parametrize(
+        ("token", "message"),
+        [
+            ("of another tenant", "token: does not grant this connection's tenant"),
+            ("of no tenant", "token: does not grant this connection's tenant"),
+            ("as late", "token: must expire later than the one before it"),
+            ("earlier", "token: must expire later than the one before it"),
+            ("none of these", "token: does not verify (InvalidSignatureError)"),
+        ],
+    )
+    def test_any_other_is_unauthorized_and_the_connection_goes_on_as_it_was(
+        self, world: World, token: str, message: str
+    ) -> None:
+        world.subscribed(filter=WANTED)
+        before = world.row
+        assert world.ask("authenticate", id="4", token=token) == {
+            "type": "error",
+            "id": "4",
+            "code": "unauthorized",
+            "message": message,
+            "retryable": False,
+        }
+        assert world.row == before
+        assert world.ask("ping")["type"] == "pong"
+
+    def test_the_subscription_and_its_filter_stay(self, world: World) -> None:
+        world.subscribed(filter=WANTED)
+        world.ask("authenticate", token="later")
+        assert world.row is not None
+        assert world.row.subscribed
+        assert world.row.filter is not None
+
+    @pytest.mark.parametrize("token", [None, 5, ["SECRET"], {"SECRET": "SECRET"}, "SECRET", "SECRET.SECRET.SECRET"])
+    def test_the_token_is_in_no_reply_and_no_log(
+        self, world: World, token: object, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        reply = world.ask("authenticate", token=token)
+        assert reply["type"] == "error"
+        assert "SECRET" not in json.dumps(reply)
+        assert "SECRET" not in caplog.text
+
+    def test_the_token_is_in_no_repr(self) -> None:
+        request = parse_request('{"action":"authenticate","token":"SECRET"}', LIMITS)
+        assert "SECRET" not in repr(request)
+
+    def test_where_nothing_verifies_it_is_an_unknown_action(self, world: World) -> None:
+        world.session = replace(world.session, verifier=None)
+        reply = world.ask("authenticate", id="4", token="later")
+        assert (reply["type"], reply["id"], reply["code"]) == ("error", "4", "unknown_action")
+
+
+# --- Without a table ------------------------------------------------------------------------------------------
+
+
+class TestWithoutATable:
+    """Whoever posts to connections without a `StreamTable` has nothing that could be read again."""
+
+    @pytest.fixture
+    def world(self, world: World) -> World:
+        world.session = replace(world.session, submissions=None)
+        return world
+
+    def test_a_subscription_counts_from_now_on(self, world: World) -> None:
+        reply = world.ask("subscribe", snapshot=50, filter=WANTED)
+
+        assert (reply["type"], reply["updates"], reply["complete"]) == ("subscribed", [], True)
+        assert "recovered" not in reply
+        assert world.row is not None
+        assert world.row.subscribed
+        assert world.row.filter is not None
+
+    def test_a_client_that_returns_is_told_that_it_may_have_missed_something(self, world: World) -> None:
+        reply = world.ask("subscribe", cursor=cursor())
+
+        assert (reply["updates"], reply["complete"], reply["recovered"]) == ([], True, False)
+
+    def test_a_sync_recovers_nothing_and_says_so(self, world: World) -> None:
+        reply = world.ask("sync", cursor=world.subscribed()["cursor"])
+
+        assert (reply["type"], reply["updates"], reply["recovered"]) == ("synced", [], False)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from formbridge.session.replay import NEWEST
+from formbridge.submissions.table import SubmissionsTable
+from tests.support.handlers.builders import image, iso, submission
+from tests.support.handlers.region import SUBMISSIONS
+
+if TYPE_CHECKING:
+    from formbridge.submissions.submission import Submission
+    from tests.support.handlers.region import Region
+
+BEFORE = iso(-1)
+"""A position before all submissions of these tests."""
+
+
+@pytest.fixture
+def table(region: Region) -> SubmissionsTable:
+    return SubmissionsTable(region.dynamodb, SUBMISSIONS)
+
+
+def test_the_newest_come_newest_first(region: Region, table: SubmissionsTable) -> None:
+    held = [submission(f"s{n}", updated_at=iso(n)) for n in range(5)]
+    region.put(*held)
+    assert table.read("t_acme", NEWEST, 10, newest_first=True).submissions == held[::-1]
+    assert table.read("t_acme", f"{iso(3)}#s3", 10, newest_first=True).submissions == held[2::-1]
+
+
+def test_what_changed_since_comes_in_order(region: Region, table: SubmissionsTable) -> None:
+    held = [submission(f"s{n}", updated_at=iso(n)) for n in range(5)]
+    region.put(*held)
+    assert table.read("t_acme", f"{iso(1)}#s1", 10).submissions == held[2:]
+
+
+def test_the_time_alone_is_before_every_submission_of_that_time(region: Region, table: SubmissionsTable) -> None:
+    region.put(submission("s1", updated_at=iso(0)), submission("s2", updated_at=iso(-1)))
+    assert [found.submission_id for found in table.read("t_acme", iso(0), 10).submissions] == ["s1"]
+    assert [found.submission_id for found in table.read("t_acme", iso(0), 10, newest_first=True).submissions] == ["s2"]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_page_that_was_the_last_says_so(region: Region, table: SubmissionsTable, newest_first: bool) -> None:
+    held = [submission(f"s{n}", updated_at=iso(n)) for n in range(5)]
+    region.put(*held)
+    start = NEWEST if newest_first else BEFORE
+    assert table.read("t_acme", start, 6, newest_first=newest_first).reached is None
+    cut = table.read("t_acme", start, 4, newest_first=newest_first)
+    assert cut.reached == cut.submissions[-1].position
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_the_pages_of_a_reading_are_all_submissions_once_each(
+    region: Region, table: SubmissionsTable, newest_first: bool
+) -> None:
+    held = [submission(f"s{n}", updated_at=iso(n // 3)) for n in range(8)]
+    region.put(*held)
+    for limit in range(1, 10):
+        position: str | None = NEWEST if newest_first else BEFORE
+        found: list[Submission] = []
+        while position is not None:
+            submissions, position = table.read("t_acme", position, limit, newest_first=newest_first)
+            assert len(submissions) <= limit
+            found += submissions
+        assert found == (held[::-1] if newest_first else held)
+
+
+def test_another_tenants_submissions_are_not_read(region: Region, table: SubmissionsTable) -> None:
+    region.put(submission("s1", tenant_id="t_acme2"), submission("s2", tenant_id="t_acm"))
+    assert table.read("t_acme", NEWEST, 10, newest_first=True) == ([], None)
+    assert table.read("t_acme", BEFORE, 10) == ([], None)
+
+
+def test_what_else_the_table_holds_is_not_read(region: Region, table: SubmissionsTable) -> None:
+    region.dynamodb.put_item(TableName=SUBMISSIONS, Item={"PK": {"S": "FORM#contact"}, "SK": {"S": "META"}})
+    assert table.read("t_acme", BEFORE, 10) == ([], None)
+
+
+def test_a_broken_item_is_logged_and_hides_no_other(
+    region: Region, table: SubmissionsTable, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = submission("s2", updated_at=iso(2))
+    region.put(whole)
+    region.dynamodb.put_item(TableName=SUBMISSIONS, Item={**image(submission("s1")), "version": {"S": "1"}})
+    assert table.read("t_acme", BEFORE, 10).submissions == [whole]
+    (logged,) = caplog.records
+    assert (logged.levelname, logged.message) == ("ERROR", "malformed item")
+    assert vars(logged)["reason"] == "version: must be of DynamoDB type N"
+
+
+def test_a_page_of_broken_items_is_no_end(region: Region, table: SubmissionsTable) -> None:
+    region.dynamodb.put_item(TableName=SUBMISSIONS, Item={**image(submission("s1")), "version": {"S": "1"}})
+    whole = submission("s2", updated_at=iso(2))
+    region.put(whole)
+    assert table.read("t_acme", BEFORE, 1) == ([], f"{iso(0)}#s1")
+    assert table.read("t_acme", f"{iso(0)}#s1", 2).submissions == [whole]

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from formbridge.wire import event_pattern
+from formbridge.wire.event_pattern import BadPattern
+from formbridge.wire.subscription_filter import FIELDS, MAX_ALTERNATIVES, SubscriptionFilter
+from tests.support.handlers.builders import submission
+from tests.support.handlers.strategies import ANY_TEXT, JSON
+
+MAX_LENGTH = 4_096
+
+
+def check(value: object, max_length: int = MAX_LENGTH) -> SubscriptionFilter:
+    return SubscriptionFilter.check(value, max_length)
+
+
+# --- Faults ---------------------------------------------------------------------------------------------------
+
+FAULTS: list[tuple[object, str, str]] = [
+    (None, "", "must be an object, not None"),
+    ([], "", "must be an object, not []"),
+    ({}, "", "must name at least one field"),
+    ({"form": ["x"]}, "form", "is none of form_id, status, submission_id"),
+    ({"tenant_id": ["t_globex"]}, "tenant_id", "is none of form_id, status, submission_id"),
+    ({"detail": {"status": ["x"]}}, "detail", "is none of form_id, status, submission_id"),
+    ({"status": {"status": ["x"]}}, "status", "must be a list of alternatives, not an object"),
+    ({"status": "x"}, "status", "must be a list of alternatives or a nested pattern, not 'x'"),
+    ({"status": []}, "status", "must list at least one alternative"),
+    ({"status": ["x", ["y"]]}, "status[1]", "must be a string, a number, true, false, null or an operator, not ['y']"),
+    ({"status": ["x", {"numeric": ["=", 1]}]}, "status[1].numeric", "is no operator of a subscription's filter"),
+    ({"status": [{"wildcard": "x*"}]}, "status[0]", "'wildcard' is no operator that EventBridge Pipes support"),
+    ({"status": [{"prefix": 1}]}, "status[0].prefix", 'must be a string or {"equals-ignore-case": string}, not 1'),
+    ({"status": [{"exists": 1}]}, "status[0].exists", "must be true or false, not 1"),
+    ({"status": [{"prefix": "a", "suffix": "b"}]}, "status[0]", "must have exactly one operator"),
+    ({"$or": [{"status": ["x"]}]}, "$or", "must be a list of at least two patterns"),
+    ({"$or": [{"status": ["x"]}, {}]}, "$or[1]", "must name at least one field"),
+    ({"$or": [{"status": ["x"]}, {"form": ["y"]}]}, "$or[1].form", "is none of"),
+    (
+        {"$or": [{"status": ["x"]}, {"$or": [{"form_id": ["y"]}, {"form_id": [{"numeric": ["<", 1]}]}]}]},
+        "$or[1].$or[1].form_id[0].numeric",
+        "is no operator of a subscription's filter",
+    ),
+]
+
+
+@pytest.mark.parametrize(("value", "path", "problem"), FAULTS, ids=[str(fault[0]) for fault in FAULTS])
+def test_a_fault_names_its_place(value: object, path: str, problem: str) -> None:
+    with pytest.raises(BadPattern) as refused:
+        check(value)
+    assert refused.value.path == path
+    assert refused.value.problem.startswith(problem)
+
+
+@given(JSON | st.dictionaries(st.sampled_from([*FIELDS, "$or"]), JSON))
+def test_any_value_is_a_filter_or_a_bad_pattern(value: object) -> None:
+    try:
+        wanted = check(value)
+    except BadPattern:
+        return
+    assert isinstance(wanted.matches(submission()), bool)
+
+
+# --- Limits ---------------------------------------------------------------------------------------------------
+
+
+def spread(alternatives: int) -> list[dict[str, Any]]:
+    """Filters of so many alternatives in all, in one list or in several."""
+    names = [str(n) for n in range(alternatives)]
+    return [
+        {"form_id": names},
+        {"form_id": names[:20], "status": names[20:]},
+        {"submission_id": names[:1], "$or": [{"form_id": names[1:20]}, {"status": names[20:]}]},
+    ]
+
+
+@pytest.mark.parametrize("value", spread(MAX_ALTERNATIVES), ids=["one list", "two lists", "$or"])
+def test_fifty_alternatives_are_allowed(value: dict[str, Any]) -> None:
+    check(value)
+
+
+@pytest.mark.parametrize("value", spread(MAX_ALTERNATIVES + 1), ids=["one list", "two lists", "$or"])
+def test_fifty_one_are_not(value: dict[str, Any]) -> None:
+    with pytest.raises(BadPattern, match=r"^pattern: has 51 alternatives, at most 50 are allowed$"):
+        check(value)
+
+
+@pytest.mark.parametrize("character", ["x", "é", "\N{WAVING HAND SIGN}"], ids=ascii)
+def test_a_filter_counts_in_characters_as_compact_json(character: str) -> None:
+    room = MAX_LENGTH - len('{"form_id":[""]}')
+    check({"form_id": [character * room]})
+    with pytest.raises(BadPattern, match=r"^pattern: has 4,097 characters as JSON, at most 4,096 are allowed$"):
+        check({"form_id": [character * (room + 1)]})
+
+
+def test_the_length_is_a_setting() -> None:
+    check({"form_id": ["x"]}, 17)
+    with pytest.raises(BadPattern, match=r"has 17 characters as JSON, at most 16 are allowed"):
+        check({"form_id": ["x"]}, 16)
+
+
+# --- Text and id ----------------------------------------------------------------------------------------------
+
+TEXTS = st.text(st.characters(codec="ascii"), max_size=3) | ANY_TEXT
+OPERATORS = st.one_of(
+    TEXTS.map(lambda text: {"prefix": text}),
+    TEXTS.map(lambda text: {"suffix": {"equals-ignore-case": text}}),
+    TEXTS.map(lambda text: {"equals-ignore-case": text}),
+    st.lists(TEXTS, min_size=1, max_size=3).map(lambda texts: {"anything-but": texts}),
+    st.booleans().map(lambda present: {"exists": present}),
+)
+LITERALS = TEXTS | st.none() | st.booleans() | st.integers() | st.floats(-1e9, 1e9)
+LISTS = st.lists(LITERALS | OPERATORS, min_size=1, max_size=4)
+FLAT: st.SearchStrategy[dict[str, Any]] = st.dictionaries(st.sampled_from(FIELDS), LISTS, min_size=1)
+EITHER: st.SearchStrategy[dict[str, Any]] = st.lists(FLAT, min_size=2, max_size=3).map(lambda some: {"$or": some})
+PATTERNS: st.SearchStrategy[dict[str, Any]] = (
+    FLAT | EITHER | st.tuples(FLAT, EITHER).map(lambda both: both[0] | both[1])
+)
+SUBMISSIONS = st.builds(submission, TEXTS, form_id=TEXTS, status=TEXTS)
+
+
+def reversed_names(pattern: dict[str, Any]) -> dict[str, Any]:
+    """The same pattern, with the names of its objects the other way round."""
+    turned = {name: pattern[name] for name in reversed(pattern)}
+    return {name: [*map(reversed_names, rule)] if name == "$or" else rule for name, rule in turned.items()}
+
+
+@given(PATTERNS)
+def test_the_order_of_names_makes_no_other_filter(pattern: dict[str, Any]) -> None:
+    one, other = check(pattern), check(reversed_names(pattern))
+    assert (one, one.text, one.id) == (other, other.text, other.id)
+
+
+@given(PATTERNS)
+def test_a_filter_comes_back_from_its_text(pattern: dict[str, Any]) -> None:
+    wanted = check(pattern)
+    again = SubscriptionFilter.from_text(wanted.text)
+    assert again == wanted
+    assert again.pattern == pattern
+    assert check(json.loads(wanted.text)) == wanted
+
+
+@given(PATTERNS)
+def test_its_text_is_one_that_a_table_can_hold(pattern: dict[str, Any]) -> None:
+    """Half a character, which JSON can say, is none that DynamoDB takes."""
+    assert check(pattern).text.isascii()
+
+
+@given(PATTERNS, PATTERNS)
+def test_two_filters_are_one_where_their_patterns_are(one: dict[str, Any], other: dict[str, Any]) -> None:
+    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    assert (check(one) == check(other)) is same
+    assert (check(one).id == check(other).id) is same
+
+
+def test_an_id_is_short_and_stays_what_it_is() -> None:
+    assert check({"form_id": ["contact"]}).id == "3ae6865d96cf"
+
+
+# --- Matching -------------------------------------------------------------------------------------------------
+
+
+@given(PATTERNS, SUBMISSIONS)
+def test_a_filter_matches_as_its_pattern_does(pattern: dict[str, Any], held: Any) -> None:
+    seen = {"form_id": held.form_id, "status": held.status, "submission_id": held.submission_id}
+    assert check(pattern).matches(held) is event_pattern.matches(pattern, seen)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ({"form_id": ["contact"], "status": ["processing"]}, True),
+        ({"form_id": ["contact"], "status": ["done"]}, False),
+        ({"form_id": ["x", {"prefix": "con"}]}, True),
+        ({"form_id": [{"suffix": "TACT"}]}, False),
+        ({"form_id": [{"suffix": {"equals-ignore-case": "TACT"}}]}, True),
+        ({"form_id": [{"equals-ignore-case": "Contact"}]}, True),
+        ({"status": [{"anything-but": ["spam", "deleted"]}]}, True),
+        ({"status": [{"anything-but": "processing"}]}, False),
+        ({"submission_id": ["s1"]}, True),
+        ({"submission_id": [{"exists": True}]}, True),
+        ({"submission_id": [{"exists": False}]}, False),
+        ({"status": [None, 5, True]}, False),
+        ({"$or": [{"form_id": ["x"]}, {"status": ["processing"]}]}, True),
+        ({"$or": [{"form_id": ["x"]}, {"status": ["x"]}]}, False),
+        ({"status": ["done"], "$or": [{"form_id": ["contact"]}, {"submission_id": ["s1"]}]}, False),
+    ],
+    ids=str,
+)
+def test_what_a_subscription_sees(pattern: dict[str, Any], expected: bool) -> None:
+    assert check(pattern).matches(submission("s1", form_id="contact", status="processing")) is expected

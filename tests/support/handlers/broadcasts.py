@@ -1,0 +1,91 @@
+"""A broadcaster in memory."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from formbridge.broadcast.accounting import Accounting, Tally
+from formbridge.broadcast.broadcaster import Broadcaster, Deadlines
+from formbridge.broadcast.changes import Batch
+from formbridge.broadcast.fanout_queue import Work
+from formbridge.connections.connection import Connection, Outcome
+from formbridge.submissions.submission import Update
+from tests.support.handlers.builders import NOW
+from tests.support.handlers.connections import Registered
+from tests.support.handlers.world import Poster
+
+NEVER: Final = Deadlines(posting=float("inf"), writing=float("inf"))
+THRESHOLD: Final = 50
+
+
+class Inline(Executor):
+    """Does what it is given at once."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done = Future[Any]()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - the future's, as in any executor
+            done.set_exception(error)
+        return done
+
+
+@dataclass
+class Queue:
+    """The fan-out queue."""
+
+    sent: list[Work] = field(default_factory=list[Work])
+    failure: Exception | None = None
+
+    def send(self, work: Sequence[Work]) -> None:
+        if self.failure:
+            raise self.failure
+        self.sent += work
+
+
+def carried(frame: str) -> list[Update]:
+    """The updates of a frame."""
+    read = json.loads(frame)
+    if read["type"] == "submission_update":
+        return [{"event": read["event"], "data": read["data"]}]
+    assert read["type"] == "submission_updates"
+    return read["updates"]
+
+
+class Broadcast:
+    """A broadcaster with its fakes."""
+
+    def __init__(self, *rows: Connection, **outcomes: Outcome) -> None:
+        self.registered = Registered(list(rows))
+        self.poster = Poster(outcomes)
+        self.queue = Queue()
+        accounting = Accounting(self.registered, Inline(), now_ms=lambda: NOW)
+        self.broadcaster = Broadcaster(
+            self.registered, self.poster, accounting, self.queue, THRESHOLD, now_ms=lambda: NOW
+        )
+
+    def tally(self, *records: dict[str, Any]) -> Tally:
+        return self.broadcaster.send(Batch.read(records).changes, NEVER)
+
+    def send(self, *records: dict[str, Any]) -> Counter[Outcome]:
+        tally = self.tally(*records)
+        tally.check()
+        return tally.outcomes
+
+    def work(self, work: Work) -> Counter[Outcome]:
+        tally = self.broadcaster.work(work, NEVER)
+        tally.check()
+        return tally.outcomes
+
+    def sent(self) -> dict[str, list[str]]:
+        """The frames that each connection took."""
+        return {name: self.poster.to(name) for name, _ in self.poster.posted}
+
+    def got(self, connection_id: str) -> list[Update]:
+        """The updates that a connection was sent."""
+        return [update for frame in self.poster.to(connection_id) for update in carried(frame)]

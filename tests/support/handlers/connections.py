@@ -1,0 +1,101 @@
+"""Connections as the table holds them, and that table in memory, as far as those need it who post to connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from formbridge.connections.connection import Connection, ConnectionKey, Span
+from formbridge.connections.table import Roster
+from formbridge.wire.subscription_filter import SubscriptionFilter
+from tests.support.handlers.builders import HOUR_S, NOW
+
+EVERYWHERE: Final = Span()
+
+
+def connection(connection_id: str = "conn-1", tenant_id: str = "t_acme", shard: int = 0, **fields: Any) -> Connection:
+    """A subscribed connection of ten minutes, whose token is good for an hour."""
+    values: dict[str, Any] = {
+        "connected_at": NOW - 600_000,
+        "issued_at": NOW // 1000 - 600,
+        "expires_at": NOW // 1000 + HOUR_S,
+        "ttl": NOW // 1000 + 2 * HOUR_S,
+        "subscribed": True,
+        "subscribed_at": NOW - 600_000,
+    }
+    return Connection(ConnectionKey(tenant_id, connection_id, shard), **{**values, **fields})
+
+
+def wanting(pattern: dict[str, Any]) -> SubscriptionFilter:
+    """A subscription's filter."""
+    return SubscriptionFilter.check(pattern, 4_096)
+
+
+@dataclass
+class Registered:
+    """The connections table."""
+
+    rows: list[Connection] = field(default_factory=list[Connection])
+    reserved: dict[str, int] = field(default_factory=dict[str, int])
+    """How many connections a tenant is counted to have, where that is not the number of its rows."""
+    removed: list[str] = field(default_factory=list[str])
+    """Connections whose rows were deleted."""
+    released: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
+    """Tenant and `connected_at` of each connection that is no longer counted."""
+    releases: int = 0
+    """How many writes that took."""
+    behind: dict[str, int] = field(default_factory=dict[str, int])
+    cleared: list[str] = field(default_factory=list[str])
+    failures: dict[str, Exception] = field(default_factory=dict[str, Exception])
+    """Connections whose rows cannot be written."""
+
+    unreadable: set[str] = field(default_factory=set[str])
+    """Tenants whose connections cannot be read."""
+
+    def roster(self, tenant_id: str) -> Roster:
+        if tenant_id in self.unreadable:
+            raise ConnectionError(tenant_id)
+        theirs = [row for row in self.rows if row.tenant_id == tenant_id]
+        shards = 1 + max((row.key.shard for row in theirs), default=0)
+        reserved = self.reserved.get(tenant_id, len(theirs))
+        return Roster(reserved, shards, (row for shard in range(shards) for row in self.shard(tenant_id, shard)))
+
+    def shard(self, tenant_id: str, shard: int, span: Span = EVERYWHERE) -> Iterator[Connection]:
+        for row in self.rows:
+            within = (span.after or "") < row.connection_id and (not span.until or row.connection_id <= span.until)
+            if (row.tenant_id, row.key.shard) == (tenant_id, shard) and row.subscribed and within:
+                yield row
+
+    def spans(self, tenant_id: str, shard: int, size: int) -> list[Span]:
+        names = sorted(row.connection_id for row in self.rows if (row.tenant_id, row.key.shard) == (tenant_id, shard))
+        ends = [*names[size - 1 : len(names) - 1 : size], None]
+        return [Span(after, until) for after, until in zip([None, *ends], ends, strict=False)]
+
+    def delete(self, key: ConnectionKey) -> int | None:
+        self._write(key)
+        if key.connection_id in self.removed:
+            return None
+        self.removed.append(key.connection_id)
+        return next((row.connected_at for row in self.rows if row.key == key), NOW)
+
+    def release(self, tenant_id: str, connected_at: Iterable[int]) -> None:
+        self.releases += 1
+        self.released += [(tenant_id, each) for each in connected_at]
+
+    def mark_behind(self, key: ConnectionKey, since_ms: int) -> None:
+        self._write(key)
+        self.behind[key.connection_id] = since_ms
+
+    def clear_behind(self, key: ConnectionKey, seen_ms: int) -> None:
+        self._write(key)
+        self.cleared.append(key.connection_id)
+
+    def _write(self, key: ConnectionKey) -> None:
+        if failure := self.failures.get(key.connection_id):
+            raise failure
+
+    @property
+    def untouched(self) -> bool:
+        """Whether no row was changed."""
+        return not (self.removed or self.released or self.behind or self.cleared)

@@ -1,0 +1,217 @@
+"""A connection of t_acme with everything that its session reaches, in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any, Final
+
+from formbridge.access.handshake import Identity, Unauthorized
+from formbridge.connections.connection import Connection, ConnectionKey, Delivery, Outcome, Receipt, Refused
+from formbridge.connections.rate_limit import Rate
+from formbridge.session.replay import Page
+from formbridge.session.session import Session
+from formbridge.submissions.submission import Submission
+from formbridge.wire import protocol
+from formbridge.wire.cursor import Cursor
+from formbridge.wire.protocol import Limits
+from formbridge.wire.subscription_filter import SubscriptionFilter
+from tests.support.handlers.builders import HOUR_S, NOW, NOW_ISO
+from tests.support.handlers.clock import Clock
+
+MAX_FRAME_BYTES: Final = 128 * 1024
+"""Of what API Gateway carries."""
+EXPIRES_AT: Final = NOW // 1000 + HOUR_S
+LIMITS: Final = Limits(max_frame_bytes=32_768, max_filter_length=4_096)
+KEY: Final = ConnectionKey("t_acme", "conn-1")
+"""Of the connection that a session is on."""
+NO_RATE: Final = Rate(per_second=1_000, burst=1_000_000)
+"""More than any test sends at once."""
+
+
+@dataclass
+class Connections:
+    """The connections table."""
+
+    calls: list[str]
+    rows: dict[ConnectionKey, Connection] = field(default_factory=dict[ConnectionKey, Connection])
+    full_at: dict[ConnectionKey, int] = field(default_factory=dict[ConnectionKey, int])
+    refusals: dict[ConnectionKey, int] = field(default_factory=dict[ConnectionKey, int])
+
+    def put(self, connection: Connection) -> None:
+        self.rows[connection.key] = connection
+
+    def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | Refused | None:
+        held, full_at, now_us = self.rows.get(key), self.full_at.get(key, 0), now_ms * 1000
+        if held is None:
+            return None
+        if full_at > now_us + rate.tolerance_us:
+            self.refusals[key] = self.refusals.get(key, 0) + 1
+            return Refused(held, rate.wait_ms(full_at, now_us), self.refusals[key])
+        if full_at <= now_us:
+            self.refusals.pop(key, None)
+        self.full_at[key] = max(full_at, now_us) + rate.interval_us
+        return held
+
+    def subscribe(self, key: ConnectionKey, wanted: SubscriptionFilter | None) -> bool:
+        return self._change("subscribe", key, subscribed=True, filter=wanted)
+
+    def unsubscribe(self, key: ConnectionKey) -> bool:
+        return self._change("unsubscribe", key, subscribed=False, filter=None)
+
+    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
+        return self._change("extend", key, expires_at=expires_at, issued_at=issued_at)
+
+    def remove(self, key: ConnectionKey) -> None:
+        self.calls.append("remove")
+        self.rows.pop(key, None)
+
+    def _change(self, call: str, key: ConnectionKey, **changes: Any) -> bool:
+        self.calls.append(call)
+        held = self.rows.get(key)
+        if held is not None:
+            self.put(replace(held, **changes))
+        return held is not None
+
+
+@dataclass
+class Submissions:
+    """The submissions table, which like DynamoDB does not say that a full page is the last."""
+
+    calls: list[str] = field(default_factory=list[str])
+    held: dict[str, Submission] = field(default_factory=dict[str, Submission])
+    tenants: set[str] = field(default_factory=set[str])
+    """Whose submissions were asked for."""
+
+    def put(self, *submissions: Submission) -> None:
+        self.held.update({submission.submission_id: submission for submission in submissions})
+
+    def read(self, tenant_id: str, position: str, limit: int, *, newest_first: bool = False) -> Page:
+        self.calls.append("read")
+        self.tenants.add(tenant_id)
+        beyond = (
+            held
+            for held in self.in_order(tenant_id, newest_first=newest_first)
+            if (held.position < position if newest_first else held.position > position)
+        )
+        found = list(islice(beyond, limit))
+        return Page(found, found[-1].position if len(found) == limit else None)
+
+    def in_order(self, tenant_id: str, *, newest_first: bool = False) -> list[Submission]:
+        theirs = (held for held in self.held.values() if held.tenant_id == tenant_id)
+        return sorted(theirs, key=lambda held: held.position, reverse=newest_first)
+
+
+@dataclass
+class Poster:
+    """@connections: a delivery ends as it is told for its connection, POSTED otherwise."""
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
+    failures: dict[str, Exception] = field(default_factory=dict[str, Exception])
+    """Of connections on which nothing is done for a reason that is not theirs."""
+    posted: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """Connection and frame, of each frame that was taken."""
+    made: list[bytes] = field(default_factory=list[bytes])
+    """The same frames, as they were given."""
+    closed: list[str] = field(default_factory=list[str])
+    """Connections that were to be closed, whether they could be or not."""
+
+    def deliver(self, deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
+        return map(self._deliver, deliveries)
+
+    def to(self, connection_id: str) -> list[str]:
+        """The frames that a connection took."""
+        return [frame for taker, frame in self.posted if taker == connection_id]
+
+    def _deliver(self, delivery: Delivery) -> Receipt:
+        connection_id = delivery.connection.connection_id
+        if failure := self.failures.get(connection_id):
+            return Receipt(delivery, Outcome.BEHIND, failure)
+        outcome = self.outcomes.get(connection_id, Outcome.POSTED)
+        if delivery.closes:
+            self.closed.append(connection_id)
+        # Of a delivery that closes, the outcome is that of closing.
+        taken = delivery.frames if outcome is Outcome.POSTED or delivery.closes else ()
+        self.posted += [(connection_id, frame.decode()) for frame in taken]
+        self.made += taken
+        return Receipt(delivery, outcome, frames=len(taken), sent_bytes=sum(map(len, taken)))
+
+
+@dataclass
+class Verifier:
+    """Knows some tokens."""
+
+    identities: dict[str, Identity] = field(default_factory=dict[str, Identity])
+
+    def verify(self, token: str) -> Identity:
+        if token not in self.identities:
+            raise Unauthorized("InvalidSignatureError")
+        return self.identities[token]
+
+
+class World:
+    """A session of t_acme, on conn-1, that is registered and has not subscribed."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        """What was asked of the tables, apart from letting a message through."""
+        self.connections = Connections(self.calls)
+        self.connections.put(Connection(KEY, NOW, EXPIRES_AT))
+        self.submissions = Submissions(self.calls)
+        self.poster = Poster()
+        self.verifier = Verifier()
+        self.clock = Clock()
+        self.session = Session(
+            KEY,
+            self.connections,
+            self.submissions,
+            lambda: self.poster,
+            NO_RATE,
+            LIMITS,
+            self.verifier,
+            now_ms=self.clock.now_ms,
+        )
+
+    @property
+    def row(self) -> Connection | None:
+        return self.connections.rows.get(self.session.key)
+
+    def tell(self, action: str, **fields: object) -> dict[str, Any] | None:
+        """What a client reads after a request, and None where it reads nothing."""
+        frame = self.session.answer(json.dumps({"action": action, **fields}))
+        if frame is None:
+            return None
+        text = protocol.encode(frame)
+        assert len(text.encode()) <= MAX_FRAME_BYTES
+        return json.loads(text)
+
+    def ask(self, action: str, **fields: object) -> dict[str, Any]:
+        """The reply to a request."""
+        reply = self.tell(action, **fields)
+        assert reply is not None
+        return reply
+
+    def subscribed(self, **fields: object) -> dict[str, Any]:
+        return self.ask("subscribe", snapshot=0, **fields)
+
+
+def ids(reply: dict[str, Any]) -> list[str]:
+    return [update["data"]["submission_id"] for update in reply["updates"]]
+
+
+def cursor(position: str = NOW_ISO, tenant_id: str = "t_acme") -> str:
+    return Cursor(tenant_id, position).encode()
+
+
+def to_the_end(first: dict[str, Any], ask: Callable[[str], dict[str, Any]]) -> list[dict[str, Any]]:
+    """A reply and those that follow it, up to the first that is complete."""
+    replies = [first]
+    while not replies[-1]["complete"]:
+        replies.append(ask(replies[-1]["cursor"]))
+    return replies
+
+
+def all_ids(replies: Iterable[dict[str, Any]]) -> list[str]:
+    return [name for reply in replies for name in ids(reply)]

@@ -1,0 +1,28 @@
+"""The project as it stands: `__main__.py` with the configuration of `Pulumi.yaml` and `Pulumi.dev.yaml`."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+
+from local.project import load_project
+from tests.support.components.harness import Recording, run
+
+ROOT = Path(__file__).resolve().parents[3]
+STACK = "dev"
+
+
+def config(**overrides: str) -> Mapping[str, str]:
+    """What the stack is configured with; `overrides` are keys of the project, as `pulumi config set` takes them."""
+    return load_project(ROOT, STACK, overrides).config
+
+
+def declare(*, preview: bool = False, **overrides: str) -> Recording:
+    """Run the program, with all that it can make unless `overrides` say otherwise."""
+    return run(
+        lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
+        config=config(**{"alarmEmail": "on-call@example.com", **overrides}),
+        stack=STACK,
+        preview=preview,
+    )
