@@ -71,17 +71,17 @@ class DashboardPage(pulumi.ComponentResource):
     def __init__(self, name: str, args: DashboardPageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         # An object's name is its key, so that AWS limits no name here: what may be a site's may be its page's.
         check_name(name, "", MAX_BUCKET_NAME)
-        _checks.inputs(args, DashboardPageArgs)
+        _checks.fields(args, DashboardPageArgs)
         content_types = page_files(DASHBOARD)
         suffixes = child_suffixes([*content_types, CONFIG])
         sign_in = args["sign_in"]
-        _checks.inputs(sign_in, DashboardSignInArgs)
+        _checks.fields(sign_in, DashboardSignInArgs, _checks.below("sign_in"))
         config = pulumi.Output.json_dumps(
             {
                 "websocket_url": _urls.websocket_url("websocket_url", args["websocket_url"]),
                 "issuer": _urls.https_url("sign_in.issuer", sign_in["issuer"]),
-                "client_id": _checks.text("sign_in.client_id", sign_in["client_id"]),
-                "tenant_claim": _checks.text("sign_in.tenant_claim", sign_in.get("tenant_claim", DEFAULT_TENANT_CLAIM)),
+                "client_id": _checks.word("sign_in.client_id", sign_in["client_id"]),
+                "tenant_claim": _checks.word("sign_in.tenant_claim", sign_in.get("tenant_claim", DEFAULT_TENANT_CLAIM)),
             }
         )
         tags = _object_tags(args.get("tags"))

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from formbridge.broadcast.changes import IDENTIFIERS, Batch
-from formbridge.broadcast.wiring import broadcaster, deadlines, report
+from formbridge.broadcast.wiring import broadcaster, report
+from formbridge.posting.poster import invocation_deadlines
 from formbridge.runtime import environment, metrics
 from formbridge.runtime.logs import correlation, log, log_failures
 
@@ -19,7 +20,7 @@ def handler(event: Sequence[Mapping[str, Any]], context: object) -> dict[str, An
         ExceptionGroup: Something could not be posted, read or written. The pipe retries the batch.
     """
     batch = Batch.read(event, environment.choice("FAILURE_IDENTIFIER", IDENTIFIERS))
-    tally = broadcaster().broadcast(batch.changes, deadlines(context))
+    tally = broadcaster().broadcast(batch.changes, invocation_deadlines(context))
     ids = correlation(event, context)
     if batch.malformed:
         log("malformed records", {**ids, "reasons": batch.malformed})
