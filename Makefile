@@ -34,9 +34,10 @@ else
 	$(BIN)/python -m pytest $(STACKS)
 endif
 
-check: setup ## lint, format and types
+check: setup ## lint, format, types and links of the docs
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mdlinkcheck --quiet
 	$(BIN)/basedpyright
 
 format: setup ## put the code into shape
