@@ -34,11 +34,12 @@ else
 	$(BIN)/python -m pytest $(STACKS)
 endif
 
-check: setup ## check lint, format, types and links
+check: setup ## check lint, format, types, links and imports
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mdlinkcheck --quiet
 	$(BIN)/basedpyright
+	PYTHONPATH=.:handlers $(BIN)/lint-imports --no-logo
 
 format: setup ## format the code
 	$(BIN)/ruff check --fix $(SOURCES)
