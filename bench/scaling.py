@@ -64,7 +64,7 @@ def settings() -> Section:
         )
     ]
     names = {"requests_per_second": "account quota, requests per second"}
-    named = [(names.get(name, f"`{name}`"), *rest) for name, *rest in rows]
+    named: list[Sequence[Cell]] = [(names.get(str(name), f"`{name}`"), *rest) for name, *rest in rows]
     shares = [deployment.share for deployment in DEPLOYMENTS.values()]
     return _section("settings", ("", *DEPLOYMENTS), [*named, ("posts per second and Lambda", *shares)])
 
