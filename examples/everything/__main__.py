@@ -1,4 +1,4 @@
-"""The whole product in someone's stack: a provider of its own, protected data, an alarm topic, sign-in on the page."""
+"""The whole product in a stack of your own, with an explicit provider, protected data and an alarm topic."""
 
 import pulumi
 import pulumi_aws as aws
@@ -65,7 +65,7 @@ gateway = WebSocketGateway(
         "package_for": package_for,
         "tags": tags,
     },
-    # This stack's gateway was called `realtime` once: an alias keeps what is deployed.
+    # The gateway of this stack was once named `realtime`. The alias keeps its deployed resources.
     opts=pulumi.ResourceOptions(providers=[acme], aliases=[pulumi.Alias(name="realtime")]),
 )
 DashboardPage(
