@@ -4,7 +4,7 @@ import { request } from "./request.js";
 /**
  * @typedef {{name: string, email: string, message: string}} Payload
  * @typedef {import("./config.js").LocalConfig} LocalConfig
- * @typedef {import("./protocol.js").Submission} Submission
+ * @typedef {import("./client/protocol.js").Submission} Submission
  */
 
 /**

@@ -2,7 +2,7 @@
 import { byId, setText } from "./dom.js";
 import { showNotice } from "./notice.js";
 
-/** @typedef {import("./client.js").ConnectionState} ConnectionState */
+/** @typedef {import("./client/client.js").ConnectionState} ConnectionState */
 /**
  * Without a `text`, what the page says stays: an attempt after a loss is not the end of it.
  *

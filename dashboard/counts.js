@@ -1,7 +1,7 @@
 // @ts-check
 
 /**
- * @param {import("./protocol.js").Submission[]} submissions
+ * @param {import("./client/protocol.js").Submission[]} submissions
  * @param {"form_id" | "status"} field
  * @returns {[string, number][]} Each value of the field and how many have it, by name, so that none changes places.
  */

@@ -2,7 +2,7 @@
 import { byId, find, setText } from "./dom.js";
 import { ago, counted, fullTime } from "./format.js";
 
-/** @typedef {import("./protocol.js").Submission} Submission */
+/** @typedef {import("./client/protocol.js").Submission} Submission */
 /** @typedef {{element: HTMLElement, submission: Submission | null}} Row */
 
 /** Rows shown at once; each press of "Show more" adds as many. */

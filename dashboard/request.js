@@ -1,5 +1,5 @@
 // @ts-check
-import { UnauthorizedError } from "./client.js";
+import { UnauthorizedError } from "./client/client.js";
 
 const TIMEOUT_MS = 10_000;
 

@@ -1,12 +1,12 @@
 // @ts-check
-import { RealtimeClient } from "./client.js";
+import { RealtimeClient } from "./client/client.js";
 import { Latency } from "./latency.js";
-import { SubmissionStore } from "./store.js";
+import { SubmissionStore } from "./client/store.js";
 import { renderSummary } from "./summary.js";
 
-/** @typedef {import("./client.js").Origin} Origin */
-/** @typedef {import("./protocol.js").Submission} Submission */
-/** @typedef {import("./protocol.js").Update} Update */
+/** @typedef {import("./client/client.js").Origin} Origin */
+/** @typedef {import("./client/protocol.js").Submission} Submission */
+/** @typedef {import("./client/protocol.js").Update} Update */
 
 /** Times such as "12 s ago" are brought up to date this often; what expires goes at most this late. */
 const REFRESH_MS = 1_000;
@@ -14,7 +14,7 @@ const REFRESH_MS = 1_000;
 /**
  * How to reach one tenant.
  *
- * @typedef {Pick<import("./client.js").Options, "url" | "getToken">} Access
+ * @typedef {Pick<import("./client/client.js").Options, "url" | "getToken">} Access
  *
  * @typedef {object} Views
  * @property {import("./connection.js").ConnectionView} connection

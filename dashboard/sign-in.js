@@ -1,11 +1,11 @@
 // @ts-check
-import { UnauthorizedError } from "./client.js";
+import { UnauthorizedError } from "./client/client.js";
 import { GrantRefusedError, Issuer } from "./issuer.js";
 
 /** @typedef {import("./config.js").SiteConfig} SiteConfig */
 /** @typedef {import("./issuer.js").Attempt} Attempt */
 /** @typedef {import("./issuer.js").Tokens} Tokens */
-/** @typedef {import("./token.js").TokenNeed} TokenNeed */
+/** @typedef {import("./client/token.js").TokenNeed} TokenNeed */
 
 /** A token that expires sooner is renewed before it is given away. */
 const RENEW_BEFORE_MS = 60_000;

@@ -1,6 +1,6 @@
 // @ts-check
 import { Account } from "./account.js";
-import { UnauthorizedError } from "./client.js";
+import { UnauthorizedError } from "./client/client.js";
 import { showHalt } from "./connection.js";
 import { Dashboard } from "./dashboard.js";
 import { SignIn } from "./sign-in.js";
@@ -47,7 +47,7 @@ export async function openSite(config) {
 
   /**
    * @param {string} tenantId
-   * @param {import("./token.js").TokenNeed} need
+   * @param {import("./client/token.js").TokenNeed} need
    */
   async function tokenFor(tenantId, need) {
     const token = await signIn.getToken(need);

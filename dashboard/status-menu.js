@@ -1,6 +1,6 @@
 // @ts-check
 import { byId, find } from "./dom.js";
-import { DELETED } from "./protocol.js";
+import { DELETED } from "./client/protocol.js";
 
 /** What the menu offers; a submission may carry any other status too. */
 const STATUSES = ["received", "processing", "completed", "failed", "spam"];

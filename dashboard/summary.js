@@ -3,7 +3,7 @@ import { countBy } from "./counts.js";
 import { byId, setText } from "./dom.js";
 import { counted, duration } from "./format.js";
 
-/** @typedef {import("./protocol.js").Submission} Submission */
+/** @typedef {import("./client/protocol.js").Submission} Submission */
 /** @typedef {import("./latency.js").Latency} Latency */
 
 /**

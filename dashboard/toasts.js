@@ -3,7 +3,7 @@ import { countBy } from "./counts.js";
 import { byId, find } from "./dom.js";
 import { counted } from "./format.js";
 
-/** @typedef {import("./protocol.js").Submission} Submission */
+/** @typedef {import("./client/protocol.js").Submission} Submission */
 
 const SHOWN_MS = 6_000;
 /** Arrivals are told at most this often; what comes in between is told together. */
