@@ -7,10 +7,10 @@ import { SignIn } from "./sign-in.js";
 import { TenantChoice } from "./tenant.js";
 
 /**
- * The page on its site: what a person may see is what their ID token grants.
+ * Open the page of the site on AWS. Users sign in and can view the tenants that their ID token grants.
  *
  * @param {import("./config.js").SiteConfig} config
- * @throws {Error} Nobody could be signed in, or whoever did has no tenant; the message says why.
+ * @throws {Error} The sign-in failed, or the user has no tenant. The message can be shown to the user.
  */
 export async function openSite(config) {
   const signIn = new SignIn(config);
@@ -29,8 +29,8 @@ export async function openSite(config) {
   const { tenants } = signIn;
   if (tenants.length === 0) {
     throw new Error(
-      `${signIn.account} belongs to no tenant: the ID token's ${config.tenant_claim} names none. ` +
-        "Ask an administrator, or sign out to use another account.",
+      `${signIn.account} belongs to no tenant: the claim ${config.tenant_claim} of the ID token has no tenant id. ` +
+        "Ask an administrator to add you to a tenant, or sign out to use another account.",
     );
   }
   const shown = new Dashboard(signInAgain);
@@ -46,6 +46,8 @@ export async function openSite(config) {
   }
 
   /**
+   * Return a token that grants the tenant.
+   *
    * @param {string} tenantId
    * @param {import("./client/token.js").TokenNeed} need
    */

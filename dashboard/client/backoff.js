@@ -4,11 +4,13 @@ const BASE_MS = 1_000;
 const CAP_MS = 30_000;
 
 /**
- * Exponential backoff with full jitter: anywhere between zero and the bound, so that clients which were
- * dropped together do not come back together. It never gives up: the bound stops growing at 30 s.
+ * Return the delay before the next attempt: exponential backoff with full jitter.
  *
- * @param {number} attempt How many attempts have failed before this one, from 0.
- * @param {() => number} random Gives a number in [0, 1).
+ * The delay is random between zero and a bound, so that clients that were disconnected together do not reconnect
+ * together. The bound doubles with each failed attempt, up to 30 seconds. The number of attempts has no limit.
+ *
+ * @param {number} attempt Number of failed attempts so far, from 0.
+ * @param {() => number} random Returns a number in [0, 1).
  * @returns {number} Milliseconds to wait.
  */
 export function fullJitter(attempt, random) {

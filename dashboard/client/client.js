@@ -8,6 +8,9 @@ export { UnauthorizedError };
 /** @typedef {import("./token.js").TokenNeed} TokenNeed */
 /** @typedef {import("./protocol.js").Update} Update */
 /** @typedef {import("./protocol.js").Filter} Filter */
+/** @typedef {import("./protocol.js").SubscribeFrame} SubscribeFrame */
+/** @typedef {import("./protocol.js").SyncFrame} SyncFrame */
+/** @typedef {import("./protocol.js").GatewayFrame} GatewayFrame */
 /** @typedef {import("./protocol.js").Reply} Reply */
 /** @typedef {import("./protocol.js").ErrorFrame} ErrorFrame */
 /** @typedef {import("./protocol.js").DisconnectFrame} DisconnectFrame */
@@ -15,51 +18,65 @@ export { UnauthorizedError };
 const OPEN_TIMEOUT_MS = 10_000;
 const REPLY_TIMEOUT_MS = 10_000;
 const DEFAULT_HEARTBEAT_SECONDS = 300;
-/** However busy the connection is: a push acknowledges nothing, so `sync` this long after the last reply. */
+/** The client sends `sync` this long after the last reply, even on a busy connection: a push acknowledges nothing. */
 const LONGEST_WITHOUT_REPLY_MS = 30 * 60_000;
-/** A connection that lived shorter counts as one more failed attempt, so that a flapping gateway is spared. */
+/** A connection that ends sooner counts as a failed attempt, so that the delay grows while the gateway is unstable. */
 const STABLE_AFTER_MS = 30_000;
-/** Without a new sign-in, the gateway would refuse the next connection too. */
+/** Codes after which the gateway rejects the next connection too, unless it comes with a new token. */
 const SIGNED_OUT_CODES = new Set(["token_expired", "revoked"]);
 
 /**
- * Where the connection stands. `retryAt` is epoch milliseconds; `reason` is a code of the protocol or a few words.
+ * The state of the connection. `retryAt` is epoch milliseconds. `reason` is a code of the protocol or a short text.
  *
  * @typedef {{name: "idle"} | {name: "connecting"} | {name: "live"} | {name: "offline"}
  *   | {name: "reconnecting", retryAt: number, reason: string}
  *   | {name: "signed_out", reason: string}
  *   | {name: "stopped", reason: string}} ConnectionState
- *
- * How updates came: `snapshot` replaces the whole view and `more` is the rest of it; `repair` is what a resume or a
- * sync found; `push` is live.
- * @typedef {"snapshot" | "more" | "repair" | "push"} Origin
- *
- * @typedef {object} Options
- * @property {string} url The gateway's WebSocket address.
- * @property {(need: TokenNeed) => Promise<string>} getToken Gives a JWT; called before each connection attempt, and
- *   before the token of a connection expires. A `fresh` one is asked for once until a connection is live: a browser does
- *   not say why a connection could not be made, and most often it is no token's fault. Throws UnauthorizedError where
- *   the user has to sign in again: without a connection, the client stops; with one, it goes on as long as that is good.
- * @property {Filter | null} [filter] What to see of the tenant's submissions. Default: everything.
- * @property {(updates: Update[], origin: Origin) => void} onUpdates
- * @property {(state: ConnectionState) => void} onState
- * @property {(error: ErrorFrame) => void} [onError] Each typed error of the gateway; the client acts on it by itself.
- * @property {typeof WebSocket} [WebSocket]
- * @property {() => boolean} [isOnline] Default: true.
- * @property {() => number} [now] Epoch milliseconds.
- * @property {() => number} [random] In [0, 1).
- * @property {(callback: () => void, milliseconds: number) => any} [setTimeout]
- * @property {(timer: any) => void} [clearTimeout]
- *
- * The one request under way; `authenticate` goes beside it. `pushes` are the updates that came in before its reply;
- * `resync`: it is to be followed by a `sync`; `outdated`: the filter has changed since.
- * @typedef {{id: string, action: "subscribe" | "sync", cursor: string | null, pushes: Update[],
- *   failures: number, resync: boolean, outdated: boolean}} Request
  */
+/**
+ * How updates arrived. `snapshot` starts a new view and replaces everything in the old one. `more` is the rest of that
+ * snapshot. `repair` is the result of a resume or a `sync`. `push` is live.
+ *
+ * @typedef {"snapshot" | "more" | "repair" | "push"} Origin
+ */
+/**
+ * @typedef {object} Options
+ * @property {string} url The gateway's WebSocket URL.
+ * @property {(need: TokenNeed) => Promise<string>} getToken Returns a JWT. The client calls it before each connection
+ *   attempt, and before the token of a live connection expires. It asks for a `fresh` token at most once until a
+ *   connection is live: a browser does not report why a connection failed, and most often the token is not the cause.
+ *   `getToken` throws UnauthorizedError if the user must sign in again. The client stops then; a live connection
+ *   continues until its token expires.
+ * @property {Filter | null} [filter] The subscription filter. Default: null, all submissions of the tenant.
+ * @property {(updates: Update[], origin: Origin) => void} onUpdates Receives updates.
+ * @property {(state: ConnectionState) => void} onState Receives each new connection state.
+ * @property {(error: ErrorFrame) => void} [onError] Receives each error frame of the gateway. The client also handles
+ *   the error itself.
+ * @property {typeof WebSocket} [WebSocket]
+ * @property {() => boolean} [isOnline] Default: always true.
+ * @property {() => number} [now] Returns epoch milliseconds.
+ * @property {() => number} [random] Returns a number in [0, 1).
+ * @property {(callback: () => void, milliseconds: number) => number} [setTimeout]
+ * @property {(timer: number | undefined) => void} [clearTimeout]
+ */
+/**
+ * The request that waits for its reply. There is at most one; `authenticate` requests are separate.
+ *
+ * @typedef {object} Request
+ * @property {string} id
+ * @property {"subscribe" | "sync"} action
+ * @property {string | null} cursor
+ * @property {Update[]} pushes  Updates that were pushed before the reply.
+ * @property {number} failures  Number of retryable errors so far.
+ * @property {boolean} resync   Whether a `sync` must follow the reply.
+ * @property {boolean} outdated Whether the filter has changed since the request was sent.
+ */
+/** @typedef {"open" | "request" | "heartbeat" | "reply" | "retry"} TimerName */
 
 /**
- * One tenant's subscription over as many connections as it takes. It knows the protocol and nothing of the page:
- * what it holds is a cursor, never a submission.
+ * A subscription to one tenant's submissions that survives any number of connections.
+ *
+ * The client handles the protocol and does not depend on a page. It keeps a cursor, but no submissions.
  */
 export class RealtimeClient {
   /** @type {Required<Options>} */
@@ -68,26 +85,31 @@ export class RealtimeClient {
   #state = { name: "idle" };
   /** @type {WebSocket | null} */
   #socket = null;
-  /** Rises whenever a connection attempt is given up, so that what still arrives for it is not taken. */
+  /** Increases when a connection or an attempt ends. Results that belong to an older generation are ignored. */
   #generation = 0;
   #failures = 0;
-  /** @type {number | null} */
+  /**
+   * When the gateway accepted the subscription of this connection, in epoch milliseconds.
+   *
+   * @type {number | null}
+   */
   #liveSince = null;
   /**
-   * Whether the gateway may have refused the last token, and whether a fresh one was asked for since.
+   * Whether the next connection attempt needs a fresh token. `unneeded`: the last token is not suspect. `needed`: the
+   * gateway may have rejected it. `requested`: the client has asked for a fresh token since then.
    *
-   * @type {"none" | "raised" | "met"}
+   * @type {"unneeded" | "needed" | "requested"}
    */
-  #doubt = "none";
+  #freshToken = "unneeded";
   #heartbeatMs = DEFAULT_HEARTBEAT_SECONDS * 1_000;
   /**
-   * The cursor of the last reply with `complete: true`; null where there is none to resume from.
+   * The cursor to resume from: that of the last reply with `complete: true`. Null: start a new view.
    *
    * @type {string | null}
    */
   #cursor = null;
   /**
-   * The `filter_id` of the view's replies, which its pushes have too; null while it is not known.
+   * The `filter_id` of the current view's replies and pushes. Undefined: the gateway sends none. Null: not yet known.
    *
    * @type {string | null | undefined}
    */
@@ -97,7 +119,7 @@ export class RealtimeClient {
   #lastId = 0;
   /** @type {TokenRenewal | null} */
   #renewal = null;
-  /** @type {Map<string, any>} */
+  /** @type {Map<TimerName, number>} */
   #timers = new Map();
 
   /** @param {Options} options */
@@ -115,20 +137,21 @@ export class RealtimeClient {
     };
   }
 
-  /** Connects now: the first time, or after `signed_out` or `stopped`, or without waiting for the next retry. */
+  /** Connect now: for the first time, after `signed_out` or `stopped`, or before the next scheduled retry. */
   connect() {
     this.#failures = 0;
     this.#open();
   }
 
-  /** Ends it for good; nothing is called back afterwards except `onState` with `idle`. */
+  /** Close the connection. The only callback that follows is `onState` with `idle`. */
   close() {
-    this.#halt({ name: "idle" });
+    this.#stop({ name: "idle" });
   }
 
   /**
-   * Replaces the filter, on the connection that there is, and starts a new view: it begins with a `snapshot`. Where the
-   * client is not connected, it takes effect when it is.
+   * Replace the filter and start a new view, which begins with a `snapshot`.
+   *
+   * The connection stays open. If the client is not connected, the filter applies to the next connection.
    *
    * @param {Filter | null} filter
    */
@@ -136,31 +159,31 @@ export class RealtimeClient {
     this.#options.filter = filter;
     this.#cursor = null;
     this.#filterId = null;
-    // The request under way is waited for: two subscriptions could reach the gateway in either order.
+    // Wait for the pending request: two `subscribe` frames could reach the gateway in either order.
     if (this.#request) this.#request.outdated = true;
     else if (this.#liveSince !== null) this.#send("subscribe", null);
   }
 
-  /** The page woke up, became visible or came back online: connect without waiting, or ask what was missed. */
+  /** Connect at once, or ask for missed changes. Call it when the page becomes visible or is back online. */
   wake() {
     if (this.#state.name === "reconnecting" || this.#state.name === "offline") this.connect();
     else if (this.#state.name === "live") this.#sync();
   }
 
-  /** The device lost its network: a socket may not notice for minutes, so it is given up at once. */
+  /** Drop the connection, because the device lost its network. A socket may not notice the loss for minutes. */
   networkLost() {
     const { name } = this.#state;
-    if (name === "live" || name === "connecting" || name === "reconnecting") this.#lost("the network was lost");
+    if (name === "live" || name === "connecting" || name === "reconnecting") this.#retryLater("the network was lost");
   }
 
   async #open() {
-    this.#detach();
+    this.#release();
     const generation = this.#generation;
     const { isOnline, getToken, WebSocket, url } = this.#options;
     this.#setState({ name: isOnline() ? "connecting" : "offline" });
-    this.#after("open", OPEN_TIMEOUT_MS, () => this.#lost("the gateway did not answer"));
-    const need = this.#doubt === "raised" ? "fresh" : "any";
-    if (need === "fresh") this.#doubt = "met";
+    this.#after("open", OPEN_TIMEOUT_MS, () => this.#retryLater("the gateway did not answer"));
+    const need = this.#freshToken === "needed" ? "fresh" : "any";
+    if (need === "fresh") this.#freshToken = "requested";
     try {
       const token = await getToken(need);
       if (generation !== this.#generation) return;
@@ -173,41 +196,49 @@ export class RealtimeClient {
       };
       socket.onmessage = (event) => this.#receive(event.data);
       socket.onclose = () => {
-        if (this.#liveSince === null) this.#raiseDoubt();
-        this.#lost("the connection was closed");
+        if (this.#liveSince === null) this.#suspectToken();
+        this.#retryLater("the connection was closed");
       };
     } catch (error) {
       if (generation !== this.#generation) return;
       const reason = error instanceof Error ? error.message : String(error);
-      if (error instanceof UnauthorizedError) this.#halt({ name: "signed_out", reason });
-      else this.#lost(reason);
+      if (error instanceof UnauthorizedError) this.#stop({ name: "signed_out", reason });
+      else this.#retryLater(reason);
     }
   }
 
-  /** Heartbeat, acknowledgment and repair in one. A request under way already does all three. */
+  /** Send `sync`: heartbeat, acknowledgment and repair in one. A pending request already does all three. */
   #sync() {
     if (this.#request === null) this.#send("sync", this.#cursor);
   }
 
   /**
-   * Sends a request; there is one at a time. A `subscribe` without a cursor starts a new view.
+   * Send a request. At most one is pending at a time. A `subscribe` without a cursor starts a new view.
    *
    * @param {Request["action"]} action
    * @param {string | null} cursor
-   * @param {Partial<Request>} [before] The request that this one takes the place of.
+   * @param {Partial<Request>} [previous] The request that this one replaces.
    */
   #send(action, cursor, { pushes = [], failures = 0, resync = false } = {}) {
     const id = String(++this.#lastId);
     this.#request = { id, action, cursor, pushes, failures, resync, outdated: false };
-    this.#after("request", REPLY_TIMEOUT_MS, () => this.#lost("the gateway did not reply"));
+    this.#after("request", REPLY_TIMEOUT_MS, () => this.#retryLater("the gateway did not reply"));
     const { filter } = this.#options;
     const resume = cursor === null ? {} : { cursor };
-    const view = action === "subscribe" ? { snapshot: SNAPSHOT_SIZE, ...(filter && { filter }) } : {};
-    this.#socket?.send(JSON.stringify({ action, id, ...resume, ...view }));
+    /** @type {SubscribeFrame | SyncFrame} */
+    const frame =
+      action === "subscribe"
+        ? { action, id, ...resume, snapshot: SNAPSHOT_SIZE, ...(filter && { filter }) }
+        : { action, id, ...resume };
+    this.#socket?.send(JSON.stringify(frame));
   }
 
-  /** @param {Request} request Sent again; in place of an outdated one, the new view is asked for. */
-  #sendAgain(request) {
+  /**
+   * Send the request again, or subscribe to the new view if the request is outdated.
+   *
+   * @param {Request} request
+   */
+  #resend(request) {
     if (request.outdated) this.#send("subscribe", null, { resync: request.resync });
     else this.#send(request.action, request.cursor, request);
   }
@@ -218,50 +249,53 @@ export class RealtimeClient {
     switch (frame?.type) {
       case "subscribed":
       case "synced":
-        if (this.#request && frame.id === this.#request.id) this.#replied(frame, this.#request);
+        if (this.#request && frame.id === this.#request.id) this.#handleReply(frame, this.#request);
         break;
       case "authenticated":
-        this.#renewal?.take(frame);
+        this.#renewal?.handleReply(frame);
         break;
       case "submission_update":
-        this.#pushed([frame], frame.filter_id);
+        this.#handlePush([frame], frame.filter_id);
         break;
       case "submission_updates":
-        this.#pushed(listed(frame.updates), frame.filter_id);
+        this.#handlePush(asList(frame.updates), frame.filter_id);
         break;
       case "resync":
-        this.#missed();
+        this.#repair();
         break;
       case "disconnect":
-        this.#disconnected(frame);
+        this.#handleDisconnect(frame);
         break;
       case "error":
-        this.#refused(frame);
+        this.#handleError(frame);
         break;
     }
     if (this.#state.name === "live") this.#after("heartbeat", this.#heartbeatMs, () => this.#sync());
   }
 
   /**
-   * What was pushed through the former filter may still be under way when the new view stands. Versions do not keep it
-   * out: the new view has none for what it does not show, and against what it shows, a `leave` of the same version wins.
-   * So what is not known to belong is not taken: a `sync` brings what of it does. Where the gateway's frames have no
-   * `filter_id`, all is known to belong that comes after the new view's reply; what is late all the same cannot be told.
+   * Handle pushed updates.
+   *
+   * A push that was made through the previous filter may arrive after the reply to the new `subscribe`. The versions in
+   * it do not help: the new view has no version of a submission that it does not show, and a `leave` wins against the
+   * same version of one that it shows. Therefore, the client ignores a push with another `filter_id` and sends a
+   * `sync`, which returns everything in it that belongs to the view. If the gateway sends no `filter_id`, the client
+   * accepts all pushes that arrive after the reply, and cannot recognize a late one.
    *
    * @param {Update[]} updates
-   * @param {unknown} filterId
+   * @param {string | undefined} filterId
    */
-  #pushed(updates, filterId) {
+  #handlePush(updates, filterId) {
     if (filterId !== this.#filterId) {
-      this.#missed();
+      this.#repair();
       return;
     }
     this.#request?.pushes.push(...updates);
     this.#options.onUpdates(updates, "push");
   }
 
-  /** Something did not get through. A read under way may have passed over it: it is repeated, not relied on. */
-  #missed() {
+  /** Ask for missed updates. A pending request may have read too early, so a `sync` must follow its reply. */
+  #repair() {
     if (this.#request) this.#request.resync = true;
     else this.#sync();
   }
@@ -270,24 +304,24 @@ export class RealtimeClient {
    * @param {Reply} reply
    * @param {Request} request
    */
-  #replied(reply, request) {
+  #handleReply(reply, request) {
     this.#cancel("request");
     this.#request = null;
     if (request.outdated) {
-      this.#sendAgain(request);
+      this.#resend(request);
       return;
     }
     const fresh = (request.action === "subscribe" && request.cursor === null) || reply.recovered === false;
     const origin = fresh ? "snapshot" : this.#cursor === null ? "more" : "repair";
-    // Pushes may overtake the reply, and its snapshot may have been read before them.
-    const updates = fresh ? [...listed(reply.updates), ...request.pushes] : listed(reply.updates);
+    // A push may arrive before the reply, and the gateway may have read the snapshot before that push.
+    const updates = fresh ? [...asList(reply.updates), ...request.pushes] : asList(reply.updates);
     if (fresh) this.#cursor = null;
     if (reply.type === "subscribed") {
       this.#filterId = reply.filter_id;
       this.#heartbeatMs = heartbeatMs(reply.heartbeat_seconds);
       this.#liveSince ??= this.#options.now();
-      this.#doubt = "none";
-      this.#renewal?.plan(reply.expires_at, reply.server_time);
+      this.#freshToken = "unneeded";
+      this.#renewal?.schedule(reply.expires_at, reply.server_time);
     }
     this.#after("reply", LONGEST_WITHOUT_REPLY_MS, () => this.#sync());
     if (!reply.complete) {
@@ -296,74 +330,83 @@ export class RealtimeClient {
       this.#cursor = reply.cursor;
       if (request.resync) this.#sync();
     }
-    // Last, for whoever is told may set another filter.
+    // Call back last, because the callback may set another filter.
     this.#options.onUpdates(updates, origin);
     if (reply.type === "subscribed") this.#setState({ name: "live" });
   }
 
   /** @param {ErrorFrame} error */
-  #refused(error) {
+  #handleError(error) {
     this.#options.onError(error);
-    if (this.#renewal?.take(error)) return;
+    if (this.#renewal?.handleReply(error)) return;
     const request = this.#request;
     if (error.code === "unauthorized" && !error.retryable) {
-      // Where this one was fresh, only signing in again can help.
-      if (this.#doubt === "met") {
-        this.#halt({ name: "signed_out", reason: error.code });
+      // The rejected token was fresh, so only a new sign-in can help.
+      if (this.#freshToken === "requested") {
+        this.#stop({ name: "signed_out", reason: error.code });
       } else {
-        this.#raiseDoubt();
-        this.#lost(error.code);
+        this.#suspectToken();
+        this.#retryLater(error.code);
       }
     } else if (request === null || error.id !== request.id) {
       return;
     } else if (error.retryable) {
       const wait = error.retry_after_ms ?? fullJitter(request.failures, this.#options.random);
       request.failures += 1;
-      this.#after("request", wait, () => this.#sendAgain(request));
+      this.#after("request", wait, () => this.#resend(request));
     } else if (request.outdated) {
-      this.#sendAgain(request);
+      this.#resend(request);
     } else if (error.code === "bad_cursor" && request.cursor !== null) {
       this.#cursor = null;
       this.#send("subscribe", null, request);
     } else if (request.action === "subscribe") {
-      this.#halt({ name: "stopped", reason: error.code });
+      this.#stop({ name: "stopped", reason: error.code });
     } else {
-      this.#lost(error.code);
+      this.#retryLater(error.code);
     }
   }
 
   /** @param {DisconnectFrame} frame */
-  #disconnected({ code, reconnect }) {
+  #handleDisconnect({ code, reconnect }) {
     if (reconnect !== false) {
-      if (SIGNED_OUT_CODES.has(code)) this.#raiseDoubt();
-      this.#lost(code);
+      if (SIGNED_OUT_CODES.has(code)) this.#suspectToken();
+      this.#retryLater(code);
     } else {
-      this.#halt({ name: SIGNED_OUT_CODES.has(code) ? "signed_out" : "stopped", reason: code });
+      this.#stop({ name: SIGNED_OUT_CODES.has(code) ? "signed_out" : "stopped", reason: code });
     }
   }
 
-  #raiseDoubt() {
-    if (this.#doubt === "none") this.#doubt = "raised";
+  /** Make the next connection attempt ask for a fresh token, because the gateway may have rejected the last one. */
+  #suspectToken() {
+    if (this.#freshToken === "unneeded") this.#freshToken = "needed";
   }
 
-  /** @param {string} reason */
-  #lost(reason) {
+  /**
+   * Drop the connection or attempt, and schedule the next attempt.
+   *
+   * @param {string} reason
+   */
+  #retryLater(reason) {
     const { now, random, isOnline } = this.#options;
     if (this.#liveSince !== null && now() - this.#liveSince >= STABLE_AFTER_MS) this.#failures = 0;
-    this.#detach();
+    this.#release();
     const wait = fullJitter(this.#failures++, random);
     this.#setState(isOnline() ? { name: "reconnecting", retryAt: now() + wait, reason } : { name: "offline" });
     this.#after("retry", wait, () => this.#open());
   }
 
-  /** @param {ConnectionState} state */
-  #halt(state) {
-    this.#detach();
+  /**
+   * Drop the connection without a retry.
+   *
+   * @param {ConnectionState} state
+   */
+  #stop(state) {
+    this.#release();
     this.#setState(state);
   }
 
-  /** Lets go of the present connection or attempt. Closing can take minutes on a dead network: nobody waits for it. */
-  #detach() {
+  /** Release the current connection or attempt. Do not wait for the close: it can take minutes on a dead network. */
+  #release() {
     this.#generation += 1;
     for (const name of this.#timers.keys()) this.#cancel(name);
     this.#request = null;
@@ -384,9 +427,9 @@ export class RealtimeClient {
   }
 
   /**
-   * One timer a name: setting it again starts it anew.
+   * Start the timer with this name. If it is running, restart it.
    *
-   * @param {"open" | "request" | "heartbeat" | "reply" | "retry"} name
+   * @param {TimerName} name
    * @param {number} milliseconds
    * @param {() => void} callback
    */
@@ -395,7 +438,7 @@ export class RealtimeClient {
     this.#timers.set(name, this.#options.setTimeout(callback, milliseconds));
   }
 
-  /** @param {string} name */
+  /** @param {TimerName} name */
   #cancel(name) {
     this.#options.clearTimeout(this.#timers.get(name));
     this.#timers.delete(name);
@@ -403,8 +446,10 @@ export class RealtimeClient {
 }
 
 /**
+ * Parse a frame. The type is what the protocol promises: this function does not check the fields.
+ *
  * @param {unknown} text
- * @returns {any} The frame, or null for what is no JSON object.
+ * @returns {GatewayFrame | null} Null if the text is not a JSON object.
  */
 function parse(text) {
   try {
@@ -416,14 +461,21 @@ function parse(text) {
 }
 
 /**
- * @param {unknown} updates
+ * Return the updates, or an empty list if the frame has no list of updates.
+ *
+ * @param {Update[] | undefined} updates
  * @returns {Update[]}
  */
-function listed(updates) {
+function asList(updates) {
   return Array.isArray(updates) ? updates : [];
 }
 
-/** @param {unknown} seconds */
+/**
+ * Return the heartbeat interval, or the default if the gateway sends no valid one.
+ *
+ * @param {number | undefined} seconds
+ * @returns {number} Milliseconds, at most 30 minutes.
+ */
 function heartbeatMs(seconds) {
   const valid = typeof seconds === "number" && seconds > 0 ? seconds : DEFAULT_HEARTBEAT_SECONDS;
   return Math.min(valid * 1_000, LONGEST_WITHOUT_REPLY_MS);

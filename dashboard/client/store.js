@@ -6,47 +6,50 @@ import { DELETED } from "./protocol.js";
 /** @typedef {"added" | "changed" | "dropped" | "ignored"} Outcome */
 /**
  * @typedef {object} Entry
- * @property {number} version The highest seen of a submission.
- * @property {Submission | null} submission Null where that version is not in view. The version stays known, so that a
- *   late duplicate does not bring the submission back.
- * @property {number} expiresAt When it is forgotten: epoch milliseconds, or Infinity.
+ * @property {number} version The highest known version of the submission.
+ * @property {Submission | null} submission Null if that version is not in view. The entry remains, so that a late
+ *   duplicate does not bring the submission back.
+ * @property {number} expiresAt When the store forgets the entry: epoch milliseconds, or Infinity.
  */
 
-/** How long what is gone is remembered where it does not say: the table's stream brings nothing that is older. */
+/** How long a removal without `expires_at` is remembered. The table's stream delivers no record that is older. */
 const REMEMBERED_MS = 24 * 3600 * 1_000;
 
 /**
- * What one view holds. Updates may come twice and in any order; whatever the order, the same set of updates leaves
- * the same submissions here, unless one is so late that a newer one has expired.
+ * The submissions of one view.
  *
- * What has expired is forgotten, version and all: the table may drop the row then, and count from 1 again.
+ * Updates may arrive more than once and in any order. The same set of updates always gives the same submissions, unless
+ * an update arrives so late that a newer one has expired.
+ *
+ * The store forgets expired submissions together with their versions, because the table may then delete the item and
+ * a new one with the same id starts at version 1.
  */
 export class SubmissionStore {
   /** @type {Map<string, Entry>} */
   #entries = new Map();
 
-  /** Starts a new view: forgets everything, versions included. */
+  /** Start a new view: forget all submissions and versions. */
   clear() {
     this.#entries.clear();
   }
 
   /**
-   * Takes one update. The highest version wins; of two with the same version, `remove` and `leave` win.
+   * Apply one update. The highest version wins. Of two updates with the same version, `remove` and `leave` win.
    *
    * @param {Update} update
-   * @param {number} now Epoch milliseconds, to judge `expires_at` by.
-   * @returns {Outcome} What became of it; `ignored` also for what has expired, or has no id or version.
+   * @param {number} now Epoch milliseconds, to compare with `expires_at`.
+   * @returns {Outcome} The effect on the view. An update that has expired or has no id or version is `ignored`.
    */
   apply(update, now) {
     const id = update?.data?.submission_id;
     if (typeof id !== "string" || !Number.isInteger(update.data.version)) return "ignored";
-    const entry = entryOf(update, now);
-    // Whatever is here now may be of a later life of the same id.
-    if (isOver(entry, now)) return "ignored";
+    const entry = toEntry(update, now);
+    // The held entry may belong to a newer item with the same id.
+    if (isExpired(entry, now)) return "ignored";
     const known = this.#entries.get(id);
-    const held = known && !isOver(known, now) ? known : undefined;
+    const held = known && !isExpired(known, now) ? known : undefined;
     const newest = held && !supersedes(entry, held) ? held : entry;
-    // What is gone need not be remembered for longer than the submission would have been there.
+    // An entry without a submission need not remain longer than the submission would have.
     if (held && newest.submission === null) newest.expiresAt = Math.min(held.expiresAt, entry.expiresAt);
     if (newest === held) return "ignored";
     this.#entries.set(id, entry);
@@ -55,15 +58,15 @@ export class SubmissionStore {
   }
 
   /**
-   * Forgets what has outlived its retention time.
+   * Forget the entries whose retention time has passed.
    *
    * @param {number} now Epoch milliseconds.
    */
   expire(now) {
-    for (const [id, entry] of this.#entries) if (isOver(entry, now)) this.#entries.delete(id);
+    for (const [id, entry] of this.#entries) if (isExpired(entry, now)) this.#entries.delete(id);
   }
 
-  /** @returns {Submission[]} What is in view, the last submitted first. */
+  /** @returns {Submission[]} The submissions in view, the last submitted first. */
   newestFirst() {
     const submissions = [];
     for (const { submission } of this.#entries.values()) if (submission) submissions.push(submission);
@@ -78,19 +81,19 @@ export class SubmissionStore {
  * @param {number} now Epoch milliseconds.
  * @returns {Entry}
  */
-function entryOf({ event, data }, now) {
+function toEntry({ event, data }, now) {
   const { version, status, expires_at } = data;
-  const gone = event === "remove" || event === "leave";
-  const unsaid = gone ? now + REMEMBERED_MS : Infinity;
-  const expiresAt = typeof expires_at === "number" ? expires_at * 1_000 : unsaid;
-  return { version, submission: gone || status === DELETED ? null : data, expiresAt };
+  const isGone = event === "remove" || event === "leave";
+  const defaultExpiry = isGone ? now + REMEMBERED_MS : Infinity;
+  const expiresAt = typeof expires_at === "number" ? expires_at * 1_000 : defaultExpiry;
+  return { version, submission: isGone || status === DELETED ? null : data, expiresAt };
 }
 
 /**
  * @param {Entry} entry
  * @param {number} now Epoch milliseconds.
  */
-function isOver({ expiresAt }, now) {
+function isExpired({ expiresAt }, now) {
   return expiresAt <= now;
 }
 
@@ -104,7 +107,7 @@ function supersedes(entry, held) {
 }
 
 /**
- * Orders strings by code unit, which for ISO 8601 UTC times is the order of time.
+ * Order strings by code unit. For ISO 8601 times in UTC, this is the order of time.
  *
  * @param {string} a
  * @param {string} b

@@ -1,14 +1,15 @@
 // @ts-check
 import { fullJitter } from "./backoff.js";
 
+/** @typedef {import("./protocol.js").AuthenticateFrame} AuthenticateFrame */
 /** @typedef {import("./protocol.js").AuthenticatedFrame} AuthenticatedFrame */
 /** @typedef {import("./protocol.js").ErrorFrame} ErrorFrame */
 /**
- * Which token will do.
- * - `any`: to connect with; the last one, while it is good for a while.
- * - `fresh`: to connect with; the gateway may have refused the last one.
- * - `later`: for a connection to go on with; one that expires later than the last one. The connection is still good, so
- *   nothing is done for it that the user would notice: rather, UnauthorizedError is thrown.
+ * The kind of token that the client asks for.
+ * - `any`: for a new connection. A cached token is enough if it stays valid for a while.
+ * - `fresh`: for a new connection. The gateway may have rejected the last token, so a cached one is not enough.
+ * - `later`: for a live connection. The token must expire later than the last one. The connection still works, so the
+ *   user must not be interrupted: throw UnauthorizedError instead.
  *
  * @typedef {"any" | "fresh" | "later"} TokenNeed
  *
@@ -16,37 +17,39 @@ import { fullJitter } from "./backoff.js";
  *   "getToken" | "now" | "random" | "setTimeout" | "clearTimeout">>} Options
  */
 
-/** A token is renewed at most this long before it expires, and at least half as long. */
+/** The client renews a token at most this long before it expires, and at least half as long. */
 const RENEW_BEFORE_MS = 2 * 60_000;
 const REPLY_TIMEOUT_MS = 10_000;
-/** `setTimeout` takes a longer wait for none. */
+/** The longest wait that `setTimeout` supports. It fires at once for a longer one. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
-/** No other request has such an id, so that a late reply is known for what it is. */
+/** Only `authenticate` requests have ids with this prefix, so that a late reply is recognized. */
 const ID_PREFIX = "authenticate-";
 
-/** What `getToken` throws when the user has to sign in again: there is no use in asking for another. */
+/** The error that `getToken` throws if the user must sign in again. The client does not ask for another token then. */
 export class UnauthorizedError extends Error {}
 
 /**
- * Renews the token of one connection in place. If that cannot be done, the connection is left as good as it is: when its
- * token has expired, the gateway ends it, and the way back leads over a fresh token or a new sign-in.
+ * Renewal of one connection's token on the live connection.
+ *
+ * If the renewal fails, the connection stays open until its token expires. The gateway closes it then, and the client
+ * reconnects with a fresh token or asks the user to sign in.
  */
 export class TokenRenewal {
   #options;
   #send;
-  /** Epoch seconds by the gateway's clock. */
+  /** When the token expires: epoch seconds by the gateway's clock. */
   #expiresAt = 0;
-  /** By how much that clock is ahead of this device's, which may be wrong. */
+  /** How far the gateway's clock is ahead of this device's clock, which may be wrong. */
   #clockAheadMs = 0;
   #failures = 0;
   #sent = 0;
   #stopped = false;
-  /** @type {any} */
+  /** @type {number | undefined} */
   #timer;
 
   /**
    * @param {Options} options
-   * @param {(request: {action: "authenticate", id: string, token: string}) => void} send
+   * @param {(request: AuthenticateFrame) => void} send
    */
   constructor(options, send) {
     this.#options = options;
@@ -54,13 +57,16 @@ export class TokenRenewal {
   }
 
   /**
-   * Plans the renewal: one to two minutes before the token expires, or where it is short-lived, in the third quarter of
-   * the time that is left. At random, so that those who connected together do not renew together.
+   * Schedule the renewal.
    *
-   * @param {number | undefined} expiresAt Epoch seconds. Only a later time than before is news.
-   * @param {number} [serverTime] Epoch milliseconds: what the gateway's clock says now.
+   * It starts one to two minutes before the token expires. For a token that expires within four minutes, it starts
+   * after half to three quarters of the remaining time. The moment is random, so that clients that connected together
+   * do not renew together.
+   *
+   * @param {number | undefined} expiresAt Epoch seconds. Ignored unless it is later than the last known expiry.
+   * @param {number} [serverTime] The gateway's current time in epoch milliseconds.
    */
-  plan(expiresAt, serverTime) {
+  schedule(expiresAt, serverTime) {
     const { now, random } = this.#options;
     if (serverTime) this.#clockAheadMs = serverTime - now();
     if (!expiresAt || expiresAt <= this.#expiresAt) return;
@@ -72,20 +78,22 @@ export class TokenRenewal {
   }
 
   /**
+   * Handle a reply to an `authenticate` request.
+   *
    * @param {AuthenticatedFrame | ErrorFrame} frame
-   * @returns {boolean} Whether it answers a renewal, and so was for this one to take.
+   * @returns {boolean} True if the frame answers an `authenticate` request, so that nobody else must handle it.
    */
-  take(frame) {
+  handleReply(frame) {
     if (!String(frame.id).startsWith(ID_PREFIX)) return false;
     if (frame.id !== this.#id) return true;
     this.#options.clearTimeout(this.#timer);
-    if (frame.type === "authenticated") this.plan(frame.expires_at);
-    // Another token may do where this one does not.
-    else if (frame.retryable || frame.code === "unauthorized") this.#tryAgain(frame.retry_after_ms);
+    if (frame.type === "authenticated") this.schedule(frame.expires_at);
+    // After `unauthorized`, another token may be accepted.
+    else if (frame.retryable || frame.code === "unauthorized") this.#retryLater(frame.retry_after_ms);
     return true;
   }
 
-  /** The connection is no more. */
+  /** Stop the renewal, because the connection has ended. */
   stop() {
     this.#stopped = true;
     this.#options.clearTimeout(this.#timer);
@@ -96,20 +104,20 @@ export class TokenRenewal {
       const token = await this.#options.getToken("later");
       if (this.#stopped) return;
       this.#sent += 1;
-      this.#after(REPLY_TIMEOUT_MS, () => this.#tryAgain());
+      this.#after(REPLY_TIMEOUT_MS, () => this.#retryLater());
       this.#send({ action: "authenticate", id: this.#id, token });
     } catch (error) {
-      if (!this.#stopped && !(error instanceof UnauthorizedError)) this.#tryAgain();
+      if (!this.#stopped && !(error instanceof UnauthorizedError)) this.#retryLater();
     }
   }
 
-  /** @param {number} [wait] Milliseconds. */
-  #tryAgain(wait = fullJitter(this.#failures, this.#options.random)) {
+  /** @param {number} [wait] Milliseconds. Default: a delay that grows with each failure. */
+  #retryLater(wait = fullJitter(this.#failures, this.#options.random)) {
     this.#failures += 1;
     if (wait < this.#timeLeft()) this.#after(wait, () => this.#renew());
   }
 
-  /** The id of the last request. */
+  /** @returns {string} The id of the last request. */
   get #id() {
     return ID_PREFIX + this.#sent;
   }
@@ -120,8 +128,10 @@ export class TokenRenewal {
   }
 
   /**
+   * Start the timer. It replaces the previous one.
+   *
    * @param {number} milliseconds
-   * @param {() => void} callback In place of what was planned before.
+   * @param {() => void} callback
    */
   #after(milliseconds, callback) {
     this.#options.clearTimeout(this.#timer);

@@ -489,7 +489,7 @@ def test_a_disconnect_with_reconnect_comes_back_with_a_fresh_token(page: Page, g
     ("code", "label", "advice"),
     [
         ("token_expired", "Signed out", "Sign in again"),
-        ("revoked", "Signed out", "Access to this tenant was taken back"),
+        ("revoked", "Signed out", "Access to this tenant was revoked"),
         ("too_many_connections", "Disconnected", "Close one of them"),
         ("protocol_error", "Disconnected", "Reload"),
         ("server_shutdown", "Disconnected", "server_shutdown"),
