@@ -34,13 +34,13 @@ else
 	$(BIN)/python -m pytest $(STACKS)
 endif
 
-check: setup node_modules/.ready ## lint, format and types
+check: setup node_modules/.ready ## lint, format and types, of the dashboard too
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/basedpyright
 	$(NODE) node_modules/typescript/bin/tsc
 	$(NODE) node_modules/eslint/bin/eslint.js --max-warnings 0 dashboard
-	$(NODE) node_modules/html-validate/bin/html-validate.mjs --max-warnings 0 dashboard/index.html
+	$(NODE) node_modules/html-validate/bin/html-validate.mjs --preset recommended --max-warnings 0 dashboard/index.html
 	$(NODE) node_modules/stylelint/bin/stylelint.mjs --max-warnings 0 dashboard/style.css
 
 # Node comes from PyPI, so that only Python must be installed. The checks of the dashboard need it, nothing else does.

@@ -17,6 +17,7 @@ export function openLocally(config) {
   new StatusMenu(change);
   show();
 
+  /** Show the selected tenant. */
   function show() {
     const tenantId = tenant.value;
     dashboard.show({ url: config.websocket_url, getToken: () => fetchToken(config, tenantId) });

@@ -87,6 +87,8 @@ export class Session {
   }
 
   /**
+   * Find a submission by its id.
+   *
    * @param {string} submissionId
    * @returns {Submission | undefined} Undefined if the submission is not in view.
    */

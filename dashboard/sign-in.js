@@ -92,7 +92,7 @@ export class SignIn {
    *
    * @param {TokenNeed} need For `later`, the method neither redirects nor returns the current token.
    * @returns {Promise<string>} A token that is valid for more than a minute, if the issuer's tokens last that long.
-   * @throws {UnauthorizedError} The user must sign in again, and must ask for it.
+   * @throws {UnauthorizedError} The user must sign in again, and the page must not redirect without being asked to.
    * @throws {Error} The issuer cannot be reached at the moment.
    */
   async getToken(need) {
@@ -138,7 +138,7 @@ export class SignIn {
     }
   }
 
-  /** @returns {Promise<never>} */
+  /** @returns {Promise<never>} Never resolves; rejects if the issuer cannot be used. */
   async #redirect() {
     try {
       // Check each time that the issuer can be reached, because a failed redirect would leave the user without a page.

@@ -38,6 +38,7 @@ export async function openSite(config) {
   const tenant = new TenantChoice(tenants, show);
   show();
 
+  /** Show the selected tenant. */
   function show() {
     const tenantId = tenant.value;
     const url = new URL(config.websocket_url);
@@ -50,6 +51,7 @@ export async function openSite(config) {
    *
    * @param {string} tenantId
    * @param {import("./client/token.js").TokenNeed} need
+   * @throws {UnauthorizedError} The user has lost the tenant, or must sign in again.
    */
   async function tokenFor(tenantId, need) {
     const token = await signIn.getToken(need);
@@ -57,6 +59,7 @@ export async function openSite(config) {
     return token;
   }
 
+  /** Redirect to the issuer. If that fails, show the error. */
   async function signInAgain() {
     try {
       await signIn.begin();

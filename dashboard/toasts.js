@@ -58,6 +58,8 @@ export class Toasts {
   }
 
   /**
+   * Add a toast, and remove the oldest ones if there are too many.
+   *
    * @param {string} title
    * @param {string} text
    * @param {"arrival" | "failure"} [kind]
