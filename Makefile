@@ -34,7 +34,7 @@ else
 	$(BIN)/python -m pytest $(STACKS)
 endif
 
-check: setup node_modules/.ready ## lint, format and types, of the dashboard too
+check: setup node_modules/.ready ## lint, format and types of the Python code and the dashboard
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/basedpyright
