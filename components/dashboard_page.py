@@ -30,6 +30,9 @@ CACHE_CONTROL = "no-cache"
 """A browser keeps a file and asks each time whether it still holds. No name carries a hash of its content, so one that
 was kept for a while would meet the newer others of the next deployment."""
 
+TYPE_DECLARATIONS = ".d.ts"
+"""Suffix of files that only the type checker reads. They are not uploaded."""
+
 MAX_OBJECT_TAGS = 10
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html"""
 
@@ -117,15 +120,19 @@ class DashboardPage(pulumi.ComponentResource):
 
 
 def page_files(folder: Path) -> dict[str, str]:
-    """The content types of the files below `folder`, by their path in it; sorted.
+    """Return the content type of each file to upload from `folder`, by its path in the folder, in sorted order.
+
+    Type declarations are skipped, and files and folders whose name starts with a dot, which belong to an editor or the
+    system.
 
     Raises:
-        ValueError: there is no `index.html`, or a file of which the content type is not known.
+        ValueError: There is no `index.html`, or the content type of a file is not known.
     """
     found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
-    # What begins with a dot is an editor's or the system's.
     paths = {
-        name.as_posix(): path for name, path in found.items() if not any(part.startswith(".") for part in name.parts)
+        name.as_posix(): path
+        for name, path in found.items()
+        if not any(part.startswith(".") for part in name.parts) and not name.name.endswith(TYPE_DECLARATIONS)
     }
     if "index.html" not in paths:
         raise ValueError(f"the dashboard's page: there is no index.html in {folder}")
