@@ -24,11 +24,13 @@ import socketserver
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
 
 PATCHED = ("handle_websocket", "_invoke_ws_lambda", "_authorize_ws_connect", "run_reentrant")
 """The functions of `ministack.services.apigateway` through which a WebSocket handshake passes."""

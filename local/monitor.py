@@ -13,19 +13,22 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
-from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, engine_pb2, resource_pb2, source_pb2
 
 from . import provisioners, type_metadata, wire
 from .emulator import ACCOUNT_ID
 from .errors import ProgramError
-from .project import Project
 from .resource import Created, Provision, ProvisionError, Resource
+
+if TYPE_CHECKING:
+    from google.protobuf.struct_pb2 import Struct
+
+    from .project import Project
 
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
 PROVIDER_PREFIX: Final = "pulumi:providers:"

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
 from .monitor import PROVIDER_PREFIX, STACK_TYPE, Monitor
 from .program import run
 from .project import load_project
-from .resource import Resource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from .resource import Resource
 
 
 @dataclass(frozen=True, slots=True)

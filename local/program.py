@@ -10,19 +10,22 @@ import runpy
 import sys
 import threading
 import traceback
-from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi.runtime
 from pulumi.runtime.stack import run_in_stack
 
 from .errors import ProgramError
-from .monitor import Monitor
 from .project import Project, is_library
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+    from types import ModuleType
+
+    from .monitor import Monitor
 
 _PARALLEL = 10  # as many as a boto3 client keeps connections
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sysconfig
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import yaml
 
 from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 DEFAULT_REGION: Final = "us-east-1"
 _LIBRARIES: Final = (

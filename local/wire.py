@@ -6,13 +6,15 @@ preview cannot know is `UNKNOWN`. A secret is given plain: secrecy is kept in th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
 from enum import Enum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 from google.protobuf.struct_pb2 import Struct, Value
 from pulumi.runtime import rpc
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
 
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 """The key that marks a struct as something other than a plain object. Its values are fixed by the protocol."""

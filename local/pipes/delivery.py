@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from .settings import PipeSettings, Record
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from .settings import PipeSettings, Record
 
 log = logging.getLogger(__name__)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -27,7 +26,11 @@ from . import (
     sqs,
 )
 from ._aws import Aws
-from ._resource_type import ResourceType
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ._resource_type import ResourceType
 
 __all__ = ["TYPES", "Provisioner", "problems"]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .. import emulator
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Aws:

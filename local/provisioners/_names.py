@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-from ..resource import Resource
+if TYPE_CHECKING:
+    from ..resource import Resource
 
 
 def name_of(resource: Resource, separator: str = "-") -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from ..resource import Created, Resource
 from ..wire import UNKNOWN
-from ._aws import Aws
+
+if TYPE_CHECKING:
+    from ..resource import Created, Resource
+    from ._aws import Aws
 
 
 @dataclass(frozen=True, slots=True)

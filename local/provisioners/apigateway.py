@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..resource import Created, Resource
-from ._aws import Aws
 from ._resource_type import ResourceType, properties
+
+if TYPE_CHECKING:
+    from ._aws import Aws
 
 
 def _account(aws: Aws, resource: Resource) -> Created:

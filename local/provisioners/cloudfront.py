@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..emulator import ACCOUNT_ID
 from ..resource import Created, Resource
 from ._arguments import arguments, pascal, renamed, tag_list
-from ._aws import Aws
 from ._names import generated_name, name_of
 from ._resource_type import ResourceType, properties
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ._aws import Aws
 
 HOSTED_ZONE_ID = "Z2FDTNDATAQYW2"
 """That of every distribution."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..resource import Created, Resource
 from ._arguments import arguments, renamed, tag_list
-from ._aws import Aws
 from ._names import name_of
 from ._resource_type import ResourceType, properties
+
+if TYPE_CHECKING:
+    from ._aws import Aws
 
 
 def _log_group(aws: Aws, resource: Resource) -> Created:

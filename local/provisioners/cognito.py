@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..resource import Created, Resource
 from ._arguments import arguments, pascal, renamed
-from ._aws import Aws
 from ._names import name_of
 from ._resource_type import ResourceType, properties
+
+if TYPE_CHECKING:
+    from ._aws import Aws
 
 _POOL = (
     *("aliasAttributes", "autoVerifiedAttributes", "usernameAttributes", "usernameConfiguration"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..resource import Created, ProvisionError, Resource
 from ._arguments import arguments, json_text, tag_list
-from ._aws import Aws
 from ._names import generated_name, name_of
 from ._resource_type import ResourceType, properties
+
+if TYPE_CHECKING:
+    from ._aws import Aws
 
 DEFAULT_BUS = "default"
 

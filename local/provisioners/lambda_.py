@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..archives import archive_zip
 from ..resource import Created, ProvisionError, Resource
 from ._arguments import arguments
-from ._aws import Aws
 from ._names import generated_name, name_of
 from ._resource_type import ResourceType, properties
+
+if TYPE_CHECKING:
+    from ._aws import Aws
 
 _FUNCTION_ARGUMENTS = (
     *("runtime", "handler", "role", "description", "timeout", "memorySize", "architectures", "packageType"),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..resource import Created, Resource
-from ._aws import Aws
 from ._names import generated_name
 from ._resource_type import ResourceType, properties
+
+if TYPE_CHECKING:
+    from ._aws import Aws
 
 
 def _provider(_aws: Aws, resource: Resource) -> Created:

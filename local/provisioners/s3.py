@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from ..archives import asset_bytes
 from ..resource import Created, Resource
 from ._arguments import arguments, json_text, pascal, renamed, tag_list
-from ._aws import Aws
 from ._names import generated_name
 from ._resource_type import ResourceType, properties
+
+if TYPE_CHECKING:
+    from ._aws import Aws
 
 _PUBLIC_ACCESS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 _OBJECT = ("bucket", "key", "cacheControl", "contentType", "contentDisposition", "contentEncoding", "contentLanguage")
