@@ -15,11 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from . import stack, tokens
 from .bus import BadSubmission, Bus, BusError
-from .emulator import EmulatorError, local_environment
+from .emulator import EmulatorError, build_local_environment
 from .errors import ConfigError, ProgramError
 from .pipes import PipeError
-from .preview import render
-from .samples import plausible
+from .preview import print_preview
+from .samples import make_submissions
 from .submit import send
 from .up import DEFAULT_PORT, Options, UpError, run_stack
 
@@ -100,7 +100,7 @@ def submit(
     state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
     """Put made-up submissions on the stack's event bus."""
-    made_up = list(plausible(tenant, form, count))
+    made_up = list(make_submissions(tenant, form, count))
     bus = Bus(stack.read(state_dir))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
@@ -111,12 +111,12 @@ def submit(
 @app.command()
 def preview(root: Root = ROOT) -> None:
     """Show what the program would create, without an emulator."""
-    render(Console(), root)
+    print_preview(Console(), root)
 
 
 def main() -> None:
     """Run the command line; an error that a person can put right becomes a message and exit code 1."""
-    environment = local_environment(os.environ)
+    environment = build_local_environment(os.environ)
     os.environ.clear()
     os.environ.update(environment)
     logging.basicConfig(format="%(message)s", handlers=[RichHandler(console=errors, show_path=False, markup=False)])

@@ -21,7 +21,7 @@ class ArchiveError(Exception):
     """An asset or archive that cannot be read here; the message names it."""
 
 
-def asset_bytes(asset: pulumi.Asset, root: Path) -> bytes:
+def read_asset(asset: pulumi.Asset, root: Path) -> bytes:
     """The content of `asset`; relative paths are taken from `root`.
 
     Raises:
@@ -37,7 +37,7 @@ def asset_bytes(asset: pulumi.Asset, root: Path) -> bytes:
     raise ArchiveError(f"asset {getattr(asset, 'uri', asset)!s}: the local run fetches no remote assets")
 
 
-def archive_zip(archive: pulumi.Archive, root: Path) -> bytes:
+def build_zip(archive: pulumi.Archive, root: Path) -> bytes:
     """`archive` as a zip file: sorted names, fixed timestamps and modes, no `__pycache__`.
 
     Relative paths are taken from `root`. In an `AssetArchive`, an archive lies below its key.
@@ -46,7 +46,7 @@ def archive_zip(archive: pulumi.Archive, root: Path) -> bytes:
         ArchiveError: a path that does not exist or is no directory, a URI, or a name given twice.
     """
     members: dict[str, bytes] = {}
-    for name, content in _members(archive, root):
+    for name, content in _read_members(archive, root):
         if name in members:
             raise ArchiveError(f"archive: {name} is there twice")
         members[name] = content
@@ -62,29 +62,29 @@ def archive_zip(archive: pulumi.Archive, root: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _members(archive: pulumi.Archive, root: Path) -> Iterator[tuple[str, bytes]]:
+def _read_members(archive: pulumi.Archive, root: Path) -> Iterator[tuple[str, bytes]]:
     if isinstance(archive, pulumi.AssetArchive):
         assets = cast("Mapping[str, pulumi.Asset | pulumi.Archive]", archive.assets)
         for key, item in assets.items():
             if isinstance(item, pulumi.Asset):
-                yield key, asset_bytes(item, root)
+                yield key, read_asset(item, root)
             else:
                 prefix = "" if key == "." else f"{key.removesuffix('/')}/"
-                for name, content in _members(item, root):
+                for name, content in _read_members(item, root):
                     yield f"{prefix}{name}", content
         return
     if not isinstance(archive, pulumi.FileArchive):
         raise ArchiveError(f"archive {getattr(archive, 'uri', archive)!s}: the local run fetches no remote archives")
     path = root / archive.path
     if path.is_dir():
-        yield from _directory_members(path)
+        yield from _read_directory(path)
     elif not path.exists():
         raise ArchiveError(f"archive {archive.path!s}: no such directory")
     else:
         raise ArchiveError(f"archive {archive.path!s}: not a directory, and the local run unpacks no files")
 
 
-def _directory_members(directory: Path) -> Iterator[tuple[str, bytes]]:
+def _read_directory(directory: Path) -> Iterator[tuple[str, bytes]]:
     for path in directory.rglob("*"):
         relative = path.relative_to(directory)
         if path.is_file() and "__pycache__" not in relative.parts:

@@ -35,7 +35,7 @@ class EmulatorError(Exception):
     """The emulator did not start, or ended by itself. The message quotes the end of its log."""
 
 
-def local_environment(environment: Mapping[str, str]) -> dict[str, str]:
+def build_local_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """`environment` without the user's AWS settings, and with 127.0.0.1 reached directly rather than by a proxy.
 
     Nothing local may depend on, or touch, a real account: every `AWS_*` variable is dropped, and the shared
@@ -56,7 +56,7 @@ def local_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def client(service: str, endpoint_url: str, region: str, *, read_timeout: float = 60) -> Any:
     """A boto3 client of the emulator, with made-up credentials, which are the account's administrator.
 
-    `read_timeout` is in seconds. Calls are made once: a local failure is a fact to show, not a hiccup to retry.
+    `read_timeout` is in seconds. DirectClient are made once: a local failure is a fact to show, not a hiccup to retry.
     """
     session = boto3.session.Session(
         aws_access_key_id="test",
@@ -67,9 +67,9 @@ def client(service: str, endpoint_url: str, region: str, *, read_timeout: float 
     return session.client(service, endpoint_url=endpoint_url, config=config)
 
 
-def cognito_keys(state_dir: Path) -> Path:
+def get_cognito_keys_directory(state_dir: Path) -> Path:
     """Where the emulator that runs with `state_dir` keeps the keys of its Cognito user pools, as PEM files."""
-    return _state(_directory(state_dir)) / "cognito-pool-keys"
+    return _get_state_directory(_get_directory(state_dir)) / "cognito-pool-keys"
 
 
 class Emulator:
@@ -82,13 +82,13 @@ class Emulator:
     """
 
     def __init__(self, state_dir: Path, region: str, *, enforce_iam: bool = False) -> None:
-        self.directory = _directory(state_dir.resolve())
+        self.directory = _get_directory(state_dir.resolve())
         self.region = region
         self.enforce_iam = enforce_iam
         self.endpoint_url = ""
         """`http://127.0.0.1:PORT`, once it has started."""
-        self.line_port = 0
-        """Of the way for the local run's pipes, `ministack_child.Line`."""
+        self.direct_port = 0
+        """Of the way for the local run's pipes, `ministack_child.DirectHandler`."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -103,12 +103,12 @@ class Emulator:
             EmulatorError: it does not.
         """
         shutil.rmtree(self.directory, ignore_errors=True)
-        temporary, state = self.directory / "tmp", _state(self.directory)
+        temporary, state = self.directory / "tmp", _get_state_directory(self.directory)
         temporary.mkdir(parents=True)
         state.mkdir()
-        port, self.line_port = _free_ports()
+        port, self.direct_port = _find_free_ports()
         environment = {
-            **local_environment(os.environ),
+            **build_local_environment(os.environ),
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
             "MINISTACK_HOST": "127.0.0.1",
@@ -128,7 +128,7 @@ class Emulator:
         with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own script
                 # -P: this script's directory is no place to import from.
-                [sys.executable, "-P", str(Path(__file__).with_name("ministack_child.py")), str(self.line_port)],
+                [sys.executable, "-P", str(Path(__file__).with_name("ministack_child.py")), str(self.direct_port)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -144,7 +144,7 @@ class Emulator:
         if process is None:
             return None
         try:
-            return self._ended(process.wait(timeout))
+            return self._describe_end(process.wait(timeout))
         except subprocess.TimeoutExpired:
             return None
 
@@ -173,17 +173,17 @@ class Emulator:
         while time.monotonic() < deadline:
             code = process.poll()
             if code is not None:
-                raise self._ended(code)
-            if _answers(port):
+                raise self._describe_end(code)
+            if _is_healthy(port):
                 return
             time.sleep(0.02)
-        raise EmulatorError(f"the emulator did not answer within {START_TIMEOUT_SECONDS:g} s{self._log_tail()}")
+        raise EmulatorError(f"the emulator did not answer within {START_TIMEOUT_SECONDS:g} s{self._read_log_tail()}")
 
-    def _ended(self, code: int) -> EmulatorError:
+    def _describe_end(self, code: int) -> EmulatorError:
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        return EmulatorError(f"the emulator {how}{self._log_tail()}")
+        return EmulatorError(f"the emulator {how}{self._read_log_tail()}")
 
-    def _log_tail(self, lines: int = 15) -> str:
+    def _read_log_tail(self, lines: int = 15) -> str:
         try:
             text = self.log_path.read_text(errors="replace")
         except FileNotFoundError:
@@ -192,22 +192,22 @@ class Emulator:
         return f"; the end of its log:\n{tail}" if tail else ", and its log is empty"
 
 
-def _directory(state_dir: Path) -> Path:
+def _get_directory(state_dir: Path) -> Path:
     return state_dir / "emulator"
 
 
-def _state(directory: Path) -> Path:
+def _get_state_directory(directory: Path) -> Path:
     return directory / "state"
 
 
-def _free_ports() -> tuple[int, int]:
+def _find_free_ports() -> tuple[int, int]:
     with socket.socket() as one, socket.socket() as other:
         one.bind(("127.0.0.1", 0))
         other.bind(("127.0.0.1", 0))
         return one.getsockname()[1], other.getsockname()[1]
 
 
-def _answers(port: int) -> bool:
+def _is_healthy(port: int) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", "/_ministack/health")

@@ -50,7 +50,7 @@ def end_with_parent() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def check_fit(apigateway: Any, dynamodb: Any, streams: Any, functions: Any) -> None:
+def check_compatibility(apigateway: Any, dynamodb: Any, streams: Any, functions: Any) -> None:
     """Raise SystemExit unless this version of MiniStack has what is to be wrapped."""
     coroutines = {f"apigateway.{name}": getattr(apigateway, name, None) for name in PATCHED}
     coroutines["dynamodb_streams.handle_request"] = getattr(streams, "handle_request", None)
@@ -107,7 +107,7 @@ def refuse_unauthorized(apigateway: Any) -> None:
     apigateway.run_reentrant = run_noting_unauthorized
 
 
-class Bell:
+class RecordSignal:
     """Stands in for the event that `dynamodb` sets after each stream record, and wakes who waits for one too."""
 
     def __init__(self, event: threading.Event) -> None:
@@ -132,10 +132,10 @@ class Bell:
             self._waiting.remove(wake)
 
 
-def await_records(dynamodb: Any, streams: Any) -> None:
+def enable_long_polling(dynamodb: Any, streams: Any) -> None:
     """Let a GetRecords that says so wait for a record, and answer it as soon as there is one."""
     get_records = streams.handle_request
-    bell = dynamodb.esm_wake = Bell(dynamodb.esm_wake)
+    bell = dynamodb.esm_wake = RecordSignal(dynamodb.esm_wake)
 
     async def get_or_await_records(method: str, path: str, headers: Fields, *args: Any) -> tuple[int, Fields, bytes]:
         end = time.monotonic() + float(headers.get(WAIT_HEADER, 0))
@@ -153,7 +153,7 @@ def await_records(dynamodb: Any, streams: Any) -> None:
     streams.handle_request = get_or_await_records
 
 
-class Line(socketserver.StreamRequestHandler):
+class DirectHandler(socketserver.StreamRequestHandler):
     """A connection to services of MiniStack without its web server, which is one thread's and busy after a write.
 
     What comes is a line of JSON, `[service, path, headers, body]`, and a line `[status, headers, body]` answers it; the
@@ -161,7 +161,7 @@ class Line(socketserver.StreamRequestHandler):
     """
 
     disable_nagle_algorithm = True
-    server: LineServer  # pyright: ignore[reportIncompatibleVariableOverride]
+    server: DirectServer  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def handle(self) -> None:
         """Answer one request after another."""
@@ -174,14 +174,14 @@ class Line(socketserver.StreamRequestHandler):
                 self.wfile.write(json.dumps([status, fields, body.decode()]).encode() + b"\n")
 
 
-class LineServer(socketserver.ThreadingTCPServer):
+class DirectServer(socketserver.ThreadingTCPServer):
     """Takes connections on a port of 127.0.0.1 to `services`, modules of MiniStack by a name for them."""
 
     allow_reuse_address = True
     daemon_threads = True
 
     def __init__(self, port: int, services: Mapping[str, Any]) -> None:
-        super().__init__(("127.0.0.1", port), Line)
+        super().__init__(("127.0.0.1", port), DirectHandler)
         self.services = services
 
 
@@ -191,11 +191,11 @@ def main() -> None:
     from ministack import app
     from ministack.services import apigateway, dynamodb, dynamodb_streams, lambda_svc
 
-    check_fit(apigateway, dynamodb, dynamodb_streams, lambda_svc)
+    check_compatibility(apigateway, dynamodb, dynamodb_streams, lambda_svc)
     select_subprotocol(apigateway)
     refuse_unauthorized(apigateway)
-    await_records(dynamodb, dynamodb_streams)
-    lines = LineServer(int(sys.argv.pop()), {"dynamodbstreams": dynamodb_streams, "lambda": lambda_svc})
+    enable_long_polling(dynamodb, dynamodb_streams)
+    lines = DirectServer(int(sys.argv.pop()), {"dynamodbstreams": dynamodb_streams, "lambda": lambda_svc})
     threading.Thread(target=lines.serve_forever, name="lines", daemon=True).start()
     app.main()
 

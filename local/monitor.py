@@ -23,7 +23,7 @@ from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, engine_pb2, re
 from . import provisioners, type_metadata, wire
 from .emulator import ACCOUNT_ID
 from .errors import ProgramError
-from .resource import Created, Provision, ProvisionError, Resource
+from .resource import CreatedResource, ProvisionError, Resource, ResourceProvisioner
 
 if TYPE_CHECKING:
     from google.protobuf.struct_pb2 import Struct
@@ -60,7 +60,7 @@ class Monitor:
 
     Args:
         project: the project whose program is run; its region answers `aws.get_region`.
-        provision: makes the resources; without it this is a preview: everything is checked, nothing is made, and ids
+        provisioner: makes the resources; without it this is a preview: everything is checked, nothing is made, and ids
             and outputs are unknown to the program.
         on_resource: called after each custom resource was made (or checked, in a preview), one call at a time, from
             a thread of the run.
@@ -75,7 +75,7 @@ class Monitor:
     def __init__(
         self,
         project: Project,
-        provision: Provision | None = None,
+        provisioner: ResourceProvisioner | None = None,
         *,
         on_resource: Callable[[Resource], None] | None = None,
     ) -> None:
@@ -84,7 +84,7 @@ class Monitor:
         self.exports: dict[str, Any] = {}
         self.logs: list[LogMessage] = []
         self.failure: ProgramError | None = None
-        self._provision = provision
+        self._provisioner = provisioner
         self._on_resource = on_resource
         self._lock = threading.Lock()
         self._callback_lock = threading.Lock()
@@ -92,9 +92,9 @@ class Monitor:
         self._stack_transforms: list[callback_pb2.Callback] = []
 
     @property
-    def preview(self) -> bool:
+    def is_preview(self) -> bool:
         """Whether nothing is made."""
-        return self._provision is None
+        return self._provisioner is None
 
     # Of the ResourceMonitor service
 
@@ -106,16 +106,16 @@ class Monitor:
             return self._register(request)
         except ProvisionError as error:
             text = f'{request.type} "{request.name}": {error}'
-            raise self._failed("\n  at ".join([text, *self._program_places(request)])) from error
+            raise self._record_failure("\n  at ".join([text, *self._find_program_lines(request)])) from error
 
     def RegisterResourceOutputs(self, request: resource_pb2.RegisterResourceOutputsRequest) -> Empty:
         resource = self.resources[request.urn]
         resource.outputs = wire.load(request.outputs)
         if resource.type == STACK_TYPE:
             self.exports = resource.outputs
-            unknown = next(wire.unknown_paths(self.exports), None)
-            if unknown is not None and not self.preview:
-                raise self._failed(f"export {unknown}: depends on an output that the local run does not give")
+            unknown = next(wire.find_unknown_paths(self.exports), None)
+            if unknown is not None and not self.is_preview:
+                raise self._record_failure(f"export {unknown}: depends on an output that the local run does not give")
         return Empty()
 
     def Invoke(self, request: resource_pb2.ResourceInvokeRequest) -> resource_pb2.ResourceInvokeResponse:
@@ -138,19 +138,19 @@ class Monitor:
                     "arn": f"arn:aws:iam::{ACCOUNT_ID}:root",
                 }
             case token:
-                raise self._failed(f"{token}: the local run does not know this function")
+                raise self._record_failure(f"{token}: the local run does not know this function")
         response = resource_pb2.ResourceInvokeResponse()
         getattr(response, "return").update(result)
         return response
 
     def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> resource_pb2.ReadResourceResponse:
-        raise self._failed(
+        raise self._record_failure(
             f'{request.type} "{request.name}": looked up by the id {request.id}, but the local run holds only '
             "what the program itself creates"
         )
 
     def Call(self, request: resource_pb2.ResourceCallRequest) -> object:
-        raise self._failed(f"{request.tok}: the local run calls no methods of resources")
+        raise self._record_failure(f"{request.tok}: the local run calls no methods of resources")
 
     def RegisterStackTransform(self, request: callback_pb2.Callback) -> Empty:
         self._stack_transforms.append(request)
@@ -176,12 +176,12 @@ class Monitor:
     # What the methods above are made of
 
     def _register(self, request: resource_pb2.RegisterResourceRequest) -> resource_pb2.RegisterResourceResponse:
-        urn = self._urn(request)
+        urn = self._build_urn(request)
         with self._lock:
             # The SDK's stubs name this message's type wrongly, which leaves it unknown.
             callbacks = cast("Iterable[callback_pb2.Callback]", request.transforms)  # pyright: ignore[reportUnknownMemberType]
             self._transforms[urn] = list(callbacks)
-        properties, secrets = self._transformed(request, urn)
+        properties, secrets = self._apply_transforms(request, urn)
         resource = Resource(urn, request.type, request.name, request.parent, request.custom, wire.load(properties))
         with self._lock:
             if urn in self.resources:
@@ -203,7 +203,7 @@ class Monitor:
         return resource_pb2.RegisterResourceResponse(
             urn=urn,
             id=resource.id,
-            object=wire.merged(properties, created.outputs, secrets),
+            object=wire.merge(properties, created.outputs, secrets),
             # An output that we do not give is unknown to the program, never a silent `None`: what depends on it then
             # fails by name.
             unknown=True,
@@ -217,22 +217,22 @@ class Monitor:
         """
         problems: list[str] = []
         if not resource.type.startswith(PROVIDER_PREFIX):
-            problems = type_metadata.problems(resource.type, resource.inputs)
-        problems = problems or provisioners.problems(resource, self.project.region)
-        if not problems and not self.preview:
+            problems = type_metadata.find_problems(resource.type, resource.inputs)
+        problems = problems or provisioners.find_problems(resource, self.project.region)
+        if not problems and not self.is_preview:
             problems = [
                 f"{path}: depends on an output that the local run does not give"
-                for path in wire.unknown_paths(resource.inputs)
+                for path in wire.find_unknown_paths(resource.inputs)
             ]
         if problems:
             raise ProvisionError("; ".join(problems))
 
-    def _create(self, resource: Resource) -> Created:
-        if self._provision is None:
-            return Created("", {})
-        return self._provision.create(resource)
+    def _create(self, resource: Resource) -> CreatedResource:
+        if self._provisioner is None:
+            return CreatedResource("", {})
+        return self._provisioner.create(resource)
 
-    def _urn(self, request: resource_pb2.RegisterResourceRequest) -> str:
+    def _build_urn(self, request: resource_pb2.RegisterResourceRequest) -> str:
         kind = request.type
         if request.parent:
             parent_kind = request.parent.split("::")[2]
@@ -240,7 +240,7 @@ class Monitor:
                 kind = f"{parent_kind}${kind}"
         return f"urn:pulumi:{self.project.stack}::{self.project.name}::{kind}::{request.name}"
 
-    def _transformed(self, request: resource_pb2.RegisterResourceRequest, urn: str) -> tuple[Struct, list[str]]:
+    def _apply_transforms(self, request: resource_pb2.RegisterResourceRequest, urn: str) -> tuple[Struct, list[str]]:
         """The properties and the additional secret outputs after all transforms: the resource's own, its
         ancestors', the stack's."""
         properties = request.object
@@ -253,7 +253,7 @@ class Monitor:
             providers=request.providers,
             version=request.version,
         )
-        for callback in self._callbacks(urn, request.parent):
+        for callback in self._collect_transforms(urn, request.parent):
             message = resource_pb2.TransformRequest(
                 type=request.type,
                 name=request.name,
@@ -262,13 +262,13 @@ class Monitor:
                 properties=properties,
                 options=options,
             )
-            response = resource_pb2.TransformResponse.FromString(_call_back(callback, message.SerializeToString()))
+            response = resource_pb2.TransformResponse.FromString(_call_transform(callback, message.SerializeToString()))
             properties = response.properties
             if response.HasField("options"):
                 options = response.options
         return properties, list(options.additional_secret_outputs)
 
-    def _callbacks(self, urn: str, parent: str) -> list[callback_pb2.Callback]:
+    def _collect_transforms(self, urn: str, parent: str) -> list[callback_pb2.Callback]:
         with self._lock:
             found = list(self._transforms[urn])
             while parent:
@@ -276,24 +276,24 @@ class Monitor:
                 parent = self.resources[parent].parent
             return found + self._stack_transforms
 
-    def _failed(self, message: str) -> ProgramError:
+    def _record_failure(self, message: str) -> ProgramError:
         error = ProgramError(message)
         with self._lock:
             # What depends on this resource fails too; the first error is the one to report.
             self.failure = self.failure or error
         return error
 
-    def _program_places(self, request: resource_pb2.RegisterResourceRequest) -> Iterator[str]:
+    def _find_program_lines(self, request: resource_pb2.RegisterResourceRequest) -> Iterator[str]:
         """The lines of the program that led to `request`, innermost first."""
         trace = cast("source_pb2.StackTrace", request.stackTrace)  # pyright: ignore[reportUnknownMemberType]  # as above
         for frame in trace.frames:
             path = Path(unquote(urlsplit(frame.pc.uri).path))
-            place = self.project.place(path, frame.pc.line)
+            place = self.project.locate(path, frame.pc.line)
             if place is not None:
                 yield place
 
 
-def _call_back(callback: callback_pb2.Callback, request: bytes) -> bytes:
+def _call_transform(callback: callback_pb2.Callback, request: bytes) -> bytes:
     """Run a function of the program through the callback server that the SDK started for it."""
     with grpc.insecure_channel(callback.target) as channel:
         stub = callback_pb2_grpc.CallbacksStub(channel)

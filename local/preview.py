@@ -44,7 +44,7 @@ def preview(root: Path) -> Preview:
     return Preview(_tree(Tree(title), roots | {""}, resources), count)
 
 
-def render(console: Console, root: Path) -> None:
+def print_preview(console: Console, root: Path) -> None:
     """Print the preview of the program in `root`.
 
     Raises:

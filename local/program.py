@@ -69,9 +69,9 @@ class _Program:
                 self._configure()
                 loop.run_until_complete(run_in_stack(self._execute))
         except BaseException as error:  # noqa: BLE001 - whatever ended the program is reported, sys.exit included
-            self.error = self._monitor.failure or self._described(error)
+            self.error = self._monitor.failure or self._describe(error)
         else:
-            self.error = self._failed_quietly()
+            self.error = self._find_silent_failure()
 
     def cancel(self) -> None:
         """Make `run` end soon; called from another thread."""
@@ -89,7 +89,7 @@ class _Program:
                 monitor=monitor,
                 engine=monitor,
                 parallel=_PARALLEL,
-                dry_run=monitor.preview,
+                dry_run=monitor.is_preview,
                 organization="organization",  # what the CLI says where there is no account
                 root_directory=str(project.root),
             )
@@ -119,16 +119,16 @@ class _Program:
         if isinstance(error, BaseException):
             self._unhandled.append(error)
 
-    def _failed_quietly(self) -> ProgramError | None:
+    def _find_silent_failure(self) -> ProgramError | None:
         """The failure of a program that came to its end all the same."""
         if self._monitor.failure is not None:
             return self._monitor.failure
         if self._unhandled:
-            return self._described(self._unhandled[0])
+            return self._describe(self._unhandled[0])
         errors = [message.text for message in self._monitor.logs if message.severity == "error"]
         return ProgramError("\n".join(errors)) if errors else None
 
-    def _described(self, error: BaseException) -> ProgramError:
+    def _describe(self, error: BaseException) -> ProgramError:
         """`error` as one line, and below it the lines of the program that led to it, innermost first."""
         if isinstance(error, ProgramError):
             return error
@@ -136,7 +136,7 @@ class _Program:
         if isinstance(error, SystemExit):
             text = f"the program called sys.exit({error.code!r})"
         frames = traceback.extract_tb(error.__traceback__)
-        places = [self._project.place(Path(frame.filename), frame.lineno or 0) for frame in reversed(frames)]
+        places = [self._project.locate(Path(frame.filename), frame.lineno or 0) for frame in reversed(frames)]
         described = ProgramError("\n  at ".join([text, *(place for place in places if place is not None)]))
         described.__cause__ = error
         return described
@@ -159,7 +159,7 @@ def _program_environment(directory: Path) -> Generator[None]:
     if not (directory / "__main__.py").is_file():
         raise ProgramError(f"{directory.name}/__main__.py: no such file")
     working_directory, path = Path.cwd(), list(sys.path)
-    shadowed = _modules_of([directory])
+    shadowed = _find_modules([directory])
     for name in shadowed:
         del sys.modules[name]
     os.chdir(directory)
@@ -171,12 +171,12 @@ def _program_environment(directory: Path) -> Generator[None]:
         os.chdir(working_directory)
         added = [Path(entry) for entry in sys.path if entry not in path]
         sys.path[:] = path
-        for name in _modules_of(entry for entry in added if entry.is_relative_to(directory)):
+        for name in _find_modules(entry for entry in added if entry.is_relative_to(directory)):
             del sys.modules[name]
         sys.modules.update(shadowed)
 
 
-def _modules_of(directories: Iterable[Path]) -> dict[str, ModuleType]:
+def _find_modules(directories: Iterable[Path]) -> dict[str, ModuleType]:
     """The imported modules whose names are for these directories to give, except libraries."""
     own = {
         entry.stem

@@ -43,7 +43,7 @@ class Project:
         """`aws:region`, or us-east-1 where the configuration names none."""
         return self.config.get("aws:region", DEFAULT_REGION)
 
-    def place(self, path: Path, line: int) -> str | None:
+    def locate(self, path: Path, line: int) -> str | None:
         """`file:line` relative to the root if `path` belongs to the program; `None` for a library."""
         if not path.is_relative_to(self.root) or is_library(path):
             return None
@@ -66,7 +66,7 @@ def load_project(root: Path, stack: str = "dev", overrides: Mapping[str, str] | 
             wrong type, an encrypted value without an override, or a declared key without a value.
     """
     root = root.resolve()
-    document = _read(root / "Pulumi.yaml")
+    document = _read_yaml(root / "Pulumi.yaml")
     name = document.get("name")
     if not isinstance(name, str) or not name:
         raise ConfigError(f"Pulumi.yaml: name: {name!r} is not a project name")
@@ -76,18 +76,18 @@ def load_project(root: Path, stack: str = "dev", overrides: Mapping[str, str] | 
     if runtime != "python":
         raise ConfigError(f"Pulumi.yaml: runtime: {runtime!r} cannot be run here, only python")
     stack_file = root / f"Pulumi.{stack}.yaml"
-    stack_document = _read(stack_file) if stack_file.exists() else {}
-    declared = _declarations(name, _mapping(document, "config", "Pulumi.yaml"))
-    given = _mapping(stack_document, "config", stack_file.name)
-    values = {_full_key(name, key): value for key, value in given.items()}
-    texts = {_full_key(name, key): value for key, value in (overrides or {}).items()}
+    stack_document = _read_yaml(stack_file) if stack_file.exists() else {}
+    declared = _parse_declarations(name, _get_mapping(document, "config", "Pulumi.yaml"))
+    given = _get_mapping(stack_document, "config", stack_file.name)
+    values = {_qualify(name, key): value for key, value in given.items()}
+    texts = {_qualify(name, key): value for key, value in (overrides or {}).items()}
     main = root / str(document.get("main", ""))
     return Project(
         name=name,
         stack=stack,
         root=root,
         main=main.parent if main.suffix == ".py" else main,
-        config=_config(name, declared, values, texts),
+        config=_resolve_config(name, declared, values, texts),
         secret_keys=frozenset(key for key, declaration in declared.items() if declaration.secret)
         | {key for key, value in values.items() if _is_encrypted(value)},
     )
@@ -104,13 +104,13 @@ class _Declaration:
     secret: bool
 
 
-def _declarations(project: str, config: dict[str, Any]) -> dict[str, _Declaration]:
+def _parse_declarations(project: str, config: dict[str, Any]) -> dict[str, _Declaration]:
     found: dict[str, _Declaration] = {}
     for key, body in config.items():
-        full_key = _full_key(project, key)
+        full_key = _qualify(project, key)
         if not isinstance(body, dict):
             # The short form: a bare default, which also gives the type.
-            found[full_key] = _Declaration(full_key, _type_of(body), {}, body, secret=False)
+            found[full_key] = _Declaration(full_key, _infer_type(body), {}, body, secret=False)
             continue
         schema = cast("dict[str, Any]", body)
         unknown = set(schema) - {"type", "items", "description", "default", "value", "secret"}
@@ -127,12 +127,12 @@ def _declarations(project: str, config: dict[str, Any]) -> dict[str, _Declaratio
             secret=bool(schema.get("secret", False)),
         )
         if declaration.default is not None:
-            _checked(declaration, declaration.default)
+            _validate(declaration, declaration.default)
         found[full_key] = declaration
     return found
 
 
-def _config(
+def _resolve_config(
     project: str, declared: dict[str, _Declaration], values: dict[str, Any], texts: dict[str, str]
 ) -> dict[str, str]:
     namespace = f"{project}:"
@@ -147,14 +147,14 @@ def _config(
         if key in texts:
             config[key] = texts[key]
             if declaration is not None:
-                _checked(declaration, _parsed(declaration, texts[key]))
+                _validate(declaration, _parse_override(declaration, texts[key]))
             continue
         value = values.get(key, declaration.default if declaration is not None else None)
         if value is None:
             raise ConfigError(f"config {key}: no value, and Pulumi.yaml gives no default")
         if _is_encrypted(value):
             raise ConfigError(f"config {key}: encrypted; the local run has no key for it, so override it")
-        config[key] = _text(value if declaration is None else _checked(declaration, value))
+        config[key] = _to_text(value if declaration is None else _validate(declaration, value))
     return config
 
 
@@ -167,25 +167,25 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
 }
 
 
-def _checked(declaration: _Declaration, value: Any) -> Any:
+def _validate(declaration: _Declaration, value: Any) -> Any:
     """`value` if it is of the declared type (text that reads as a number or boolean is, as for the CLI)."""
     if declaration.type is None:
         return value
     if isinstance(value, str) and declaration.type in ("integer", "boolean"):
-        value = _parsed(declaration, value)
-    _check(declaration.key, declaration.type, declaration.items, value)
+        value = _parse_override(declaration, value)
+    _check_type(declaration.key, declaration.type, declaration.items, value)
     return value
 
 
-def _check(key: str, kind: str, items: dict[str, Any], value: Any) -> None:
+def _check_type(key: str, kind: str, items: dict[str, Any], value: Any) -> None:
     if not _CHECKS[kind](value):
         raise ConfigError(f"config {key}: {value!r} is not of the type {kind}")
     if kind == "array" and items.get("type") in _CHECKS:
         for index, item in enumerate(cast("list[Any]", value)):
-            _check(f"{key}[{index}]", items["type"], items.get("items") or {}, item)
+            _check_type(f"{key}[{index}]", items["type"], items.get("items") or {}, item)
 
 
-def _parsed(declaration: _Declaration, text: str) -> Any:
+def _parse_override(declaration: _Declaration, text: str) -> Any:
     """What the text of an override stands for; text that does not parse is left for the check to refuse."""
     match declaration.type:
         case "integer" if text.lstrip("+-").isdecimal():
@@ -201,11 +201,11 @@ def _parsed(declaration: _Declaration, text: str) -> Any:
             return text
 
 
-def _type_of(value: Any) -> str | None:
+def _infer_type(value: Any) -> str | None:
     return next((name for name, check in _CHECKS.items() if check(value)), None)
 
 
-def _text(value: Any) -> str:
+def _to_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
@@ -213,18 +213,18 @@ def _is_encrypted(value: Any) -> bool:
     return isinstance(value, dict) and set(cast("dict[str, Any]", value)) == {"secure"}
 
 
-def _full_key(project: str, key: str) -> str:
+def _qualify(project: str, key: str) -> str:
     return key if ":" in key else f"{project}:{key}"
 
 
-def _mapping(document: dict[str, Any], key: str, file: str) -> dict[str, Any]:
+def _get_mapping(document: dict[str, Any], key: str, file: str) -> dict[str, Any]:
     value: Any = document.get(key) or {}
     if not isinstance(value, dict):
         raise ConfigError(f"{file}: {key}: {value!r} is not a mapping")
     return cast("dict[str, Any]", value)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         document: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

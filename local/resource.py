@@ -26,17 +26,17 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
-class Created:
+class CreatedResource:
     """What making a resource gave: its id, and the outputs that its inputs do not hold already."""
 
     id: str
     outputs: dict[str, Any]
 
 
-class Provision(Protocol):
+class ResourceProvisioner(Protocol):
     """What makes resources. Called from several threads at once."""
 
-    def create(self, resource: Resource) -> Created:
+    def create(self, resource: Resource) -> CreatedResource:
         """Make `resource`, whose inputs are all known.
 
         Raises:

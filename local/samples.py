@@ -29,7 +29,7 @@ _COMMENTS: Final = (
 _PLANS: Final = ("free", "team", "business")
 
 
-def plausible_payload(form_id: str, chance: random.Random) -> dict[str, Any]:
+def make_payload(form_id: str, chance: random.Random) -> dict[str, Any]:
     """What a person might have entered into this form."""
     name = chance.choice(_PEOPLE)
     email = f"{name.split()[0].lower()}@example.com"
@@ -51,10 +51,10 @@ def plausible_payload(form_id: str, chance: random.Random) -> dict[str, Any]:
             }
 
 
-def plausible(
+def make_submissions(
     tenant_id: str, form_id: str, count: int, chance: random.Random | None = None
 ) -> Iterator[FormSubmission]:
     """`count` different made-up submissions."""
     chance = chance or random.Random()  # noqa: S311 - made-up data
     for _ in range(count):
-        yield FormSubmission(tenant_id=tenant_id, form_id=form_id, payload=plausible_payload(form_id, chance))
+        yield FormSubmission(tenant_id=tenant_id, form_id=form_id, payload=make_payload(form_id, chance))

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from formbridge.runtime.identifiers import TENANT_ID, quoted
 
-from .emulator import cognito_keys
+from .emulator import get_cognito_keys_directory
 from .stack import StackError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def jwks(stack: Stack) -> bytes:
     issuer = stack.output("issuer")
     connection = http.client.HTTPConnection(urlsplit(stack.endpoint_url).netloc, timeout=10)
     try:
-        connection.request("GET", f"/{_pool_id(issuer)}/.well-known/jwks.json")
+        connection.request("GET", f"/{_get_pool_id(issuer)}/.well-known/jwks.json")
         response = connection.getresponse()
         body = response.read()
     except OSError as error:
@@ -70,7 +70,7 @@ def mint(stack: Stack, state_dir: Path, tenant: str, expires_in: int = 3600) -> 
     if expires_in > MAX_LIFETIME_SECONDS:
         raise TokenError(f"expires_in: at most {MAX_LIFETIME_SECONDS} seconds, not {expires_in}")
     issuer = stack.output("issuer")
-    path = cognito_keys(state_dir) / f"{_pool_id(issuer)}-id.pem"
+    path = get_cognito_keys_directory(state_dir) / f"{_get_pool_id(issuer)}-id.pem"
     if not path.exists():
         # MiniStack makes the keys when they are first asked for.
         jwks(stack)
@@ -96,5 +96,5 @@ def mint(stack: Stack, state_dir: Path, tenant: str, expires_in: int = 3600) -> 
     return jwt.encode(claims, key, algorithm="RS256", headers={"kid": key_id})
 
 
-def _pool_id(issuer: str) -> str:
+def _get_pool_id(issuer: str) -> str:
     return issuer.rsplit("/", 1)[-1]

@@ -20,7 +20,7 @@ from pulumi.runtime import rpc
 from .wire import UNKNOWN
 
 
-def problems(token: str, inputs: dict[str, Any]) -> list[str]:
+def find_problems(token: str, inputs: dict[str, Any]) -> list[str]:
     """What is wrong with the wire `inputs` of a resource of type `token`, each as `path: what`; empty if nothing is.
 
     Finds unknown resource types, unknown properties, missing required ones and values of the wrong type.

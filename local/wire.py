@@ -81,7 +81,7 @@ def _load_struct(struct: Struct) -> Any:
     raise ValueError(f"a value of a kind that the local run does not know (signature {signature})")
 
 
-def merged(inputs: Struct, outputs: Mapping[str, Any], secrets: Collection[str] = ()) -> Struct:
+def merge(inputs: Struct, outputs: Mapping[str, Any], secrets: Collection[str] = ()) -> Struct:
     """`inputs` as they came (secrets and assets included), overlaid with the plain `outputs`.
 
     An output is secret where it is named in `secrets` or overlays an input that is.
@@ -104,13 +104,13 @@ def is_secret(struct: Struct, name: str) -> bool:
     return SIGNATURE in marker and marker[SIGNATURE].string_value == SECRET
 
 
-def unknown_paths(value: Any, path: str = "") -> Iterator[str]:
+def find_unknown_paths(value: Any, path: str = "") -> Iterator[str]:
     """The paths (`a.b[0].c`) of the unknown values within a loaded value."""
     if value is UNKNOWN:
         yield path
     elif isinstance(value, dict):
         for key, item in value.items():  # pyright: ignore[reportUnknownVariableType]  # Any, narrowed to dict
-            yield from unknown_paths(item, f"{path}.{key}" if path else str(key))  # pyright: ignore[reportUnknownArgumentType]
+            yield from find_unknown_paths(item, f"{path}.{key}" if path else str(key))  # pyright: ignore[reportUnknownArgumentType]
     elif isinstance(value, list):
         for index, item in enumerate(value):  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
-            yield from unknown_paths(item, f"{path}[{index}]")
+            yield from find_unknown_paths(item, f"{path}[{index}]")

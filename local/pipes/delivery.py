@@ -70,7 +70,7 @@ class Delivery:
             self._deliver([self._pending.popleft() for _ in range(min(size, len(self._pending)))])
             self._pending_since = self._clock()
 
-    def due_in(self) -> float:
+    def seconds_until_due(self) -> float:
         """After how many seconds a batch is due, should no record come; infinitely many where nothing is pending."""
         if not self._pending:
             return math.inf
@@ -81,8 +81,8 @@ class Delivery:
         waiting = [(batch, 0)]  # The last one is next.
         while waiting:
             records, retries = waiting.pop()
-            records = self._without_expired(records)
-            done = self._attempt(records) if records else 0
+            records = self._drop_expired(records)
+            done = self._invoke_target(records) if records else 0
             left = records[done:]
             if not left:
                 continue
@@ -90,37 +90,37 @@ class Delivery:
                 # A split costs no retry; what was done has split the batch already.
                 middle = len(left) if done else len(left) // 2
                 waiting += [(part, retries) for part in (left[middle:], left[:middle]) if part]
-            elif 0 <= self._settings.retries <= retries:
-                self._give_up(left, "RetryAttemptsExhausted")
+            elif 0 <= self._settings.max_retries <= retries:
+                self._drop(left, "RetryAttemptsExhausted")
                 continue
             else:
                 waiting.append((left, retries + 1))
             self._sleep(self._jitter() * min(MAX_BACKOFF_SECONDS, BACKOFF_SECONDS * 2 ** min(retries, 10)))
 
-    def _attempt(self, records: Sequence[Record]) -> int:
+    def _invoke_target(self, records: Sequence[Record]) -> int:
         """Invoke the target; how many records, from the first on, are done."""
         try:
-            return records_done(records, self._target(records))
+            return count_done(records, self._target(records))
         except TargetError as error:
             log.warning("pipe %s: a batch of %d records failed: %s", self._settings.arn, len(records), error)
             return 0
 
-    def _without_expired(self, records: Sequence[Record]) -> Sequence[Record]:
+    def _drop_expired(self, records: Sequence[Record]) -> Sequence[Record]:
         """Give up the records that are too old: the first ones, since a shard is in order of time."""
-        if self._settings.record_age_seconds < 0:
+        if self._settings.max_record_age_seconds < 0:
             return records
-        oldest = self._clock() - self._settings.record_age_seconds
-        expired = sum(1 for _ in takewhile(lambda record: _created(record) < oldest, records))
+        oldest = self._clock() - self._settings.max_record_age_seconds
+        expired = sum(1 for _ in takewhile(lambda record: _get_creation_time(record) < oldest, records))
         if expired:
-            self._give_up(records[:expired], "RecordAgeExceeded")
+            self._drop(records[:expired], "RecordAgeExceeded")
         return records[expired:]
 
-    def _give_up(self, records: Sequence[Record], condition: Condition) -> None:
+    def _drop(self, records: Sequence[Record], condition: Condition) -> None:
         log.error("pipe %s: gave up %d records (%s)", self._settings.arn, len(records), condition)
-        self._dead_letter(dead_letter_message(self._settings, self._shard_id, records, condition, now=self._clock()))
+        self._dead_letter(build_dead_letter(self._settings, self._shard_id, records, condition, now=self._clock()))
 
 
-def records_done(records: Sequence[Record], response: object) -> int:
+def count_done(records: Sequence[Record], response: object) -> int:
     """How many of `records`, from the first on, a target's response says are done.
 
     A stream is delivered in order, so the first failed one is the checkpoint: it and all after it go again. Any
@@ -141,7 +141,7 @@ def records_done(records: Sequence[Record], response: object) -> int:
     return done
 
 
-def dead_letter_message(
+def build_dead_letter(
     settings: PipeSettings, shard_id: str, records: Sequence[Record], condition: Condition, *, now: float
 ) -> Record:
     """What Pipes sends to the dead-letter queue: where in the stream the records are, never the records."""
@@ -149,22 +149,22 @@ def dead_letter_message(
     return {
         "context": {"partnerResourceArn": settings.arn, "condition": condition},
         "version": "1.0",
-        "timestamp": _iso(now, "milliseconds"),
+        "timestamp": _format_time(now, "milliseconds"),
         "DDBStreamBatchInfo": {
             "shardId": shard_id,
             "startSequenceNumber": first["dynamodb"]["SequenceNumber"],
             "endSequenceNumber": last["dynamodb"]["SequenceNumber"],
-            "approximateArrivalOfFirstRecord": _iso(_created(first), "seconds"),
-            "approximateArrivalOfLastRecord": _iso(_created(last), "seconds"),
+            "approximateArrivalOfFirstRecord": _format_time(_get_creation_time(first), "seconds"),
+            "approximateArrivalOfLastRecord": _format_time(_get_creation_time(last), "seconds"),
             "batchSize": len(records),
             "streamArn": settings.stream_arn,
         },
     }
 
 
-def _created(record: Record) -> float:
+def _get_creation_time(record: Record) -> float:
     return record["dynamodb"]["ApproximateCreationDateTime"]
 
 
-def _iso(seconds: float, precision: str) -> str:
+def _format_time(seconds: float, precision: str) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec=precision).replace("+00:00", "Z")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..emulator import client
-from .calls import CallError, Calls, FunctionError
 from .delivery import Delivery, TargetError
+from .direct_client import CallError, DirectClient, FunctionError
 from .settings import PipeError, PipeSettings, Record
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class PipeRunner:
 
     def __init__(self, settings: PipeSettings, emulator: Emulator) -> None:
         self.settings = settings
-        self._calls = Calls(emulator.line_port)
+        self._calls = DirectClient(emulator.direct_port)
         self._streams = client("dynamodbstreams", emulator.endpoint_url, emulator.region)
         self._sqs = client("sqs", emulator.endpoint_url, emulator.region)
         self._stopping = threading.Event()
@@ -51,8 +51,8 @@ class PipeRunner:
             PipeError: stream or queue do not exist.
         """
         try:
-            dead_letter = self._dead_letter_queue()
-            shard = _Shard(self._streams, self._calls, self.settings)
+            dead_letter = self._open_dead_letter_queue()
+            shard = _ShardReader(self._streams, self._calls, self.settings)
         except ClientError as error:
             raise PipeError(f"pipe {self.settings.arn}: {error}") from error
         lanes = [
@@ -72,12 +72,12 @@ class PipeRunner:
         self._lanes.shutdown()
         self._calls.close()
 
-    def _poll(self, shard: _Shard, lanes: Sequence[Delivery]) -> None:
+    def _poll(self, shard: _ShardReader, lanes: Sequence[Delivery]) -> None:
         try:
             page = self._reading.submit(shard.read)
             while not self._stopping.is_set():
                 try:
-                    records = page.result(min(WAIT_SECONDS, *(lane.due_in() for lane in lanes)))
+                    records = page.result(min(WAIT_SECONDS, *(lane.seconds_until_due() for lane in lanes)))
                 except TimeoutError:
                     records = []  # what is pending may be due
                 else:
@@ -115,7 +115,7 @@ class PipeRunner:
         except (CallError, FunctionError) as error:
             raise TargetError(str(error)) from error
 
-    def _dead_letter_queue(self) -> Callable[[Mapping[str, Any]], None]:
+    def _open_dead_letter_queue(self) -> Callable[[Mapping[str, Any]], None]:
         arn = self.settings.dead_letter_arn
         if arn is None:
             return lambda _message: None
@@ -124,10 +124,10 @@ class PipeRunner:
         return lambda message: self._sqs.send_message(QueueUrl=url, MessageBody=json.dumps(message))
 
 
-class _Shard:
+class _ShardReader:
     """A position in a stream's shard; the emulator's streams have one."""
 
-    def __init__(self, streams: Any, calls: Calls, settings: PipeSettings) -> None:
+    def __init__(self, streams: Any, calls: DirectClient, settings: PipeSettings) -> None:
         self._streams = streams
         self._calls = calls
         self._stream_arn = settings.stream_arn
@@ -153,7 +153,7 @@ class _Shard:
             # Iterators live 15 minutes; a batch may have been retried for longer.
             self._iterator = self._open(ShardIteratorType="AFTER_SEQUENCE_NUMBER", SequenceNumber=self._last_read)
             return []
-        records = [pipe_record(record, self._stream_arn) for record in page["Records"]]
+        records = [to_pipe_record(record, self._stream_arn) for record in page["Records"]]
         if records:
             self._last_read = records[-1]["dynamodb"]["SequenceNumber"]
         self._iterator = page.get("NextShardIterator")
@@ -164,7 +164,7 @@ class _Shard:
         return response["ShardIterator"]
 
 
-def pipe_record(record: Mapping[str, Any], stream_arn: str) -> Record:
+def to_pipe_record(record: Mapping[str, Any], stream_arn: str) -> Record:
     """A record of the DynamoDB Streams API, as JSON, as a pipe delivers it."""
     event = {**record, "eventSourceARN": stream_arn}
     if identity := record.get("userIdentity"):

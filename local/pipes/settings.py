@@ -36,9 +36,9 @@ class PipeSettings:
     batch_size: int = DEFAULT_BATCH_SIZE
     window_seconds: int = 0
     """How long a batch may wait to fill up; 0 delivers what a poll found."""
-    retries: int = -1
+    max_retries: int = -1
     """How often a failing batch is retried; -1: for ever."""
-    record_age_seconds: int = -1
+    max_record_age_seconds: int = -1
     """How old a record may be and still be delivered; -1: any age."""
     bisect: bool = False
     """Whether a failing batch is halved; a split costs no retry."""
@@ -58,37 +58,37 @@ class PipeSettings:
         pipe.skip(
             "name", "namePrefix", "roleArn", "description", "tags", "region", "logConfiguration", "kmsKeyIdentifier"
         )
-        source = pipe.nested("sourceParameters")
-        stream = source.nested("dynamodbStreamParameters")
-        criteria = source.nested("filterCriteria")
-        target = pipe.nested("targetParameters")
-        function = target.nested("lambdaFunctionParameters")
-        dead_letter = stream.nested("deadLetterConfig")
+        source = pipe.take_object("sourceParameters")
+        stream = source.take_object("dynamodbStreamParameters")
+        criteria = source.take_object("filterCriteria")
+        target = pipe.take_object("targetParameters")
+        function = target.take_object("lambdaFunctionParameters")
+        dead_letter = stream.take_object("deadLetterConfig")
         invocation_types = {"REQUEST_RESPONSE": "RequestResponse", "FIRE_AND_FORGET": "Event"}
         settings = cls(
             arn=arn,
-            stream_arn=pipe.arn("source", "dynamodb", required=True),
-            function_arn=pipe.arn("target", "lambda", required=True),
-            running=pipe.choice("desiredState", "RUNNING", "STOPPED") == "RUNNING",
+            stream_arn=pipe.take_arn("source", "dynamodb", required=True),
+            function_arn=pipe.take_arn("target", "lambda", required=True),
+            running=pipe.take_choice("desiredState", "RUNNING", "STOPPED") == "RUNNING",
             invocation_type=cast(
                 "Literal['RequestResponse', 'Event']",
-                invocation_types[function.choice("invocationType", *invocation_types)],
+                invocation_types[function.take_choice("invocationType", *invocation_types)],
             ),
-            patterns=tuple(_patterns(criteria)),
+            patterns=tuple(_parse_patterns(criteria)),
             starting_position=cast(
                 "Literal['TRIM_HORIZON', 'LATEST']",
-                stream.choice("startingPosition", "TRIM_HORIZON", "LATEST", required=True),
+                stream.take_choice("startingPosition", "TRIM_HORIZON", "LATEST", required=True),
             ),
-            batch_size=stream.whole("batchSize", 1, 10_000, DEFAULT_BATCH_SIZE),
-            window_seconds=stream.whole("maximumBatchingWindowInSeconds", 0, 300, 0),
-            retries=stream.whole("maximumRetryAttempts", -1, 10_000, -1),
-            record_age_seconds=stream.whole("maximumRecordAgeInSeconds", -1, 604_800, -1),
-            bisect=stream.choice("onPartialBatchItemFailure", "", "AUTOMATIC_BISECT") == "AUTOMATIC_BISECT",
-            dead_letter_arn=dead_letter.arn("arn", "sqs") or None,
-            lanes=stream.whole("parallelizationFactor", 1, 10, 1),
+            batch_size=stream.take_integer("batchSize", 1, 10_000, DEFAULT_BATCH_SIZE),
+            window_seconds=stream.take_integer("maximumBatchingWindowInSeconds", 0, 300, 0),
+            max_retries=stream.take_integer("maximumRetryAttempts", -1, 10_000, -1),
+            max_record_age_seconds=stream.take_integer("maximumRecordAgeInSeconds", -1, 604_800, -1),
+            bisect=stream.take_choice("onPartialBatchItemFailure", "", "AUTOMATIC_BISECT") == "AUTOMATIC_BISECT",
+            dead_letter_arn=dead_letter.take_arn("arn", "sqs") or None,
+            lanes=stream.take_integer("parallelizationFactor", 1, 10, 1),
         )
         for properties in (pipe, source, stream, criteria, target, function, dead_letter):
-            properties.refuse_the_rest()
+            properties.refuse_unknown()
         return settings
 
     def passes(self, record: Record) -> bool:
@@ -108,50 +108,52 @@ class _Properties:
         for name in names:
             self._values.pop(name, None)
 
-    def nested(self, name: str) -> _Properties:
-        return _Properties(f"{self.at(name)}.", self._values.pop(name, {}))
+    def take_object(self, name: str) -> _Properties:
+        return _Properties(f"{self.get_path(name)}.", self._values.pop(name, {}))
 
     def take(self, name: str) -> Any:
         return self._values.pop(name, None)
 
-    def at(self, name: str) -> str:
+    def get_path(self, name: str) -> str:
         return f"{self._path}{name}"
 
-    def arn(self, name: str, service: str, *, required: bool = False) -> str:
+    def take_arn(self, name: str, service: str, *, required: bool = False) -> str:
         value = self._values.pop(name, "")
         if (value or required) and not (isinstance(value, str) and value.startswith(f"arn:aws:{service}:")):
-            raise PipeError(f"{self.at(name)}: the local run takes an ARN of {service}, not {value!r}")
+            raise PipeError(f"{self.get_path(name)}: the local run takes an ARN of {service}, not {value!r}")
         return value
 
-    def choice(self, name: str, *choices: str, required: bool = False) -> str:
+    def take_choice(self, name: str, *choices: str, required: bool = False) -> str:
         """One of `choices`; the first of them where the property is not set and not required."""
         value = self._values.pop(name, None if required else choices[0])
         if value not in choices:
-            raise PipeError(f"{self.at(name)}: must be one of {', '.join(filter(None, choices))}, not {value!r}")
+            raise PipeError(f"{self.get_path(name)}: must be one of {', '.join(filter(None, choices))}, not {value!r}")
         return value
 
-    def whole(self, name: str, low: int, high: int, default: int) -> int:
+    def take_integer(self, name: str, low: int, high: int, default: int) -> int:
         value = self._values.pop(name, default)
         # Pulumi's wire has no integers.
         if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-            raise PipeError(f"{self.at(name)}: must be a whole number, not {value!r}")
+            raise PipeError(f"{self.get_path(name)}: must be a whole number, not {value!r}")
         if not low <= value <= high:
-            raise PipeError(f"{self.at(name)}: must be from {low} to {high}, not {int(value)}")
+            raise PipeError(f"{self.get_path(name)}: must be from {low} to {high}, not {int(value)}")
         return int(value)
 
-    def refuse_the_rest(self) -> None:
+    def refuse_unknown(self) -> None:
         for name, value in self._values.items():
-            raise PipeError(f"{self.at(name)}: the local run does not know this property of a pipe (value {value!r})")
+            raise PipeError(
+                f"{self.get_path(name)}: the local run does not know this property of a pipe (value {value!r})"
+            )
 
 
-def _patterns(criteria: _Properties) -> Iterable[Mapping[str, object]]:
+def _parse_patterns(criteria: _Properties) -> Iterable[Mapping[str, object]]:
     declared: list[Mapping[str, Any]] = criteria.take("filters") or []
     if len(declared) > event_pattern.MAX_FILTERS:
-        raise PipeError(f"{criteria.at('filters')}: at most {event_pattern.MAX_FILTERS}, not {len(declared)}")
+        raise PipeError(f"{criteria.get_path('filters')}: at most {event_pattern.MAX_FILTERS}, not {len(declared)}")
     for index, declared_filter in enumerate(declared):
-        one = _Properties(f"{criteria.at('filters')}[{index}].", declared_filter)
-        path, text = one.at("pattern"), one.take("pattern")
-        one.refuse_the_rest()
+        one = _Properties(f"{criteria.get_path('filters')}[{index}].", declared_filter)
+        path, text = one.get_path("pattern"), one.take("pattern")
+        one.refuse_unknown()
         if not isinstance(text, str) or len(text) > event_pattern.MAX_PATTERN_LENGTH:
             limit = event_pattern.MAX_PATTERN_LENGTH
             raise PipeError(f"{path}: must be JSON text of at most {limit} characters, not {text!r:.60}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..archives import ArchiveError
-from ..resource import Created, ProvisionError, Resource
+from ..resource import CreatedResource, ProvisionError, Resource
 from ..wire import UNKNOWN
 from . import (
     apigateway,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from ._resource_type import ResourceType
 
-__all__ = ["TYPES", "Provisioner", "problems"]
+__all__ = ["TYPES", "Provisioner", "find_problems"]
 
 TYPES: Final[dict[str, ResourceType]] = {
     **apigateway.TYPES,
@@ -53,16 +53,18 @@ TYPES: Final[dict[str, ResourceType]] = {
 """Every resource type of the local run, by Pulumi's type token."""
 
 
-def problems(resource: Resource, region: str) -> list[str]:
+def find_problems(resource: Resource, region: str) -> list[str]:
     """Why the local run cannot make `resource` as it stands, each as `property: why`; empty if it can."""
     resource_type = TYPES.get(resource.type)
     if resource_type is None:
         return ["the local run does not know this resource type"]
     # Every AWS resource has a region of its own to give.
     inputs = {name: value for name, value in resource.inputs.items() if name != "region"}
-    found = [f"{path}: the local run does not know this property" for path in resource_type.unknown_properties(inputs)]
-    for name, value in resource_type.unknown_values(inputs).items():
-        known = " or ".join(repr(known) for known in resource_type.values[name] if known is not None)
+    found = [
+        f"{path}: the local run does not know this property" for path in resource_type.find_unknown_properties(inputs)
+    ]
+    for name, value in resource_type.find_unsupported_values(inputs).items():
+        known = " or ".join(repr(known) for known in resource_type.allowed_values[name] if known is not None)
         given = "left out" if value is None else repr(value)
         found.append(f"{name}: {given}, but the local run knows only {known}")
     own_region = resource.inputs.get("region", region)
@@ -83,7 +85,7 @@ class Provisioner:
     def __init__(self, endpoint_url: str, region: str, root: Path) -> None:
         self._aws = Aws(endpoint_url, region, root)
 
-    def create(self, resource: Resource) -> Created:
+    def create(self, resource: Resource) -> CreatedResource:
         """Make `resource`, of a type in `TYPES` and with known inputs.
 
         Raises:
@@ -95,7 +97,7 @@ class Provisioner:
             raise ProvisionError(str(error)) from error
         # Every type of the AWS provider gives these two, or would if it had them.
         common = {"region": self._aws.region, "tagsAll": resource.inputs.get("tags", {})}
-        return Created(created.id, {**common, **created.outputs})
+        return CreatedResource(created.id, {**common, **created.outputs})
 
     def close(self) -> None:
         """Close the connections to the emulator."""

@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from ..resource import Resource
 
 
-def name_of(resource: Resource, separator: str = "-") -> str:
+def choose_name(resource: Resource, separator: str = "-") -> str:
     """The given name, or the logical name with seven hexadecimal digits: random on AWS, stable here."""
     given: str | None = resource.inputs.get("name")
-    return given or generated_name(resource, separator)
+    return given or generate_name(resource, separator)
 
 
-def generated_name(resource: Resource, separator: str = "-") -> str:
+def generate_name(resource: Resource, separator: str = "-") -> str:
     """The logical name with seven hexadecimal digits of the URN."""
     digest = hashlib.sha256(resource.urn.encode()).hexdigest()
     return f"{resource.name}{separator}{digest[:7]}"

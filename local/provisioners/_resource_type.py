@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..wire import UNKNOWN
 
 if TYPE_CHECKING:
-    from ..resource import Created, Resource
+    from ..resource import CreatedResource, Resource
     from ._aws import Aws
 
 
@@ -21,24 +21,24 @@ class ResourceType:
     it. A property in neither set is an error, and so is a value that is not among the `values` of its property.
     """
 
-    create: Callable[[Aws, Resource], Created]
-    passed: frozenset[str]
+    create: Callable[[Aws, Resource], CreatedResource]
+    forwarded: frozenset[str]
     """Handed to the emulator."""
     ignored: frozenset[str] = field(default_factory=frozenset[str])
     """Accepted, with no effect in the local run; the reason stands where the set is written."""
-    values: Mapping[str, Collection[str | None]] = field(default_factory=dict[str, Collection[str | None]])
+    allowed_values: Mapping[str, Collection[str | None]] = field(default_factory=dict[str, Collection[str | None]])
     """The known values of a property that has others on AWS; None among them: it may be left out."""
 
-    def unknown_properties(self, inputs: Mapping[str, Any]) -> list[str]:
+    def find_unknown_properties(self, inputs: Mapping[str, Any]) -> list[str]:
         """The paths within `inputs` that neither set covers."""
-        known = self.passed | self.ignored
+        known = self.forwarded | self.ignored
         unknown = (path for path, value in _leaves(inputs) if not _is_known(path, value, known))
         return list(dict.fromkeys(unknown))
 
-    def unknown_values(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    def find_unsupported_values(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The properties in `inputs` that have none of their known values; None for one that is left out."""
-        found = {name: inputs.get(name) for name in self.values}
-        return {name: value for name, value in found.items() if value not in (UNKNOWN, *self.values[name])}
+        found = {name: inputs.get(name) for name in self.allowed_values}
+        return {name: value for name, value in found.items() if value not in (UNKNOWN, *self.allowed_values[name])}
 
 
 def properties(*paths: str) -> frozenset[str]:

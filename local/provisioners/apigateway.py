@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..resource import Created, Resource
+from ..resource import CreatedResource, Resource
 from ._resource_type import ResourceType, properties
 
 if TYPE_CHECKING:
     from ._aws import Aws
 
 
-def _account(aws: Aws, resource: Resource) -> Created:
+def _create_account(aws: Aws, resource: Resource) -> CreatedResource:
     role = resource.inputs.get("cloudwatchRoleArn", "")
     account = aws.client("apigateway").update_account(
         patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": role}]
     )
     throttle = account["throttleSettings"]
-    return Created(
+    return CreatedResource(
         "api-gateway-account",
         {
             "apiKeyVersion": account["apiKeyVersion"],
@@ -27,4 +27,4 @@ def _account(aws: Aws, resource: Resource) -> Created:
     )
 
 
-TYPES = {"aws:apigateway/account:Account": ResourceType(_account, properties("cloudwatchRoleArn"))}
+TYPES = {"aws:apigateway/account:Account": ResourceType(_create_account, properties("cloudwatchRoleArn"))}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..emulator import ACCOUNT_ID
-from ..resource import Created, Resource
-from ._arguments import arguments, pascal, renamed, tag_list
-from ._names import generated_name, name_of
+from ..resource import CreatedResource, Resource
+from ._arguments import pick_arguments, pick_renamed, to_pascal_case, to_tag_list
+from ._names import choose_name, generate_name
 from ._resource_type import ResourceType, properties
 
 if TYPE_CHECKING:
@@ -30,47 +30,47 @@ _BEHAVIOR = (
 )
 
 
-def _origin_access_control(aws: Aws, resource: Resource) -> Created:
-    name = name_of(resource)
+def _create_origin_access_control(aws: Aws, resource: Resource) -> CreatedResource:
+    name = choose_name(resource)
     made = aws.client("cloudfront").create_origin_access_control(
-        OriginAccessControlConfig={"Name": name, **arguments(resource.inputs, _ACCESS_CONTROL)}
+        OriginAccessControlConfig={"Name": name, **pick_arguments(resource.inputs, _ACCESS_CONTROL)}
     )
     own_id: str = made["OriginAccessControl"]["Id"]
-    return Created(own_id, {"name": name, "arn": _arn("origin-access-control", own_id), "etag": made["ETag"]})
+    return CreatedResource(own_id, {"name": name, "arn": _arn("origin-access-control", own_id), "etag": made["ETag"]})
 
 
-def _response_headers_policy(aws: Aws, resource: Resource) -> Created:
-    inputs, name = resource.inputs, name_of(resource)
-    config: dict[str, Any] = {"Name": name, **arguments(inputs, ["comment"])}
+def _create_response_headers_policy(aws: Aws, resource: Resource) -> CreatedResource:
+    inputs, name = resource.inputs, choose_name(resource)
+    config: dict[str, Any] = {"Name": name, **pick_arguments(inputs, ["comment"])}
     if security := inputs.get("securityHeadersConfig"):
-        config["SecurityHeadersConfig"] = pascal(security)
+        config["SecurityHeadersConfig"] = to_pascal_case(security)
     if custom := inputs.get("customHeadersConfig"):
-        config["CustomHeadersConfig"] = _counted(pascal(custom["items"]))
+        config["CustomHeadersConfig"] = _counted(to_pascal_case(custom["items"]))
     made = aws.client("cloudfront").create_response_headers_policy(ResponseHeadersPolicyConfig=config)
     own_id: str = made["ResponseHeadersPolicy"]["Id"]
-    return Created(own_id, {"name": name, "arn": _arn("response-headers-policy", own_id), "etag": made["ETag"]})
+    return CreatedResource(own_id, {"name": name, "arn": _arn("response-headers-policy", own_id), "etag": made["ETag"]})
 
 
-def _distribution(aws: Aws, resource: Resource) -> Created:
+def _create_distribution(aws: Aws, resource: Resource) -> CreatedResource:
     inputs = resource.inputs
-    reference = generated_name(resource)
+    reference = generate_name(resource)
     config: dict[str, Any] = {
         "CallerReference": reference,
         "Comment": "",
         "Origins": _counted([_origin(origin) for origin in inputs["origins"]]),
         "DefaultCacheBehavior": _behavior(inputs["defaultCacheBehavior"]),
-        "Restrictions": {"GeoRestriction": {"Quantity": 0, **pascal(inputs["restrictions"]["geoRestriction"])}},
-        "ViewerCertificate": renamed(
+        "Restrictions": {"GeoRestriction": {"Quantity": 0, **to_pascal_case(inputs["restrictions"]["geoRestriction"])}},
+        "ViewerCertificate": pick_renamed(
             inputs["viewerCertificate"], {"cloudfrontDefaultCertificate": "CloudFrontDefaultCertificate"}
         ),
-        **arguments(inputs, _CONFIG),
-        **renamed(inputs, {"isIpv6Enabled": "IsIPV6Enabled"}),
+        **pick_arguments(inputs, _CONFIG),
+        **pick_renamed(inputs, {"isIpv6Enabled": "IsIPV6Enabled"}),
     }
     made = aws.client("cloudfront").create_distribution_with_tags(
-        DistributionConfigWithTags={"DistributionConfig": config, "Tags": {"Items": tag_list(inputs)}}
+        DistributionConfigWithTags={"DistributionConfig": config, "Tags": {"Items": to_tag_list(inputs)}}
     )
     distribution = made["Distribution"]
-    return Created(
+    return CreatedResource(
         distribution["Id"],
         {
             "arn": distribution["ARN"],
@@ -88,13 +88,13 @@ def _origin(origin: dict[str, Any]) -> dict[str, Any]:
     return {
         "Id": origin["originId"],
         "S3OriginConfig": {"OriginAccessIdentity": ""},
-        **arguments(origin, _ORIGIN),
+        **pick_arguments(origin, _ORIGIN),
     }
 
 
 def _behavior(behavior: dict[str, Any]) -> dict[str, Any]:
     methods = _counted(behavior["allowedMethods"]) | {"CachedMethods": _counted(behavior["cachedMethods"])}
-    return {"AllowedMethods": methods, **arguments(behavior, _BEHAVIOR)}
+    return {"AllowedMethods": methods, **pick_arguments(behavior, _BEHAVIOR)}
 
 
 def _arn(kind: str, own_id: str) -> str:
@@ -109,17 +109,17 @@ def _counted(items: Sequence[Any]) -> dict[str, Any]:
 
 TYPES = {
     "aws:cloudfront/originAccessControl:OriginAccessControl": ResourceType(
-        _origin_access_control, properties("name", *_ACCESS_CONTROL)
+        _create_origin_access_control, properties("name", *_ACCESS_CONTROL)
     ),
     "aws:cloudfront/responseHeadersPolicy:ResponseHeadersPolicy": ResourceType(
-        _response_headers_policy,
+        _create_response_headers_policy,
         properties(
             *("name", "comment", "customHeadersConfig.items"),
             *(f"securityHeadersConfig.{header}" for header in _SECURITY_HEADERS),
         ),
     ),
     "aws:cloudfront/distribution:Distribution": ResourceType(
-        _distribution,
+        _create_distribution,
         properties(
             *("tags", "isIpv6Enabled", "restrictions.geoRestriction.restrictionType"),
             *("viewerCertificate.cloudfrontDefaultCertificate", "origins.originId"),

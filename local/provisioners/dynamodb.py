@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..resource import Created, Resource
-from ._arguments import arguments, pascal, tag_list
-from ._names import name_of
+from ..resource import CreatedResource, Resource
+from ._arguments import pick_arguments, to_pascal_case, to_tag_list
+from ._names import choose_name
 from ._resource_type import ResourceType, properties
 
 if TYPE_CHECKING:
     from ._aws import Aws
 
 
-def _table(aws: Aws, resource: Resource) -> Created:
-    inputs, name = resource.inputs, name_of(resource)
+def _create_table(aws: Aws, resource: Resource) -> CreatedResource:
+    inputs, name = resource.inputs, choose_name(resource)
     request: dict[str, Any] = {
         "TableName": name,
         "BillingMode": inputs["billingMode"],
@@ -23,8 +23,8 @@ def _table(aws: Aws, resource: Resource) -> Created:
             for attribute in inputs.get("attributes", [])
         ],
         "KeySchema": _key_schema(inputs),
-        "Tags": tag_list(inputs),
-        **arguments(inputs, ["deletionProtectionEnabled", "tableClass"]),
+        "Tags": to_tag_list(inputs),
+        **pick_arguments(inputs, ["deletionProtectionEnabled", "tableClass"]),
     }
     if indexes := inputs.get("globalSecondaryIndexes"):
         request["GlobalSecondaryIndexes"] = [_index(index) for index in indexes]
@@ -37,15 +37,15 @@ def _table(aws: Aws, resource: Resource) -> Created:
     dynamodb = aws.client("dynamodb")
     table = dynamodb.create_table(**request)["TableDescription"]
     if (ttl := inputs.get("ttl", {})).get("enabled"):
-        dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=pascal(ttl))
+        dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=to_pascal_case(ttl))
     if recovery := inputs.get("pointInTimeRecovery"):
         specification = {"PointInTimeRecoveryEnabled": recovery["enabled"]}
-        specification |= arguments(recovery, ["recoveryPeriodInDays"])
+        specification |= pick_arguments(recovery, ["recoveryPeriodInDays"])
         dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=specification)
     outputs: dict[str, Any] = {"name": name, "arn": table["TableArn"]}
     if "LatestStreamArn" in table:
         outputs |= {"streamArn": table["LatestStreamArn"], "streamLabel": table["LatestStreamLabel"]}
-    return Created(name, outputs)
+    return CreatedResource(name, outputs)
 
 
 def _key_schema(keys: dict[str, Any]) -> list[dict[str, str]]:
@@ -59,13 +59,13 @@ def _index(index: dict[str, Any]) -> dict[str, Any]:
     return {
         "IndexName": index["name"],
         "KeySchema": _key_schema(index),
-        "Projection": arguments(index, ["projectionType", "nonKeyAttributes"]),
+        "Projection": pick_arguments(index, ["projectionType", "nonKeyAttributes"]),
     }
 
 
 TYPES = {
     "aws:dynamodb/table:Table": ResourceType(
-        _table,
+        _create_table,
         properties(
             *("name", "tags", "attributes", "hashKey", "rangeKey", "tableClass", "deletionProtectionEnabled"),
             *("billingMode", "streamEnabled", "streamViewType", "serverSideEncryption", "pointInTimeRecovery", "ttl"),
@@ -75,6 +75,6 @@ TYPES = {
             ),
         ),
         # Left out, it is PROVISIONED.
-        values={"billingMode": ["PAY_PER_REQUEST"]},
+        allowed_values={"billingMode": ["PAY_PER_REQUEST"]},
     )
 }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..resource import Created, Resource
-from ._arguments import arguments, pascal
-from ._names import name_of
+from ..resource import CreatedResource, Resource
+from ._arguments import pick_arguments, to_pascal_case
+from ._names import choose_name
 from ._resource_type import ResourceType, properties
 
 if TYPE_CHECKING:
@@ -16,22 +16,24 @@ _STREAM = "sourceParameters.dynamodbStreamParameters"
 _LOG = "logConfiguration"
 
 
-def _pipe(aws: Aws, resource: Resource) -> Created:
-    inputs, name = resource.inputs, name_of(resource)
-    request = arguments(inputs, ["description", "roleArn", "source", "target", "targetParameters", "kmsKeyIdentifier"])
-    if source := pascal(inputs.get("sourceParameters")):
+def _create_pipe(aws: Aws, resource: Resource) -> CreatedResource:
+    inputs, name = resource.inputs, choose_name(resource)
+    request = pick_arguments(
+        inputs, ["description", "roleArn", "source", "target", "targetParameters", "kmsKeyIdentifier"]
+    )
+    if source := to_pascal_case(inputs.get("sourceParameters")):
         # The one name that is not the property's in another case.
         if stream := source.pop("DynamodbStreamParameters", None):
             source["DynamoDBStreamParameters"] = stream
         request["SourceParameters"] = source
     # Stopped, whatever the program says: the emulator's own poller must not compete for the stream.
     pipe = aws.client("pipes").create_pipe(Name=name, DesiredState="STOPPED", Tags=inputs.get("tags", {}), **request)
-    return Created(name, {"name": name, "arn": pipe["Arn"]})
+    return CreatedResource(name, {"name": name, "arn": pipe["Arn"]})
 
 
 TYPES = {
     "aws:pipes/pipe:Pipe": ResourceType(
-        _pipe,
+        _create_pipe,
         properties(
             *("name", "tags", "description", "roleArn", "source", "target", "kmsKeyIdentifier"),
             "sourceParameters.filterCriteria.filters.pattern",

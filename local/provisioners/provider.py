@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..resource import Created, Resource
-from ._names import generated_name
+from ..resource import CreatedResource, Resource
+from ._names import generate_name
 from ._resource_type import ResourceType, properties
 
 if TYPE_CHECKING:
     from ._aws import Aws
 
 
-def _provider(_aws: Aws, resource: Resource) -> Created:
-    return Created(generated_name(resource), {})
+def _create_provider(_aws: Aws, resource: Resource) -> CreatedResource:
+    return CreatedResource(generate_name(resource), {})
 
 
 TYPES = {
     "pulumi:providers:aws": ResourceType(
-        _provider,
+        _create_provider,
         properties("region"),
         # Who one is and where AWS lies: the local run has its own answer to both.
         ignored=properties(

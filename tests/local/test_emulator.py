@@ -21,7 +21,7 @@ import pytest
 import websockets
 
 from local import ministack_child
-from local.emulator import ACCOUNT_ID, Emulator, EmulatorError, client, local_environment
+from local.emulator import ACCOUNT_ID, Emulator, EmulatorError, build_local_environment, client
 from tests.local.conftest import REGION
 from tests.support.local.functions import make_function
 
@@ -76,7 +76,7 @@ def test_stopping_leaves_no_process_port_or_file(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == [emulator.directory]
     assert_ends(pids["worker"], pids["emulator"])
     assert list(tmp_path.iterdir()) == []
-    for port in (address.port or 0, emulator.line_port):
+    for port in (address.port or 0, emulator.direct_port):
         with socket.socket() as probe:
             assert probe.connect_ex((address.hostname or "", port)) != 0
     emulator.stop()
@@ -100,7 +100,7 @@ def test_stopping_ends_a_function_that_is_busy(tmp_path: Path) -> None:
 def test_only_this_machine_is_listened_to(emulator: Emulator) -> None:
     address = urlsplit(emulator.endpoint_url)
     assert address.hostname == "127.0.0.1"
-    for port in (address.port or 0, emulator.line_port):
+    for port in (address.port or 0, emulator.direct_port):
         with socket.socket() as other:
             # Taken on every address, it would be taken on this one.
             other.bind(("127.0.0.2", port))
@@ -167,7 +167,7 @@ def test_an_emulator_that_cannot_start_quotes_its_log(tmp_path: Path, monkeypatc
 
 
 def test_the_users_aws_settings_and_proxies_stay_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    environment = local_environment(
+    environment = build_local_environment(
         {"PATH": "/bin", "AWS_PROFILE": "production", "AWS_ENDPOINT_URL": "https://x", "no_proxy": "intranet"}
     )
     assert environment["PATH"] == "/bin"
@@ -238,11 +238,11 @@ def test_another_ministack_is_refused(missing: str) -> None:
         "dynamodb_streams": SimpleNamespace(handle_request=_coroutine),
         "lambda_svc": SimpleNamespace(handle_request=_coroutine),
     }
-    ministack_child.check_fit(*modules.values())
+    ministack_child.check_compatibility(*modules.values())
     module, _, name = missing.partition(".")
     delattr(modules[module], name)
     with pytest.raises(SystemExit, match=rf"MiniStack .* has no ministack\.services\.{re.escape(missing)}:"):
-        ministack_child.check_fit(*modules.values())
+        ministack_child.check_compatibility(*modules.values())
 
 
 AUTHORIZER = """
@@ -333,7 +333,7 @@ class Stream:
         self.event_source_mappings = threading.Event()
         self._dynamodb = SimpleNamespace(esm_wake=self.event_source_mappings)
         self._streams = SimpleNamespace(handle_request=self._handle)
-        ministack_child.await_records(self._dynamodb, self._streams)
+        ministack_child.enable_long_polling(self._dynamodb, self._streams)
 
     async def _handle(self, *_request: object) -> tuple[int, dict[str, Any], bytes]:
         self.reads += 1

@@ -9,7 +9,7 @@ from local.errors import ProgramError
 from local.monitor import Monitor
 from local.program import run
 from local.project import load_project
-from local.resource import Created, ProvisionError, Resource
+from local.resource import CreatedResource, ProvisionError, Resource
 from local.wire import UNKNOWN
 from tests.support.local.programs import Recorder, by_name, preview_program, run_program, write_program
 
@@ -52,7 +52,7 @@ def test_resources_that_do_not_depend_on_each_other_are_made_at_the_same_time(tm
     together = threading.Barrier(4)
 
     class Meeting(Recorder):
-        def create(self, resource: Resource) -> Created:
+        def create(self, resource: Resource) -> CreatedResource:
             together.wait(timeout=30)
             return super().create(resource)
 
@@ -170,7 +170,7 @@ def test_what_cannot_be_made_is_named_by_a_preview(tmp_path: Path, source: str, 
 
 def test_the_first_failure_is_reported_with_the_lines_that_led_to_it(tmp_path: Path) -> None:
     class Refusing(Recorder):
-        def create(self, resource: Resource) -> Created:
+        def create(self, resource: Resource) -> CreatedResource:
             raise ProvisionError("no room")
 
     source = """
@@ -193,7 +193,7 @@ def test_of_two_failures_the_earlier_one_is_reported_and_nothing_runs_on(
     finished = threading.Event()
 
     class Refusing(Recorder):
-        def create(self, resource: Resource) -> Created:
+        def create(self, resource: Resource) -> CreatedResource:
             both_started.wait(timeout=30)
             if resource.name == "later":
                 while monitor.failure is None:

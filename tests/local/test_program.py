@@ -12,7 +12,7 @@ import pytest
 from local.errors import ConfigError, ProgramError
 from local.program import run
 from local.project import load_project
-from local.resource import Created, Resource
+from local.resource import CreatedResource, Resource
 from tests.support.local.programs import Recorder, run_program, write_program
 
 SCHEMA = """
@@ -294,7 +294,7 @@ def test_an_interrupt_ends_the_program(tmp_path: Path, monkeypatch: pytest.Monke
     reached, interrupted, cancelled = threading.Event(), threading.Event(), threading.Event()
 
     class Blocking(Recorder):
-        def create(self, resource: Resource) -> Created:
+        def create(self, resource: Resource) -> CreatedResource:
             reached.set()
             assert cancelled.wait(30)
             return super().create(resource)

@@ -5,7 +5,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from local.type_metadata import problems
+from local.type_metadata import find_problems
 from local.wire import UNKNOWN
 
 PIPE = {"roleArn": "role", "source": "stream", "target": "function"}
@@ -39,7 +39,7 @@ def stream(**parameters: Any) -> dict[str, Any]:
     ],
 )
 def test_right_inputs_have_no_problems(token: str, inputs: dict[str, Any]) -> None:
-    assert problems(token, inputs) == []
+    assert find_problems(token, inputs) == []
 
 
 @pytest.mark.parametrize(
@@ -76,4 +76,4 @@ def test_right_inputs_have_no_problems(token: str, inputs: dict[str, Any]) -> No
     ],
 )
 def test_a_problem_is_named_by_its_path(token: str, inputs: dict[str, Any], found: list[str]) -> None:
-    assert problems(token, inputs) == found
+    assert find_problems(token, inputs) == found

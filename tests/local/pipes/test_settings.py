@@ -63,8 +63,8 @@ def test_everything_that_a_program_may_declare() -> None:
         starting_position="LATEST",
         batch_size=10,
         window_seconds=3,
-        retries=10,
-        record_age_seconds=3600,
+        max_retries=10,
+        max_record_age_seconds=3600,
         bisect=True,
         lanes=4,
     )

@@ -12,7 +12,7 @@ from local import type_metadata
 from local.emulator import Emulator
 from local.errors import ProgramError
 from local.monitor import Monitor
-from local.provisioners import TYPES, Provisioner, cloudfront, problems, s3, sns
+from local.provisioners import TYPES, Provisioner, cloudfront, find_problems, s3, sns
 from local.resource import Resource
 from local.wire import UNKNOWN
 from tests.local.conftest import REGION
@@ -144,7 +144,7 @@ ON_DEMAND = {"billingMode": "PAY_PER_REQUEST"}
     ],
 )
 def test_unsupported_properties_are_named(token: str, inputs: dict[str, Any], found: list[str]) -> None:
-    assert problems(resource(token, inputs), "us-east-1") == found
+    assert find_problems(resource(token, inputs), "us-east-1") == found
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_unsupported_properties_are_named(token: str, inputs: dict[str, Any], fo
 def test_a_property_that_would_be_lost_is_named(token: str, inputs: dict[str, Any], property_name: str) -> None:
     resource = Resource("urn:pulumi:dev::example::t::n", token, "n", "", custom=True, inputs=inputs)
 
-    assert problems(resource, REGION) == [f"{property_name}: the local run does not know this property"]
+    assert find_problems(resource, REGION) == [f"{property_name}: the local run does not know this property"]
 
 
 def shapes(parts: list[str]) -> list[Mapping[str, Any]]:
@@ -183,12 +183,12 @@ def shapes(parts: list[str]) -> list[Mapping[str, Any]]:
 
 def exists(token: str, path: str) -> bool:
     wrong = re.compile(r": (unknown property|expected)")
-    candidates = (type_metadata.problems(token, dict(shape)) for shape in shapes(path.split(".")))
+    candidates = (type_metadata.find_problems(token, dict(shape)) for shape in shapes(path.split(".")))
     return any(not any(wrong.search(problem) for problem in found) for found in candidates)
 
 
 @pytest.mark.parametrize("token", [token for token in TYPES if not token.startswith("pulumi:")])
 def test_the_listed_properties_exist(token: str) -> None:
     """A property that the provider does not have would be listed for nothing."""
-    listed = TYPES[token].passed | TYPES[token].ignored
+    listed = TYPES[token].forwarded | TYPES[token].ignored
     assert [path for path in listed if not exists(token, path)] == []

@@ -9,7 +9,7 @@ from textwrap import dedent
 from local.monitor import Monitor
 from local.program import run
 from local.project import load_project
-from local.resource import Created, Provision, Resource
+from local.resource import CreatedResource, Resource, ResourceProvisioner
 
 HEADER = "import pulumi\nimport pulumi_aws as aws\n"
 
@@ -38,22 +38,22 @@ class Recorder:
         self.created: list[Resource] = []
         self._outputs = outputs or {}
 
-    def create(self, resource: Resource) -> Created:
+    def create(self, resource: Resource) -> CreatedResource:
         self.created.append(resource)
         outputs = self._outputs.get(resource.type, {"arn": f"arn:{resource.name}", "name": resource.name})
-        return Created(f"id-{resource.name}", dict(outputs))
+        return CreatedResource(f"id-{resource.name}", dict(outputs))
 
 
 def run_program(
     root: Path,
-    provision: Provision | None = None,
+    provisioner: ResourceProvisioner | None = None,
     *,
     overrides: Mapping[str, str] | None = None,
     on_resource: Callable[[Resource], None] | None = None,
 ) -> Monitor:
     """Run the program in `root`, by default with a `Recorder`."""
     project = load_project(root, overrides=overrides)
-    monitor = Monitor(project, provision or Recorder(), on_resource=on_resource)
+    monitor = Monitor(project, provisioner or Recorder(), on_resource=on_resource)
     run(project, monitor)
     return monitor
 

@@ -34,8 +34,8 @@ class FunctionError(Exception):
     """The function raised an error, or ran out of time. It says which, and not more: it may quote what a form held."""
 
 
-class Calls:
-    """The emulator's streams and functions, over `ministack_child.Line`: a connection for each thread that asks."""
+class DirectClient:
+    """The emulator's streams and functions, over `DirectHandler`: a connection for each thread that asks."""
 
     def __init__(self, port: int) -> None:
         self._port = port
