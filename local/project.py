@@ -1,4 +1,4 @@
-"""A Pulumi project as its files describe it: `Pulumi.yaml`, `Pulumi.<stack>.yaml` and overrides."""
+"""Pulumi project and its configuration, read from `Pulumi.yaml`, `Pulumi.<stack>.yaml` and overrides."""
 
 from __future__ import annotations
 
@@ -24,57 +24,63 @@ _LIBRARIES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What is needed to run a project's program for one stack.
-
-    `root` is the directory of `Pulumi.yaml`, `main` that of `__main__.py` (they differ where the project says so).
-    `config` holds full keys (`project:key`, `aws:region`) and values as the CLI passes them: text, with booleans as
-    `true`/`false` and arrays and objects as JSON.
-    """
+    """Project and configuration for one stack."""
 
     name: str
     stack: str
     root: Path
+    """The directory of `Pulumi.yaml`."""
     main: Path
+    """The directory of `__main__.py`: `root`, unless `main` in `Pulumi.yaml` names another one."""
     config: dict[str, str]
+    """Values by full key (`project:key`, `aws:region`), as the CLI passes them.
+
+    Every value is a string: booleans are `true` or `false`, lists and objects are JSON.
+    """
     secret_keys: frozenset[str] = field(default_factory=frozenset[str])
+    """The full keys of the secret values."""
 
     @property
     def region(self) -> str:
-        """`aws:region`, or us-east-1 where the configuration names none."""
+        """The value of `aws:region`; us-east-1 if it is not set."""
         return self.config.get("aws:region", DEFAULT_REGION)
 
     def locate(self, path: Path, line: int) -> str | None:
-        """`file:line` relative to the root if `path` belongs to the program; `None` for a library."""
+        """Return `file:line` relative to `root` if `path` belongs to the program; None for a library."""
         if not path.is_relative_to(self.root) or is_library(path):
             return None
         return f"{path.relative_to(self.root)}:{line}"
 
 
 def is_library(path: Path) -> bool:
-    """Whether `path` belongs to Python, to an installed package (wherever the environment lies) or to this one."""
+    """Return whether `path` belongs to Python, to an installed package or to this package."""
     return any(path.is_relative_to(library) for library in _LIBRARIES)
 
 
 def load_project(root: Path, stack: str = "dev", overrides: Mapping[str, str] | None = None) -> Project:
-    """Read the project in `root` for `stack`; `overrides` win, and their keys may omit the project's namespace.
+    """Read the project in `root` and its configuration for `stack`.
 
-    A stack without a file has the project's values. Where `Pulumi.yaml` declares the project's keys, every value is
-    checked against its declaration.
+    If `Pulumi.yaml` declares configuration keys, every value is checked against its declaration.
+
+    Args:
+        root: The directory of `Pulumi.yaml`.
+        stack: The stack name. Without a file `Pulumi.<stack>.yaml`, the defaults of the project apply.
+        overrides: Values by key, which replace those of the files. A key may omit the project's namespace.
 
     Raises:
-        ConfigError: a file that is missing or unreadable, an unknown key in the project's namespace, a value of the
-            wrong type, an encrypted value without an override, or a declared key without a value.
+        ConfigError: A file is missing or invalid, a key in the project's namespace is unknown, a value has the wrong
+            type, an encrypted value has no override, or a declared key has no value.
     """
     root = root.resolve()
     document = _read_yaml(root / "Pulumi.yaml")
     name = document.get("name")
     if not isinstance(name, str) or not name:
-        raise ConfigError(f"Pulumi.yaml: name: {name!r} is not a project name")
+        raise ConfigError(f"Pulumi.yaml: name: must be a non-empty string, got {name!r}")
     runtime: Any = document.get("runtime")
     if isinstance(runtime, dict):
         runtime = cast("dict[str, Any]", runtime).get("name")
     if runtime != "python":
-        raise ConfigError(f"Pulumi.yaml: runtime: {runtime!r} cannot be run here, only python")
+        raise ConfigError(f"Pulumi.yaml: runtime: must be python, got {runtime!r}")
     stack_file = root / f"Pulumi.{stack}.yaml"
     stack_document = _read_yaml(stack_file) if stack_file.exists() else {}
     declared = _parse_declarations(name, _get_mapping(document, "config", "Pulumi.yaml"))
@@ -95,10 +101,11 @@ def load_project(root: Path, stack: str = "dev", overrides: Mapping[str, str] | 
 
 @dataclass(frozen=True, slots=True)
 class _Declaration:
-    """One key of `Pulumi.yaml`'s config. `type` is `None` for keys of other namespaces, whose providers check them."""
+    """Declaration of one configuration key in `Pulumi.yaml`."""
 
     key: str
     type: str | None
+    """The declared type; None if the key has no declared type, as keys of providers have none."""
     items: dict[str, Any]
     default: Any
     secret: bool
@@ -109,7 +116,7 @@ def _parse_declarations(project: str, config: dict[str, Any]) -> dict[str, _Decl
     for key, body in config.items():
         full_key = _qualify(project, key)
         if not isinstance(body, dict):
-            # The short form: a bare default, which also gives the type.
+            # The short form: the value is the default, and its type is the declared type.
             found[full_key] = _Declaration(full_key, _infer_type(body), {}, body, secret=False)
             continue
         schema = cast("dict[str, Any]", body)
@@ -118,7 +125,7 @@ def _parse_declarations(project: str, config: dict[str, Any]) -> dict[str, _Decl
             raise ConfigError(f"Pulumi.yaml: config {key}: unknown field {min(unknown)}")
         kind: Any = schema.get("type")
         if kind is not None and kind not in _CHECKS:
-            raise ConfigError(f"Pulumi.yaml: config {key}: type {kind!r}, allowed are {', '.join(_CHECKS)}")
+            raise ConfigError(f"Pulumi.yaml: config {key}: type must be one of {', '.join(_CHECKS)}, got {kind!r}")
         declaration = _Declaration(
             key=full_key,
             type=kind,
@@ -140,7 +147,7 @@ def _resolve_config(
     for key in [*values, *texts]:
         if own and key.startswith(namespace) and key not in declared:
             value = texts.get(key, values.get(key))
-            raise ConfigError(f"config {key}: unknown key (value {value!r}); known are {', '.join(own)}")
+            raise ConfigError(f"config {key}: unknown key (value {value!r}); known keys: {', '.join(own)}")
     config: dict[str, str] = {}
     for key in dict.fromkeys([*declared, *values, *texts]):
         declaration = declared.get(key)
@@ -151,13 +158,23 @@ def _resolve_config(
             continue
         value = values.get(key, declaration.default if declaration is not None else None)
         if value is None:
-            raise ConfigError(f"config {key}: no value, and Pulumi.yaml gives no default")
+            raise ConfigError(f"config {key}: is required, since Pulumi.yaml declares no default")
         if _is_encrypted(value):
-            raise ConfigError(f"config {key}: encrypted; the local run has no key for it, so override it")
+            raise ConfigError(
+                f"config {key}: must not be encrypted, since the local run cannot decrypt it; set a plain value"
+            )
         config[key] = _to_text(value if declaration is None else _validate(declaration, value))
     return config
 
 
+_NAMES: Final = {
+    "string": "a string",
+    "integer": "an integer",
+    "boolean": "a boolean",
+    "array": "a list",
+    "object": "an object",
+}
+"""The types of configuration values, as error messages name them."""
 _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     "string": lambda value: isinstance(value, str),
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
@@ -168,7 +185,7 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
 
 
 def _validate(declaration: _Declaration, value: Any) -> Any:
-    """`value` if it is of the declared type (text that reads as a number or boolean is, as for the CLI)."""
+    """Return `value` if it has the declared type. As for the CLI, a string may stand for an integer or a boolean."""
     if declaration.type is None:
         return value
     if isinstance(value, str) and declaration.type in ("integer", "boolean"):
@@ -179,14 +196,14 @@ def _validate(declaration: _Declaration, value: Any) -> Any:
 
 def _check_type(key: str, kind: str, items: dict[str, Any], value: Any) -> None:
     if not _CHECKS[kind](value):
-        raise ConfigError(f"config {key}: {value!r} is not of the type {kind}")
+        raise ConfigError(f"config {key}: must be {_NAMES[kind]}, got {value!r}")
     if kind == "array" and items.get("type") in _CHECKS:
         for index, item in enumerate(cast("list[Any]", value)):
             _check_type(f"{key}[{index}]", items["type"], items.get("items") or {}, item)
 
 
 def _parse_override(declaration: _Declaration, text: str) -> Any:
-    """What the text of an override stands for; text that does not parse is left for the check to refuse."""
+    """Return the value that `text` stands for, or `text` itself if it is invalid, so that the type check rejects it."""
     match declaration.type:
         case "integer" if text.lstrip("+-").isdecimal():
             return int(text)
@@ -196,7 +213,7 @@ def _parse_override(declaration: _Declaration, text: str) -> Any:
             try:
                 return json.loads(text)
             except json.JSONDecodeError as error:
-                raise ConfigError(f"config {declaration.key}: {text!r} is not JSON ({error})") from error
+                raise ConfigError(f"config {declaration.key}: must be valid JSON, got {text!r} ({error})") from error
         case _:
             return text
 
@@ -220,7 +237,7 @@ def _qualify(project: str, key: str) -> str:
 def _get_mapping(document: dict[str, Any], key: str, file: str) -> dict[str, Any]:
     value: Any = document.get(key) or {}
     if not isinstance(value, dict):
-        raise ConfigError(f"{file}: {key}: {value!r} is not a mapping")
+        raise ConfigError(f"{file}: {key}: must be an object, got {value!r}")
     return cast("dict[str, Any]", value)
 
 
@@ -232,5 +249,5 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path.name}: not valid YAML: {error}") from error
     if not isinstance(document, dict):
-        raise ConfigError(f"{path.name}: not a mapping")
+        raise ConfigError(f"{path.name}: must be an object")
     return cast("dict[str, Any]", document)

@@ -1,7 +1,8 @@
-"""Pulumi's wire format (protobuf structs) as plain Python values.
+"""Conversion of Pulumi's wire format (protobuf structs) to plain Python values.
 
-Numbers become `int` where they are whole, assets and archives become `pulumi.Asset` and `pulumi.Archive`, and what a
-preview cannot know is `UNKNOWN`. A secret is given plain: secrecy is kept in the message itself, which `merged` copies.
+Numbers without a fraction become `int`, assets and archives become `pulumi.Asset` and `pulumi.Archive`, and a value
+that is not known during a preview becomes `UNKNOWN`. Secrets become plain values; only the protobuf message marks them
+as secret, and `merge` keeps that mark.
 """
 
 from __future__ import annotations
@@ -17,32 +18,33 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-"""The key that marks a struct as something other than a plain object. Its values are fixed by the protocol."""
+"""The key that marks a struct as a special value. Pulumi's protocol fixes the key and the values below."""
 ASSET: Final = "c44067f5952c0a294b673a41bacd8c17"
 ARCHIVE: Final = "0def7320c3a5731c473e5ecbe6d01bc7"
-SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker, no secret
+SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker, not a secret
 
 
 class Unknown(Enum):
-    """The type of `UNKNOWN`."""
+    """Type of `UNKNOWN`, so that type checkers can narrow it."""
 
     UNKNOWN = "unknown"
 
     def __repr__(self) -> str:
+        """Return the text that error messages show."""
         return "<unknown>"
 
 
 UNKNOWN: Final = Unknown.UNKNOWN
-"""A value that is known only after creation."""
+"""An output that is known only after its resource has been created."""
 
 
 def load(struct: Struct) -> dict[str, Any]:
-    """The properties of `struct` in alphabetical order (the wire has none), without those that are null."""
+    """Return the properties of `struct` without nulls, in alphabetical order because the wire has no order."""
     return {key: value for key, item in sorted(struct.fields.items()) if (value := load_value(item)) is not None}
 
 
 def load_value(value: Value) -> Any:
-    """One value, of any depth."""
+    """Return one protobuf value and everything in it as plain Python values."""
     match value.WhichOneof("kind"):
         case "bool_value":
             return value.bool_value
@@ -78,13 +80,13 @@ def _load_struct(struct: Struct) -> Any:
         if "path" in fields:
             return pulumi.FileArchive(fields["path"].string_value)
         return pulumi.RemoteArchive(fields["uri"].string_value)
-    raise ValueError(f"a value of a kind that the local run does not know (signature {signature})")
+    raise ValueError(f"the local run does not support this kind of value (signature {signature})")
 
 
 def merge(inputs: Struct, outputs: Mapping[str, Any], secrets: Collection[str] = ()) -> Struct:
-    """`inputs` as they came (secrets and assets included), overlaid with the plain `outputs`.
+    """Return a copy of `inputs`, secrets and assets included, in which `outputs` replace the inputs of the same name.
 
-    An output is secret where it is named in `secrets` or overlays an input that is.
+    An output is marked as secret if `secrets` contains its name or if it replaces a secret input.
     """
     result = Struct()
     result.CopyFrom(inputs)
@@ -96,7 +98,7 @@ def merge(inputs: Struct, outputs: Mapping[str, Any], secrets: Collection[str] =
 
 
 def is_secret(struct: Struct, name: str) -> bool:
-    """Whether the property `name` of `struct` is a secret."""
+    """Return whether the property `name` of `struct` is a secret."""
     fields = struct.fields
     if name not in fields or fields[name].WhichOneof("kind") != "struct_value":
         return False
@@ -105,7 +107,7 @@ def is_secret(struct: Struct, name: str) -> bool:
 
 
 def find_unknown_paths(value: Any, path: str = "") -> Iterator[str]:
-    """The paths (`a.b[0].c`) of the unknown values within a loaded value."""
+    """Yield the path (`a.b[0].c`) of each unknown value in `value`, a result of `load` or `load_value`."""
     if value is UNKNOWN:
         yield path
     elif isinstance(value, dict):

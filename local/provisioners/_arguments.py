@@ -1,4 +1,4 @@
-"""Properties of a resource as arguments of an AWS API."""
+"""Conversion of a resource's properties to the arguments of an AWS API."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ if TYPE_CHECKING:
 
 
 def pick_arguments(inputs: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """The given ones of the properties `names` as arguments of an AWS API: `memorySize` is `MemorySize`, at every
-    depth."""
+    """Return the properties `names` that `inputs` has, with keys in PascalCase: `memorySize` becomes `MemorySize`.
+
+    Keys of nested objects are converted too.
+    """
     return {_capitalize(name): to_pascal_case(inputs[name]) for name in names if name in inputs}
 
 
 def to_pascal_case(value: Any) -> Any:
-    """`value` with the keys of its objects in PascalCase."""
+    """Return `value` with the keys of all its objects in PascalCase."""
     if isinstance(value, dict):
         return {_capitalize(key): to_pascal_case(item) for key, item in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
@@ -25,17 +27,21 @@ def to_pascal_case(value: Any) -> Any:
 
 
 def pick_renamed(inputs: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """The given ones of the properties in `names`, under the argument names of the API."""
+    """Return the properties that `inputs` has, renamed by `names`, which maps property names to argument names."""
     return {argument: inputs[name] for name, argument in names.items() if name in inputs}
 
 
 def to_tag_list(inputs: Mapping[str, Any]) -> list[dict[str, str]]:
-    """`tags` as most older APIs take them."""
+    """Return the property `tags` as a list of `Key` and `Value`, the form that older AWS APIs use."""
     return [{"Key": key, "Value": value} for key, value in inputs.get("tags", {}).items()]
 
 
 def to_json(document: Any) -> str:
-    """A policy, given as JSON text or as an object, as JSON text (which is what the provider gives back, too)."""
+    """Return `document` as JSON; a string is returned unchanged.
+
+    A program may pass a policy as a JSON string or as an object. The AWS provider's output is a JSON string in both
+    cases.
+    """
     return document if isinstance(document, str) else json.dumps(document)
 
 

@@ -1,4 +1,4 @@
-"""Physical names, as Pulumi gives them."""
+"""Physical names of resources, in the form that Pulumi generates."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ if TYPE_CHECKING:
 
 
 def choose_name(resource: Resource, separator: str = "-") -> str:
-    """The given name, or the logical name with seven hexadecimal digits: random on AWS, stable here."""
+    """Return the `name` input of `resource`, or a generated name if there is no such input."""
     given: str | None = resource.inputs.get("name")
     return given or generate_name(resource, separator)
 
 
 def generate_name(resource: Resource, separator: str = "-") -> str:
-    """The logical name with seven hexadecimal digits of the URN."""
+    """Return the logical name with a suffix of seven hexadecimal digits.
+
+    Pulumi's suffix is random. Here it is a hash of the URN, so that a name is the same in every run.
+    """
     digest = hashlib.sha256(resource.urn.encode()).hexdigest()
     return f"{resource.name}{separator}{digest[:7]}"

@@ -1,4 +1,4 @@
-"""API Gateway's settings of an account (its v1 API holds them for WebSocket APIs too)."""
+"""Account settings of API Gateway. The v1 API holds them, for WebSocket APIs too."""
 
 from __future__ import annotations
 

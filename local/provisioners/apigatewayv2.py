@@ -1,4 +1,4 @@
-"""API Gateway v2: WebSocket APIs."""
+"""WebSocket APIs of API Gateway v2."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ def _create_api(aws: Aws, resource: Resource) -> CreatedResource:
             "name": name,
             "arn": f"arn:aws:apigateway:{aws.region}::/apis/{api_id}",
             "executionArn": aws.arn("execute-api", api_id),
-            "apiEndpoint": _endpoint(aws, api_id),
+            "apiEndpoint": _build_endpoint(aws, api_id),
         },
     )
 
 
-def _endpoint(aws: Aws, api_id: str) -> str:
-    """The emulator serves all APIs on its one port, told apart by path."""
+def _build_endpoint(aws: Aws, api_id: str) -> str:
+    """Return the URL of an API. The emulator serves all APIs on one port, with the API's id in the path."""
     return f"ws://{aws.host}/_aws/execute-api/{api_id}"
 
 
 def _create_authorizer(aws: Aws, resource: Resource) -> CreatedResource:
     inputs, name = resource.inputs, choose_name(resource)
     request = pick_arguments(inputs, _AUTHORIZER)
-    # The API demands a list, and takes an empty one.
+    # The API requires a list, which may be empty.
     request["IdentitySource"] = inputs.get("identitySources", [])
     response = aws.client("apigatewayv2").create_authorizer(ApiId=inputs["apiId"], Name=name, **request)
     return CreatedResource(response["AuthorizerId"], {"name": name})
@@ -105,7 +105,7 @@ def _create_stage(aws: Aws, resource: Resource) -> CreatedResource:
             "name": name,
             "arn": f"arn:aws:apigateway:{aws.region}::/apis/{api_id}/stages/{name}",
             "executionArn": aws.arn("execute-api", f"{api_id}/{name}"),
-            "invokeUrl": f"{_endpoint(aws, api_id)}/{name}",
+            "invokeUrl": f"{_build_endpoint(aws, api_id)}/{name}",
         },
     )
 
@@ -133,7 +133,7 @@ TYPES = {
         _create_route_response, properties("apiId", "routeId", "routeResponseKey", "modelSelectionExpression")
     ),
     "aws:apigatewayv2/stage:Stage": ResourceType(
-        # The emulator keeps the settings of throttling, logs and metrics, and acts on none.
+        # The emulator stores the settings of throttling, logs and metrics and does not apply them.
         _create_stage,
         properties("apiId", "name", "tags", "routeSettings", "stageVariables", *_STAGE),
     ),

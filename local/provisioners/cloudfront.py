@@ -1,4 +1,4 @@
-"""CloudFront. The emulator serves a distribution on its own port, to who asks for the distribution's host."""
+"""CloudFront. The emulator serves a distribution on its own port, selected by the `Host` header."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ._aws import Aws
 
 HOSTED_ZONE_ID = "Z2FDTNDATAQYW2"
-"""That of every distribution."""
+"""The Route 53 hosted zone id of every distribution."""
 
 _ACCESS_CONTROL = ("description", "originAccessControlOriginType", "signingBehavior", "signingProtocol")
 _SECURITY_HEADERS = (
@@ -32,11 +32,13 @@ _BEHAVIOR = (
 
 def _create_origin_access_control(aws: Aws, resource: Resource) -> CreatedResource:
     name = choose_name(resource)
-    made = aws.client("cloudfront").create_origin_access_control(
+    response = aws.client("cloudfront").create_origin_access_control(
         OriginAccessControlConfig={"Name": name, **pick_arguments(resource.inputs, _ACCESS_CONTROL)}
     )
-    own_id: str = made["OriginAccessControl"]["Id"]
-    return CreatedResource(own_id, {"name": name, "arn": _arn("origin-access-control", own_id), "etag": made["ETag"]})
+    resource_id: str = response["OriginAccessControl"]["Id"]
+    return CreatedResource(
+        resource_id, {"name": name, "arn": _build_arn("origin-access-control", resource_id), "etag": response["ETag"]}
+    )
 
 
 def _create_response_headers_policy(aws: Aws, resource: Resource) -> CreatedResource:
@@ -45,10 +47,12 @@ def _create_response_headers_policy(aws: Aws, resource: Resource) -> CreatedReso
     if security := inputs.get("securityHeadersConfig"):
         config["SecurityHeadersConfig"] = to_pascal_case(security)
     if custom := inputs.get("customHeadersConfig"):
-        config["CustomHeadersConfig"] = _counted(to_pascal_case(custom["items"]))
-    made = aws.client("cloudfront").create_response_headers_policy(ResponseHeadersPolicyConfig=config)
-    own_id: str = made["ResponseHeadersPolicy"]["Id"]
-    return CreatedResource(own_id, {"name": name, "arn": _arn("response-headers-policy", own_id), "etag": made["ETag"]})
+        config["CustomHeadersConfig"] = _to_quantity_list(to_pascal_case(custom["items"]))
+    response = aws.client("cloudfront").create_response_headers_policy(ResponseHeadersPolicyConfig=config)
+    resource_id: str = response["ResponseHeadersPolicy"]["Id"]
+    return CreatedResource(
+        resource_id, {"name": name, "arn": _build_arn("response-headers-policy", resource_id), "etag": response["ETag"]}
+    )
 
 
 def _create_distribution(aws: Aws, resource: Resource) -> CreatedResource:
@@ -57,8 +61,8 @@ def _create_distribution(aws: Aws, resource: Resource) -> CreatedResource:
     config: dict[str, Any] = {
         "CallerReference": reference,
         "Comment": "",
-        "Origins": _counted([_origin(origin) for origin in inputs["origins"]]),
-        "DefaultCacheBehavior": _behavior(inputs["defaultCacheBehavior"]),
+        "Origins": _to_quantity_list([_build_origin(origin) for origin in inputs["origins"]]),
+        "DefaultCacheBehavior": _build_behavior(inputs["defaultCacheBehavior"]),
         "Restrictions": {"GeoRestriction": {"Quantity": 0, **to_pascal_case(inputs["restrictions"]["geoRestriction"])}},
         "ViewerCertificate": pick_renamed(
             inputs["viewerCertificate"], {"cloudfrontDefaultCertificate": "CloudFrontDefaultCertificate"}
@@ -66,10 +70,10 @@ def _create_distribution(aws: Aws, resource: Resource) -> CreatedResource:
         **pick_arguments(inputs, _CONFIG),
         **pick_renamed(inputs, {"isIpv6Enabled": "IsIPV6Enabled"}),
     }
-    made = aws.client("cloudfront").create_distribution_with_tags(
+    response = aws.client("cloudfront").create_distribution_with_tags(
         DistributionConfigWithTags={"DistributionConfig": config, "Tags": {"Items": to_tag_list(inputs)}}
     )
-    distribution = made["Distribution"]
+    distribution = response["Distribution"]
     return CreatedResource(
         distribution["Id"],
         {
@@ -77,14 +81,14 @@ def _create_distribution(aws: Aws, resource: Resource) -> CreatedResource:
             "domainName": distribution["DomainName"],
             "status": distribution["Status"],
             "callerReference": reference,
-            "etag": made["ETag"],
+            "etag": response["ETag"],
             "hostedZoneId": HOSTED_ZONE_ID,
         },
     )
 
 
-def _origin(origin: dict[str, Any]) -> dict[str, Any]:
-    # Without an identity of the old kind: the provider says so, too, of an origin that is a bucket.
+def _build_origin(origin: dict[str, Any]) -> dict[str, Any]:
+    # Empty: no origin access identity, the older mechanism. The AWS provider sends the same for an S3 origin.
     return {
         "Id": origin["originId"],
         "S3OriginConfig": {"OriginAccessIdentity": ""},
@@ -92,18 +96,20 @@ def _origin(origin: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _behavior(behavior: dict[str, Any]) -> dict[str, Any]:
-    methods = _counted(behavior["allowedMethods"]) | {"CachedMethods": _counted(behavior["cachedMethods"])}
+def _build_behavior(behavior: dict[str, Any]) -> dict[str, Any]:
+    methods = _to_quantity_list(behavior["allowedMethods"]) | {
+        "CachedMethods": _to_quantity_list(behavior["cachedMethods"])
+    }
     return {"AllowedMethods": methods, **pick_arguments(behavior, _BEHAVIOR)}
 
 
-def _arn(kind: str, own_id: str) -> str:
-    """CloudFront has no regions."""
-    return f"arn:aws:cloudfront::{ACCOUNT_ID}:{kind}/{own_id}"
+def _build_arn(kind: str, resource_id: str) -> str:
+    """Return the ARN of a CloudFront resource, which has no region."""
+    return f"arn:aws:cloudfront::{ACCOUNT_ID}:{kind}/{resource_id}"
 
 
-def _counted(items: Sequence[Any]) -> dict[str, Any]:
-    """A list, as CloudFront takes one."""
+def _to_quantity_list(items: Sequence[Any]) -> dict[str, Any]:
+    """Return `items` in CloudFront's form of a list, which also has the number of items."""
     return {"Quantity": len(items), "Items": items}
 
 
@@ -128,7 +134,7 @@ TYPES = {
             *(f"origins.{name}" for name in _ORIGIN),
             *(f"defaultCacheBehavior.{name}" for name in _BEHAVIOR),
         ),
-        # About how long to wait for the edges, of which there are none.
+        # It concerns the wait for edge locations, which do not exist here.
         ignored=properties("waitForDeployment"),
     ),
 }

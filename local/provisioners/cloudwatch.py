@@ -1,4 +1,4 @@
-"""CloudWatch: log groups and alarms."""
+"""Log groups and metric alarms of CloudWatch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _create_log_group(aws: Aws, resource: Resource) -> CreatedResource:
     logs = aws.client("logs")
     optional = pick_renamed(inputs, {"logGroupClass": "logGroupClass", "kmsKeyId": "kmsKeyId"})
     logs.create_log_group(logGroupName=name, tags=inputs.get("tags", {}), **optional)
-    # Zero is Pulumi's way to say: for ever, which is what a group without a policy does.
+    # In Pulumi, 0 means that events never expire. A group without a retention policy has this behaviour.
     if days := inputs.get("retentionInDays"):
         logs.put_retention_policy(logGroupName=name, retentionInDays=days)
     return CreatedResource(name, {"name": name, "arn": aws.arn("logs", f"log-group:{name}")})
@@ -45,13 +45,13 @@ TYPES = {
     "aws:cloudwatch/logGroup:LogGroup": ResourceType(
         _create_log_group,
         properties("name", "tags", "retentionInDays", "logGroupClass", "kmsKeyId"),
-        # About deleting the group, and nothing is ever deleted here.
+        # It concerns deletion, and the local run deletes nothing.
         ignored=properties("skipDestroy"),
     ),
     "aws:cloudwatch/metricAlarm:MetricAlarm": ResourceType(
         _create_metric_alarm,
         properties("name", "tags", "dimensions", "okActions", *_ALARM_ARGUMENTS),
-        # The emulator has no metric maths: it records such an alarm, and never evaluates it.
+        # The emulator does not support metric math: it stores such an alarm and never evaluates it.
         ignored=properties("metricQueries"),
     ),
 }

@@ -1,4 +1,4 @@
-"""Cognito user pools."""
+"""User pools of Cognito, with their clients and domains."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CLIENT = (
     *("explicitAuthFlows", "generateSecret", "readAttributes", "writeAttributes", "preventUserExistenceErrors"),
     *("enableTokenRevocation", "supportedIdentityProviders"),
 )
-# Acronyms that the API writes in capitals.
+# Property names with acronyms, which the API spells in capital letters.
 _CLIENT_ACRONYMS = {
     "allowedOauthFlows": "AllowedOAuthFlows",
     "allowedOauthFlowsUserPoolClient": "AllowedOAuthFlowsUserPoolClient",
@@ -48,7 +48,7 @@ def _create_user_pool(aws: Aws, resource: Resource) -> CreatedResource:
         {
             "name": name,
             "arn": aws.arn("cognito-idp", f"userpool/{pool_id}"),
-            # As on AWS: the issuer is derived from it. The emulator itself answers under its own address.
+            # The value is that of AWS, because programs derive the issuer from it. The emulator has another address.
             "endpoint": f"cognito-idp.{aws.region}.amazonaws.com/{pool_id}",
             "estimatedNumberOfUsers": 0,
         },
@@ -67,10 +67,10 @@ def _create_user_pool_client(aws: Aws, resource: Resource) -> CreatedResource:
 
 def _create_user_pool_domain(aws: Aws, resource: Resource) -> CreatedResource:
     inputs = resource.inputs
-    made = aws.client("cognito-idp").create_user_pool_domain(
+    response = aws.client("cognito-idp").create_user_pool_domain(
         **pick_arguments(inputs, ["domain", "userPoolId", "managedLoginVersion"])
     )
-    return CreatedResource(inputs["domain"], {"managedLoginVersion": made["ManagedLoginVersion"]})
+    return CreatedResource(inputs["domain"], {"managedLoginVersion": response["ManagedLoginVersion"]})
 
 
 TYPES = {

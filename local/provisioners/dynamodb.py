@@ -1,4 +1,4 @@
-"""DynamoDB."""
+"""Tables of DynamoDB."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def _create_table(aws: Aws, resource: Resource) -> CreatedResource:
             {"AttributeName": attribute["name"], "AttributeType": attribute["type"]}
             for attribute in inputs.get("attributes", [])
         ],
-        "KeySchema": _key_schema(inputs),
+        "KeySchema": _build_key_schema(inputs),
         "Tags": to_tag_list(inputs),
         **pick_arguments(inputs, ["deletionProtectionEnabled", "tableClass"]),
     }
     if indexes := inputs.get("globalSecondaryIndexes"):
-        request["GlobalSecondaryIndexes"] = [_index(index) for index in indexes]
+        request["GlobalSecondaryIndexes"] = [_build_index(index) for index in indexes]
     if inputs.get("streamEnabled"):
         request["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": inputs["streamViewType"]}
     if encryption := inputs.get("serverSideEncryption"):
@@ -48,17 +48,17 @@ def _create_table(aws: Aws, resource: Resource) -> CreatedResource:
     return CreatedResource(name, outputs)
 
 
-def _key_schema(keys: dict[str, Any]) -> list[dict[str, str]]:
+def _build_key_schema(keys: dict[str, Any]) -> list[dict[str, str]]:
     schema = [{"AttributeName": keys["hashKey"], "KeyType": "HASH"}]
     if "rangeKey" in keys:
         schema.append({"AttributeName": keys["rangeKey"], "KeyType": "RANGE"})
     return schema
 
 
-def _index(index: dict[str, Any]) -> dict[str, Any]:
+def _build_index(index: dict[str, Any]) -> dict[str, Any]:
     return {
         "IndexName": index["name"],
-        "KeySchema": _key_schema(index),
+        "KeySchema": _build_key_schema(index),
         "Projection": pick_arguments(index, ["projectionType", "nonKeyAttributes"]),
     }
 
@@ -74,7 +74,7 @@ TYPES = {
                 for name in ("name", "hashKey", "rangeKey", "projectionType", "nonKeyAttributes")
             ),
         ),
-        # Left out, it is PROVISIONED.
+        # If the property is absent, AWS uses PROVISIONED, which the local run does not support.
         allowed_values={"billingMode": ["PAY_PER_REQUEST"]},
     )
 }

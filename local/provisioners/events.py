@@ -1,4 +1,4 @@
-"""EventBridge: buses, rules and their targets. (Pulumi keeps CloudWatch's old name for them.)"""
+"""Event buses, rules and targets of EventBridge, whose Pulumi types still have the prefix `aws:cloudwatch`."""
 
 from __future__ import annotations
 
@@ -66,17 +66,17 @@ TYPES = {
             *("name", "tags", "description", "eventBusName", "eventPattern", "scheduleExpression"),
             *("isEnabled", "state", "roleArn"),
         ),
-        # About deleting the rule, and nothing is ever deleted here.
+        # It concerns deletion, and the local run deletes nothing.
         ignored=properties("forceDestroy"),
     ),
     "aws:cloudwatch/eventTarget:EventTarget": ResourceType(
         _create_event_target,
-        # The emulator keeps retryPolicy and deadLetterConfig, and acts on neither.
+        # The emulator stores retryPolicy and deadLetterConfig and does not apply them.
         properties(
             *("arn", "rule", "eventBusName", "targetId", "roleArn", "input", "inputPath"),
             *("deadLetterConfig.arn", "retryPolicy"),
         ),
-        # As for the rule.
+        # It concerns deletion, and the local run deletes nothing.
         ignored=properties("forceDestroy"),
     ),
 }

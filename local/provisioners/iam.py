@@ -1,4 +1,4 @@
-"""IAM."""
+"""Roles and role policies of IAM."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ TYPES = {
             *("name", "tags", "description", "path", "assumeRolePolicy", "permissionsBoundary"),
             *("maxSessionDuration", "managedPolicyArns"),
         ),
-        # About deleting the role, and nothing is ever deleted here.
+        # It concerns deletion, and the local run deletes nothing.
         ignored=properties("forceDetachPolicies"),
     ),
     "aws:iam/rolePolicy:RolePolicy": ResourceType(_create_role_policy, properties("name", "role", "policy")),

@@ -1,4 +1,4 @@
-"""Lambda."""
+"""Functions of Lambda, with their permissions, event invoke configurations and event source mappings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ _MAPPING_ARGUMENTS = ("batchSize", "enabled", "filterCriteria", "functionRespons
 def _create_function(aws: Aws, resource: Resource) -> CreatedResource:
     inputs, name = resource.inputs, choose_name(resource)
     if "code" not in inputs:
-        raise ProvisionError("code: required in the local run, which takes no function from S3 or as an image")
+        raise ProvisionError(
+            "code: is required; the local run does not support functions from S3 or from container images"
+        )
     client = aws.client("lambda")
     function = client.create_function(
         FunctionName=name,
@@ -41,10 +43,10 @@ def _create_function(aws: Aws, resource: Resource) -> CreatedResource:
     outputs: dict[str, Any] = {
         "name": name,
         "arn": arn,
-        "invokeArn": _invoke_arn(aws, arn),
+        "invokeArn": _build_invoke_arn(aws, arn),
         "version": version,
         "qualifiedArn": f"{arn}:{version}",
-        "qualifiedInvokeArn": _invoke_arn(aws, f"{arn}:{version}"),
+        "qualifiedInvokeArn": _build_invoke_arn(aws, f"{arn}:{version}"),
         "codeSha256": function["CodeSha256"],
         "sourceCodeSize": function["CodeSize"],
         "lastModified": function["LastModified"],
@@ -52,7 +54,7 @@ def _create_function(aws: Aws, resource: Resource) -> CreatedResource:
     return CreatedResource(name, outputs)
 
 
-def _invoke_arn(aws: Aws, function_arn: str) -> str:
+def _build_invoke_arn(aws: Aws, function_arn: str) -> str:
     return f"arn:aws:apigateway:{aws.region}:lambda:path/2015-03-31/functions/{function_arn}/invocations"
 
 
@@ -103,7 +105,7 @@ TYPES = {
             *("name", "tags", "code", "environment.variables", "reservedConcurrentExecutions"),
             *_FUNCTION_ARGUMENTS,
         ),
-        # The hash only tells Pulumi when to update; the rest is about deleting or updating the function.
+        # They concern updates and deletion, and the local run only creates resources.
         ignored=properties("sourceCodeHash", "skipDestroy", "useResourceTimeoutForPropagation"),
     ),
     "aws:lambda/permission:Permission": ResourceType(
@@ -121,7 +123,7 @@ TYPES = {
         ),
     ),
     "aws:lambda/eventSourceMapping:EventSourceMapping": ResourceType(
-        # From a queue. What a stream's needs besides is not known here, a starting position above all.
+        # Only for queues: properties of streams, such as the starting position, are not supported.
         _create_event_source_mapping,
         properties("eventSourceArn", "functionName", "tags", *_MAPPING_ARGUMENTS),
     ),

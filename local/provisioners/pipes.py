@@ -1,4 +1,4 @@
-"""EventBridge Pipes: the record of the pipe. The emulator delivers nothing to Lambda; `local.pipes` does."""
+"""Pipes of EventBridge. The emulator only stores a pipe; `local.pipes` delivers its records to Lambda."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def _create_pipe(aws: Aws, resource: Resource) -> CreatedResource:
         inputs, ["description", "roleArn", "source", "target", "targetParameters", "kmsKeyIdentifier"]
     )
     if source := to_pascal_case(inputs.get("sourceParameters")):
-        # The one name that is not the property's in another case.
+        # The only argument name that differs from the property by more than its first letter.
         if stream := source.pop("DynamodbStreamParameters", None):
             source["DynamoDBStreamParameters"] = stream
         request["SourceParameters"] = source
-    # Stopped, whatever the program says: the emulator's own poller must not compete for the stream.
+    # Always stopped, so that the emulator's own poller does not compete for the stream.
     pipe = aws.client("pipes").create_pipe(Name=name, DesiredState="STOPPED", Tags=inputs.get("tags", {}), **request)
     return CreatedResource(name, {"name": name, "arn": pipe["Arn"]})
 
@@ -39,14 +39,14 @@ TYPES = {
             "sourceParameters.filterCriteria.filters.pattern",
             *(f"{_STREAM}.{name}" for name in ("startingPosition", "batchSize", "deadLetterConfig.arn")),
             *(
-                f"{_STREAM}.maximum{what}"
-                for what in ("BatchingWindowInSeconds", "RecordAgeInSeconds", "RetryAttempts")
+                f"{_STREAM}.maximum{limit}"
+                for limit in ("BatchingWindowInSeconds", "RecordAgeInSeconds", "RetryAttempts")
             ),
             *(f"{_STREAM}.{name}" for name in ("onPartialBatchItemFailure", "parallelizationFactor")),
             *("targetParameters.lambdaFunctionParameters", "targetParameters.inputTemplate"),
         ),
-        # The runner reads the state from the program's own inputs. Pipe logs have no counterpart here: what the
-        # runner does is in its own output.
+        # `local.pipes` reads the desired state from the program's inputs. There are no pipe logs here: the runner logs
+        # to the output of `python -m local up`.
         ignored=properties("desiredState", _LOG),
     )
 }

@@ -1,4 +1,4 @@
-"""An explicit `aws.Provider`: accepted where it means the place that everything goes to anyway."""
+"""Explicit AWS providers (`aws.Provider`), accepted if their region is that of the stack."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TYPES = {
     "pulumi:providers:aws": ResourceType(
         _create_provider,
         properties("region"),
-        # Who one is and where AWS lies: the local run has its own answer to both.
+        # Credentials and endpoints: the local run uses its own.
         ignored=properties(
             *("accessKey", "secretKey", "token", "profile", "sharedConfigFiles", "sharedCredentialsFiles"),
             *("endpoints", "maxRetries", "allowedAccountIds", "s3UsePathStyle", "skipCredentialsValidation"),

@@ -1,4 +1,4 @@
-"""S3."""
+"""Buckets and objects of S3."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _OBJECT = ("bucket", "key", "cacheControl", "contentType", "contentDisposition",
 
 
 def _create_bucket(aws: Aws, resource: Resource) -> CreatedResource:
-    # Bucket names have small letters alone, and so Pulumi's own.
+    # Bucket names must be in lower case. Pulumi converts generated names in the same way.
     name: str = resource.inputs.get("bucket") or generate_name(resource).lower()
     s3 = aws.client("s3")
-    # The one region that a request must not name is that of old.
-    elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": aws.region}} if aws.region != "us-east-1" else {}
-    s3.create_bucket(Bucket=name, **elsewhere)
+    # us-east-1 is the only region that a request must not name.
+    location = {"CreateBucketConfiguration": {"LocationConstraint": aws.region}} if aws.region != "us-east-1" else {}
+    s3.create_bucket(Bucket=name, **location)
     if tags := to_tag_list(resource.inputs):
         s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})
     return CreatedResource(
@@ -59,12 +59,14 @@ def _create_encryption(aws: Aws, resource: Resource) -> CreatedResource:
     bucket: str = resource.inputs["bucket"]
     aws.client("s3").put_bucket_encryption(
         Bucket=bucket,
-        ServerSideEncryptionConfiguration={"Rules": [_encryption_rule(rule) for rule in resource.inputs["rules"]]},
+        ServerSideEncryptionConfiguration={
+            "Rules": [_build_encryption_rule(rule) for rule in resource.inputs["rules"]]
+        },
     )
     return CreatedResource(bucket, {})
 
 
-def _encryption_rule(rule: dict[str, Any]) -> dict[str, Any]:
+def _build_encryption_rule(rule: dict[str, Any]) -> dict[str, Any]:
     by_default = pick_renamed(
         rule["applyServerSideEncryptionByDefault"],
         {"sseAlgorithm": "SSEAlgorithm", "kmsMasterKeyId": "KMSMasterKeyID"},
@@ -86,17 +88,19 @@ def _create_object(aws: Aws, resource: Resource) -> CreatedResource:
     inputs = resource.inputs
     bucket, key = inputs["bucket"], inputs["key"]
     body = read_asset(inputs["source"], aws.root) if "source" in inputs else inputs.get("content", "").encode()
-    made = aws.client("s3").put_object(
+    response = aws.client("s3").put_object(
         Body=body, Tagging=urlencode(inputs.get("tags", {})), **pick_arguments(inputs, _OBJECT)
     )
-    return CreatedResource(f"{bucket}/{key}", {"arn": f"arn:aws:s3:::{bucket}/{key}", "etag": made["ETag"].strip('"')})
+    return CreatedResource(
+        f"{bucket}/{key}", {"arn": f"arn:aws:s3:::{bucket}/{key}", "etag": response["ETag"].strip('"')}
+    )
 
 
 TYPES = {
     "aws:s3/bucket:Bucket": ResourceType(
         _create_bucket,
         properties("bucket", "tags"),
-        # About deleting the bucket, and nothing is ever deleted here.
+        # It concerns deletion, and the local run deletes nothing.
         ignored=properties("forceDestroy"),
     ),
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": ResourceType(

@@ -1,4 +1,4 @@
-"""SNS. The emulator's alarms do publish; its e-mails go nowhere."""
+"""Topics of SNS, with policies and subscriptions. The emulator's alarms publish to topics; it sends no e-mail."""
 
 from __future__ import annotations
 

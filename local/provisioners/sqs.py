@@ -1,4 +1,4 @@
-"""SQS."""
+"""Queues of SQS, with their policies."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ATTRIBUTES = {
 
 def _create_queue(aws: Aws, resource: Resource) -> CreatedResource:
     inputs, name = resource.inputs, choose_name(resource)
-    # Every attribute is text, numbers and booleans included.
+    # The API takes every attribute as a string, numbers and booleans included.
     attributes = {
         attribute: to_json(inputs[property_name])
         for property_name, attribute in _ATTRIBUTES.items()

@@ -65,8 +65,11 @@ def test_byte_code_caches_stay_out(tmp_path: Path) -> None:
     ("archive", "message"),
     [
         (pulumi.FileArchive("missing"), "archive missing: no such directory"),
-        (pulumi.FileArchive("notes.txt"), "archive notes.txt: not a directory, and the local run unpacks no files"),
-        (pulumi.RemoteArchive("https://example.com/a.zip"), "archive https://example.com/a.zip: the local run fetches"),
+        (
+            pulumi.FileArchive("notes.txt"),
+            "archive notes.txt: must be a directory; the local run does not support archive files",
+        ),
+        (pulumi.RemoteArchive("https://example.com/a.zip"), "archive https://example.com/a.zip: the local run does"),
         (pulumi.AssetArchive({"a": pulumi.FileAsset("missing.py")}), "asset missing.py: no such file"),
         (pulumi.AssetArchive({"a": pulumi.RemoteAsset("https://example.com/a")}), "asset https://example.com/a: the"),
     ],
@@ -81,7 +84,7 @@ def test_a_name_given_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "a.py").write_text("a")
     archive = pulumi.AssetArchive({"a.py": pulumi.StringAsset("other"), ".": pulumi.FileArchive("code")})
-    with pytest.raises(ArchiveError, match=r"a\.py is there twice"):
+    with pytest.raises(ArchiveError, match=r"a\.py occurs twice"):
         build_zip(archive, tmp_path)
 
 

@@ -93,7 +93,7 @@ def test_a_project_without_a_schema_takes_any_key(tmp_path: Path) -> None:
 def test_the_short_form_declares_type_and_default(tmp_path: Path) -> None:
     root = write_program(tmp_path, "", config="config: {days: 30}")
     assert config_of(root) == {"example:days": "30"}
-    with pytest.raises(ConfigError, match="config example:days: 'soon' is not of the type integer"):
+    with pytest.raises(ConfigError, match="config example:days: must be an integer, got 'soon'"):
         config_of(root, days="soon")
 
 
@@ -104,21 +104,25 @@ def test_the_region_has_a_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stack_config", "overrides", "message"),
     [
-        ("config: {example:dayz: 7}", {}, r"config example:dayz: unknown key \(value 7\); known are days, limits,"),
+        ("config: {example:dayz: 7}", {}, r"config example:dayz: unknown key \(value 7\); known keys: days, limits,"),
         ("", {"dayz": "7"}, r"config example:dayz: unknown key \(value '7'\)"),
-        ("config: {example:days: soon}", {}, "config example:days: 'soon' is not of the type integer"),
-        ("config: {example:days: 1.5}", {}, "config example:days: 1.5 is not of the type integer"),
-        ("config: {example:days: true}", {}, "config example:days: True is not of the type integer"),
-        ("config: {example:strict: 1}", {}, "config example:strict: 1 is not of the type boolean"),
-        ("config: {example:title: 5}", {}, "config example:title: 5 is not of the type string"),
-        ("config: {example:origins: a}", {}, "config example:origins: 'a' is not of the type array"),
-        ("config: {example:origins: [a, 1]}", {}, r"config example:origins\[1\]: 1 is not of the type string"),
-        ("config: {example:limits: [1]}", {}, r"config example:limits: \[1\] is not of the type object"),
-        ("", {"days": "x"}, "config example:days: 'x' is not of the type integer"),
-        ("", {"strict": "yes"}, "config example:strict: 'yes' is not of the type boolean"),
-        ("", {"origins": "[a"}, r"config example:origins: '\[a' is not JSON"),
-        ("config: {example:title: {secure: abc}}", {}, "config example:title: encrypted; .* override it"),
-        ("config: [1]", {}, r"Pulumi.dev.yaml: config: \[1\] is not a mapping"),
+        ("config: {example:days: soon}", {}, "config example:days: must be an integer, got 'soon'"),
+        ("config: {example:days: 1.5}", {}, "config example:days: must be an integer, got 1.5"),
+        ("config: {example:days: true}", {}, "config example:days: must be an integer, got True"),
+        ("config: {example:strict: 1}", {}, "config example:strict: must be a boolean, got 1"),
+        ("config: {example:title: 5}", {}, "config example:title: must be a string, got 5"),
+        ("config: {example:origins: a}", {}, "config example:origins: must be a list, got 'a'"),
+        ("config: {example:origins: [a, 1]}", {}, r"config example:origins\[1\]: must be a string, got 1"),
+        ("config: {example:limits: [1]}", {}, r"config example:limits: must be an object, got \[1\]"),
+        ("", {"days": "x"}, "config example:days: must be an integer, got 'x'"),
+        ("", {"strict": "yes"}, "config example:strict: must be a boolean, got 'yes'"),
+        ("", {"origins": "[a"}, r"config example:origins: must be valid JSON, got '\[a'"),
+        (
+            "config: {example:title: {secure: abc}}",
+            {},
+            "config example:title: must not be encrypted, .* set a plain value",
+        ),
+        ("config: [1]", {}, r"Pulumi.dev.yaml: config: must be an object, got \[1\]"),
         ("config: {", {}, "Pulumi.dev.yaml: not valid YAML"),
     ],
 )
@@ -132,7 +136,7 @@ def test_a_bad_value_is_named_with_its_key(
 
 def test_a_declared_key_without_default_must_have_a_value(tmp_path: Path) -> None:
     root = write_program(tmp_path, "", config="config: {days: {type: integer}}")
-    with pytest.raises(ConfigError, match=r"config example:days: no value, and Pulumi\.yaml gives no default"):
+    with pytest.raises(ConfigError, match=r"config example:days: is required, since Pulumi\.yaml declares no default"):
         load_project(root)
     assert config_of(root, days="3") == {"example:days": "3"}
 
@@ -140,11 +144,11 @@ def test_a_declared_key_without_default_must_have_a_value(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ("config: {days: {type: number}}", "config days: type 'number', allowed are string, integer,"),
-        ("config: {days: {type: integer, default: x}}", "config example:days: 'x' is not of the type integer"),
+        ("config: {days: {type: number}}", "config days: type must be one of string, integer, .* got 'number'"),
+        ("config: {days: {type: integer, default: x}}", "config example:days: must be an integer, got 'x'"),
         ("config: {days: {typ: integer}}", "config days: unknown field typ"),
-        ("runtime: nodejs", "runtime: 'nodejs' cannot be run here"),
-        ("name: 5", "name: 5 is not a project name"),
+        ("runtime: nodejs", "runtime: must be python, got 'nodejs'"),
+        ("name: 5", "name: must be a non-empty string, got 5"),
     ],
 )
 def test_a_bad_project_file_is_refused(tmp_path: Path, config: str, message: str) -> None:

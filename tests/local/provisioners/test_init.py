@@ -66,8 +66,8 @@ ON_DEMAND = {"billingMode": "PAY_PER_REQUEST"}
     [
         ("aws:sqs/queue:Queue", {"delaySeconds": 1, "region": "us-east-1"}, []),
         ("aws:sqs/queue:Queue", {"delaySeconds": UNKNOWN, "region": UNKNOWN}, []),
-        ("aws:sqs/queue:Queue", {"namePrefix": "q"}, ["namePrefix: the local run does not know this property"]),
-        ("aws:sqs/queue:Queue", {"fifoQueue": True}, ["fifoQueue: the local run does not know this property"]),
+        ("aws:sqs/queue:Queue", {"namePrefix": "q"}, ["namePrefix: the local run does not support this property"]),
+        ("aws:sqs/queue:Queue", {"fifoQueue": True}, ["fifoQueue: the local run does not support this property"]),
         ("aws:dynamodb/table:Table", {**ON_DEMAND, "globalSecondaryIndexes": UNKNOWN}, []),
         ("aws:dynamodb/table:Table", {**ON_DEMAND, "globalSecondaryIndexes": [{"name": "a", "hashKey": UNKNOWN}]}, []),
         ("aws:dynamodb/table:Table", {"billingMode": UNKNOWN}, []),
@@ -75,71 +75,71 @@ ON_DEMAND = {"billingMode": "PAY_PER_REQUEST"}
             "aws:dynamodb/table:Table",
             {"billingMode": "PROVISIONED", "readCapacity": 1},
             [
-                "readCapacity: the local run does not know this property",
-                "billingMode: 'PROVISIONED', but the local run knows only 'PAY_PER_REQUEST'",
+                "readCapacity: the local run does not support this property",
+                "billingMode: must be 'PAY_PER_REQUEST' in the local run, got 'PROVISIONED'",
             ],
         ),
         (
             "aws:dynamodb/table:Table",
             {},
-            ["billingMode: left out, but the local run knows only 'PAY_PER_REQUEST'"],
+            ["billingMode: must be 'PAY_PER_REQUEST' in the local run, got None"],
         ),
         (
             "aws:dynamodb/table:Table",
             {**ON_DEMAND, "localSecondaryIndexes": [{"name": "a"}]},
-            ["localSecondaryIndexes.name: the local run does not know this property"],
+            ["localSecondaryIndexes.name: the local run does not support this property"],
         ),
         (
             "aws:apigatewayv2/api:Api",
             {"protocolType": "HTTP"},
-            ["protocolType: 'HTTP', but the local run knows only 'WEBSOCKET'"],
+            ["protocolType: must be 'WEBSOCKET' in the local run, got 'HTTP'"],
         ),
         (
             "aws:apigatewayv2/authorizer:Authorizer",
             {"authorizerType": "JWT", "jwtConfiguration": {"issuer": "https://i"}},
             [
-                "jwtConfiguration.issuer: the local run does not know this property",
-                "authorizerType: 'JWT', but the local run knows only 'REQUEST'",
+                "jwtConfiguration.issuer: the local run does not support this property",
+                "authorizerType: must be 'REQUEST' in the local run, got 'JWT'",
             ],
         ),
         (
             "aws:apigatewayv2/route:Route",
             {"authorizationType": "JWT"},
-            ["authorizationType: 'JWT', but the local run knows only 'NONE' or 'AWS_IAM' or 'CUSTOM'"],
+            ["authorizationType: must be 'NONE' or 'AWS_IAM' or 'CUSTOM' in the local run, got 'JWT'"],
         ),
         ("aws:apigatewayv2/route:Route", {}, []),
-        ("aws:apigatewayv2/deployment:Deployment", {}, ["the local run does not know this resource type"]),
+        ("aws:apigatewayv2/deployment:Deployment", {}, ["the local run does not support this resource type"]),
         (
             "aws:cloudwatch/eventTarget:EventTarget",
             {"inputTransformer": {"inputTemplate": "<x>"}},
-            ["inputTransformer.inputTemplate: the local run does not know this property"],
+            ["inputTransformer.inputTemplate: the local run does not support this property"],
         ),
         (
             "aws:dynamodb/table:Table",
             {**ON_DEMAND, "globalSecondaryIndexes": [{"name": "a"}, {"warmThroughput": {"readUnitsPerSecond": 1}}]},
-            ["globalSecondaryIndexes.warmThroughput.readUnitsPerSecond: the local run does not know this property"],
+            ["globalSecondaryIndexes.warmThroughput.readUnitsPerSecond: the local run does not support this property"],
         ),
         (
             "aws:pipes/pipe:Pipe",
             {"sourceParameters": {"sqsQueueParameters": {"batchSize": 1}}},
-            ["sourceParameters.sqsQueueParameters.batchSize: the local run does not know this property"],
+            ["sourceParameters.sqsQueueParameters.batchSize: the local run does not support this property"],
         ),
         (
             "aws:lambda/eventSourceMapping:EventSourceMapping",
             {"eventSourceArn": UNKNOWN, "functionName": "f", "startingPosition": "LATEST"},
-            ["startingPosition: the local run does not know this property"],
+            ["startingPosition: the local run does not support this property"],
         ),
-        ("aws:kinesis/stream:Stream", {}, ["the local run does not know this resource type"]),
+        ("aws:kinesis/stream:Stream", {}, ["the local run does not support this resource type"]),
         ("pulumi:providers:aws", {"region": "us-east-1", "accessKey": "k"}, []),
         (
             "pulumi:providers:aws",
             {"region": "eu-west-1"},
-            ["region: 'eu-west-1', but the local run has one region, us-east-1"],
+            ["region: must be us-east-1, the region of the stack, got 'eu-west-1'"],
         ),
         (
             "pulumi:providers:aws",
             {"defaultTags": {"tags": {}}},
-            ["defaultTags.tags: the local run does not know this property"],
+            ["defaultTags.tags: the local run does not support this property"],
         ),
     ],
 )
@@ -170,7 +170,7 @@ def test_unsupported_properties_are_named(token: str, inputs: dict[str, Any], fo
 def test_a_property_that_would_be_lost_is_named(token: str, inputs: dict[str, Any], property_name: str) -> None:
     resource = Resource("urn:pulumi:dev::example::t::n", token, "n", "", custom=True, inputs=inputs)
 
-    assert find_problems(resource, REGION) == [f"{property_name}: the local run does not know this property"]
+    assert find_problems(resource, REGION) == [f"{property_name}: the local run does not support this property"]
 
 
 def shapes(parts: list[str]) -> list[Mapping[str, Any]]:
@@ -182,7 +182,7 @@ def shapes(parts: list[str]) -> list[Mapping[str, Any]]:
 
 
 def exists(token: str, path: str) -> bool:
-    wrong = re.compile(r": (unknown property|expected)")
+    wrong = re.compile(r": (unknown property|must be)")
     candidates = (type_metadata.find_problems(token, dict(shape)) for shape in shapes(path.split(".")))
     return any(not any(wrong.search(problem) for problem in found) for found in candidates)
 

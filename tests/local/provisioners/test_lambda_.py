@@ -82,7 +82,7 @@ def test_permission(made: Monitor, call: Any) -> None:
         ),
         (
             "aws.lambda_.Function('f', role='r', runtime='python3.13', handler='a.b')",
-            '^aws:lambda/function:Function "f": code: required in the local run',
+            '^aws:lambda/function:Function "f": code: is required; the local run',
         ),
     ],
 )
