@@ -85,7 +85,7 @@ def token(
     expires_in: Annotated[
         int,
         typer.Option(
-            help=f"Lifetime in seconds, at most {tokens.MAX_LIFETIME_SECONDS}. A negative number makes an expired token."
+            help=f"Lifetime in seconds, at most {tokens.MAX_LIFETIME_SECONDS}. A negative value makes an expired token."
         ),
     ] = tokens.DEFAULT_LIFETIME_SECONDS,
     state_dir: StateDir = DEFAULT_STATE_DIR,

@@ -52,7 +52,7 @@ class PipeSettings:
     bisect: bool = False
     """Whether a failed batch is split into halves. A split does not count as a retry."""
     dead_letter_arn: str | None = None
-    """The ARN of the dead-letter queue, an SQS queue; None drops records without a message."""
+    """The ARN of the dead-letter queue, an SQS queue. None means that there is no message about dropped records."""
     lanes: int = 1
     """How many batches of a shard are delivered at the same time, 1 to 10. Records of one item always share a lane."""
 
