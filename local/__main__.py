@@ -51,7 +51,10 @@ Tenant = Annotated[str, typer.Option(help="The tenant id, such as t_acme.")]
 
 DEFAULT_STATE_DIR: Final = Path(".local")
 DEFAULT_RATE: Final = 20.0
-"""Submissions per second. The default is low because each concurrent invocation of a Lambda is a process of 50 MB."""
+"""Submissions per second.
+
+The default is low because each concurrent invocation of a local Lambda is a process of 50 MB.
+"""
 
 
 @app.command()
@@ -118,7 +121,10 @@ def preview(root: Root = ROOT) -> None:
 
 
 def main() -> None:
-    """Run the command line. For an error that the user can correct, print its message and exit with code 1."""
+    """Run the command line.
+
+    For an error that the user can correct, print only its message and exit with code 1.
+    """
     environment = build_local_environment(os.environ)
     os.environ.clear()
     os.environ.update(environment)

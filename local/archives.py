@@ -42,7 +42,9 @@ def read_asset(asset: pulumi.Asset, root: Path) -> bytes:
 
 
 def build_zip(archive: pulumi.Archive, root: Path) -> bytes:
-    """Return `archive` as a zip file with sorted names, fixed timestamps and modes, and without `__pycache__`.
+    """Return `archive` as a zip file that depends only on its content.
+
+    Names are sorted, timestamps and modes are fixed, and `__pycache__` directories are left out.
 
     An archive inside an `AssetArchive` becomes a directory named by its key; the key `.` adds the content itself.
 

@@ -1,4 +1,4 @@
-"""MiniStack, the AWS emulator, as a child process that listens only on 127.0.0.1 and leaves no files behind."""
+"""MiniStack, the AWS emulator, as a child process that listens on 127.0.0.1 and leaves no files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ HEALTH_TIMEOUT_SECONDS = 2.0
 """How long one health request may take."""
 HEALTH_POLL_SECONDS = 0.02
 LAMBDA_WARM_TTL_SECONDS = 20
-"""How long extra Lambda workers (50 to 60 MB each) stay after a burst. Each function always keeps its first worker."""
+"""How long extra Lambda workers (50 to 60 MB each) stay after a burst.
+
+The first worker of each function always stays.
+"""
 LOG_TAIL_LINES = 15
 """How many lines of the emulator's log an error message quotes."""
 
@@ -81,7 +84,10 @@ def client(service: str, endpoint_url: str, region: str, *, read_timeout: float 
 
 
 def get_cognito_keys_directory(state_dir: Path) -> Path:
-    """Return the directory with the emulator's Cognito signing keys, one PEM file per user pool and token type."""
+    """Return the directory with the signing keys of the local Cognito.
+
+    It has PEM files named after the user pools. `state_dir` is that of the running emulator.
+    """
     return _get_state_directory(_get_directory(state_dir)) / "cognito-pool-keys"
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 INVOKE_INTEGRATION = "_invoke_ws_lambda"
 AUTHORIZE_CONNECT = "_authorize_ws_connect"
 PATCHED = ("handle_websocket", INVOKE_INTEGRATION, AUTHORIZE_CONNECT, "run_reentrant")
-"""The functions of `ministack.services.apigateway` that handle a WebSocket handshake, and that this script replaces."""
+"""The functions of `ministack.services.apigateway` for a WebSocket handshake, which this script wraps."""
 
 AUTHORIZER_THREAD = "ministack-apigw-authorizer"
 """The name of the thread in which MiniStack runs an authorizer."""
@@ -52,7 +52,10 @@ Fields = dict[str, Any]
 
 
 def end_with_parent() -> None:
-    """Kill this process group when standard input closes, which happens even if the parent is killed by SIGKILL."""
+    """Kill this process group when standard input closes.
+
+    It closes whenever the parent ends, even if the parent is killed by SIGKILL.
+    """
     sys.stdin.buffer.read()
     os.killpg(0, signal.SIGKILL)
 
@@ -96,7 +99,10 @@ def select_subprotocol(apigateway: Any) -> None:
 
 
 def refuse_unauthorized(apigateway: Any) -> None:
-    """Make API Gateway return status 401 if the authorizer raised an error with the exact message "Unauthorized"."""
+    """Make API Gateway return status 401 if the authorizer raised an error.
+
+    The message of the error must be exactly "Unauthorized", as on AWS.
+    """
     authorize, run_reentrant = getattr(apigateway, AUTHORIZE_CONNECT), apigateway.run_reentrant
     unauthorized: ContextVar[bool] = ContextVar("unauthorized", default=False)
 
@@ -143,7 +149,7 @@ class RecordSignal:
 
 
 def enable_long_polling(dynamodb: Any, streams: Any) -> None:
-    """Make a GetRecords request with the header `WAIT_HEADER` wait until there is a record or the time is over."""
+    """Make GetRecords wait for a record if the request has the header `WAIT_HEADER`."""
     get_records = streams.handle_request
     record_signal = dynamodb.esm_wake = RecordSignal(dynamodb.esm_wake)
 

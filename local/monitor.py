@@ -1,4 +1,4 @@
-"""Resource monitor and engine of Pulumi inside this process. The monitor creates each resource when it is registered.
+"""Pulumi's resource monitor and engine inside this process, which create each resource immediately.
 
 The Pulumi SDK accepts any Python object in place of its gRPC stubs and calls it from several threads. There is no state
 file and no diff: every resource is created. Options that concern only an existing stack (aliases, protection, ignored

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from .monitor import Monitor
 
 _PARALLEL = 10
-"""How many resources the SDK registers at the same time: the number of connections that a boto3 client keeps."""
+"""How many resources the SDK registers at the same time.
+
+It is the number of connections that a boto3 client keeps.
+"""
 
 
 def run(project: Project, monitor: Monitor) -> None:
@@ -56,7 +59,10 @@ def run(project: Project, monitor: Monitor) -> None:
 
 
 class _Program:
-    """One run of a program in its own thread, context and event loop. The SDK keeps its state in the context."""
+    """One run of a program in its own thread, context and event loop.
+
+    The SDK keeps its state in the context.
+    """
 
     def __init__(self, project: Project, monitor: Monitor) -> None:
         self._project = project

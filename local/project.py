@@ -185,7 +185,13 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
 
 
 def _validate(declaration: _Declaration, value: Any) -> Any:
-    """Return `value` if it has the declared type. As for the CLI, a string may stand for an integer or a boolean."""
+    """Return `value` if it has the declared type.
+
+    As for the CLI, a string may stand for an integer or a boolean.
+
+    Raises:
+        ConfigError: The value has another type.
+    """
     if declaration.type is None:
         return value
     if isinstance(value, str) and declaration.type in ("integer", "boolean"):
@@ -203,7 +209,10 @@ def _check_type(key: str, kind: str, items: dict[str, Any], value: Any) -> None:
 
 
 def _parse_override(declaration: _Declaration, text: str) -> Any:
-    """Return the value that `text` stands for, or `text` itself if it is invalid, so that the type check rejects it."""
+    """Return the value that `text` stands for.
+
+    Invalid text is returned unchanged, so that the type check rejects it.
+    """
     match declaration.type:
         case "integer" if text.lstrip("+-").isdecimal():
             return int(text)

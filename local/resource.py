@@ -51,4 +51,7 @@ class ResourceProvisioner(Protocol):
 
 
 class ProvisionError(Exception):
-    """Failure to create a resource. The message states the problem; the monitor adds the resource's type and name."""
+    """Failure to create a resource.
+
+    The message states the problem. The monitor adds the type and name of the resource.
+    """

@@ -35,7 +35,10 @@ _NEWSLETTER_SHARE: Final = 0.4
 
 
 def make_payload(form_id: str, rng: random.Random) -> dict[str, Any]:
-    """Return a random payload with the fields of the form `form_id`; unknown forms get those of a contact form."""
+    """Return a random payload with the fields of the form `form_id`.
+
+    An unknown form gets the fields of a contact form.
+    """
     name = rng.choice(_PEOPLE)
     email = f"{name.split()[0].lower()}@example.com"
     match form_id:

@@ -1,4 +1,4 @@
-"""Web server of the local dashboard, on 127.0.0.1 only: its files, and an API for tokens and submissions."""
+"""Web server of the local dashboard, on 127.0.0.1: its files, and an API for tokens and submissions."""
 
 from __future__ import annotations
 

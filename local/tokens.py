@@ -1,4 +1,4 @@
-"""Tokens that the running gateway accepts: ID tokens of the local Cognito user pool, signed with the pool's key."""
+"""Tokens that the running gateway accepts: ID tokens of the local Cognito user pool."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Check of a resource's inputs, nested ones included, against the type metadata of its provider's Python package.
+"""Check of a resource's inputs against the type metadata of its provider's Python package.
 
-The Pulumi SDK translates the keys of nested dictionaries that it knows and passes unknown keys unchanged. A typo such
-as `batchsize` would therefore reach the provider. This check finds it first, with or without an emulator.
+Nested inputs are checked too. The Pulumi SDK translates the keys of nested dictionaries that it knows and passes
+unknown keys unchanged, so that a typo such as `batchsize` would reach the provider. This check finds it first, with or
+without an emulator.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def _check(value: Any, hint: Any, path: str, found: list[str]) -> None:
 
 
 def _read_object(value: dict[str, Any], alternative: Any, path: str) -> list[str] | None:
-    """Return the problems of `value` if it is meant as `alternative`; None if that type is not an object."""
+    """Return the problems of `value` as an object of the type `alternative`; None for other types."""
     found: list[str] = []
     if isinstance(alternative, type) and is_input_type(alternative):
         _check_object(value, alternative, path, found)
@@ -141,7 +142,7 @@ def _members(hint: Any) -> list[Any]:
 
 
 def _alternatives(hint: Any) -> list[Any]:
-    """Return the types that a value may have: the members of the union without `None`, `Awaitable` and `Output`."""
+    """Return the members of the union `hint` without `None`, `Awaitable` and `Output`."""
     wrappers = (collections.abc.Awaitable, pulumi.Output)
     return [
         member

@@ -1,4 +1,4 @@
-"""Start and end of a local stack, for `python -m local up`. The parts start in order and end in reverse order."""
+"""Start and end of a local stack, for `python -m local up`. Parts end in reverse order of their start."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _run_stack(options: Options, console: Console, parts: ExitStack) -> None:
     overrides = {"jwksUrl": f"{dashboard_url}/.well-known/jwks.json", "packageFor": "host"}
     project = load_project(options.root, overrides=overrides)
 
-    # This stack unwinds after the emulator has ended, because the end of the emulator also ends running invocations.
+    # These callbacks wait for the pipes. They run after the emulator has ended, which also ends running invocations.
     idle = parts.enter_context(ExitStack())
     emulator = Emulator(state_dir, project.region, enforce_iam=options.enforce_iam)
     parts.callback(emulator.stop)
@@ -125,7 +125,10 @@ def _run_stack(options: Options, console: Console, parts: ExitStack) -> None:
 
 
 def has_screen(environment: Mapping[str, str], platform: str) -> bool:
-    """Return whether there is a screen for a browser. Without one, `webbrowser` may start a text browser here."""
+    """Return whether there is a screen for a browser.
+
+    Without a screen, `webbrowser` may start a text browser in this terminal.
+    """
     return platform == "darwin" or bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
 
 
@@ -156,7 +159,14 @@ def _pipe_runners(monitor: Monitor, emulator: Emulator) -> Iterator[PipeRunner]:
 
 
 def _wait(emulator: Emulator, ended: list[Future[None]]) -> NoReturn:
-    """Wait until a signal raises Interrupted or a part of the stack ends, and raise the exception of that part."""
+    """Wait until a signal raises Interrupted or a part of the stack ends.
+
+    If a part ends with an exception, raise it.
+
+    Raises:
+        Interrupted: A signal interrupted the stack.
+        UpError: A part ended without an exception.
+    """
     first: SimpleQueue[Future[None] | None] = SimpleQueue()
     for future in ended:
         future.add_done_callback(first.put)
@@ -187,7 +197,10 @@ def _blaming(emulator: Emulator) -> Generator[None]:
 
 @contextmanager
 def _interruptible() -> Generator[None]:
-    """Raise Interrupted in the main thread on the first signal. Restore the signal handlers after the block."""
+    """Raise Interrupted in the main thread on the first signal during the block.
+
+    The signal handlers are restored after the block.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         _ignore_interrupts()

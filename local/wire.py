@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-"""The key that marks a struct as a special value. Pulumi's protocol fixes the key and the values below."""
+"""The key that marks a struct as a special value. Pulumi's protocol fixes it and the values below."""
 ASSET: Final = "c44067f5952c0a294b673a41bacd8c17"
 ARCHIVE: Final = "0def7320c3a5731c473e5ecbe6d01bc7"
 SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker, not a secret
@@ -39,7 +39,10 @@ UNKNOWN: Final = Unknown.UNKNOWN
 
 
 def load(struct: Struct) -> dict[str, Any]:
-    """Return the properties of `struct` without nulls, in alphabetical order because the wire has no order."""
+    """Return the properties of `struct` without nulls.
+
+    They are in alphabetical order, because the wire format has no order.
+    """
     return {key: value for key, item in sorted(struct.fields.items()) if (value := load_value(item)) is not None}
 
 
@@ -84,7 +87,9 @@ def _load_struct(struct: Struct) -> Any:
 
 
 def merge(inputs: Struct, outputs: Mapping[str, Any], secrets: Collection[str] = ()) -> Struct:
-    """Return a copy of `inputs`, secrets and assets included, in which `outputs` replace the inputs of the same name.
+    """Return a copy of `inputs` in which `outputs` replace the inputs of the same name.
+
+    Secrets and assets of `inputs` are kept.
 
     An output is marked as secret if `secrets` contains its name or if it replaces a secret input.
     """

@@ -32,7 +32,7 @@ class TargetError(Exception):
 
 
 class Delivery:
-    """Delivery of the records of one shard, or of one lane of a shard: filter, batch, deliver, retry, drop.
+    """Delivery of the records of one shard, or of one lane of it: filter, batch, deliver, retry, drop.
 
     Args:
         settings: The settings of the pipe.
@@ -42,7 +42,7 @@ class Delivery:
         clock: Returns the current time, in seconds since the epoch.
         sleep: Waits for a number of seconds. It may raise an exception to abort the delivery; the records of the
             current batch are then neither delivered nor dropped.
-        jitter: Returns the share of the pause before a retry that is really waited for, from 0 to 1.
+        jitter: Returns a factor from 0 to 1 for the pause before a retry.
     """
 
     def __init__(
@@ -115,7 +115,10 @@ class Delivery:
             return 0
 
     def _drop_expired(self, records: Sequence[Record]) -> Sequence[Record]:
-        """Drop the records that are too old and return the others. The oldest come first: a shard is in time order."""
+        """Drop the records that are too old and return the others.
+
+        A shard is in time order, so the oldest records come first.
+        """
         if self._settings.max_record_age_seconds < 0:
             return records
         oldest = self._clock() - self._settings.max_record_age_seconds

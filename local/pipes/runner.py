@@ -1,4 +1,4 @@
-"""Runner of a pipe: reads a stream, invokes a Lambda function and sends messages to a dead-letter queue."""
+"""Runner of a pipe, which reads a stream and invokes a Lambda function."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from ..emulator import Emulator
 
 WAIT_SECONDS = 1.0
-"""How long a poll waits for a record, in seconds. If the emulator loses a signal, the next poll finds the record."""
+"""How long a poll waits for a record, in seconds.
+
+If the emulator loses a signal, the next poll finds the record.
+"""
 
 
 class _Stopped(Exception):
@@ -142,7 +145,9 @@ class _ShardReader:
         self._last_read = ""
 
     def read(self) -> list[Record]:
-        """Return the records since the last call, up to 1,000; an empty list if none arrives within `WAIT_SECONDS`.
+        """Return the records since the last call, up to 1,000.
+
+        The list is empty if no record arrives within `WAIT_SECONDS`.
 
         Raises:
             PipeError: The stream has been closed.
@@ -170,7 +175,7 @@ class _ShardReader:
 
 
 def to_pipe_record(record: Mapping[str, Any], stream_arn: str) -> Record:
-    """Convert a record of the DynamoDB Streams API, decoded from JSON, to the form in which a pipe delivers it."""
+    """Convert a record of the DynamoDB Streams API (decoded JSON) to the form that a pipe delivers."""
     event = {**record, "eventSourceARN": stream_arn}
     if identity := record.get("userIdentity"):
         event["userIdentity"] = {"type": identity["Type"], "principalId": identity["PrincipalId"]}

@@ -41,10 +41,13 @@ class PipeSettings:
     invocation_type: Literal["RequestResponse", "Event"] = "RequestResponse"
     """`RequestResponse` waits for the function's response; `Event` does not."""
     patterns: tuple[Mapping[str, object], ...] = ()
-    """Event patterns of the filter. A record passes if it matches one of them, or if there are no patterns."""
+    """Event patterns of the filter. A record must match one of them; without patterns every record passes."""
     batch_size: int = DEFAULT_BATCH_SIZE
     window_seconds: int = 0
-    """How long a batch waits for more records, in seconds, 0 to 300; 0 delivers the records of a poll immediately."""
+    """How long a batch waits for more records, in seconds, 0 to 300.
+
+    With 0, the records of each poll are delivered immediately.
+    """
     max_retries: int = -1
     """How often a failed batch is retried, up to 10,000; -1 means without limit."""
     max_record_age_seconds: int = -1
@@ -52,9 +55,12 @@ class PipeSettings:
     bisect: bool = False
     """Whether a failed batch is split into halves. A split does not count as a retry."""
     dead_letter_arn: str | None = None
-    """The ARN of the dead-letter queue, an SQS queue. None means that there is no message about dropped records."""
+    """The ARN of the dead-letter queue, an SQS queue; None if the pipe has no such queue."""
     lanes: int = 1
-    """How many batches of a shard are delivered at the same time, 1 to 10. Records of one item always share a lane."""
+    """How many batches of a shard are delivered at the same time, 1 to 10.
+
+    Records of one item always share a lane.
+    """
 
     @classmethod
     def from_inputs(cls, arn: str, inputs: Mapping[str, Any]) -> Self:
@@ -110,7 +116,7 @@ class PipeSettings:
 
 
 class _Properties:
-    """Properties that are taken by name, one after another. Properties that are left at the end are not supported.
+    """Properties that are taken by name, so that the unsupported ones are left at the end.
 
     Args:
         path: The path of the object that holds the properties, with a dot at its end; empty at the top.

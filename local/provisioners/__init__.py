@@ -1,4 +1,4 @@
-"""Provisioners of the resources: one module per AWS service, one function per resource type, with real API calls."""
+"""Provisioners of resources: one module per AWS service, one function per resource type."""
 
 from __future__ import annotations
 

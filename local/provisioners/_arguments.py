@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def pick_arguments(inputs: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return the properties `names` that `inputs` has, with keys in PascalCase: `memorySize` becomes `MemorySize`.
+    """Return the properties `names` of `inputs` as API arguments: `memorySize` becomes `MemorySize`.
 
-    Keys of nested objects are converted too.
+    Absent properties are skipped. Keys of nested objects are converted too.
     """
     return {_capitalize(name): to_pascal_case(inputs[name]) for name in names if name in inputs}
 
@@ -27,7 +27,12 @@ def to_pascal_case(value: Any) -> Any:
 
 
 def pick_renamed(inputs: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Return the properties that `inputs` has, renamed by `names`, which maps property names to argument names."""
+    """Return properties of `inputs` under the argument names of the API.
+
+    Args:
+        inputs: The inputs of a resource.
+        names: The argument name of each property. Absent properties are skipped.
+    """
     return {argument: inputs[name] for name, argument in names.items() if name in inputs}
 
 

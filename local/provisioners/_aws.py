@@ -30,7 +30,10 @@ class Aws:
         self._lock = threading.Lock()
 
     def client(self, service: str) -> Any:
-        """Return the boto3 client of `service`. Threads may share a client, but not create clients at the same time."""
+        """Return the boto3 client of `service`.
+
+        Threads may share a client, but they may not create clients at the same time.
+        """
         with self._lock:
             if service not in self._clients:
                 self._clients[service] = emulator.client(service, self.endpoint_url, self.region)

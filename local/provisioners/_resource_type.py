@@ -27,9 +27,15 @@ class ResourceType:
     forwarded: frozenset[str]
     """The properties that are sent to the emulator."""
     ignored: frozenset[str] = field(default_factory=frozenset[str])
-    """The properties that are accepted and have no effect in the local run. A comment at each set gives the reason."""
+    """The properties that are accepted and have no effect in the local run.
+
+    A comment at each set gives the reason.
+    """
     allowed_values: Mapping[str, Collection[str | None]] = field(default_factory=dict[str, Collection[str | None]])
-    """The supported values of properties that allow more values on AWS. None means that the property may be absent."""
+    """The supported values of properties that allow more values on AWS.
+
+    None means that the property may be absent.
+    """
 
     def find_unknown_properties(self, inputs: Mapping[str, Any]) -> list[str]:
         """Return the paths in `inputs` that are neither forwarded nor ignored."""

@@ -134,7 +134,7 @@ TYPES = {
             *(f"origins.{name}" for name in _ORIGIN),
             *(f"defaultCacheBehavior.{name}" for name in _BEHAVIOR),
         ),
-        # It concerns the wait for edge locations, which do not exist here.
+        # `waitForDeployment` concerns edge locations, which the emulator does not have.
         ignored=properties("waitForDeployment"),
     ),
 }

@@ -45,7 +45,7 @@ TYPES = {
     "aws:cloudwatch/logGroup:LogGroup": ResourceType(
         _create_log_group,
         properties("name", "tags", "retentionInDays", "logGroupClass", "kmsKeyId"),
-        # It concerns deletion, and the local run deletes nothing.
+        # `skipDestroy` concerns deletion, and the local run deletes nothing.
         ignored=properties("skipDestroy"),
     ),
     "aws:cloudwatch/metricAlarm:MetricAlarm": ResourceType(

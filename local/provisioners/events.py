@@ -1,4 +1,4 @@
-"""Event buses, rules and targets of EventBridge, whose Pulumi types still have the prefix `aws:cloudwatch`."""
+"""Event buses, rules and targets of EventBridge. Their Pulumi types have the prefix `aws:cloudwatch`."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ TYPES = {
             *("name", "tags", "description", "eventBusName", "eventPattern", "scheduleExpression"),
             *("isEnabled", "state", "roleArn"),
         ),
-        # It concerns deletion, and the local run deletes nothing.
+        # `forceDestroy` concerns deletion, and the local run deletes nothing.
         ignored=properties("forceDestroy"),
     ),
     "aws:cloudwatch/eventTarget:EventTarget": ResourceType(
@@ -76,7 +76,7 @@ TYPES = {
             *("arn", "rule", "eventBusName", "targetId", "roleArn", "input", "inputPath"),
             *("deadLetterConfig.arn", "retryPolicy"),
         ),
-        # It concerns deletion, and the local run deletes nothing.
+        # `forceDestroy` concerns deletion, and the local run deletes nothing.
         ignored=properties("forceDestroy"),
     ),
 }

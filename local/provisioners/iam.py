@@ -56,7 +56,7 @@ TYPES = {
             *("name", "tags", "description", "path", "assumeRolePolicy", "permissionsBoundary"),
             *("maxSessionDuration", "managedPolicyArns"),
         ),
-        # It concerns deletion, and the local run deletes nothing.
+        # `forceDetachPolicies` concerns deletion, and the local run deletes nothing.
         ignored=properties("forceDetachPolicies"),
     ),
     "aws:iam/rolePolicy:RolePolicy": ResourceType(_create_role_policy, properties("name", "role", "policy")),

@@ -105,7 +105,7 @@ TYPES = {
             *("name", "tags", "code", "environment.variables", "reservedConcurrentExecutions"),
             *_FUNCTION_ARGUMENTS,
         ),
-        # They concern updates and deletion, and the local run only creates resources.
+        # These properties concern updates and deletion, and the local run only creates resources.
         ignored=properties("sourceCodeHash", "skipDestroy", "useResourceTimeoutForPropagation"),
     ),
     "aws:lambda/permission:Permission": ResourceType(

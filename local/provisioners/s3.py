@@ -100,7 +100,7 @@ TYPES = {
     "aws:s3/bucket:Bucket": ResourceType(
         _create_bucket,
         properties("bucket", "tags"),
-        # It concerns deletion, and the local run deletes nothing.
+        # `forceDestroy` concerns deletion, and the local run deletes nothing.
         ignored=properties("forceDestroy"),
     ),
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": ResourceType(

@@ -1,4 +1,7 @@
-"""Topics of SNS, with policies and subscriptions. The emulator's alarms publish to topics; it sends no e-mail."""
+"""Topics of SNS, with policies and subscriptions.
+
+The emulator's alarms publish to topics. It sends no e-mail.
+"""
 
 from __future__ import annotations
 
