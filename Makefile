@@ -34,10 +34,11 @@ else
 	$(BIN)/python -m pytest $(STACKS)
 endif
 
-check: setup ## lint, format and types
+check: setup ## lint, format, types and the import contract
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/basedpyright
+	PYTHONPATH=.:handlers $(BIN)/lint-imports --no-logo
 
 format: setup ## put the code into shape
 	$(BIN)/ruff check --fix $(SOURCES)

@@ -176,7 +176,7 @@ def counting_seconds(rows: int, size: int) -> float:
 
 def frames_of(updates: int) -> int:
     """How many frames hold so many updates."""
-    return ceil(updates / ((protocol.MAX_PUSH_BYTES - protocol.PUSH_ENVELOPE_BYTES) // UPDATE_BYTES))
+    return ceil(updates / ((protocol.MAX_UPDATE_FRAME_BYTES - protocol.UPDATE_FRAME_ENVELOPE_BYTES) // UPDATE_BYTES))
 
 
 def client_requests_per_second(connections: int) -> float:

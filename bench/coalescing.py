@@ -19,9 +19,9 @@ from websockets.typing import Subprotocol
 
 from formbridge.access.handshake import BEARER_PREFIX
 from formbridge.broadcast.changes import Change
-from formbridge.broadcast.frames import Pushes
+from formbridge.broadcast.frames import Frames
 from formbridge.connections.connection import Connection, ConnectionKey
-from formbridge.runtime import timestamps
+from formbridge.runtime import clock, timestamps
 from formbridge.submissions.submission import Submission
 from formbridge.wire.protocol import SUBPROTOCOL
 from local import tokens
@@ -73,17 +73,17 @@ def measure(updates: int = UPDATES, dashboards: int = DASHBOARDS) -> Section:
 
 
 def _submission() -> Submission:
-    now = timestamps.to_iso(timestamps.now_ms())
+    now = timestamps.to_iso(clock.now_ms())
     return Submission(TENANT, uuid.uuid4().hex, "contact", "processing", 1, now, now)
 
 
 def _posted(submissions: Sequence[Submission], batch_size: int, dashboards: int) -> tuple[int, int]:
     """The frames and bytes that batches of a size take."""
-    now = timestamps.now_ms()
+    now = clock.now_ms()
     row = Connection(ConnectionKey(TENANT, "conn-1"), connected_at=0, expires_at=0, subscribed=True)
     frames: list[bytes] = []
     for batch in _batches(submissions, batch_size):
-        frames += Pushes(TENANT, [Change(each, "insert", now) for each in batch], now).to(row)
+        frames += Frames(TENANT, [Change(each, "insert", now) for each in batch], now).for_connection(row)
     return len(frames) * dashboards, sum(map(len, frames)) * dashboards
 
 

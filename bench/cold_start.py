@@ -85,10 +85,10 @@ class EntryPoint:
 
 ENTRY_POINTS: Final = (
     EntryPoint("authorize", ["verifier"], ["tokens"], at_most=0.5),
-    EntryPoint("connect", ["registry"]),
+    EntryPoint("connect", ["connections_table"]),
     EntryPoint("message", ["sessions"], ["posting"]),
     EntryPoint("authenticate", ["sessions"], ["tokens", "posting"]),
-    EntryPoint("persist", ["submissions"]),
+    EntryPoint("persist", ["submissions_table"]),
     EntryPoint("broadcast", ["broadcaster"], ["posting"]),
     EntryPoint("fanout", ["broadcaster"], ["posting"]),
     EntryPoint("resync", ["stream", "sqs"]),

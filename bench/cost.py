@@ -26,14 +26,15 @@ from botocore.awsrequest import AWSResponse
 from rich.progress import track
 
 from formbridge.broadcast.accounting import Accounting
-from formbridge.broadcast.broadcaster import Broadcaster, Deadlines
+from formbridge.broadcast.broadcaster import Broadcaster
 from formbridge.broadcast.changes import Change
-from formbridge.broadcast.fanout_queue import Work
-from formbridge.connections.connection import Outcome, Poster
-from formbridge.connections.table import Registry
+from formbridge.broadcast.fanout_task import FanoutTask
+from formbridge.connections.table import ConnectionsTable
+from formbridge.posting.delivery import Deadlines, Outcome, Poster
 from formbridge.posting.pacing import Pacer
 from formbridge.posting.poster import ConnectionPoster
 from formbridge.posting.signing import Credentials, Signer
+from formbridge.runtime import clock
 from formbridge.submissions.submission import Submission
 from formbridge.wire import protocol
 
@@ -288,7 +289,7 @@ def measured(rounds: int, poster: Poster) -> Mapping[tuple[int, int], float]:
             changes = {TENANT: [change(name) for name in range(updates)]}
             started = time.process_time()
             for _ in range(times):
-                tally = broadcasters[connections].send(changes, _soon())
+                tally = broadcasters[connections].broadcast(changes, _soon())
                 if tally.failures or tally.outcomes[Outcome.POSTED] != connections:
                     raise SystemExit(f"{connections} connections: not all were posted to: {tally}")
             if number:
@@ -316,19 +317,19 @@ def _poster() -> Generator[ConnectionPoster]:
         pem = write_certificate(Path(scratch) / "server.pem")
         with running(pem, 0, 0) as endpoint:
             signer = Signer(endpoint, REGION, lambda: Credentials(ACCESS_KEY, SECRET_KEY, None))
-            yield ConnectionPoster(signer, Pacer(1_000_000), ca_file=str(pem))
+            yield ConnectionPoster(signer, Pacer(1_000_000, time.monotonic_ns), ca_file=str(pem))
 
 
 def broadcaster(connections: int, poster: Poster) -> Broadcaster:
     """The Lambda's broadcaster, over a table of so many connections that subscribed to everything."""
-    registry = Registry(_dynamodb(connections), "connections")
-    accounting = Accounting(registry, ThreadPoolExecutor(1))
-    return Broadcaster(registry, poster, accounting, _NoQueue(), threshold=connections)
+    connections_table = ConnectionsTable(_dynamodb(connections), "connections")
+    accounting = Accounting(connections_table, ThreadPoolExecutor(1), clock.now_ms, clock.monotonic_seconds)
+    return Broadcaster(connections_table, poster, accounting, _NoQueue(), connections, clock.now_ms)
 
 
 class _NoQueue:
-    def send(self, work: Sequence[Work]) -> None:
-        raise AssertionError(f"handed over: {work}")
+    def send(self, tasks: Sequence[FanoutTask]) -> None:
+        raise AssertionError(f"handed over: {tasks}")
 
 
 def _dynamodb(connections: int) -> DynamoDBClient:

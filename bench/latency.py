@@ -27,7 +27,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from formbridge.access.handshake import BEARER_PREFIX
-from formbridge.submissions.submission import RECEIVED
+from formbridge.submissions.event import RECEIVED
 from formbridge.wire.protocol import SUBPROTOCOL
 from local import tokens
 from local.background import running_stack

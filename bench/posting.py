@@ -25,7 +25,8 @@ import boto3
 import typer
 from rich.progress import Progress
 
-from formbridge.connections.connection import Connection, ConnectionKey, Delivery, Outcome
+from formbridge.connections.connection import Connection, ConnectionKey
+from formbridge.posting.delivery import Delivery, Outcome
 from formbridge.posting.pacing import Pacer
 from formbridge.posting.poster import ConnectionPoster
 from formbridge.posting.signing import Credentials, Signer
@@ -128,7 +129,7 @@ def clients(endpoint: str, pem: Path, number: int) -> dict[str, Callable[[], Spe
 
 def _poster(endpoint: str, pem: Path) -> ConnectionPoster:
     signer = Signer(endpoint, REGION, lambda: Credentials(ACCESS_KEY, SECRET_KEY, TOKEN))
-    return ConnectionPoster(signer, Pacer(1_000_000), ca_file=str(pem))
+    return ConnectionPoster(signer, Pacer(1_000_000, time.monotonic_ns), ca_file=str(pem))
 
 
 def _deliver(poster: ConnectionPoster, deliveries: Sequence[Delivery], at_least: int) -> Spent:

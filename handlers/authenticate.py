@@ -1,4 +1,4 @@
-"""authenticate: a connection lasts as long as the token that its client brings now."""
+"""Lambda of the `authenticate` route: extends a connection by a newer token."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from formbridge.access.token_verifier import TokenVerifier
 from formbridge.connections.connection import ConnectionKey
-from formbridge.connections.table import Registry
-from formbridge.runtime import aws, environment
+from formbridge.connections.table import ConnectionsTable
+from formbridge.runtime import aws, clock, environment
 from formbridge.runtime.logs import log_failures
 from formbridge.session import lambda_reply
 from formbridge.session.session import Session
@@ -17,17 +17,21 @@ from formbridge.session.session import Session
 
 @cache
 def sessions() -> Callable[[ConnectionKey], Session]:
+    """Return a factory of sessions that verify tokens and read no submissions."""
     return partial(
         Session,
-        connections=Registry(aws.client("dynamodb"), environment.text("CONNECTIONS_TABLE_NAME")),
+        connections=ConnectionsTable(aws.client("dynamodb"), environment.string("CONNECTIONS_TABLE_NAME")),
         submissions=None,
         poster=lambda_reply.poster,
         rate=lambda_reply.rate(),
         limits=lambda_reply.limits(),
+        now_ms=clock.now_ms,
+        monotonic=clock.monotonic_seconds,
         verifier=TokenVerifier.from_environment(),
     )
 
 
 @log_failures
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    return lambda_reply.answer(sessions(), event, context)
+    """Reply to one `authenticate` frame."""
+    return lambda_reply.reply_to_frame(sessions(), event, context)

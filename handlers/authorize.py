@@ -1,4 +1,4 @@
-"""The gateway's REQUEST authorizer: 401 without a token that verifies, 403 for what the token does not grant."""
+"""Lambda authorizer of `$connect`: 401 without a valid token, 403 for a tenant or an origin that is not allowed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from functools import cache
 from typing import Any
 from zlib import crc32
 
-from formbridge.access.handshake import Forbidden, Unauthorized, bearer_token, check_origin, policy
+from formbridge.access.handshake import (
+    Forbidden,
+    Identity,
+    Unauthorized,
+    bearer_token,
+    build_policy,
+    check_origin,
+)
 from formbridge.access.token_verifier import TokenVerifier
 from formbridge.runtime import environment
 from formbridge.runtime.logs import correlation, log, log_failures
@@ -15,44 +22,54 @@ from formbridge.runtime.logs import correlation, log, log_failures
 
 @cache
 def verifier() -> TokenVerifier:
+    """Return the verifier of the issuer that the environment names."""
     return TokenVerifier.from_environment()
 
 
-def shard(connection_id: str) -> int:
-    """Which of its tenant's partitions is to hold a new connection's row."""
-    return crc32(connection_id.encode()) % environment.whole_number("CONNECTION_SHARDS")
-
-
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    answer = authorize(event, context)
-    if answer is None:
-        # API Gateway answers 401 to an error of exactly this text, and 500 to any other.
+    """Return the IAM policy of a handshake.
+
+    Raises:
+        Exception: "Unauthorized", the exact text that API Gateway answers with 401. It answers 500 to any other error.
+    """
+    policy = authorize(event, context)
+    if policy is None:
         raise Exception("Unauthorized")  # noqa: TRY002
-    return answer
+    return policy
 
 
 @log_failures
 def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | None:
-    """The policy of a token that verifies; None where there is none."""
+    """Return the policy for a token that verifies, or None for a handshake without one."""
     ids = correlation(event, context)
     headers: Mapping[str, str] = event.get("headers") or {}
     query: Mapping[str, str] = event.get("queryStringParameters") or {}
     try:
-        identity = verifier().verify(bearer_token(headers, query if environment.flag("TOKEN_IN_QUERY") else {}))
+        identity = verifier().verify(bearer_token(headers, query if environment.boolean("TOKEN_IN_QUERY") else {}))
     except Unauthorized as error:
         log("unauthorized", {**ids, "reason": str(error)})
         return None
     try:
-        check_origin(headers, environment.words("ALLOWED_ORIGINS"))
+        check_origin(headers, environment.strings("ALLOWED_ORIGINS"))
         tenant_id = identity.choose_tenant(query.get("tenant_id"))
     except Forbidden as error:
         log("forbidden", {**ids, "reason": str(error)})
-        return policy(identity.subject, "Deny", event["methodArn"], {})
+        return build_policy(identity.subject, "Deny", event["methodArn"], {})
     log("authorized", {**ids, "tenant_id": tenant_id})
-    granted = {
+    return allow(identity, tenant_id, event)
+
+
+def allow(identity: Identity, tenant_id: str, event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the policy that lets a connection in, with the values that the other Lambdas read of it."""
+    context = {
         "tenant_id": tenant_id,
         "expires_at": str(identity.expires_at),
         "issued_at": str(identity.issued_at),
-        "shard": str(shard(event["requestContext"]["connectionId"])),
+        "shard": str(choose_shard(event["requestContext"]["connectionId"])),
     }
-    return policy(identity.subject, "Allow", event["methodArn"], granted)
+    return build_policy(identity.subject, "Allow", event["methodArn"], context)
+
+
+def choose_shard(connection_id: str) -> int:
+    """Return the number of the tenant's partition that will hold a new connection's row."""
+    return crc32(connection_id.encode()) % environment.integer("CONNECTION_SHARDS")

@@ -1,28 +1,31 @@
-"""EventBridge Pipe → @connections: a batch of stream records reaches the dashboards of their tenants."""
+"""Target of the EventBridge Pipe: posts a batch of stream records to the connections of their tenants."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from formbridge.broadcast.broadcaster import Deadlines
 from formbridge.broadcast.changes import IDENTIFIERS, Batch
-from formbridge.broadcast.wiring import broadcaster, report
+from formbridge.broadcast.wiring import broadcaster, deadlines, report
 from formbridge.runtime import environment, metrics
 from formbridge.runtime.logs import correlation, log, log_failures
 
 
 @log_failures
 def handler(event: Sequence[Mapping[str, Any]], context: object) -> dict[str, Any]:
-    batch = Batch.read(event, environment.one_of("FAILURE_IDENTIFIER", IDENTIFIERS))
-    tally = broadcaster().send(batch.changes, Deadlines.of(context))
+    """Broadcast one batch. Return the malformed records as partial failures, which the pipe retries on their own.
+
+    Raises:
+        ExceptionGroup: Something could not be posted, read or written. The pipe retries the batch.
+    """
+    batch = Batch.read(event, environment.choice("FAILURE_IDENTIFIER", IDENTIFIERS))
+    tally = broadcaster().broadcast(batch.changes, deadlines(context))
     ids = correlation(event, context)
     if batch.malformed:
         log("malformed records", {**ids, "reasons": batch.malformed})
-    changes = [change for theirs in batch.changes.values() for change in theirs]
-    told = report("broadcast", tally, changes, {**ids, "records": len(event)})
+    changes = [change for tenant_changes in batch.changes.values() for change in tenant_changes]
+    values = report("broadcast", tally, changes, {**ids, "records": len(event)})
     errors = len(batch.malformed) + bool(tally.failures)
-    metrics.emit({**told, "Coalesced": batch.coalesced, "PipeProcessingErrors": errors})
+    metrics.emit({**values, "Coalesced": batch.coalesced, "PipeProcessingErrors": errors})
     tally.check()
-    # The pipe tries these again, and in the end puts them aside, while the others go on.
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in batch.malformed]}

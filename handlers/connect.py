@@ -1,4 +1,4 @@
-"""$connect and $disconnect: a connection's row comes and goes."""
+"""Lambda of the `$connect` and `$disconnect` routes: adds and removes the row of a connection."""
 
 from __future__ import annotations
 
@@ -7,45 +7,52 @@ from functools import cache
 from typing import Any
 
 from formbridge.access.handshake import offered_subprotocols
-from formbridge.connections.connection import Connection
-from formbridge.connections.table import Registry
-from formbridge.runtime import aws, environment, timestamps
+from formbridge.connections.connection import Connection, ConnectionKey
+from formbridge.connections.table import ConnectionsTable
+from formbridge.runtime import aws, clock, environment
 from formbridge.runtime.logs import correlation, log, log_failures
-from formbridge.session.routes import connection_key
 from formbridge.wire import protocol
 
 
 @cache
-def registry() -> Registry:
-    return Registry(aws.client("dynamodb"), environment.text("CONNECTIONS_TABLE_NAME"))
+def connections_table() -> ConnectionsTable:
+    """Return the connections table that the environment names."""
+    return ConnectionsTable(aws.client("dynamodb"), environment.string("CONNECTIONS_TABLE_NAME"))
 
 
 @log_failures
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    """Handle one event of a connection."""
     request = event["requestContext"]
-    granted = request["authorizer"]
-    key = connection_key(request)
+    key = ConnectionKey.from_request(request)
     ids = {**correlation(event, context), "tenant_id": key.tenant_id}
     log(request["eventType"], ids)
-    if request["eventType"] == "MESSAGE":
-        # A client's frame whose `action` is the name of one of these routes: nothing that connects or disconnects.
-        unknown = protocol.RequestError("unknown_action", f"action: unknown, got {request['routeKey']!r}")
-        return {"statusCode": 200, "body": protocol.encode(protocol.error(unknown))}
-    if request["eventType"] == "DISCONNECT":
-        registry().remove(key)
-        return {"statusCode": 200}
-    now = timestamps.now_ms()
+    match request["eventType"]:
+        case "CONNECT":
+            return connect(event, key, ids)
+        case "DISCONNECT":
+            connections_table().remove(key)
+            return {"statusCode": 200}
+        case _:
+            # A client's frame whose `action` is `$connect` or `$disconnect`. It neither connects nor disconnects.
+            unknown = protocol.RequestError("unknown_action", f"action: unknown, got {request['routeKey']!r}")
+            return {"statusCode": 200, "body": protocol.encode(protocol.build_error(unknown))}
+
+
+def connect(event: Mapping[str, Any], key: ConnectionKey, ids: Mapping[str, str]) -> dict[str, Any]:
+    """Add the row of a new connection, or answer 403 and log the reason."""
+    now_ms = clock.now_ms()
     connection = Connection(
         key,
-        connected_at=now,
-        expires_at=int(granted["expires_at"]),
-        issued_at=int(granted["issued_at"]),
-        ttl=now // 1000 + environment.whole_number("CONNECTION_TTL_SECONDS"),
+        connected_at=now_ms,
+        expires_at=int(event["requestContext"]["authorizer"]["expires_at"]),
+        issued_at=int(event["requestContext"]["authorizer"]["issued_at"]),
+        ttl=now_ms // 1000 + environment.integer("CONNECTION_TTL_SECONDS"),
     )
-    refusal = registry().add(connection, environment.whole_number("MAX_CONNECTIONS"))
+    refusal = connections_table().add(connection, environment.integer("MAX_CONNECTIONS"))
     if refusal is not None:
         log("refused", {**ids, "reason": refusal})
         return {"statusCode": 403}
-    # A browser refuses a server that selects none of the subprotocols it offered.
+    # A browser closes the connection if it offered subprotocols and the server selects none of them.
     offered = protocol.SUBPROTOCOL in offered_subprotocols(event.get("headers") or {})
     return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": protocol.SUBPROTOCOL} if offered else {}}

@@ -1,22 +1,26 @@
-"""The fan-out queue → @connections: a part of what is too much for one Lambda reaches a large tenant's dashboards."""
+"""Lambda of the fan-out queue: posts one part of a broadcast that is too large for one Lambda."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from formbridge.broadcast.broadcaster import Deadlines
-from formbridge.broadcast.fanout_queue import Work
-from formbridge.broadcast.wiring import broadcaster, report
+from formbridge.broadcast.fanout_task import FanoutTask
+from formbridge.broadcast.wiring import broadcaster, deadlines, report
 from formbridge.runtime import metrics
 from formbridge.runtime.logs import correlation, log_failures
 
 
 @log_failures
 def handler(event: Mapping[str, Any], context: object) -> None:
+    """Run the fan-out tasks of an SQS event.
+
+    Raises:
+        ExceptionGroup: Something could not be posted, read or written. SQS delivers the message again.
+    """
     for record in event["Records"]:
-        work = Work.decode(record["body"])
-        tally = broadcaster().work(work, Deadlines.of(context))
-        ids = {**correlation(event, context), "message_id": record["messageId"], "tenant_id": work.tenant_id}
-        metrics.emit(report("fanned out", tally, work.changes or [], ids))
+        task = FanoutTask.decode(record["body"])
+        tally = broadcaster().run_task(task, deadlines(context))
+        ids = {**correlation(event, context), "message_id": record["messageId"], "tenant_id": task.tenant_id}
+        metrics.emit(report("fanned out", tally, task.changes or [], ids))
         tally.check()

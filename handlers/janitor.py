@@ -1,4 +1,4 @@
-"""Each minute: what is due on the connections though nothing happens on them."""
+"""Scheduled Lambda, once per minute: closes expired connections, repeats missed resyncs and removes old rows."""
 
 from __future__ import annotations
 
@@ -9,36 +9,45 @@ from typing import Any
 
 from formbridge.broadcast import accounting
 from formbridge.broadcast.accounting import Accounting
-from formbridge.broadcast.broadcaster import Deadlines
-from formbridge.broadcast.janitor import Found, Janitor
-from formbridge.connections.table import Registry
+from formbridge.broadcast.janitor import ConnectionState, Janitor
+from formbridge.broadcast.wiring import deadlines
+from formbridge.connections.table import ConnectionsTable
 from formbridge.posting.poster import connection_poster
-from formbridge.runtime import environment, metrics
+from formbridge.runtime import clock, environment, metrics
 from formbridge.runtime.aws import client
 from formbridge.runtime.logs import correlation, log, log_failures
 
 
 @cache
-def registry() -> Registry:
-    return Registry(client("dynamodb"), environment.text("CONNECTIONS_TABLE_NAME"))
+def connections_table() -> ConnectionsTable:
+    """Return the connections table that the environment names."""
+    return ConnectionsTable(client("dynamodb"), environment.string("CONNECTIONS_TABLE_NAME"))
 
 
 @cache
 def janitor() -> Janitor:
+    """Return the janitor of the gateway that the environment names."""
     writers = ThreadPoolExecutor(accounting.WRITES_AT_A_TIME)
-    return Janitor(registry().tenants, connection_poster(), Accounting(registry(), writers, marks_again=False))
+    bookkeeper = Accounting(connections_table(), writers, clock.now_ms, clock.monotonic_seconds, marks_again=False)
+    return Janitor(connections_table().tenants, connection_poster(), bookkeeper, clock.now_ms)
 
 
 @log_failures
 def handler(event: Mapping[str, Any], context: object) -> None:
-    sweep = janitor().sweep(registry().everything(), Deadlines.of(context))
+    """Sweep the connections table once.
+
+    Raises:
+        ExceptionGroup: Something could not be posted or written. The next run finds it again.
+    """
+    sweep = janitor().sweep(connections_table().scan(), deadlines(context))
     found, failures = sweep.found, len(sweep.tally.failures)
     metrics.emit(
         {
-            "WebSocketConnections": found[Found.LIVE] + found[Found.BEHIND],
+            "WebSocketConnections": found[ConnectionState.LIVE] + found[ConnectionState.BEHIND],
             "StaleConnectionCleanups": sweep.tally.removed,
             "Failures": failures,
         }
     )
-    log("swept", {**correlation(event, context), **{kind.value: found[kind] for kind in Found}, "failures": failures})
+    counts = {state.value: found[state] for state in ConnectionState}
+    log("swept", {**correlation(event, context), **counts, "failures": failures})
     sweep.tally.check()

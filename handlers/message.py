@@ -1,4 +1,4 @@
-"""$default: answers a client's frame with one of ours."""
+"""Lambda of the `$default` route: replies to the frames of clients."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from functools import cache, partial
 from typing import Any
 
 from formbridge.connections.connection import ConnectionKey
-from formbridge.connections.table import Registry
-from formbridge.runtime import aws, environment
+from formbridge.connections.table import ConnectionsTable
+from formbridge.runtime import aws, clock, environment
 from formbridge.runtime.logs import log_failures
 from formbridge.session import lambda_reply
 from formbridge.session.session import Session
@@ -17,18 +17,22 @@ from formbridge.submissions.table import SubmissionsTable
 
 @cache
 def sessions() -> Callable[[ConnectionKey], Session]:
+    """Return a factory of sessions that read submissions and verify no tokens."""
     client = aws.client("dynamodb")
-    table_name = environment.optional_text("TABLE_NAME")
+    table_name = environment.optional_string("TABLE_NAME")
     return partial(
         Session,
-        connections=Registry(client, environment.text("CONNECTIONS_TABLE_NAME")),
+        connections=ConnectionsTable(client, environment.string("CONNECTIONS_TABLE_NAME")),
         submissions=SubmissionsTable(client, table_name) if table_name else None,
         poster=lambda_reply.poster,
         rate=lambda_reply.rate(),
         limits=lambda_reply.limits(),
+        now_ms=clock.now_ms,
+        monotonic=clock.monotonic_seconds,
     )
 
 
 @log_failures
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    return lambda_reply.answer(sessions(), event, context)
+    """Reply to one frame of a client."""
+    return lambda_reply.reply_to_frame(sessions(), event, context)

@@ -1,4 +1,4 @@
-"""EventBridge → DynamoDB: a submission's event becomes its next version."""
+"""Target of the event bus: writes a submission's event as its next version."""
 
 from __future__ import annotations
 
@@ -6,40 +6,36 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from formbridge.runtime import aws, environment, timestamps
-from formbridge.runtime.dead_letter_queue import DeadLetters
+from formbridge.runtime import aws, clock, environment
+from formbridge.runtime.dead_letter_queue import DeadLetterQueue
 from formbridge.runtime.logs import correlation, log, log_failures
-from formbridge.submissions.submission import MalformedEvent, SubmissionEvent
+from formbridge.submissions.event import MalformedEvent, SubmissionEvent
 from formbridge.submissions.table import SubmissionsTable
 
 
 @cache
-def submissions() -> SubmissionsTable:
-    return SubmissionsTable(aws.client("dynamodb"), environment.text("TABLE_NAME"))
+def submissions_table() -> SubmissionsTable:
+    """Return the submissions table that the environment names."""
+    return SubmissionsTable(aws.client("dynamodb"), environment.string("TABLE_NAME"))
 
 
 @cache
-def dead_letters() -> DeadLetters:
-    return DeadLetters(aws.client("sqs"), environment.text("DEAD_LETTER_QUEUE_URL"))
+def dead_letter_queue() -> DeadLetterQueue:
+    """Return the queue for events that can never be stored."""
+    return DeadLetterQueue(aws.client("sqs"), environment.string("DEAD_LETTER_QUEUE_URL"))
 
 
 @log_failures
 def handler(event: Mapping[str, Any], context: object) -> None:
+    """Store one event, or keep it as a dead letter with the reason."""
     ids = correlation(event, context)
     try:
         parsed = SubmissionEvent.parse(event)
-        saved = submissions().save(parsed, timestamps.now_ms(), environment.whole_number("RETENTION_DAYS"))
+        saved = submissions_table().save(parsed, clock.now_ms(), environment.integer("RETENTION_DAYS"))
     except MalformedEvent as error:
-        dead_letters().send(event, str(error))
-        # The reason is in the dead letter: it quotes what stood in the field, which may be what a person typed.
+        dead_letter_queue().send(event, str(error))
+        # Log only the field's name: the reason quotes its value, which may be personal data.
         log("malformed event", {**ids, "field": str(error).partition(":")[0]})
     else:
-        log(
-            "saved",
-            {
-                **ids,
-                "tenant_id": parsed.tenant_id,
-                "submission_id": parsed.submission_id,
-                "result": saved.value,
-            },
-        )
+        fields = {"tenant_id": parsed.tenant_id, "submission_id": parsed.submission_id, "result": saved.value}
+        log("saved", {**ids, **fields})

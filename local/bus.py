@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError
 
-from formbridge.runtime import identifiers, timestamps
-from formbridge.submissions.submission import DEFAULT_STATUS
+from formbridge.runtime import clock, identifiers, timestamps
+from formbridge.submissions.event import DEFAULT_STATUS
 
 from .emulator import client
 
@@ -52,7 +52,7 @@ class FormSubmission:
     form_id: str
     submission_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: str = DEFAULT_STATUS
-    submitted_at: str = field(default_factory=lambda: timestamps.to_iso(timestamps.now_ms()))
+    submitted_at: str = field(default_factory=lambda: timestamps.to_iso(clock.now_ms()))
     """The time of the submission in ISO 8601; by default now, in UTC with milliseconds."""
     payload: Mapping[str, Any] | None = None
     """The data that was entered into the form; None in an update that does not change it."""

@@ -22,9 +22,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from formbridge.runtime.clock import now_ms
 from formbridge.runtime.identifiers import quoted
-from formbridge.runtime.timestamps import now_ms, to_iso
-from formbridge.submissions.submission import RECEIVED, UPDATED
+from formbridge.runtime.timestamps import to_iso
+from formbridge.submissions.event import RECEIVED, UPDATED
 
 from . import tokens
 from .bus import BadSubmission, Bus, BusError, FormSubmission

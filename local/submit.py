@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from formbridge.submissions.submission import RECEIVED
+from formbridge.submissions.event import RECEIVED
 
 from .bus import BATCH_SIZE
 

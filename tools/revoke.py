@@ -10,11 +10,12 @@ from typing import Final
 
 from formbridge.broadcast import accounting
 from formbridge.broadcast.accounting import Accounting
-from formbridge.connections.connection import Outcome, Receipt, closing
-from formbridge.connections.table import Registry
+from formbridge.connections.table import ConnectionsTable
+from formbridge.posting.delivery import Outcome, Receipt, closing_delivery
 from formbridge.posting.pacing import Pacer
 from formbridge.posting.poster import ConnectionPoster, PostRefused
 from formbridge.posting.signing import Signer
+from formbridge.runtime import clock
 from formbridge.runtime.aws import client
 from formbridge.wire import protocol
 
@@ -40,11 +41,11 @@ def revoke(tenant_id: str, table_name: str, management_endpoint: str) -> Revoked
         BotoCoreError, ClientError: the table cannot be written or read.
         ValueError: the endpoint is no URL.
     """
-    poster = ConnectionPoster(Signer.from_environment(management_endpoint), Pacer(POSTS_PER_SECOND))
-    registry = Registry(client("dynamodb"), table_name)
+    poster = ConnectionPoster(Signer.from_environment(management_endpoint), Pacer(POSTS_PER_SECOND, time.monotonic_ns))
+    connections_table = ConnectionsTable(client("dynamodb"), table_name)
     # A token tells the second that it was issued in, and this one is not over.
     issued_before = int(time.time()) + 1
-    registry.tenants.revoke(tenant_id, issued_before)
+    connections_table.tenants.revoke(tenant_id, issued_before)
     failures: list[str] = []
 
     def noted(receipts: Iterable[Receipt]) -> Iterator[Receipt]:
@@ -54,10 +55,12 @@ def revoke(tenant_id: str, table_name: str, management_endpoint: str) -> Revoked
                 failures.append(f"{receipt.delivery.connection.connection_id}: {why}")
             yield receipt
 
-    concerned = (one for one in registry.connected(tenant_id) if one.issued_at < issued_before)
-    deliveries = (closing(connection, protocol.REVOKED) for connection in concerned)
+    concerned = (one for one in connections_table.list_connections(tenant_id) if one.issued_at < issued_before)
+    deliveries = (closing_delivery(connection, protocol.REVOKED) for connection in concerned)
     with ThreadPoolExecutor(accounting.WRITES_AT_A_TIME) as writers:
         receipts = noted(poster.deliver(deliveries, time.monotonic() + PATIENCE_SECONDS))
-        tally = Accounting(registry, writers).settle(receipts, time.monotonic() + 2 * PATIENCE_SECONDS)
+        tally = Accounting(connections_table, writers, clock.now_ms, clock.monotonic_seconds).settle(
+            receipts, time.monotonic() + 2 * PATIENCE_SECONDS
+        )
     unwritten = [str(error) for error in tally.failures if not isinstance(error, PostRefused)]
     return Revoked(tally.outcomes[Outcome.GONE], failures + unwritten)

@@ -7,8 +7,7 @@ import pytest
 from bench import cost
 from bench.arithmetic import Deployment
 from bench.cost import CONNECTIONS, Cpu, Load, Prices
-from formbridge.broadcast.broadcaster import Deadlines
-from formbridge.connections.connection import Delivery, Outcome, Receipt
+from formbridge.posting.delivery import Deadlines, Delivery, Outcome, Receipt
 
 FREE = Prices(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
@@ -24,7 +23,7 @@ class TakesAll:
 def test_the_broadcaster_that_is_measured_posts_to_every_row_of_every_page() -> None:
     broadcaster = cost.broadcaster(10_000, TakesAll())
 
-    tally = broadcaster.send({cost.TENANT: [cost.change(1)]}, Deadlines(float("inf"), float("inf")))
+    tally = broadcaster.broadcast({cost.TENANT: [cost.change(1)]}, Deadlines(float("inf"), float("inf")))
 
     assert tally.outcomes == {Outcome.POSTED: 10_000}
     assert tally.frames == 10_000

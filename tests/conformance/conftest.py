@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from formbridge.runtime.timestamps import now_ms, to_iso
+from formbridge.runtime.clock import now_ms
+from formbridge.runtime.timestamps import to_iso
 from local.background import running_stack
 from local.stack import Stack
 from tests.support.conformance.backstage import Backstage, made

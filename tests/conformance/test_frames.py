@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from formbridge.runtime.timestamps import now_ms, to_iso
+from formbridge.runtime.clock import now_ms
+from formbridge.runtime.timestamps import to_iso
 from formbridge.wire.cursor import Cursor
 from tests.support.conformance.backstage import Backstage, made
 from tests.support.conformance.client import Client
@@ -48,7 +49,7 @@ def specimens(gateway: Gateway, issuer: Issuer, backstage: Backstage) -> list[Fr
         wire.ask("sync", cursor=wire.frames[0]["cursor"])
         wire.ask("authenticate", token=issuer.token(tenant, exp=int(time.time()) + 7_200))
         wire.ask("ping")
-        backstage.registry.mark_behind(backstage.row(tenant).key, now_ms())
+        backstage.connections_table.mark_behind(backstage.row(tenant).key, now_ms())
         backstage.broadcast(inserted(made(tenant, "three")))
         wire.ask("unsubscribe")
         backstage.expire(tenant)
@@ -368,7 +369,7 @@ def test_a_connection_of_a_revoked_tenant_is_told_and_closed(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
     with gateway.join(issuer.token(tenant)) as wire:
-        backstage.registry.tenants.revoke(tenant, int(time.time()) + 1)
+        backstage.connections_table.tenants.revoke(tenant, int(time.time()) + 1)
         backstage.sweep()
         (last,) = wire.until_closed()
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from formbridge.connections.connection import Connection, ConnectionKey
-from formbridge.runtime.timestamps import now_ms
+from formbridge.runtime.clock import now_ms
 from tests.support.conformance.backstage import Backstage, eventually, made
 from tests.support.conformance.client import Client
 from tests.support.conformance.document import states
@@ -27,8 +27,8 @@ def ghost(backstage: Backstage, tenant: str, *, seconds_old: int) -> Connection:
     connected_at = now_ms() - seconds_old * 1_000
     key, ends_at = ConnectionKey(tenant, "ghost"), now_ms() // 1_000 + 600
     row = Connection(key, connected_at, expires_at=ends_at, ttl=ends_at)
-    assert backstage.registry.add(row, 100) is None
-    assert backstage.registry.subscribe(key, None)
+    assert backstage.connections_table.add(row, 100) is None
+    assert backstage.connections_table.subscribe(key, None)
     return row
 
 
@@ -112,7 +112,7 @@ def test_a_post_that_failed_is_made_up_for_by_the_janitor(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
     with gateway.join(issuer.token(tenant)) as wire:
-        backstage.registry.mark_behind(backstage.row(tenant).key, now_ms())
+        backstage.connections_table.mark_behind(backstage.row(tenant).key, now_ms())
         backstage.sweep()
         assert wire.next() == RESYNC
         eventually(lambda: not is_behind(backstage, tenant))

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from formbridge.runtime.timestamps import now_ms, to_iso
+from formbridge.runtime.clock import now_ms
+from formbridge.runtime.timestamps import to_iso
 from formbridge.wire.cursor import MAX_AGE_MS, Cursor
 from tests.support.conformance.backstage import Backstage, made
 from tests.support.conformance.client import Client

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from formbridge.broadcast import frames
-from formbridge.session.replay import View
+from formbridge.session.replay import Replay
 from formbridge.submissions.submission import Submission
 from formbridge.wire import cursor
 from formbridge.wire.subscription_filter import SubscriptionFilter
@@ -38,14 +38,14 @@ def without_overlap(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_resume_without_leave(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(View, "_changed", View._current)  # pyright: ignore[reportPrivateUsage]
+    patch.setattr(Replay, "_changed", Replay._current)  # pyright: ignore[reportPrivateUsage]
 
 
 def a_snapshot_through_no_filter(patch: pytest.MonkeyPatch) -> None:
     def everything(_self: SubscriptionFilter, _submission: Submission) -> bool:
         return True
 
-    patch.setattr(View, "_matches", everything)
+    patch.setattr(Replay, "_matches", everything)
 
 
 def pushes_from_before_the_view(patch: pytest.MonkeyPatch) -> None:

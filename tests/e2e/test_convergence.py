@@ -13,7 +13,8 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from formbridge.runtime.timestamps import to_iso
-from formbridge.submissions.submission import RECEIVED, UPDATED, Submission
+from formbridge.submissions.event import RECEIVED, UPDATED
+from formbridge.submissions.submission import Submission
 from formbridge.wire.subscription_filter import SubscriptionFilter
 from local.stack import Stack
 from tests.support.convergence.world import FILTERS, FORMS, STATUSES

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from formbridge.broadcast.fanout_queue import Work
+from formbridge.broadcast.fanout_task import FanoutTask
 from local.stack import Stack
 from tests.support.e2e.client import aws, dashboard
 from tests.support.handlers.builders import connect_event, inserted, message_event, received, submission
@@ -44,7 +44,7 @@ EVENTS: dict[str, Callable[[str], Event]] = {
     ),
     "gateway-authenticate": lambda tenant: message_event({"action": "authenticate", "token": ""}, tenant),
     "gateway-broadcast": lambda tenant: [just_inserted(tenant)],
-    "gateway-fanout": lambda tenant: from_queue(*Work(tenant, None).encode()),
+    "gateway-fanout": lambda tenant: from_queue(*FanoutTask(tenant, None).encode()),
     "gateway-janitor": lambda _tenant: {},
     "realtime-recovery-resync": lambda _tenant: from_queue("no dead letter"),
 }

@@ -157,7 +157,7 @@ def test_the_dashboards_of_a_tenant_that_is_too_large_for_one_lambda_are_told_by
     stack: Stack, producer: Producer, token: Mint, tenant: str
 ) -> None:
     with dashboard(stack, token(tenant)) as first, dashboard(stack, token(tenant)) as second:
-        # As many as the registry counts, there are.
+        # As many as the connections table counts, there are.
         aws(stack, "dynamodb").update_item(
             TableName=stack.output("connections_table_name"),
             Key={"PK": {"S": f"TENANT#{tenant}"}, "SK": {"S": "TENANT"}},

@@ -19,7 +19,7 @@ from typing import IO, Any
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from formbridge.connections.table import Registry
+from formbridge.connections.table import ConnectionsTable
 from local.emulator import build_local_environment, client
 from local.stack import Stack
 from tests.e2e.conftest import ROOT
@@ -112,12 +112,12 @@ def test_tail_with_a_filter_prints_only_what_matches(
 def test_tail_resumes_when_its_connection_was_cut(
     tail: Callable[..., Any], stack: Stack, producer: Producer, tenant: str
 ) -> None:
-    connections = Registry(aws(stack, "dynamodb"), stack.output("connections_table_name"))
+    connections = ConnectionsTable(aws(stack, "dynamodb"), stack.output("connections_table_name"))
     management = client("apigatewaymanagementapi", stack.output("management_endpoint"), stack.region)
     with tail() as printed:
         before = producer.received(tenant)
         assert printed.change() == ("insert", before, 1)
-        (connection,) = connections.connected(tenant)
+        (connection,) = connections.list_connections(tenant)
         management.delete_connection(ConnectionId=connection.connection_id)
         printed.tells("connecting again")
         after = producer.received(tenant)

@@ -11,8 +11,8 @@ from moto import mock_aws
 
 from examples.notices.notify import notify
 from formbridge.connections.connection import Connection, ConnectionKey
-from formbridge.connections.table import Registry
-from formbridge.runtime.timestamps import now_ms
+from formbridge.connections.table import ConnectionsTable
+from formbridge.runtime.clock import now_ms
 from tests.support.handlers.region import CONNECTIONS, make_connections_table
 from tests.support.handlers.server import serving
 
@@ -24,13 +24,13 @@ SUBSCRIBED = {"t_berlin": ["here", "gone", "too"], "t_paris": ["elsewhere"]}
 
 def fill(client: DynamoDBClient) -> None:
     make_connections_table(client)
-    registry = Registry(client, CONNECTIONS)
+    connections_table = ConnectionsTable(client, CONNECTIONS)
     for tenant_id, connections in SUBSCRIBED.items():
         for connection_id in connections:
             key = ConnectionKey(tenant_id, connection_id)
-            registry.add(Connection(key, now_ms(), 2_000_000_000), max_connections=10)
-            registry.subscribe(key, wanted=None)
-    registry.add(Connection(ConnectionKey("t_berlin", "silent"), now_ms(), 2_000_000_000), max_connections=10)
+            connections_table.add(Connection(key, now_ms(), 2_000_000_000), max_connections=10)
+            connections_table.subscribe(key, wanted=None)
+    connections_table.add(Connection(ConnectionKey("t_berlin", "silent"), now_ms(), 2_000_000_000), max_connections=10)
 
 
 def test_a_notice_reaches_the_subscribed_connections_of_its_tenant(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from formbridge.runtime.timestamps import now_ms, to_iso
+from formbridge.runtime.clock import now_ms
+from formbridge.runtime.timestamps import to_iso
 from local import tokens
 from local.background import running_stack
 from local.stack import Stack

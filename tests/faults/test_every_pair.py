@@ -1,7 +1,7 @@
 """Every (update, connection) pair ends in exactly one way, and every client converges, though a third of it goes wrong.
 
-The broadcaster, its poster, the registry under moto, the message Lambda, the janitor and the reference client are the
-real ones; between them stands a server that takes posts and does what it likes.
+The broadcaster, its poster, the connections table under moto, the message Lambda, the janitor and the reference client
+are the real ones; between them stands a server that takes posts and does what it likes.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ import connect
 import janitor
 import message
 from formbridge.broadcast import wiring
-from formbridge.broadcast.broadcaster import Deadlines
 from formbridge.broadcast.changes import Batch
-from formbridge.connections.connection import Outcome
 from formbridge.posting import poster
+from formbridge.posting.delivery import Outcome
 from formbridge.runtime.timestamps import to_iso
 from formbridge.submissions.submission import Submission
 from tests.support.faults.line import FAULTS, Line
@@ -144,7 +143,7 @@ def test_every_pair_is_posted_gone_or_behind_and_every_client_converges(world: W
         batch = Batch.read(records)
         (changes,) = batch.changes.values()
         before = world.rows()
-        tally = wiring.broadcaster().send(batch.changes, Deadlines.of(LambdaContext()))
+        tally = wiring.broadcaster().broadcast(batch.changes, wiring.deadlines(LambdaContext()))
         after = world.rows()
 
         assert tally.failures == []

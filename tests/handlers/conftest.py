@@ -19,7 +19,7 @@ import message
 import persist
 import resync
 from formbridge.broadcast import accounting, wiring
-from formbridge.runtime import timestamps
+from formbridge.runtime import clock as clock_module
 from formbridge.session import lambda_reply
 from tests.support.handlers import issuer
 from tests.support.handlers.clock import Clock
@@ -47,12 +47,12 @@ def forgetful_handlers() -> Iterator[None]:
         authorize.verifier,
         wiring.broadcaster,
         wiring.sqs,
-        connect.registry,
+        connect.connections_table,
         janitor.janitor,
-        janitor.registry,
+        janitor.connections_table,
         message.sessions,
-        persist.submissions,
-        persist.dead_letters,
+        persist.submissions_table,
+        persist.dead_letter_queue,
         resync.stream,
         resync.sqs,
     ]
@@ -103,9 +103,9 @@ def region(aws: Region, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: Non
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock that `timestamps`, and so everything, tells the time by."""
+    """Set the clock that all handlers read."""
     standing = Clock()
-    monkeypatch.setattr(timestamps, "time", standing)
+    monkeypatch.setattr(clock_module, "time", standing)
     return standing
 
 

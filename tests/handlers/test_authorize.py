@@ -111,7 +111,7 @@ def test_a_connection_has_one_of_so_many_shards_by_its_id_alone(monkeypatch: pyt
 @pytest.mark.parametrize("shards", [1, 3, 1_000])
 def test_connections_are_spread_evenly(shards: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONNECTION_SHARDS", str(shards))
-    spread = Counter(authorize.shard(f"WvEZxe{n:05}GsIA=") for n in range(20 * shards))
+    spread = Counter(authorize.choose_shard(f"WvEZxe{n:05}GsIA=") for n in range(20 * shards))
     assert set(spread) == set(range(shards))
     assert max(spread.values()) < 3 * 20
 

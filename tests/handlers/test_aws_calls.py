@@ -20,8 +20,8 @@ import janitor
 import message
 import persist
 import resync
-from formbridge.broadcast.fanout_queue import Work
-from formbridge.connections.tenants import LONGEST_MS, QUARTER_MS
+from formbridge.broadcast.fanout_task import FanoutTask
+from formbridge.connections.tenant_row import LONGEST_MS, QUARTER_MS
 from formbridge.runtime import aws
 from formbridge.wire.cursor import Cursor
 from tests.support.handlers import issuer
@@ -151,7 +151,7 @@ def dashboards(gateway: Gateway) -> None:
     for connection_id in ("posted", "gone", "slow", "behind"):
         gateway.subscribe(connection_id)
     gateway.subscribe("expired", expires_in=60)
-    connect.registry().mark_behind(connection("behind").key, NOW)
+    connect.connections_table().mark_behind(connection("behind").key, NOW)
     gateway.statuses |= {"gone": 410, "slow": 429}
     for number in range(6):
         gateway.subscribe(f"one-of-many-{number}", "t_globex")
@@ -169,7 +169,7 @@ def test_broadcast(calls: Calls, gateway: Gateway, dashboards: None, monkeypatch
 def test_fanout(calls: Calls, gateway: Gateway, dashboards: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FANOUT_THRESHOLD", "5")
     calls.clear()
-    for work in (Work("t_acme", None), Work("t_globex", None)):
+    for work in (FanoutTask("t_acme", None), FanoutTask("t_globex", None)):
         bodies = [{"messageId": "message-1", "body": body} for body in work.encode()]
         fanout.handler({"Records": bodies}, LambdaContext())
 
@@ -181,7 +181,7 @@ def test_janitor(calls: Calls, gateway: Gateway, clock: Clock) -> None:
     clock.advance(LONGEST_MS + QUARTER_MS)
     gateway.subscribe("behind")
     gateway.subscribe("expired", expires_in=60)
-    connect.registry().mark_behind(connection("behind").key, NOW)
+    connect.connections_table().mark_behind(connection("behind").key, NOW)
     calls.clear()
     janitor.handler({}, LambdaContext())
 

@@ -9,7 +9,7 @@ import pytest
 import broadcast
 import connect
 from formbridge.broadcast.changes import Change
-from formbridge.broadcast.fanout_queue import Work
+from formbridge.broadcast.fanout_task import FanoutTask
 from formbridge.posting import poster
 from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.support.handlers.builders import (
@@ -174,8 +174,8 @@ def test_a_large_tenant_is_handed_over(gateway: Gateway, region: Region, monkeyp
     send(inserted(submission("s1")), inserted(submission("s2", tenant_id="t_globex")))
     assert gateway.posted("a") == gateway.posted("b") == []
     assert len(gateway.posted("c")) == 1
-    assert [Work.decode(message) for message in region.handed_over()] == [
-        Work("t_acme", [Change(submission("s1"), "insert", NOW)], 0)
+    assert [FanoutTask.decode(message) for message in region.handed_over()] == [
+        FanoutTask("t_acme", [Change(submission("s1"), "insert", NOW)], 0)
     ]
 
 

@@ -93,7 +93,7 @@ def test_a_tenant_at_its_limit_is_refused_until_a_connection_ends(
 
 
 def test_a_token_that_was_issued_before_its_tenant_was_revoked_is_refused(region: Region) -> None:
-    connect.registry().tenants.revoke("t_acme", NOW // 1000)
+    connect.connections_table().tenants.revoke("t_acme", NOW // 1000)
     assert connect.handler(connect_event(issued_at=NOW // 1000 - 1), LambdaContext()) == {"statusCode": 403}
     assert region.connection("t_acme", "conn-1") is None
     assert connect.handler(connect_event(issued_at=NOW // 1000), LambdaContext())["statusCode"] == 200
@@ -124,7 +124,7 @@ def test_whatever_number_of_shards_is_set_meanwhile_no_connection_is_stranded(
 ) -> None:
     def come(connection_id: str, shards: int) -> int:
         monkeypatch.setenv("CONNECTION_SHARDS", str(shards))
-        shard = authorize.shard(connection_id)
+        shard = authorize.choose_shard(connection_id)
         event = connect_event(connection_id=connection_id, shard=shard)
         assert connect.handler(event, LambdaContext())["statusCode"] == 200
         return shard
@@ -135,13 +135,13 @@ def test_whatever_number_of_shards_is_set_meanwhile_no_connection_is_stranded(
     for connection_id, shard in came.items():
         asked = message_event({"action": "subscribe"}, connection_id=connection_id, shard=shard)
         assert json.loads(message.handler(asked, LambdaContext())["body"])["type"] == "subscribed"
-    roster = connect.registry().roster("t_acme")
+    roster = connect.connections_table().tenant_connections("t_acme")
     assert {row.connection_id: row.key.shard for row in roster.subscribed} == came
 
     for connection_id, shard in came.items():
         connect.handler(disconnect_event(connection_id=connection_id, shard=shard), LambdaContext())
-    assert list(connect.registry().connected("t_acme")) == []
-    assert connect.registry().roster("t_acme").reserved == 0
+    assert list(connect.connections_table().list_connections("t_acme")) == []
+    assert connect.connections_table().tenant_connections("t_acme").reserved == 0
 
 
 # --- What is no connection's ----------------------------------------------------------------------------------

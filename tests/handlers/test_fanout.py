@@ -9,7 +9,7 @@ import pytest
 
 import fanout
 from formbridge.broadcast.changes import Change
-from formbridge.broadcast.fanout_queue import Work
+from formbridge.broadcast.fanout_task import FanoutTask
 from formbridge.connections.connection import Span
 from tests.support.handlers.builders import NOW, LambdaContext, submission
 
@@ -21,7 +21,7 @@ RESYNC = {"type": "resync", "reason": "behind"}
 CHANGE = Change(submission("s1"), "insert", NOW)
 
 
-def take(*work: Work) -> None:
+def take(*work: FanoutTask) -> None:
     """The queue hands over messages."""
     bodies = [body for one in work for body in one.encode()]
     records = [{"messageId": f"message-{number}", "body": body} for number, body in enumerate(bodies)]
@@ -40,7 +40,7 @@ def got(gateway: Gateway) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_a_shard_is_told_what_changed(dashboards: Gateway) -> None:
-    take(Work("t_acme", [CHANGE], 0))
+    take(FanoutTask("t_acme", [CHANGE], 0))
     told = got(dashboards)
     assert told.keys() == {"a", "b", "c"}
     for (frame,) in told.values():
@@ -48,7 +48,7 @@ def test_a_shard_is_told_what_changed(dashboards: Gateway) -> None:
 
 
 def test_a_span_of_a_shard_is_told_and_no_more(dashboards: Gateway) -> None:
-    take(Work("t_acme", [CHANGE], 0, Span("a", "b")))
+    take(FanoutTask("t_acme", [CHANGE], 0, Span("a", "b")))
     assert got(dashboards).keys() == {"b"}
 
 
@@ -56,30 +56,30 @@ def test_a_shard_that_is_too_large_is_divided(
     dashboards: Gateway, region: Region, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FANOUT_THRESHOLD", "2")
-    take(Work("t_acme", [CHANGE], 0))
+    take(FanoutTask("t_acme", [CHANGE], 0))
     assert got(dashboards) == {}
-    parts = sorted(map(Work.decode, region.handed_over()), key=lambda part: str(part.span))
-    assert parts == [Work("t_acme", [CHANGE], 0, span) for span in (Span("b", None), Span(None, "b"))]
+    parts = sorted(map(FanoutTask.decode, region.handed_over()), key=lambda part: str(part.span))
+    assert parts == [FanoutTask("t_acme", [CHANGE], 0, span) for span in (Span("b", None), Span(None, "b"))]
     take(*parts)
     assert {name: len(frames) for name, frames in got(dashboards).items()} == {"a": 1, "b": 1, "c": 1}
     assert region.handed_over() == []
 
 
 def test_a_whole_tenant_is_told_to_resync(dashboards: Gateway) -> None:
-    take(Work("t_acme", None))
+    take(FanoutTask("t_acme", None))
     assert got(dashboards) == {"a": [RESYNC], "b": [RESYNC], "c": [RESYNC]}
 
 
 def test_what_cannot_be_accounted_for_comes_again(dashboards: Gateway) -> None:
     dashboards.statuses["a"] = 403
     with pytest.raises(ExceptionGroup):
-        take(Work("t_acme", None))
+        take(FanoutTask("t_acme", None))
     assert got(dashboards).keys() == {"a", "b", "c"}
 
 
 def test_what_became_of_it_is_measured(dashboards: Gateway, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    take(Work("t_acme", [CHANGE], 0))
+    take(FanoutTask("t_acme", [CHANGE], 0))
     (line,) = capsys.readouterr().out.splitlines()
     told = json.loads(line)
     assert (told["Frames"], told["BroadcastSuccessRate"], told["RealTimeUpdateLatency"]) == (3, 100, 0)

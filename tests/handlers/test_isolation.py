@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +30,7 @@ from formbridge.access.token_verifier import TokenVerifier
 from formbridge.broadcast import wiring
 from formbridge.connections import table as connections_table
 from formbridge.connections import tenants
+from formbridge.runtime import keys
 from formbridge.session import lambda_reply
 from formbridge.submissions import table as submissions_table
 from formbridge.wire.cursor import Cursor
@@ -290,13 +292,18 @@ def one_partition(_tenant_id: str, _shard: int = 0) -> str:
     return "TENANT#"
 
 
+def keys_of_one_partition() -> SimpleNamespace:
+    """The module `keys`, with the same partition for every tenant."""
+    return SimpleNamespace(**{**vars(keys), "tenant_partition": one_partition})
+
+
 def one_partition_of_submissions(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(submissions_table, "_partition", one_partition)
+    patch.setattr(submissions_table, "keys", keys_of_one_partition())
 
 
 def one_partition_of_connections(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(tenants, "partition", one_partition)
-    patch.setattr(connections_table, "partition", one_partition)
+    patch.setattr(tenants, "keys", keys_of_one_partition())
+    patch.setattr(connections_table, "keys", keys_of_one_partition())
 
 
 def any_tenant_that_is_asked_for(patch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,10 @@ import pytest
 import connect
 import janitor
 from formbridge.broadcast.accounting import Accounting
-from formbridge.broadcast.janitor import Found, Janitor
-from formbridge.connections.connection import Connection, ConnectionKey, Outcome
-from formbridge.connections.tenants import LONGEST_MS, QUARTER_MS, Tenant
+from formbridge.broadcast.janitor import ConnectionState, Janitor
+from formbridge.connections.connection import Connection, ConnectionKey
+from formbridge.connections.tenant_row import LONGEST_MS, QUARTER_MS, TenantRow
+from formbridge.posting.delivery import Outcome
 from tests.support.handlers.broadcasts import NEVER, Inline
 from tests.support.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event
 from tests.support.handlers.connections import Registered, connection
@@ -37,16 +39,16 @@ OVER = (NOW - LONGEST_MS) // QUARTER_MS - 1
 
 
 @dataclass
-class Quarters:
+class TenantRows:
     """The tenants' rows."""
 
-    given_back: list[tuple[str, int, int]] = field(default_factory=list[tuple[str, int, int]])
+    reclaimed: list[tuple[str, int, int]] = field(default_factory=list[tuple[str, int, int]])
     failing: frozenset[str] = frozenset()
 
-    def give_back(self, tenant_id: str, quarter: int, left: int) -> None:
+    def reclaim(self, tenant_id: str, quarter: int, left: int) -> None:
         if tenant_id in self.failing:
             raise PermissionError(tenant_id)
-        self.given_back.append((tenant_id, quarter, left))
+        self.reclaimed.append((tenant_id, quarter, left))
 
 
 class World:
@@ -54,12 +56,12 @@ class World:
 
     def __init__(self, **outcomes: Outcome) -> None:
         self.registered = Registered()
-        self.quarters = Quarters()
+        self.tenant_rows = TenantRows()
         self.poster = Poster(outcomes)
-        accounting = Accounting(self.registered, Inline(), now_ms=lambda: NOW)
-        self.janitor = Janitor(self.quarters, self.poster, accounting, now_ms=lambda: NOW)
+        accounting = Accounting(self.registered, Inline(), now_ms=lambda: NOW, monotonic=time.monotonic)
+        self.janitor = Janitor(self.tenant_rows, self.poster, accounting, now_ms=lambda: NOW)
 
-    def sweep(self, *rows: Connection | Tenant) -> Counter[Found]:
+    def sweep(self, *rows: Connection | TenantRow) -> Counter[ConnectionState]:
         swept = self.janitor.sweep(rows, NEVER)
         swept.tally.check()
         return swept.found
@@ -74,24 +76,27 @@ class World:
         return not (self.poster.posted or self.poster.closed)
 
 
-def tenant(tenant_id: str = "t_acme", *, revoked_at: int = 0, **quarters: int) -> Tenant:
+def tenant(tenant_id: str = "t_acme", *, revoked_at: int = 0, **quarters: int) -> TenantRow:
     """A tenant; `quarters` are named by how many before `OVER` they were, as in `q0`."""
     left = {OVER - int(name[1:]): count for name, count in quarters.items()}
-    return Tenant(tenant_id, sum(left.values()), revoked_at, left)
+    return TenantRow(tenant_id, sum(left.values()), revoked_at, left)
 
 
 def test_live_connections_are_counted_and_left_alone() -> None:
     world = World()
     rows = [connection("a"), connection("b", subscribed=False), connection("c", "t_globex")]
-    assert world.sweep(tenant(), *rows) == {Found.LIVE: 3}
+    assert world.sweep(tenant(), *rows) == {ConnectionState.LIVE: 3}
     assert world.is_silent
     assert world.registered.untouched
-    assert world.quarters.given_back == []
+    assert world.tenant_rows.reclaimed == []
 
 
 def test_a_row_whose_time_is_over_goes_without_a_word() -> None:
     world = World()
-    assert world.sweep(connection("a", ttl=NOW_S), connection("b", ttl=NOW_S + 1)) == {Found.OUTLIVED: 1, Found.LIVE: 1}
+    assert world.sweep(connection("a", ttl=NOW_S), connection("b", ttl=NOW_S + 1)) == {
+        ConnectionState.OUTLIVED: 1,
+        ConnectionState.LIVE: 1,
+    }
     assert world.registered.removed == ["a"]
     assert world.is_silent
 
@@ -99,7 +104,7 @@ def test_a_row_whose_time_is_over_goes_without_a_word() -> None:
 def test_a_connection_whose_token_has_expired_is_told_closed_and_forgotten() -> None:
     world = World()
     rows = [connection("a", expires_at=NOW_S), connection("b", expires_at=NOW_S + 1)]
-    assert world.sweep(*rows) == {Found.EXPIRED: 1, Found.LIVE: 1}
+    assert world.sweep(*rows) == {ConnectionState.EXPIRED: 1, ConnectionState.LIVE: 1}
     assert world.got("a") == [TOKEN_EXPIRED]
     assert world.poster.closed == ["a"]
     assert world.registered.removed == ["a"]
@@ -108,7 +113,7 @@ def test_a_connection_whose_token_has_expired_is_told_closed_and_forgotten() -> 
 def test_a_connection_of_a_revoked_token_is_told_closed_and_forgotten() -> None:
     world = World()
     rows = [connection("a", issued_at=NOW_S - 1), connection("b", issued_at=0), connection("c", issued_at=NOW_S)]
-    assert world.sweep(*rows, tenant(revoked_at=NOW_S)) == {Found.REVOKED: 2, Found.LIVE: 1}
+    assert world.sweep(*rows, tenant(revoked_at=NOW_S)) == {ConnectionState.REVOKED: 2, ConnectionState.LIVE: 1}
     assert world.got("a") == world.got("b") == [REVOKED]
     assert world.poster.closed == ["a", "b"]
     assert world.registered.removed == ["a", "b"]
@@ -116,28 +121,28 @@ def test_a_connection_of_a_revoked_token_is_told_closed_and_forgotten() -> None:
 
 def test_a_revocation_is_told_rather_than_an_expiry() -> None:
     world = World()
-    assert world.sweep(tenant(revoked_at=NOW_S), connection("a", expires_at=NOW_S)) == {Found.REVOKED: 1}
+    assert world.sweep(tenant(revoked_at=NOW_S), connection("a", expires_at=NOW_S)) == {ConnectionState.REVOKED: 1}
     assert world.got("a") == [REVOKED]
 
 
 def test_another_tenants_revocation_touches_no_connection() -> None:
     world = World()
     rows = [tenant("t_globex", revoked_at=NOW_S), tenant("t_acme"), connection("a"), connection("b", "t_initech")]
-    assert world.sweep(*rows) == {Found.LIVE: 2}
+    assert world.sweep(*rows) == {ConnectionState.LIVE: 2}
     assert world.is_silent
     assert world.registered.untouched
 
 
 def test_a_connection_behind_is_told_to_resync() -> None:
     world = World()
-    assert world.sweep(connection("a", behind=NOW - 1)) == {Found.BEHIND: 1}
+    assert world.sweep(connection("a", behind=NOW - 1)) == {ConnectionState.BEHIND: 1}
     assert world.got("a") == [RESYNC]
     assert world.registered.cleared == ["a"]
 
 
 def test_a_connection_behind_that_cannot_be_told_stays_behind() -> None:
     world = World(a=Outcome.BEHIND)
-    assert world.sweep(connection("a", behind=NOW - 1)) == {Found.BEHIND: 1}
+    assert world.sweep(connection("a", behind=NOW - 1)) == {ConnectionState.BEHIND: 1}
     assert world.registered.behind == {"a": NOW}
     assert world.registered.cleared == []
 
@@ -150,30 +155,30 @@ def test_a_connection_behind_that_is_gone_loses_its_row() -> None:
 
 def test_a_connection_behind_that_unsubscribed_is_told_nothing() -> None:
     world = World()
-    assert world.sweep(connection("a", behind=NOW - 1, subscribed=False)) == {Found.LIVE: 1}
+    assert world.sweep(connection("a", behind=NOW - 1, subscribed=False)) == {ConnectionState.LIVE: 1}
     assert world.is_silent
 
 
-def test_what_leaked_is_given_back_for_each_tenant_and_quarter() -> None:
+def test_what_leaked_is_reclaimed_for_each_tenant_and_quarter() -> None:
     world = World()
     young = replace(tenant("t_initech"), quarters={OVER + 1: 5})
     assert world.sweep(tenant("t_acme", q0=1, q9=2), tenant("t_globex", q0=3), young) == {}
-    assert sorted(world.quarters.given_back) == [("t_acme", OVER - 9, 2), ("t_acme", OVER, 1), ("t_globex", OVER, 3)]
+    assert sorted(world.tenant_rows.reclaimed) == [("t_acme", OVER - 9, 2), ("t_acme", OVER, 1), ("t_globex", OVER, 3)]
 
 
 def test_what_fails_for_one_row_is_told_once_every_other_had_its_turn() -> None:
     world = World()
     world.poster.failures["a"] = PermissionError("a")
     world.registered.failures["c"] = PermissionError("c")
-    world.quarters.failing = frozenset({"t_globex"})
+    world.tenant_rows.failing = frozenset({"t_globex"})
     due = [connection(name, expires_at=NOW_S) for name in "abc"]
     leaking = [tenant("t_globex", q0=1), tenant("t_initech", q0=2)]
     swept = world.janitor.sweep([*leaking, *due, connection("d", behind=NOW - 1)], NEVER)
     assert [str(error) for error in swept.tally.failures] == ["t_globex", "a", "c"]
-    assert swept.found == {Found.EXPIRED: 3, Found.BEHIND: 1}
+    assert swept.found == {ConnectionState.EXPIRED: 3, ConnectionState.BEHIND: 1}
     assert world.registered.removed == ["b"]
     assert world.registered.cleared == ["d"]
-    assert world.quarters.given_back == [("t_initech", OVER, 2)]
+    assert world.tenant_rows.reclaimed == [("t_initech", OVER, 2)]
 
 
 def test_an_empty_table_is_fine() -> None:
@@ -206,8 +211,8 @@ def test_each_connection_is_put_right_and_what_is_left_is_counted(
         gateway.subscribe(connection_id)
     gateway.subscribe("expired", expires_in=60)
     gateway.subscribe("revoked", "t_globex")
-    connect.registry().mark_behind(ConnectionKey("t_acme", "behind"), NOW)
-    connect.registry().tenants.revoke("t_globex", NOW_S)
+    connect.connections_table().mark_behind(ConnectionKey("t_acme", "behind"), NOW)
+    connect.connections_table().tenants.revoke("t_globex", NOW_S)
     caplog.set_level(logging.INFO, logger="formbridge")
 
     sweep()
@@ -224,7 +229,7 @@ def test_each_connection_is_put_right_and_what_is_left_is_counted(
     assert (region.tenant("t_globex") or {})["connections"] == {"N": "0"}
     assert counted(capsys) == 2
     line = vars(caplog.records[-1])
-    found = {kind.value: line[kind.value] for kind in Found}
+    found = {kind.value: line[kind.value] for kind in ConnectionState}
     assert found == {"live": 1, "behind": 1, "expired": 1, "revoked": 1, "outlived": 0}
 
 
@@ -232,8 +237,8 @@ def test_a_connection_whose_token_was_renewed_lives_on(
     gateway: Gateway, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gateway.subscribe("a", expires_in=60)
-    connect.registry().extend(ConnectionKey("t_acme", "a"), clock.ms // 1000 + HOUR_S, clock.ms // 1000)
-    connect.registry().tenants.revoke("t_acme", NOW_S)
+    connect.connections_table().extend(ConnectionKey("t_acme", "a"), clock.ms // 1000 + HOUR_S, clock.ms // 1000)
+    connect.connections_table().tenants.revoke("t_acme", NOW_S)
     sweep()
     assert gateway.server.requests == []
     assert counted(capsys) == 1

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import persist
-from formbridge.submissions.submission import MAX_PAYLOAD_BYTES, Submission, SubmissionEvent
+from formbridge.submissions.event import MAX_PAYLOAD_BYTES, SubmissionEvent
+from formbridge.submissions.submission import Submission
 from tests.support.handlers.builders import NOW, LambdaContext, bus_event, iso, received, updated
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import resync
-from formbridge.broadcast.fanout_queue import Work
+from formbridge.broadcast.fanout_task import FanoutTask
 from tests.support.handlers.builders import LambdaContext
 
 if TYPE_CHECKING:
@@ -66,8 +66,11 @@ def test_the_tenants_of_what_was_given_up_are_told_to_resync(
     region: Region, given_up: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     take(given_up("t_acme", "t_globex", "t_acme"))
-    handed_over = [Work.decode(message) for message in region.handed_over()]
-    assert sorted(handed_over, key=lambda work: work.tenant_id) == [Work("t_acme", None), Work("t_globex", None)]
+    handed_over = [FanoutTask.decode(message) for message in region.handed_over()]
+    assert sorted(handed_over, key=lambda work: work.tenant_id) == [
+        FanoutTask("t_acme", None),
+        FanoutTask("t_globex", None),
+    ]
     assert region.dead_letters() == []
     assert metrics(capsys) == (1, 0)
 
@@ -77,7 +80,7 @@ def test_what_names_no_tenant_is_kept_for_a_person_and_the_others_are_told(
 ) -> None:
     letter = given_up("t_acme", None)
     take(letter)
-    assert [Work.decode(message) for message in region.handed_over()] == [Work("t_acme", None)]
+    assert [FanoutTask.decode(message) for message in region.handed_over()] == [FanoutTask("t_acme", None)]
     (kept,) = map(json.loads, region.dead_letters())
     assert kept.keys() == {"reason", "dead_letter"}
     assert kept["dead_letter"] == letter

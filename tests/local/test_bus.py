@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from formbridge.submissions.submission import RECEIVED
+from formbridge.submissions.event import RECEIVED
 from local.bus import BadSubmission, Bus, BusError, FormSubmission
 from local.stack import Stack
 

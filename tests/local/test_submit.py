@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from formbridge.submissions.submission import RECEIVED
+from formbridge.submissions.event import RECEIVED
 from local.bus import Bus
 from local.samples import make_submissions
 from local.submit import send

@@ -15,7 +15,7 @@ from moto import mock_aws
 import tools.revoke
 from formbridge.broadcast import accounting
 from formbridge.connections.connection import Connection, ConnectionKey
-from formbridge.connections.table import Registry
+from formbridge.connections.table import ConnectionsTable
 from formbridge.posting import poster
 from formbridge.runtime import aws
 from tests.support.handlers.region import CONNECTIONS, make_connections_table
@@ -29,6 +29,7 @@ NOW = 1_800_000_000
 
 class Clock:
     monotonic = staticmethod(time.monotonic)
+    monotonic_ns = staticmethod(time.monotonic_ns)
 
     @staticmethod
     def time() -> float:
@@ -39,7 +40,7 @@ class Clock:
 class Stack:
     """A connections table, and the connections' gateway."""
 
-    registry: Registry
+    connections_table: ConnectionsTable
     server: LocalServer
     statuses: dict[str, int]
     """What a connection is answered with, where that is not 200."""
@@ -57,10 +58,10 @@ class Stack:
     def add(self, connection_id: str, tenant_id: str, issued_at: int) -> str | None:
         """A connection with a token of that time, or why there is none."""
         key = ConnectionKey(tenant_id, connection_id)
-        return self.registry.add(Connection(key, NOW * 1000, NOW + 3600, issued_at, ttl=2**32), 10)
+        return self.connections_table.add(Connection(key, NOW * 1000, NOW + 3600, issued_at, ttl=2**32), 10)
 
     def connections(self, tenant_id: str = "t_acme") -> set[str]:
-        return {connection.connection_id for connection in self.registry.connected(tenant_id)}
+        return {connection.connection_id for connection in self.connections_table.list_connections(tenant_id)}
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     with mock_aws(), serving(answer) as server:
         client = boto3.client("dynamodb")
         make_connections_table(client)
-        yield Stack(Registry(client, CONNECTIONS), server, statuses)
+        yield Stack(ConnectionsTable(client, CONNECTIONS), server, statuses)
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def check_origin(headers: Mapping[str, str], allowed: Sequence[str]) -> None:
         raise Forbidden(f"Origin: {quoted(origin)} is not allowed")
 
 
-def policy(principal: str, effect: str, method_arn: str, context: Mapping[str, Any]) -> dict[str, Any]:
+def build_policy(principal: str, effect: str, method_arn: str, context: Mapping[str, Any]) -> dict[str, Any]:
     """The answer of a REQUEST authorizer. API Gateway hands `context` to every route as texts."""
     return {
         "principalId": principal,

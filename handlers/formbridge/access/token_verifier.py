@@ -9,7 +9,7 @@ from typing import Final, cast
 import jwt
 from jwt import PyJWKClient, PyJWKClientConnectionError
 
-from ..runtime import environment, timestamps
+from ..runtime import clock, environment
 from ..runtime.identifiers import TENANT_ID
 from .handshake import Identity, Unauthorized
 
@@ -43,11 +43,11 @@ class TokenVerifier:
     def from_environment(cls) -> TokenVerifier:
         """The one that the Lambda's environment describes; its keys are fetched when they are first needed."""
         return cls(
-            issuer=environment.text("ISSUER"),
-            audience=environment.text("AUDIENCE"),
-            tenant_claim=environment.text("TENANT_CLAIM"),
+            issuer=environment.string("ISSUER"),
+            audience=environment.string("AUDIENCE"),
+            tenant_claim=environment.string("TENANT_CLAIM"),
             keys=PyJWKClient(
-                environment.text("JWKS_URL"), lifespan=KEYS_SECONDS, cooldown_duration=REFETCH_SECONDS, timeout=5
+                environment.string("JWKS_URL"), lifespan=KEYS_SECONDS, cooldown_duration=REFETCH_SECONDS, timeout=5
             ),
         )
 
@@ -81,7 +81,7 @@ class TokenVerifier:
             issued_at=_epoch_seconds(claims.get("iat")),
         )
         # No leeway here: a connection ends when its token does, and would end at once.
-        if identity.expires_at * 1000 <= timestamps.now_ms():
+        if identity.expires_at * 1000 <= clock.now_ms():
             raise Unauthorized("ExpiredSignatureError")
         if claims.get("token_use", OF_AN_IDENTITY) != OF_AN_IDENTITY:
             raise Unauthorized("WrongTokenUse")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, wait
@@ -10,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
 
-from ..connections.connection import Connection, ConnectionKey, Outcome, Receipt
-from ..runtime import timestamps
+from ..connections.connection import Connection, ConnectionKey
+from ..posting.delivery import Outcome, Receipt
 
 YOUNG_MS: Final = 10_000
 """A connection this young may not exist yet for @connections, which answers 410 until `$connect` has returned."""
@@ -68,10 +67,13 @@ class Accounting:
 
     connections: Connections
     writers: Executor
+    now_ms: Callable[[], int]
+    """Current time in epoch milliseconds."""
+    monotonic: Callable[[], float]
+    """Seconds of the clock that deadlines are compared with."""
     marks_again: bool = True
     """Whether a row that has a mark gets a new one. It must where something new was missed: whoever tells the
     connection to resync takes away the mark that it has seen, and no other."""
-    now_ms: Callable[[], int] = timestamps.now_ms
 
     def settle(self, receipts: Iterable[Receipt], deadline: float, tally: Tally | None = None) -> Tally:
         """Note every receipt as it comes, and have written what follows from all of them at `deadline`.
@@ -93,7 +95,7 @@ class Accounting:
                     writes.append(self.writers.submit(self.connections.mark_behind, connection.key, self.now_ms()))
             elif connection.behind is not None:
                 writes.append(self.writers.submit(self.connections.clear_behind, connection.key, connection.behind))
-            if time.monotonic() > deadline:
+            if self.monotonic() > deadline:
                 tally.failures.append(TimeoutError("the time was over before every connection was seen"))
                 break
         self._finish(writes, deadline, tally)
@@ -131,7 +133,7 @@ class Accounting:
 
     def _finish(self, writes: Sequence[Future[Any]], deadline: float, tally: Tally) -> set[Future[Any]]:
         """Wait for writes; those that went well."""
-        done, late = wait(writes, timeout=max(0.0, deadline - time.monotonic()))
+        done, late = wait(writes, timeout=max(0.0, deadline - self.monotonic()))
         for write in late:
             write.cancel()
         failed = {write: error for write in done if isinstance(error := write.exception(), Exception)}

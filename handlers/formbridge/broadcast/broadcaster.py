@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, Self
+from typing import Final, Protocol
 
-from ..connections.connection import Connection, Delivery, Poster, Span, closing
-from ..runtime import timestamps
+from ..connections.connection import Connection, Span
+from ..posting.delivery import Deadlines, Delivery, Poster, closing_delivery
 from ..wire import protocol
 from .accounting import Accounting, Tally
 from .changes import Change
-from .fanout_queue import Work
-from .frames import Pushes
+from .fanout_task import FanoutTask
+from .frames import Frames
 
 RESYNC: Final = protocol.encode(protocol.RESYNC).encode()
 
 
-class Roster(Protocol):
+class TenantConnections(Protocol):
     """A tenant's subscribed connections, as they are read."""
 
     @property
@@ -29,10 +28,10 @@ class Roster(Protocol):
     def subscribed(self) -> Iterator[Connection]: ...
 
 
-class Rosters(Protocol):
+class ConnectionReader(Protocol):
     """The connections table, as far as a broadcast reads it."""
 
-    def roster(self, tenant_id: str) -> Roster: ...
+    def tenant_connections(self, tenant_id: str) -> TenantConnections: ...
     def shard(self, tenant_id: str, shard: int, span: Span) -> Iterable[Connection]: ...
     def spans(self, tenant_id: str, shard: int, size: int) -> Sequence[Span]: ...
 
@@ -40,51 +39,37 @@ class Rosters(Protocol):
 class Queue(Protocol):
     """Where work goes that is too much for one Lambda."""
 
-    def send(self, work: Sequence[Work]) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """Until when an invocation may do what, by `time.monotonic`."""
-
-    posting: float
-    """What is not posted by then is behind."""
-    writing: float
-    """What is not written by then has failed."""
-
-    @classmethod
-    def of(cls, context: Any) -> Self:
-        """Of the time that a Lambda has left, three fifths to post and most of the rest to mark what is left."""
-        now, left = time.monotonic(), context.get_remaining_time_in_millis() / 1000
-        return cls(now + 0.6 * left, now + 0.9 * left)
+    def send(self, tasks: Sequence[FanoutTask]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Broadcaster:
     """Tells each tenant's connections, and no other, what changed, or to resync."""
 
-    rosters: Rosters
+    connections: ConnectionReader
     poster: Poster
     accounting: Accounting
     queue: Queue
     threshold: int
     """How many posts an invocation makes, about; what would be more goes to the queue, in parts of that size."""
-    now_ms: Callable[[], int] = timestamps.now_ms
+    now_ms: Callable[[], int]
 
-    def send(self, changes: Mapping[str, Sequence[Change]], deadlines: Deadlines) -> Tally:
+    def broadcast(self, changes: Mapping[str, Sequence[Change]], deadlines: Deadlines) -> Tally:
         """Every change to every connection of its tenant that sees it; what became of these.
 
         What failed for some tenant or connection is in the tally, while all others were told.
         """
-        return self._do([Work(tenant_id, theirs) for tenant_id, theirs in changes.items()], deadlines)
+        return self._run(
+            [FanoutTask(tenant_id, tenant_changes) for tenant_id, tenant_changes in changes.items()], deadlines
+        )
 
-    def work(self, work: Work, deadlines: Deadlines) -> Tally:
+    def run_task(self, task: FanoutTask, deadlines: Deadlines) -> Tally:
         """What another Lambda handed over."""
-        return self._do([work], deadlines)
+        return self._run([task], deadlines)
 
-    def _do(self, work: Sequence[Work], deadlines: Deadlines) -> Tally:
+    def _run(self, tasks: Sequence[FanoutTask], deadlines: Deadlines) -> Tally:
         invocation = _Invocation(self, self.threshold)
-        deliveries = invocation.deliveries(work)
+        deliveries = invocation.deliveries(tasks)
         tally = self.accounting.settle(self.poster.deliver(deliveries, deadlines.posting), deadlines.writing)
         tally.handed_over = invocation.handed_over
         tally.failures += invocation.failures
@@ -101,48 +86,48 @@ class _Invocation:
     handed_over: int = 0
     failures: list[Exception] = field(default_factory=list[Exception])
 
-    def deliveries(self, work: Iterable[Work]) -> Iterator[Delivery]:
-        for one in work:
+    def deliveries(self, tasks: Iterable[FanoutTask]) -> Iterator[Delivery]:
+        for task in tasks:
             try:
-                yield from self._of(one)
+                yield from self._task_deliveries(task)
             except Exception as error:  # noqa: BLE001 - in the tally, once every other tenant had its turn
                 self.failures.append(error)
 
-    def _of(self, work: Work) -> Iterator[Delivery]:
+    def _task_deliveries(self, task: FanoutTask) -> Iterator[Delivery]:
         now = self.broadcaster.now_ms()
-        pushes = Pushes(work.tenant_id, work.changes, now) if work.changes is not None else None
-        frames = max(1, pushes.most) if pushes else 1
-        for connection in self._connections(work, frames):
+        frames = Frames(task.tenant_id, task.changes, now) if task.changes is not None else None
+        frames_per_connection = max(1, frames.max_frames) if frames else 1
+        for connection in self._connections(task, frames_per_connection):
             if connection.has_expired(now):
-                yield closing(connection, protocol.TOKEN_EXPIRED)
-            elif pushes is None:
-                yield resync(connection)
-            elif seen := pushes.to(connection):
-                yield Delivery(connection, seen if connection.behind is None else [RESYNC, *seen])
+                yield closing_delivery(connection, protocol.TOKEN_EXPIRED)
+            elif frames is None:
+                yield resync_delivery(connection)
+            elif visible := frames.for_connection(connection):
+                yield Delivery(connection, visible if connection.behind is None else [RESYNC, *visible])
 
-    def _connections(self, work: Work, frames: int) -> Iterable[Connection]:
+    def _connections(self, task: FanoutTask, frames: int) -> Iterable[Connection]:
         """Those that are told here and now; none where the queue has the work now."""
-        rosters = self.broadcaster.rosters
-        if work.shard is None:
-            roster = rosters.roster(work.tenant_id)
-            posts = roster.reserved * frames
+        table = self.broadcaster.connections
+        if task.shard is None:
+            tenant = table.tenant_connections(task.tenant_id)
+            posts = tenant.reserved * frames
             if posts <= self.room:
                 self.room -= posts
-                return roster.subscribed
-            return self._hand_over([work.of(shard) for shard in range(roster.shards)])
-        if work.span is not None:
-            return rosters.shard(work.tenant_id, work.shard, work.span)
-        spans = rosters.spans(work.tenant_id, work.shard, max(1, self.room // frames))
+                return tenant.subscribed
+            return self._hand_over([task.part(shard) for shard in range(tenant.shards)])
+        if task.span is not None:
+            return table.shard(task.tenant_id, task.shard, task.span)
+        spans = table.spans(task.tenant_id, task.shard, max(1, self.room // frames))
         if len(spans) == 1:
-            return rosters.shard(work.tenant_id, work.shard, spans[0])
-        return self._hand_over([work.of(work.shard, span) for span in spans])
+            return table.shard(task.tenant_id, task.shard, spans[0])
+        return self._hand_over([task.part(task.shard, span) for span in spans])
 
-    def _hand_over(self, parts: Sequence[Work]) -> Iterable[Connection]:
+    def _hand_over(self, parts: Sequence[FanoutTask]) -> Iterable[Connection]:
         self.broadcaster.queue.send(parts)
         self.handed_over += len(parts)
         return ()
 
 
-def resync(connection: Connection) -> Delivery:
+def resync_delivery(connection: Connection) -> Delivery:
     """Tell a connection that it has missed something."""
     return Delivery(connection, [RESYNC])

@@ -15,7 +15,7 @@ from .changes import Change
 
 
 @dataclass(slots=True)
-class Pushes:
+class Frames:
     """One tenant's changes, for all of its connections."""
 
     tenant_id: str
@@ -30,7 +30,7 @@ class Pushes:
     def __post_init__(self) -> None:
         self.moments = sorted({change.happened_at for change in self.changes})
 
-    def to(self, connection: Connection) -> list[bytes]:
+    def for_connection(self, connection: Connection) -> list[bytes]:
         """The frames of a subscribed connection; none where there is no change for it.
 
         What its view began with holds whatever lay before that, less the overlap, in its newest version or left out: a
@@ -43,7 +43,7 @@ class Pushes:
         return self._seen(connection.filter, self.moments[known])
 
     @property
-    def most(self) -> int:
+    def max_frames(self) -> int:
         """How many frames a connection gets that sees all."""
         return len(self._seen(None, self.moments[0])) if self.moments else 0
 
@@ -55,14 +55,14 @@ class Pushes:
 
     def _frames(self, wanted: SubscriptionFilter | None, first_new: int) -> Iterator[bytes]:
         """The fewest frames of at most 32 KB, what API Gateway bills as one message, that hold what is seen."""
-        room = protocol.MAX_PUSH_BYTES - protocol.PUSH_ENVELOPE_BYTES
+        room = protocol.MAX_UPDATE_FRAME_BYTES - protocol.UPDATE_FRAME_ENVELOPE_BYTES
         part: list[Update] = []
         size = 0
         for change in self.changes:
             update = change.seen_through(wanted) if change.happened_at >= first_new else None
             if update is None:
                 continue
-            length = protocol.size(update)
+            length = protocol.encoded_size(update)
             if part and size + length > room:
                 yield self._frame(part, wanted)
                 part, size = [], 0
@@ -74,4 +74,4 @@ class Pushes:
     def _frame(self, updates: Sequence[Update], wanted: SubscriptionFilter | None) -> bytes:
         # It tells how recent the changes are, and acknowledges nothing: what is resumed from is a reply's.
         reached = Cursor(self.tenant_id, max(change.newest.updated_at for change in self.changes))
-        return protocol.encode(protocol.push(updates, wanted, reached.encode(), self.now_ms)).encode()
+        return protocol.encode(protocol.build_update_frame(updates, wanted, reached.encode(), self.now_ms)).encode()

@@ -9,15 +9,15 @@ from enum import Enum
 from functools import partial
 from typing import Protocol
 
-from ..connections.connection import Connection, Delivery, Poster, closing
-from ..connections.tenants import Tenant
-from ..runtime import timestamps
+from ..connections.connection import Connection
+from ..connections.tenant_row import TenantRow
+from ..posting.delivery import Deadlines, Delivery, Poster, closing_delivery
 from ..wire import protocol
 from .accounting import Accounting, Tally
-from .broadcaster import Deadlines, resync
+from .broadcaster import resync_delivery
 
 
-class Found(Enum):
+class ConnectionState(Enum):
     """What the janitor found a connection to be."""
 
     LIVE = "live"
@@ -28,17 +28,17 @@ class Found(Enum):
     """Its row's time is over, and so the connection has ended long ago."""
 
 
-class Quarters(Protocol):
+class TenantRows(Protocol):
     """The tenants' rows, as far as the janitor needs them."""
 
-    def give_back(self, tenant_id: str, quarter: int, left: int) -> None: ...
+    def reclaim(self, tenant_id: str, quarter: int, left: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """What the janitor came upon, and what became of it."""
 
-    found: Counter[Found]
+    found: Counter[ConnectionState]
     tally: Tally
 
 
@@ -46,17 +46,17 @@ class Sweep:
 class Janitor:
     """Puts right what it finds in the connections table, once a minute."""
 
-    tenants: Quarters
+    tenants: TenantRows
     poster: Poster
     accounting: Accounting
-    now_ms: Callable[[], int] = timestamps.now_ms
+    now_ms: Callable[[], int]
 
-    def sweep(self, rows: Iterable[Connection | Tenant], deadlines: Deadlines) -> Sweep:
+    def sweep(self, rows: Iterable[Connection | TenantRow], deadlines: Deadlines) -> Sweep:
         """Go through every row of the table. What failed for some is in the tally; the next run finds it again."""
         connections: list[Connection] = []
-        tenants: list[Tenant] = []
+        tenants: list[TenantRow] = []
         for row in rows:
-            if isinstance(row, Tenant):
+            if isinstance(row, TenantRow):
                 tenants.append(row)
             else:
                 connections.append(row)
@@ -64,36 +64,40 @@ class Janitor:
         kinds = [(self._kind(one, revoked_at.get(one.tenant_id, 0)), one) for one in connections]
         # First what takes no post: these may be as many as the time allows.
         tally = Tally()
-        self.accounting.remove((one for kind, one in kinds if kind is Found.OUTLIVED), deadlines.posting, tally)
+        self.accounting.remove(
+            (one for kind, one in kinds if kind is ConnectionState.OUTLIVED), deadlines.posting, tally
+        )
         self.accounting.write(self._leaks(tenants), deadlines.posting, tally)
         receipts = self.poster.deliver(self._due(kinds), deadlines.posting)
         return Sweep(Counter(kind for kind, _ in kinds), self.accounting.settle(receipts, deadlines.writing, tally))
 
-    def _leaks(self, tenants: Iterable[Tenant]) -> Iterator[Callable[[], None]]:
+    def _leaks(self, tenants: Iterable[TenantRow]) -> Iterator[Callable[[], None]]:
         for tenant in tenants:
             for quarter, left in tenant.leaks(self.now_ms()):
-                yield partial(self.tenants.give_back, tenant.tenant_id, quarter, left)
+                yield partial(self.tenants.reclaim, tenant.tenant_id, quarter, left)
 
     @staticmethod
-    def _due(kinds: Iterable[tuple[Found, Connection]]) -> Iterator[Delivery]:
+    def _due(kinds: Iterable[tuple[ConnectionState, Connection]]) -> Iterator[Delivery]:
         """What is to be said to which connection."""
         for kind, connection in kinds:
             match kind:
-                case Found.REVOKED:
-                    yield closing(connection, protocol.REVOKED)
-                case Found.EXPIRED:
-                    yield closing(connection, protocol.TOKEN_EXPIRED)
-                case Found.BEHIND:
-                    yield resync(connection)
-                case Found.LIVE | Found.OUTLIVED:
+                case ConnectionState.REVOKED:
+                    yield closing_delivery(connection, protocol.REVOKED)
+                case ConnectionState.EXPIRED:
+                    yield closing_delivery(connection, protocol.TOKEN_EXPIRED)
+                case ConnectionState.BEHIND:
+                    yield resync_delivery(connection)
+                case ConnectionState.LIVE | ConnectionState.OUTLIVED:
                     pass
 
-    def _kind(self, connection: Connection, revoked_at: int) -> Found:
+    def _kind(self, connection: Connection, revoked_at: int) -> ConnectionState:
         now = self.now_ms()
         if connection.ttl * 1000 <= now:
-            return Found.OUTLIVED
+            return ConnectionState.OUTLIVED
         if connection.issued_at < revoked_at:
-            return Found.REVOKED
+            return ConnectionState.REVOKED
         if connection.has_expired(now):
-            return Found.EXPIRED
-        return Found.BEHIND if connection.behind is not None and connection.subscribed else Found.LIVE
+            return ConnectionState.EXPIRED
+        return (
+            ConnectionState.BEHIND if connection.behind is not None and connection.subscribed else ConnectionState.LIVE
+        )

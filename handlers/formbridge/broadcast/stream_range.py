@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from botocore.exceptions import ClientError, ParamValidationError
 
+from ..runtime import keys
 from ..runtime.identifiers import TENANT_ID, problem
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
-
-ITEM_PREFIX: Final = "SUB#"
-"""What the partition key of a submission begins with."""
 
 NAME: Final = re.compile(r"[A-Za-z0-9:/._-]{1,1024}")
 """A stream's ARN, or a shard's id."""
@@ -44,12 +42,12 @@ UNREADABLE: Final = {
 }
 
 
-class Unreadable(Exception):
+class UnreadableRange(Exception):
     """Whose records were given up cannot be found out; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class StreamRange:
     """A part of a shard of a DynamoDB stream."""
 
     stream_arn: str
@@ -63,57 +61,57 @@ class Range:
         """The range that a pipe's dead letter tells of.
 
         Raises:
-            Unreadable: it is none of a pipe from a DynamoDB stream, or a field of it, which is named, is none.
+            UnreadableRange: it is none of a pipe from a DynamoDB stream, or a field of it, which is named, is none.
         """
         try:
             told = json.loads(dead_letter)["DDBStreamBatchInfo"]
             fields = {name: told[name] for name in SHAPES}
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise Unreadable("it is no dead letter of a pipe from a DynamoDB stream") from error
+            raise UnreadableRange("it is no dead letter of a pipe from a DynamoDB stream") from error
         for name, shape in SHAPES.items():
             if wrong := problem(name, shape, fields[name]):
-                raise Unreadable(wrong)
-        given_up = cls(*fields.values())
-        if int(given_up.last) < int(given_up.first):
-            raise Unreadable(
-                f"endSequenceNumber: must not be less than startSequenceNumber {given_up.first}, got {given_up.last}"
+                raise UnreadableRange(wrong)
+        found = cls(*fields.values())
+        if int(found.last) < int(found.first):
+            raise UnreadableRange(
+                f"endSequenceNumber: must not be less than startSequenceNumber {found.first}, got {found.last}"
             )
-        return given_up
+        return found
 
     def __str__(self) -> str:
         return f"records {self.first} to {self.last} of {self.shard_id} of {self.stream_arn}"
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class StreamReader:
     """Any DynamoDB stream."""
 
     client: DynamoDBStreamsClient
 
-    def records(self, given_up: Range) -> Iterator[Mapping[str, Any]]:
+    def records(self, stream_range: StreamRange) -> Iterator[Mapping[str, Any]]:
         """The records of a range, read again.
 
         Raises:
-            Unreadable: the stream does not have them, or not all; after those that it has.
+            UnreadableRange: the stream does not have them, or not all; after those that it has.
         """
-        last = int(given_up.last)
-        for record in self._from(given_up):
+        last = int(stream_range.last)
+        for record in self._from(stream_range):
             number = int(record["dynamodb"]["SequenceNumber"])
             if number <= last:
                 yield record
             if number >= last:
                 return
-        raise Unreadable(f"the stream ended before {given_up.last}")
+        raise UnreadableRange(f"the stream ended before {stream_range.last}")
 
-    def _from(self, given_up: Range) -> Iterator[Mapping[str, Any]]:
+    def _from(self, stream_range: StreamRange) -> Iterator[Mapping[str, Any]]:
         """The records from a range's first one on, until the shard seems to have no more."""
         empty_pages = 0
         try:
             iterator: str | None = self.client.get_shard_iterator(
-                StreamArn=given_up.stream_arn,
-                ShardId=given_up.shard_id,
+                StreamArn=stream_range.stream_arn,
+                ShardId=stream_range.shard_id,
                 ShardIteratorType="AT_SEQUENCE_NUMBER",
-                SequenceNumber=given_up.first,
+                SequenceNumber=stream_range.first,
             ).get("ShardIterator")
             while iterator and empty_pages < MAX_EMPTY_PAGES:
                 page = self.client.get_records(ShardIterator=iterator)
@@ -122,12 +120,12 @@ class Stream:
                 empty_pages = 0 if records else empty_pages + 1
                 iterator = page.get("NextShardIterator")
         except ParamValidationError as error:
-            raise Unreadable(NO_SUCH_PLACE) from error
+            raise UnreadableRange(NO_SUCH_PLACE) from error
         except ClientError as error:
             why = UNREADABLE.get(error.response.get("Error", {}).get("Code", ""))
             if why is None:
                 raise
-            raise Unreadable(why) from error
+            raise UnreadableRange(why) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,27 +138,27 @@ class Findings:
     """What could not be found out, with where it is; None: all was."""
 
 
-def investigate(dead_letter: str, stream: Stream) -> Findings:
+def find_tenants(dead_letter: str, stream: StreamReader) -> Findings:
     """Read again what a pipe gave up, by the dead letter that tells where it is."""
     try:
-        given_up = Range.read(dead_letter)
-    except Unreadable as error:
+        stream_range = StreamRange.read(dead_letter)
+    except UnreadableRange as error:
         return Findings(problem=str(error))
     tenants: set[str] = set()
     nameless: list[str] = []
     problems: list[str] = []
     try:
-        for record in stream.records(given_up):
+        for record in stream.records(stream_range):
             owners = _owners(record)
             tenants |= owners
             if not owners and _is_submission(record):
                 nameless.append(record["dynamodb"]["SequenceNumber"])
-    except Unreadable as error:
+    except UnreadableRange as error:
         problems.append(str(error))
     if nameless:
         more = f" and {len(nameless) - MAX_NAMED:,} more" if len(nameless) > MAX_NAMED else ""
         problems.append(f"{', '.join(nameless[:MAX_NAMED])}{more} name no tenant")
-    return Findings(frozenset(tenants), f"{given_up}: {'; '.join(problems)}" if problems else None)
+    return Findings(frozenset(tenants), f"{stream_range}: {'; '.join(problems)}" if problems else None)
 
 
 def _owners(record: Mapping[str, Any]) -> set[str]:
@@ -173,5 +171,5 @@ def _owners(record: Mapping[str, Any]) -> set[str]:
 def _is_submission(record: Mapping[str, Any]) -> bool:
     """Whether a tenant is to be expected: what is no submission was not the pipe's to deliver."""
     # A table with keys of its own holds nothing else.
-    key: str = record["dynamodb"]["Keys"].get("PK", {}).get("S", ITEM_PREFIX)
-    return key.startswith(ITEM_PREFIX)
+    key: str = record["dynamodb"]["Keys"].get("PK", {}).get("S", keys.SUBMISSION_PREFIX)
+    return key.startswith(keys.SUBMISSION_PREFIX)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..connections.connection import Outcome
-from ..connections.table import Registry
+from ..connections.table import ConnectionsTable
+from ..posting.delivery import Deadlines, Outcome
 from ..posting.poster import connection_poster
-from ..runtime import environment
+from ..runtime import clock, environment
 from ..runtime.aws import client
 from ..runtime.logs import log
 from . import accounting
@@ -31,14 +31,20 @@ def sqs() -> SQSClient:
 @cache
 def broadcaster() -> Broadcaster:
     """Posts to the connections of the gateway that the environment names, or hands the work to its queue."""
-    registry = Registry(client("dynamodb"), environment.text("CONNECTIONS_TABLE_NAME"))
+    connections = ConnectionsTable(client("dynamodb"), environment.string("CONNECTIONS_TABLE_NAME"))
     return Broadcaster(
-        registry,
+        connections,
         connection_poster(),
-        Accounting(registry, ThreadPoolExecutor(accounting.WRITES_AT_A_TIME)),
-        FanoutQueue(sqs, environment.text("FANOUT_QUEUE_URL")),
-        environment.whole_number("FANOUT_THRESHOLD"),
+        Accounting(connections, ThreadPoolExecutor(accounting.WRITES_AT_A_TIME), clock.now_ms, clock.monotonic_seconds),
+        FanoutQueue(sqs, environment.string("FANOUT_QUEUE_URL")),
+        environment.integer("FANOUT_THRESHOLD"),
+        clock.now_ms,
     )
+
+
+def deadlines(context: Any) -> Deadlines:
+    """Return the deadlines of an invocation, from the time that its Lambda `context` says is left."""
+    return Deadlines.split(clock.monotonic_seconds(), context.get_remaining_time_in_millis() / 1000)
 
 
 def report(what: str, tally: Tally, changes: Iterable[Change], facts: Mapping[str, object]) -> dict[str, float]:

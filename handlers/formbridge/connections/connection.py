@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from ..wire import protocol
 from ..wire.subscription_filter import SubscriptionFilter
 
 
@@ -17,7 +15,17 @@ class ConnectionKey(NamedTuple):
     tenant_id: str
     connection_id: str
     shard: int = 0
-    """Which of its tenant's partitions."""
+    """Number of the tenant's partition that holds the row."""
+
+    @classmethod
+    def from_request(cls, request_context: Mapping[str, Any]) -> ConnectionKey:
+        """Read the key from the `requestContext` of an API Gateway event.
+
+        Tenant and shard are values that the authorizer returned for this connection, so a connection keeps its shard
+        when `connection_shards` changes. Without a shard it is in the first one.
+        """
+        authorizer = request_context["authorizer"]
+        return cls(authorizer["tenant_id"], request_context["connectionId"], int(authorizer.get("shard", 0)))
 
 
 class Span(NamedTuple):
@@ -64,62 +72,10 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RateLimited:
     """A message of a connection that came too soon."""
 
     connection: Connection
     retry_after_ms: int
     refusals: int
     """How many there were since its bucket was last full, this one included."""
-
-
-class Outcome(Enum):
-    """How a delivery to a connection ended."""
-
-    POSTED = "posted"
-    GONE = "gone"
-    BEHIND = "behind"
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What is to be done on one connection."""
-
-    connection: Connection
-    frames: Sequence[bytes]
-    """Posted in order, up to the first that fails. The same frame to many connections is one object."""
-    closes: bool = False
-    """Whether the connection is closed afterwards, however the posts ended; the outcome is then that of closing it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """How a delivery ended."""
-
-    delivery: Delivery
-    outcome: Outcome
-    failure: Exception | None = None
-    """Why the outcome says nothing of the connection: what the stack itself does not allow or cannot do."""
-    frames: int = 0
-    """How many frames API Gateway took."""
-    sent_bytes: int = 0
-    """Of these frames."""
-    retries: int = 0
-    """Requests that were made again."""
-
-
-class Poster(Protocol):
-    """Posts to connections through @connections."""
-
-    def deliver(self, deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
-        """Make deliveries, many at a time; the receipt of each, in the order in which they end.
-
-        `deliveries` is asked for the next one when there is room for it. At `deadline`, by `time.monotonic`, whatever
-        has not ended, or not begun, is behind.
-        """
-        ...
-
-
-def closing(connection: Connection, reason: protocol.Frame) -> Delivery:
-    """The end of a connection: `reason`, a `disconnect` frame, goes before, as API Gateway can set no close code."""
-    return Delivery(connection, [protocol.encode(reason).encode()], closes=True)

@@ -1,32 +1,41 @@
-"""A token bucket that is one number: the moment at which it will be full again. Pure: no I/O, no clock."""
+"""The limit on the messages of one connection. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..runtime.token_bucket import TokenBucket
+
+MICROSECONDS_PER_SECOND = 1_000_000
+MICROSECONDS_PER_MILLISECOND = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many messages a second, and so many at once.
+    """How many messages a connection may send: a token bucket in epoch microseconds.
 
-    The bucket's one number is `full_at`, in epoch microseconds. A message moves it `interval_us` on, and is let through
-    while it is at most `tolerance_us` ahead of the clock. (The generic cell rate algorithm: a bucket of `burst` tokens,
-    with a new one each `interval_us`.)
+    The connections table stores the bucket's `full_at` and compares it in conditional writes.
     """
 
     per_second: int
+    """Messages per second in the long run."""
     burst: int
+    """Messages at once."""
 
     @property
     def interval_us(self) -> int:
-        """Microseconds in which one token comes back."""
-        return -(-1_000_000 // self.per_second)
+        """Microseconds in which one token is added."""
+        return self._bucket.interval
 
     @property
     def tolerance_us(self) -> int:
-        """How far ahead of the clock `full_at` may be for a message to be let through."""
-        return (self.burst - 1) * self.interval_us
+        """Microseconds that `full_at` may lie in the future while a message is still accepted."""
+        return self._bucket.tolerance
 
     def wait_ms(self, full_at_us: int, now_us: int) -> int:
-        """Milliseconds, rounded up, until a message is let through; 0 where one is now."""
-        return max(0, -(-(full_at_us - self.tolerance_us - now_us) // 1_000))
+        """Return the milliseconds, rounded up, until a message is accepted; 0 if one is accepted now."""
+        return -(-self._bucket.wait(full_at_us, now_us) // MICROSECONDS_PER_MILLISECOND)
+
+    @property
+    def _bucket(self) -> TokenBucket:
+        return TokenBucket.per_second(self.per_second, self.burst, MICROSECONDS_PER_SECOND)

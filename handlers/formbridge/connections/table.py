@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..runtime import timestamps
+from ..runtime import clock, keys
 from ..wire.subscription_filter import SubscriptionFilter
-from .connection import Connection, ConnectionKey, Refused, Span
-from .tenants import SORT_KEY, Refusal, Tenant, Tenants, number, owner, partition, shards_of
+from .connection import Connection, ConnectionKey, RateLimited, Span
+from .tenant_row import TenantRow, number_attribute, shard_count
+from .tenants import Refusal, Tenants
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -23,14 +24,13 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, "AttributeValueTypeDef"]
 WHOLE: Final = Span()
-_CONNECTION: Final = "CONN#"
-_TENANT: Final = {"S": SORT_KEY}
+_TENANT: Final = {"S": keys.TENANT_SORT_KEY}
 _NEEDED: Final = "SK, connected_at, expires_at, subscribed, subscribed_at, #filter, behind, connections, shards"
 """By a broadcast, of the rows of connections and tenants."""
 
 
 @dataclass(frozen=True, slots=True)
-class Roster:
+class TenantConnections:
     """A tenant's connections, as a broadcast reads them."""
 
     reserved: int
@@ -42,7 +42,7 @@ class Roster:
 
 
 @dataclass(frozen=True, slots=True)
-class Registry:
+class ConnectionsTable:
     """The table as `WebSocketGateway` makes it."""
 
     client: DynamoDBClient
@@ -91,13 +91,13 @@ class Registry:
         """Delete a connection's row; when it had connected, which whoever deletes it is to release, or None: no row."""
         deleted = self.client.delete_item(TableName=self.table_name, Key=_key(key), ReturnValues="ALL_OLD")
         row = deleted.get("Attributes")
-        return number(row, "connected_at") if row else None
+        return number_attribute(row, "connected_at") if row else None
 
     def release(self, tenant_id: str, connected_at: Iterable[int]) -> None:
         """Count connections no longer whose rows were deleted."""
         self.tenants.release(tenant_id, connected_at)
 
-    def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | Refused | None:
+    def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | RateLimited | None:
         """Let a message of the connection through, or refuse it for coming too soon; None where it has no row.
 
         Most messages find the bucket full, and take one write, which brings the row along.
@@ -118,13 +118,13 @@ class Registry:
             )
         if done or not row:
             return _connection(row, key) if row else None
-        wait_ms = rate.wait_ms(number(row, "full_at"), now_us)
+        wait_ms = rate.wait_ms(number_attribute(row, "full_at"), now_us)
         _, row = self._update(key, "ADD refusals :one", "attribute_exists(PK)", {":one": {"N": "1"}})
-        return Refused(_connection(row, key), wait_ms, number(row, "refusals")) if row else None
+        return RateLimited(_connection(row, key), wait_ms, number_attribute(row, "refusals")) if row else None
 
     def subscribe(self, key: ConnectionKey, wanted: SubscriptionFilter | None) -> bool:
         """From now on the connection gets its tenant's updates, or those that it wants; False where it has no row."""
-        values: Row = {":true": {"BOOL": True}, ":now": {"N": str(timestamps.now_ms())}}
+        values: Row = {":true": {"BOOL": True}, ":now": {"N": str(clock.now_ms())}}
         update = "SET subscribed = :true, subscribed_at = :now"
         if wanted is None:
             return self._change(key, f"{update} REMOVE #filter", values)
@@ -149,14 +149,14 @@ class Registry:
         """The connection was told to resync. A mark that another broadcast set since it was read stays."""
         self._update(key, "REMOVE behind", "behind = :seen", {":seen": {"N": str(seen_ms)}})
 
-    def roster(self, tenant_id: str) -> Roster:
+    def tenant_connections(self, tenant_id: str) -> TenantConnections:
         """The tenant's subscribed connections, after one request. A subscription counts once it is acknowledged.
 
         The tenant's row comes first, and tells of every shard that a row stands in. What subscribes later, in a shard
         that is not told yet, reads itself what has happened until then.
         """
         tenant, connections = self._read(tenant_id, subscribed=True)
-        return Roster(number(tenant, "connections"), shards_of(tenant), connections)
+        return TenantConnections(number_attribute(tenant, "connections"), shard_count(tenant), connections)
 
     def shard(self, tenant_id: str, shard: int, span: Span = WHOLE) -> Iterator[Connection]:
         """The tenant's subscribed connections whose rows stand in one of its shards, or a part of it."""
@@ -175,8 +175,8 @@ class Registry:
                 TableName=self.table_name,
                 KeyConditionExpression="PK = :partition AND begins_with(SK, :connection)",
                 ExpressionAttributeValues={
-                    ":partition": {"S": partition(tenant_id, shard)},
-                    ":connection": {"S": _CONNECTION},
+                    ":partition": {"S": keys.tenant_partition(tenant_id, shard)},
+                    ":connection": {"S": keys.CONNECTION_PREFIX},
                 },
                 Select="COUNT",
                 Limit=size - counted,
@@ -193,17 +193,17 @@ class Registry:
         ends = cuts if counted else cuts[:-1]
         return [Span(after, until) for after, until in pairwise([None, *ends, None])]
 
-    def connected(self, tenant_id: str) -> Iterator[Connection]:
+    def list_connections(self, tenant_id: str) -> Iterator[Connection]:
         """All connections of the tenant, subscribed or not, with all that the table holds of them."""
         return self._read(tenant_id, subscribed=False)[1]
 
-    def everything(self) -> Iterator[Connection | Tenant]:
+    def scan(self) -> Iterator[Connection | TenantRow]:
         """Every row of every tenant. Read consistently: a token that was renewed counts."""
         for row in _pages(partial(self.client.scan, TableName=self.table_name, ConsistentRead=True)):
             if row["SK"] == _TENANT:
-                yield Tenant.from_row(row)
+                yield TenantRow.from_row(row)
             else:
-                tenant_id, shard = owner(row["PK"].get("S", ""))
+                tenant_id, shard = keys.parse_tenant_partition(row["PK"].get("S", ""))
                 yield from _connections([row], tenant_id, shard)
 
     def _read(self, tenant_id: str, *, subscribed: bool) -> tuple[Row, Iterator[Connection]]:
@@ -214,7 +214,7 @@ class Registry:
         here = _connections(chain([first] if first else [], rows), tenant_id, 0)
         further = (
             _connections(self._partition(tenant_id, shard, WHOLE, subscribed=subscribed), tenant_id, shard)
-            for shard in range(1, shards_of(tenant))
+            for shard in range(1, shard_count(tenant))
         )
         return tenant, chain(here, chain.from_iterable(further))
 
@@ -224,15 +224,15 @@ class Registry:
         Those of connections that have not outlived it, and of the `subscribed` no more than a broadcast needs to know.
         """
         # The text that comes next after another is that with the least character behind it.
-        first = f"{_CONNECTION}{span.after}\0" if span.after is not None else _CONNECTION
-        last = f"{_CONNECTION}{span.until}" if span.until is not None else SORT_KEY
+        first = f"{keys.connection_sort_key(span.after)}\0" if span.after is not None else keys.CONNECTION_PREFIX
+        last = keys.connection_sort_key(span.until) if span.until is not None else keys.TENANT_SORT_KEY
         wanted = "#ttl > :now"
         names = {"#ttl": "ttl"}
         values: dict[str, AttributeValueTypeDef] = {
-            ":partition": {"S": partition(tenant_id, shard)},
+            ":partition": {"S": keys.tenant_partition(tenant_id, shard)},
             ":first": {"S": first},
             ":last": {"S": last},
-            ":now": {"N": str(timestamps.now_ms() // 1000)},
+            ":now": {"N": str(clock.now_ms() // 1000)},
         }
         projection: dict[str, Any] = {}
         if subscribed:
@@ -290,7 +290,10 @@ def _pages(read: Callable[..., Any]) -> Iterator[Row]:
 
 
 def _key(key: ConnectionKey) -> dict[str, AttributeValueTypeDef]:
-    return {"PK": {"S": partition(key.tenant_id, key.shard)}, "SK": {"S": f"{_CONNECTION}{key.connection_id}"}}
+    return {
+        "PK": {"S": keys.tenant_partition(key.tenant_id, key.shard)},
+        "SK": {"S": keys.connection_sort_key(key.connection_id)},
+    }
 
 
 def _connections(rows: Iterable[Row], tenant_id: str, shard: int) -> Iterator[Connection]:
@@ -301,19 +304,19 @@ def _connections(rows: Iterable[Row], tenant_id: str, shard: int) -> Iterator[Co
 
 
 def _connection_id(row: Row) -> str:
-    return row["SK"].get("S", "").removeprefix(_CONNECTION)
+    return keys.parse_connection_sort_key(row["SK"].get("S", ""))
 
 
 def _connection(row: Row, key: ConnectionKey) -> Connection:
     wanted = row.get("filter", {}).get("S")
     return Connection(
         key,
-        connected_at=number(row, "connected_at"),
-        expires_at=number(row, "expires_at"),
-        issued_at=number(row, "issued_at"),
+        connected_at=number_attribute(row, "connected_at"),
+        expires_at=number_attribute(row, "expires_at"),
+        issued_at=number_attribute(row, "issued_at"),
         subscribed=row.get("subscribed") == {"BOOL": True},
         filter=SubscriptionFilter.from_text(wanted) if wanted is not None else None,
-        subscribed_at=number(row, "subscribed_at"),
-        behind=number(row, "behind") if "behind" in row else None,
-        ttl=number(row, "ttl"),
+        subscribed_at=number_attribute(row, "subscribed_at"),
+        behind=number_attribute(row, "behind") if "behind" in row else None,
+        ttl=number_attribute(row, "ttl"),
     )

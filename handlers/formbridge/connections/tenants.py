@@ -12,54 +12,18 @@ are to read, and tells it before a row is written there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
+
+from ..runtime import keys
+from .tenant_row import QUARTER_MS, QUARTER_PREFIX, number_attribute, shard_count
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-SORT_KEY: Final = "TENANT"
-QUARTER_MS: Final = 15 * 60 * 1000
-LONGEST_MS: Final = 130 * 60 * 1000
-"""API Gateway closes a connection after two hours; ten minutes for what is still under way then.
-https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html"""
-_PARTITION: Final = "TENANT#"
-_QUARTER: Final = "quarter_"
-
 Refusal = Literal["too_many_connections", "revoked"]
-
-
-@dataclass(frozen=True, slots=True)
-class Tenant:
-    """A tenant's row."""
-
-    tenant_id: str
-    connections: int
-    """How many are reserved."""
-    revoked_at: int
-    """Tokens issued before are refused, in epoch seconds; 0: none is."""
-    quarters: Mapping[int, int]
-    """By the number of a quarter of an hour since the epoch: how many reserved then are left."""
-    shards: int = 1
-    """In how many partitions its connections' rows may stand. It never falls: what was written there stays there."""
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, AttributeValueTypeDef]) -> Tenant:
-        return cls(
-            owner(row["PK"].get("S", ""))[0],
-            connections=number(row, "connections"),
-            revoked_at=number(row, "revoked_at"),
-            quarters={int(name.removeprefix(_QUARTER)): number(row, name) for name in row if name.startswith(_QUARTER)},
-            shards=shards_of(row),
-        )
-
-    def leaks(self, now_ms: int) -> Iterator[tuple[int, int]]:
-        """The quarters whose connections have all ended, and what is still reserved for each."""
-        for quarter, left in self.quarters.items():
-            if (quarter + 1) * QUARTER_MS + LONGEST_MS <= now_ms:
-                yield quarter, left
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +60,9 @@ class Tenants:
             )
         except self.client.exceptions.ConditionalCheckFailedException as refused:
             held = refused.response.get("Item", {})
-            if issued_at < number(held, "revoked_at"):
+            if issued_at < number_attribute(held, "revoked_at"):
                 return "revoked"
-            if shards_of(held) > shard or number(held, "connections") >= limit:
+            if shard_count(held) > shard or number_attribute(held, "connections") >= limit:
                 return "too_many_connections"
         else:
             return None
@@ -133,7 +97,7 @@ class Tenants:
             except self.client.exceptions.ConditionalCheckFailedException:
                 continue
 
-    def give_back(self, tenant_id: str, quarter: int, left: int) -> None:
+    def reclaim(self, tenant_id: str, quarter: int, left: int) -> None:
         """Forget a quarter and what is reserved for it, unless that has changed."""
         try:
             self.client.update_item(
@@ -157,30 +121,9 @@ class Tenants:
         )
 
 
-def partition(tenant_id: str, shard: int = 0) -> str:
-    """The partition of a tenant's shard. No tenant's id holds a `#`, and so no two tenants have one in common."""
-    return f"{_PARTITION}{tenant_id}#{shard}" if shard else f"{_PARTITION}{tenant_id}"
-
-
-def owner(partition: str) -> tuple[str, int]:
-    """The tenant and the shard of a partition."""
-    tenant_id, _, shard = partition.removeprefix(_PARTITION).partition("#")
-    return tenant_id, int(shard or 0)
-
-
-def shards_of(row: Mapping[str, AttributeValueTypeDef]) -> int:
-    """The number of partitions that a tenant's row tells; before one was written beyond the first, it tells none."""
-    return number(row, "shards") or 1
-
-
 def _key(tenant_id: str) -> dict[str, AttributeValueTypeDef]:
-    return {"PK": {"S": partition(tenant_id)}, "SK": {"S": SORT_KEY}}
+    return {"PK": {"S": keys.tenant_partition(tenant_id)}, "SK": {"S": keys.TENANT_SORT_KEY}}
 
 
 def _quarter(number: int) -> str:
-    return f"{_QUARTER}{number}"
-
-
-def number(row: Mapping[str, AttributeValueTypeDef], name: str) -> int:
-    """A number of a row; 0 where it has none of that name."""
-    return int(row.get(name, {}).get("N", "0"))
+    return f"{QUARTER_PREFIX}{number}"

@@ -1,39 +1,40 @@
-"""How many posts a second one Lambda makes, so that all of them together stay below the account's quota."""
+"""The pace at which one Lambda posts, so that all Lambdas together stay below the account's quota. Pure."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
+from ..runtime.token_bucket import TokenBucket
+
 BURST_SECONDS = 0.1
-"""How much of a second's posts may be made at once after a pause."""
+"""After a pause, a tenth of one second's posts may be made at once."""
+NANOSECONDS_PER_SECOND = 1_000_000_000
 
 
 class Pacer:
-    """Lets through at most `per_second` posts a second, and a tenth of that at once.
+    """A limit of `per_second` posts per second, with a burst of a tenth of that."""
 
-    This is the generic cell rate algorithm, in whole nanoseconds: what it keeps is when the posts that were made would
-    all have been due, had each waited for its turn.
-    """
+    def __init__(self, per_second: int, clock: Callable[[], int]) -> None:
+        """Start with a full bucket.
 
-    def __init__(self, per_second: int, clock: Callable[[], int] = time.monotonic_ns) -> None:
-        """
+        Args:
+            per_second: Posts per second; 1 or more.
+            clock: Monotonic time in nanoseconds.
+
         Raises:
             ValueError: `per_second` is below 1.
         """
         if per_second < 1:
             raise ValueError(f"per_second: must be at least 1, got {per_second}")
         self.burst = max(1, int(per_second * BURST_SECONDS))
-        self._interval = -(-1_000_000_000 // per_second)
+        self._bucket = TokenBucket.per_second(per_second, self.burst, NANOSECONDS_PER_SECOND)
         self._clock = clock
-        self._due = clock()
+        self._full_at = clock()
 
     def take(self) -> float:
-        """0 if a post may be made now, which then counts as made; else for how many seconds none may."""
+        """Count one post and return 0 if it may be made now; otherwise return the seconds to wait."""
         now = self._clock()
-        due = max(self._due, now)
-        early = due - (self.burst - 1) * self._interval - now
-        if early > 0:
-            return early / 1e9
-        self._due = due + self._interval
+        if wait := self._bucket.wait(self._full_at, now):
+            return wait / NANOSECONDS_PER_SECOND
+        self._full_at = self._bucket.take(self._full_at, now)
         return 0.0

@@ -19,10 +19,10 @@ from typing import Any, Final
 import pycurl
 from botocore.httpsession import get_cert_path
 
-from ..connections.connection import Delivery, Outcome, Receipt
 from ..runtime import environment
 from ..runtime.aws import session
 from ..runtime.logs import log
+from .delivery import Delivery, Outcome, Receipt
 from .pacing import Pacer
 from .signing import Signer
 
@@ -64,8 +64,8 @@ def connection_poster() -> ConnectionPoster:
         SettingsError: it does not say.
         ValueError: what it says is no URL, or below 1.
     """
-    endpoint, per_second = environment.text("MANAGEMENT_ENDPOINT"), environment.whole_number("POSTS_PER_SECOND")
-    return ConnectionPoster(Signer.from_environment(endpoint), Pacer(per_second))
+    endpoint, per_second = environment.string("MANAGEMENT_ENDPOINT"), environment.integer("POSTS_PER_SECOND")
+    return ConnectionPoster(Signer.from_environment(endpoint), Pacer(per_second, time.monotonic_ns))
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ PART_CHARACTERS: Final = MAX_MESSAGE_BYTES // 2 - 4096
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetters:
+class DeadLetterQueue:
     """The queue of a component for what its Lambda cannot work with.
 
     What is too large for one message goes as several, `{"reason": …, "event_id": …, "part": 1, "parts": 3,
@@ -33,7 +33,7 @@ class DeadLetters:
         """Keep an event that can never be stored, whole: `{"reason": …, "event": …}`."""
         self._keep("event", event, event.get("id"), reason)
 
-    def pass_on(self, dead_letter: str, message_id: str, reason: str) -> None:
+    def forward(self, dead_letter: str, message_id: str, reason: str) -> None:
         """Keep a message of another dead-letter queue, its text as it is: `{"reason": …, "dead_letter": "…"}`."""
         self._keep("dead_letter", dead_letter, message_id, reason)
 

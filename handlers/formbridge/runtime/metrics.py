@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-from . import timestamps
+from . import clock
 
 NAMESPACE: Final = "FormBridge"
 UNITS: Final[Mapping[str, str]] = {
@@ -26,6 +26,6 @@ def emit(values: Mapping[str, float]) -> None:
     """
     metrics = [{"Name": name, "Unit": UNITS.get(name, "Count")} for name in values]
     directive = {"Namespace": NAMESPACE, "Dimensions": [["FunctionName"]], "Metrics": metrics}
-    envelope = {"Timestamp": timestamps.now_ms(), "CloudWatchMetrics": [directive]}
+    envelope = {"Timestamp": clock.now_ms(), "CloudWatchMetrics": [directive]}
     function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local")
     print(json.dumps({"_aws": envelope, "FunctionName": function_name, **values}))

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def now_ms() -> int:
-    """The time now, in epoch milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 def to_iso(epoch_ms: int) -> str:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
-from ..connections.connection import ConnectionKey, Poster
+from ..connections.connection import ConnectionKey
 from ..connections.rate_limit import Rate
+from ..posting.delivery import Poster
 from ..runtime import environment, metrics
 from ..runtime.logs import correlation, log, logger
 from ..wire import protocol
 from ..wire.protocol import Limits, RequestError
-from .routes import connection_key
 from .session import Session
 
 RETRY_AFTER_MS: Final = 1_000
@@ -29,15 +29,15 @@ def poster() -> Poster:
 
 def rate() -> Rate:
     """How many messages a connection may send."""
-    return Rate(environment.whole_number("MESSAGES_PER_SECOND"), environment.whole_number("MESSAGE_BURST"))
+    return Rate(environment.integer("MESSAGES_PER_SECOND"), environment.integer("MESSAGE_BURST"))
 
 
 def limits() -> Limits:
     """What a message may hold."""
-    return Limits(environment.whole_number("MAX_FRAME_BYTES"), environment.whole_number("MAX_FILTER_LENGTH"))
+    return Limits(environment.integer("MAX_FRAME_BYTES"), environment.integer("MAX_FILTER_LENGTH"))
 
 
-def answer(
+def reply_to_frame(
     open_session: Callable[[ConnectionKey], Session], event: Mapping[str, Any], context: object
 ) -> dict[str, Any]:
     """The integration's answer to a client's frame.
@@ -45,7 +45,7 @@ def answer(
     Whatever fails unexpectedly is logged and counted, and the client told `internal`: raised, it would make API Gateway
     send a frame of its own, which has no type (docs/adr/0014).
     """
-    key = connection_key(event["requestContext"])
+    key = ConnectionKey.from_request(event["requestContext"])
     body: str | None = event.get("body")
     ids = {**correlation(event, context), "tenant_id": key.tenant_id}
     frame: protocol.Frame | None
@@ -55,8 +55,8 @@ def answer(
         logger.exception("failed", extra=ids)
         metrics.emit({"InternalErrors": 1})
         again = "the server failed, try again"
-        frame = protocol.error(
-            RequestError("internal", again, protocol.request_id(body), retry_after_ms=RETRY_AFTER_MS)
+        frame = protocol.build_error(
+            RequestError("internal", again, protocol.find_request_id(body), retry_after_ms=RETRY_AFTER_MS)
         )
     if frame is None:
         log("disconnected", ids)

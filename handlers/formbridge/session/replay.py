@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
-from ..submissions.submission import Submission, Update
+from ..submissions.submission import Page, Submission, Update
 from ..wire import protocol
 from ..wire.cursor import Cursor
 from ..wire.subscription_filter import SubscriptionFilter
@@ -24,15 +24,7 @@ SPARE_ITEMS: Final = 20
 """What a snapshot reads beyond what it wants, in place of those that were deleted."""
 
 
-class Page(NamedTuple):
-    """A stretch of a tenant's submissions, in GSI1's order or against it."""
-
-    submissions: Sequence[Submission]
-    reached: str | None
-    """The position that was read up to; None: nothing lies beyond."""
-
-
-class Submissions(Protocol):
+class SubmissionsReader(Protocol):
     """The submissions table, as far as a view needs it."""
 
     def read(self, tenant_id: str, position: str, limit: int, *, newest_first: bool = False) -> Page: ...
@@ -43,12 +35,12 @@ Shown = Callable[[Submission], Update | None]
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class Replay:
     """One subscription's."""
 
     tenant_id: str
     filter: SubscriptionFilter | None
-    submissions: Submissions | None
+    submissions: SubmissionsReader | None
     """None: a gateway without a table, which shows what is posted and remembers nothing."""
     now_ms: int
 
@@ -79,7 +71,7 @@ class View:
         else:
             cursor = Cursor(self.tenant_id, position, started, snapshot_left)
         reply = {"updates": updates, "cursor": cursor.encode(), "complete": position is None}
-        return {**reply, **protocol.filter_id(self.filter)}
+        return {**reply, **protocol.filter_id_field(self.filter)}
 
     def _current(self, submission: Submission) -> Update | None:
         """In a snapshot: what is there and matches."""
@@ -107,7 +99,7 @@ class View:
             for submission in page.submissions:
                 update = None if submission.has_expired(self.now_ms) else shown(submission)
                 if update is not None:
-                    room -= protocol.size(update)
+                    room -= protocol.encoded_size(update)
                     if room < 0 and updates:
                         return updates, position
                     updates.append(update)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ..access.handshake import Identity, Unauthorized
-from ..connections.connection import Connection, ConnectionKey, Outcome, Poster, Refused, closing
+from ..connections.connection import Connection, ConnectionKey, RateLimited
 from ..connections.rate_limit import Rate
-from ..runtime import timestamps
+from ..posting.delivery import Outcome, Poster, closing_delivery
 from ..wire import protocol
 from ..wire.cursor import BadCursor, Cursor
 from ..wire.protocol import RequestError
 from ..wire.subscription_filter import SubscriptionFilter
-from .replay import Submissions, View
+from .replay import Replay, SubmissionsReader
 
 MAX_REFUSALS: Final = 100
 """Messages over the rate, without a pause in which the bucket fills up, after which a connection is closed."""
@@ -27,7 +26,7 @@ CLOSING_SECONDS: Final = 3.0
 class Connections(Protocol):
     """The connections table, as far as a session needs it. None and False: the connection has no row."""
 
-    def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | Refused | None: ...
+    def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | RateLimited | None: ...
     def subscribe(self, key: ConnectionKey, wanted: SubscriptionFilter | None) -> bool: ...
     def unsubscribe(self, key: ConnectionKey) -> bool: ...
     def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool: ...
@@ -50,15 +49,18 @@ class Session:
 
     key: ConnectionKey
     connections: Connections
-    submissions: Submissions | None
+    submissions: SubmissionsReader | None
     """None: a gateway without a table, which shows what is posted and remembers nothing."""
     poster: Callable[[], Poster]
     """Made where it is needed: few connections are closed."""
     rate: Rate
     limits: protocol.Limits
+    now_ms: Callable[[], int]
+    """Current time in epoch milliseconds."""
+    monotonic: Callable[[], float]
+    """Seconds of the clock that deadlines are compared with."""
     verifier: Verifier | None = None
     """None: `authenticate` is not for this Lambda, and has a route of its own."""
-    now_ms: Callable[[], int] = timestamps.now_ms
 
     def answer(self, body: str | None) -> protocol.Frame | None:
         """The reply to one frame of the client; None where the connection is closed instead."""
@@ -71,23 +73,23 @@ class Session:
         try:
             return self._answer(request, admitted)
         except BadCursor as refusal:
-            return protocol.error(RequestError("bad_cursor", str(refusal), request.request_id))
+            return protocol.build_error(RequestError("bad_cursor", str(refusal), request.request_id))
         except RequestError as refusal:
             refusal.request_id = request.request_id
-            return protocol.error(refusal)
+            return protocol.build_error(refusal)
 
     def _answer(
-        self, request: protocol.Request | RequestError, admitted: Connection | Refused | None
+        self, request: protocol.Request | RequestError, admitted: Connection | RateLimited | None
     ) -> protocol.Frame | None:
         if admitted is None:
             raise RequestError("unauthorized", "this connection is no longer registered")
-        if isinstance(admitted, Refused):
+        if isinstance(admitted, RateLimited):
             return self._refuse(admitted)
         if admitted.has_expired(self.now_ms()):
             raise RequestError("unauthorized", "the token has expired")
         return self._reply(request, admitted)
 
-    def _refuse(self, refused: Refused) -> protocol.Frame | None:
+    def _refuse(self, refused: RateLimited) -> protocol.Frame | None:
         if refused.refusals > MAX_REFUSALS:
             self._close(refused.connection)
             return None
@@ -96,8 +98,8 @@ class Session:
 
     def _close(self, connection: Connection) -> None:
         """Close it and forget it; one that cannot be closed now keeps its row, and its next message closes it."""
-        end = closing(connection, protocol.PROTOCOL_ERROR)
-        for receipt in self.poster().deliver([end], time.monotonic() + CLOSING_SECONDS):
+        end = closing_delivery(connection, protocol.PROTOCOL_ERROR)
+        for receipt in self.poster().deliver([end], self.monotonic() + CLOSING_SECONDS):
             if receipt.failure is not None:
                 raise receipt.failure
             if receipt.outcome is not Outcome.BEHIND:
@@ -113,20 +115,20 @@ class Session:
                 return self._sync(request, connection)
             case protocol.Unsubscribe():
                 _registered(self.connections.unsubscribe(self.key))
-                return protocol.reply("unsubscribed", request.request_id)
+                return protocol.build_reply("unsubscribed", request.request_id)
             case protocol.Authenticate():
                 return self._authenticate(request, connection)
             case protocol.Ping():
-                return protocol.reply("pong", request.request_id, timestamp=self.now_ms())
+                return protocol.build_reply("pong", request.request_id, timestamp=self.now_ms())
 
     def _subscribe(self, request: protocol.Subscribe, connection: Connection) -> protocol.Frame:
         cursor = Cursor.decode(request.cursor, self.key.tenant_id) if request.cursor is not None else None
         # The subscription stands before the table is read: what commits in between is pushed, or read, or both.
         _registered(self.connections.subscribe(self.key, request.filter))
-        return protocol.reply(
+        return protocol.build_reply(
             "subscribed",
             request.request_id,
-            **self._view(request.filter).since(cursor, request.snapshot),
+            **self._replay(request.filter).since(cursor, request.snapshot),
             heartbeat_seconds=protocol.HEARTBEAT_SECONDS,
             expires_at=connection.expires_at,
             server_time=self.now_ms(),
@@ -136,8 +138,8 @@ class Session:
         cursor = Cursor.decode(request.cursor, self.key.tenant_id)
         if not connection.subscribed:
             raise RequestError("bad_request", "action: subscribe before sync")
-        view = self._view(connection.filter)
-        return protocol.reply("synced", request.request_id, **view.since(cursor, protocol.DEFAULT_SNAPSHOT))
+        replay = self._replay(connection.filter)
+        return protocol.build_reply("synced", request.request_id, **replay.since(cursor, protocol.DEFAULT_SNAPSHOT))
 
     def _authenticate(self, request: protocol.Authenticate, connection: Connection) -> protocol.Frame:
         if self.verifier is None:
@@ -151,10 +153,10 @@ class Session:
         if identity.expires_at <= connection.expires_at:
             raise RequestError("unauthorized", "token: must expire later than the one before it")
         _registered(self.connections.extend(self.key, identity.expires_at, identity.issued_at))
-        return protocol.reply("authenticated", request.request_id, expires_at=identity.expires_at)
+        return protocol.build_reply("authenticated", request.request_id, expires_at=identity.expires_at)
 
-    def _view(self, wanted: SubscriptionFilter | None) -> View:
-        return View(self.key.tenant_id, wanted, self.submissions, self.now_ms())
+    def _replay(self, wanted: SubscriptionFilter | None) -> Replay:
+        return Replay(self.key.tenant_id, wanted, self.submissions, self.now_ms())
 
 
 def _registered(has_row: bool) -> None:

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from ..runtime import timestamps
+from ..runtime import keys, timestamps
 from ..runtime.logs import logger
-from ..session.replay import Page
-from .submission import DELETED, MalformedEvent, MalformedItem, Submission, SubmissionEvent
+from .event import MalformedEvent, SubmissionEvent
+from .submission import DELETED, MalformedItem, Page, Submission
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-INDEX: Final = "GSI1"
 SECONDS_A_DAY: Final = 24 * 3600
 TOMBSTONE_DAYS: Final = 7
 """How long a deleted submission's row stays: longer than any cursor resumes from, so that every client learns of it."""
@@ -56,13 +55,13 @@ class SubmissionsTable:
         updated_at = timestamps.to_iso(now_ms)
         changed: Attributes = {
             "updated_at": {"S": updated_at},
-            "GSI1SK": {"S": f"{updated_at}#{event.submission_id}"},
+            keys.SUBMISSIONS_INDEX_SORT_KEY: {"S": keys.submission_position(updated_at, event.submission_id)},
         }
         facts: Attributes = {
             **changed,
             "tenant_id": {"S": event.tenant_id},
             "submission_id": {"S": event.submission_id},
-            "GSI1PK": {"S": _partition(event.tenant_id)},
+            keys.SUBMISSIONS_INDEX_PARTITION_KEY: {"S": keys.tenant_partition(event.tenant_id)},
             "form_id": {"S": event.form_id},
             "status": {"S": event.status},
             "submitted_at": {"S": event.submitted_at},
@@ -117,7 +116,7 @@ class SubmissionsTable:
         removals = f" REMOVE {', '.join(f'#{name}' for name in removed)}" if removed else ""
         self.client.update_item(
             TableName=self.table_name,
-            Key={"PK": {"S": f"SUB#{event.submission_id}"}, "SK": {"S": "META"}},
+            Key={"PK": {"S": keys.submission_partition(event.submission_id)}, "SK": {"S": keys.SUBMISSION_SORT_KEY}},
             UpdateExpression=f"SET {', '.join(assignments)}{removals} ADD version :one",
             ConditionExpression=condition,
             ExpressionAttributeNames={f"#{name}": name for name in {*assigned, *removed}},
@@ -137,9 +136,15 @@ class SubmissionsTable:
         """
         found = self.client.query(
             TableName=self.table_name,
-            IndexName=INDEX,
-            KeyConditionExpression=f"GSI1PK = :partition AND GSI1SK {'<' if newest_first else '>'} :position",
-            ExpressionAttributeValues={":partition": {"S": _partition(tenant_id)}, ":position": {"S": position}},
+            IndexName=keys.SUBMISSIONS_INDEX,
+            KeyConditionExpression=(
+                f"{keys.SUBMISSIONS_INDEX_PARTITION_KEY} = :partition"
+                f" AND {keys.SUBMISSIONS_INDEX_SORT_KEY} {'<' if newest_first else '>'} :position"
+            ),
+            ExpressionAttributeValues={
+                ":partition": {"S": keys.tenant_partition(tenant_id)},
+                ":position": {"S": position},
+            },
             ScanIndexForward=not newest_first,
             Limit=limit,
         )
@@ -150,8 +155,4 @@ class SubmissionsTable:
             except MalformedItem as error:
                 # Its stream record is in the pipe's dead-letter queue; it must not hide the others.
                 logger.error("malformed item", extra={"tenant_id": tenant_id, "reason": str(error)})
-        return Page(submissions, found.get("LastEvaluatedKey", {}).get("GSI1SK", {}).get("S"))
-
-
-def _partition(tenant_id: str) -> str:
-    return f"TENANT#{tenant_id}"
+        return Page(submissions, found.get("LastEvaluatedKey", {}).get(keys.SUBMISSIONS_INDEX_SORT_KEY, {}).get("S"))

@@ -19,9 +19,9 @@ DEFAULT_SNAPSHOT: Final = 50
 MAX_REQUEST_ID: Final = 64
 MAX_REPLY_BYTES: Final = 128 * 1024
 """API Gateway's limit for a message."""
-MAX_PUSH_BYTES: Final = 32 * 1024
+MAX_UPDATE_FRAME_BYTES: Final = 32 * 1024
 """API Gateway bills a message by every 32 KB begun."""
-PUSH_ENVELOPE_BYTES: Final = 512
+UPDATE_FRAME_ENVELOPE_BYTES: Final = 512
 """More than a push needs beside its updates."""
 REPLY_ENVELOPE_BYTES: Final = 10 * 1024
 """More than a reply needs beside its updates: the `id` that it echoes may take 12 bytes a character, and a cursor 8 for
@@ -142,7 +142,7 @@ def parse_request(body: str | None, limits: Limits) -> Request:
             raise RequestError("bad_request", f"action: must be a text, got {quoted(action)}", request_id)
 
 
-def request_id(body: str | None) -> str | None:
+def find_request_id(body: str | None) -> str | None:
     """The `id` of a client's frame, whatever else is wrong with it; None where it has none."""
     try:
         given = _fields(body).get("id")
@@ -201,32 +201,34 @@ def encode(frame: Mapping[str, Any]) -> str:
     return json.dumps(frame, separators=(",", ":"))
 
 
-def size(update: Update) -> int:
+def encoded_size(update: Update) -> int:
     """The bytes that an update takes in a frame of several."""
     return len(encode(update).encode()) + 1
 
 
-def reply(kind: str, request_id: str | None, **fields: object) -> Frame:
+def build_reply(kind: str, request_id: str | None, **fields: object) -> Frame:
     """A reply; `id` stands in it where the request had one."""
     return {"type": kind, **({"id": request_id} if request_id is not None else {}), **fields}
 
 
-def error(refusal: RequestError) -> Frame:
+def build_error(refusal: RequestError) -> Frame:
     """The `error` frame of a refused request."""
     after = refusal.retry_after_ms
     again = {"retryable": True, "retry_after_ms": after} if after is not None else {"retryable": False}
-    return reply("error", refusal.request_id, code=refusal.code, message=refusal.message[:MAX_ERROR_MESSAGE], **again)
+    return build_reply(
+        "error", refusal.request_id, code=refusal.code, message=refusal.message[:MAX_ERROR_MESSAGE], **again
+    )
 
 
-def push(updates: Sequence[Update], wanted: SubscriptionFilter | None, cursor: str, now_ms: int) -> Frame:
+def build_update_frame(updates: Sequence[Update], wanted: SubscriptionFilter | None, cursor: str, now_ms: int) -> Frame:
     """One update as `submission_update`, several as `submission_updates`."""
-    envelope = {**filter_id(wanted), "cursor": cursor, "timestamp": now_ms}
+    envelope = {**filter_id_field(wanted), "cursor": cursor, "timestamp": now_ms}
     if len(updates) == 1:
         return {"type": "submission_update", **updates[0], **envelope}
     return {"type": "submission_updates", "updates": list(updates), **envelope}
 
 
-def filter_id(wanted: SubscriptionFilter | None) -> Frame:
+def filter_id_field(wanted: SubscriptionFilter | None) -> Frame:
     """The field of a frame that says through which filter it was made; none where through none.
 
     When a client has replaced its filter, what was posted through the former one may still be under way: a `leave` of

@@ -12,8 +12,9 @@ import pytest
 
 from bench.certificates import write_certificate
 from bench.connections_server import ACCESS_KEY, REGION, SECRET_KEY
-from formbridge.connections.connection import Connection, ConnectionKey, Delivery, Receipt
+from formbridge.connections.connection import Connection, ConnectionKey
 from formbridge.posting import poster
+from formbridge.posting.delivery import Delivery, Receipt
 from formbridge.posting.pacing import Pacer
 from formbridge.posting.poster import ConnectionPoster
 from formbridge.posting.signing import Credentials, Signer
@@ -64,7 +65,7 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def poster_to(endpoint: str, **options: Any) -> ConnectionPoster:
     signer = Signer(endpoint, REGION, lambda: Credentials(ACCESS_KEY, SECRET_KEY, TOKEN))
-    pacer = options.pop("pacer", Pacer(1_000_000))
+    pacer = options.pop("pacer", Pacer(1_000_000, time.monotonic_ns))
     return ConnectionPoster(signer, pacer, **options)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from formbridge.connections.connection import Outcome
+from formbridge.posting.delivery import Outcome
 from formbridge.posting.poster import TRIES, PostRefused
 from tests.faults.posting.conftest import deliver, deliver_one, delivery, poster_to
 from tests.support.posting.server import OK, Peer, Script, Server

@@ -12,8 +12,8 @@ from threading import Barrier, Event, Lock
 import pytest
 
 from bench.connections_server import SECRET_KEY, is_signed
-from formbridge.connections.connection import Delivery, Outcome
 from formbridge.posting import poster as poster_module
+from formbridge.posting.delivery import Delivery, Outcome
 from formbridge.posting.pacing import Pacer
 from formbridge.posting.poster import TRIES
 from tests.faults.posting.conftest import PATIENCE, TOKEN, connection, deliver, deliver_one, delivery, poster_to
@@ -35,7 +35,7 @@ class Allowance(Pacer):
     """Lets so many through, and then none."""
 
     def __init__(self, left: int) -> None:
-        super().__init__(1_000_000)
+        super().__init__(1_000_000, time.monotonic_ns)
         self.left = left
 
     def take(self) -> float:
@@ -264,7 +264,9 @@ class TestPace:
 
         server = serve(answering)
 
-        receipts = deliver(poster_to(server.endpoint, pacer=Halting(1)), map(delivery, ["one", "two", "three"]))
+        receipts = deliver(
+            poster_to(server.endpoint, pacer=Halting(1, time.monotonic_ns)), map(delivery, ["one", "two", "three"])
+        )
 
         assert [receipt.outcome for receipt in receipts] == [Outcome.POSTED] * 3
         assert list(waits) == []

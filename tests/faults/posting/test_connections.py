@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from formbridge.connections.connection import Outcome
+from formbridge.posting.delivery import Outcome
 from formbridge.posting.poster import TRIES
 from tests.faults.posting.conftest import deliver, deliver_one, delivery, poster_to
 from tests.support.posting.server import OK, Peer, Script, Server

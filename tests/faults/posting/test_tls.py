@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.certificates import write_certificate
-from formbridge.connections.connection import Outcome
+from formbridge.posting.delivery import Outcome
 from formbridge.posting.poster import TRIES
 from tests.faults.posting.conftest import deliver, deliver_one, delivery, poster_to
 from tests.support.posting.server import Peer, Server

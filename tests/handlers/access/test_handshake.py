@@ -7,9 +7,9 @@ from formbridge.access.handshake import (
     Identity,
     Unauthorized,
     bearer_token,
+    build_policy,
     check_origin,
     offered_subprotocols,
-    policy,
 )
 
 
@@ -112,7 +112,7 @@ def test_a_page_that_is_not_on_the_list_is_forbidden(origin: str) -> None:
 
 
 def test_a_policy_is_as_api_gateway_wants_it() -> None:
-    assert policy("user-1", "Allow", "arn:x", {"tenant_id": "t_acme"}) == {
+    assert build_policy("user-1", "Allow", "arn:x", {"tenant_id": "t_acme"}) == {
         "principalId": "user-1",
         "policyDocument": {
             "Version": "2012-10-17",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from formbridge.broadcast.accounting import SHOWN_FAILURES, YOUNG_MS, Accounting, Tally
-from formbridge.connections.connection import Connection, ConnectionKey, Delivery, Outcome, Receipt
+from formbridge.connections.connection import Connection, ConnectionKey
+from formbridge.posting.delivery import Delivery, Outcome, Receipt
 from tests.support.handlers.broadcasts import Inline
 from tests.support.handlers.builders import NOW
 from tests.support.handlers.connections import Registered, connection
@@ -20,7 +22,7 @@ OVER = 0.0
 
 
 def accounting(registered: Registered) -> Accounting:
-    return Accounting(registered, Inline(), now_ms=lambda: NOW)
+    return Accounting(registered, Inline(), now_ms=lambda: NOW, monotonic=time.monotonic)
 
 
 def ended(outcome: Outcome, row: Connection, *, closes: bool = False) -> Receipt:
@@ -95,7 +97,7 @@ def test_a_row_that_has_a_mark_is_marked_again_only_where_something_new_was_miss
     rows = [connection("a", behind=NOW - 1), connection("b")]
     for marks_again, marked in [(True, {"a", "b"}), (False, {"b"})]:
         registered = Registered(rows)
-        settling = Accounting(registered, Inline(), marks_again, now_ms=lambda: NOW)
+        settling = Accounting(registered, Inline(), lambda: NOW, time.monotonic, marks_again)
         settling.settle([ended(Outcome.BEHIND, row) for row in rows], NEVER)
         assert registered.behind.keys() == marked
 
@@ -122,7 +124,7 @@ def test_when_the_last_post_went_well_is_told() -> None:
             now += 100
             yield ended(outcome, connection())
 
-    tally = Accounting(Registered(), Inline(), now_ms=lambda: now).settle(receipts(), NEVER)
+    tally = Accounting(Registered(), Inline(), now_ms=lambda: now, monotonic=time.monotonic).settle(receipts(), NEVER)
     assert tally.last_posted_at == NOW + 200
     assert accounting(Registered()).settle([], NEVER).last_posted_at is None
 
@@ -144,7 +146,7 @@ def test_what_is_not_written_in_time_is_a_failure() -> None:
 
     with ThreadPoolExecutor(1) as writers:
         receipts = [ended(Outcome.BEHIND, connection(name)) for name in "ab"]
-        tally = Accounting(Slow(), writers, now_ms=lambda: NOW).settle(receipts, OVER)
+        tally = Accounting(Slow(), writers, now_ms=lambda: NOW, monotonic=time.monotonic).settle(receipts, OVER)
         held.set()
     assert any(isinstance(error, TimeoutError) for error in tally.failures)
 

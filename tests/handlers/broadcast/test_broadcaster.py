@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from formbridge.broadcast.accounting import YOUNG_MS
-from formbridge.broadcast.broadcaster import Deadlines
 from formbridge.broadcast.changes import Change
-from formbridge.broadcast.fanout_queue import Work
-from formbridge.broadcast.frames import Pushes
-from formbridge.connections.connection import Connection, Outcome, Span
+from formbridge.broadcast.fanout_task import FanoutTask
+from formbridge.broadcast.frames import Frames
+from formbridge.connections.connection import Connection, Span
+from formbridge.posting.delivery import Deadlines, Outcome
 from formbridge.wire.cursor import OVERLAP_MS
 from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.support.handlers.broadcasts import THRESHOLD, Broadcast
@@ -23,7 +23,7 @@ TOKEN_EXPIRED = '{"type":"disconnect","code":"token_expired","reconnect":true}'
 
 
 UPDATE = inserted(submission("s1"))
-FRAME = Pushes("t_acme", [Change(submission("s1"), "insert", NOW)], NOW).to(connection())[0].decode()
+FRAME = Frames("t_acme", [Change(submission("s1"), "insert", NOW)], NOW).for_connection(connection())[0].decode()
 
 
 def test_an_update_reaches_every_connection_of_its_tenant() -> None:
@@ -223,7 +223,7 @@ def test_a_tenant_at_the_threshold_is_posted_to_here() -> None:
 def test_a_larger_tenant_goes_to_the_queue_by_the_shard_and_is_not_posted_to() -> None:
     world = large(connection("a"), connection("b", shard=2), connection("c", "t_globex"))
     tally = world.tally(UPDATE, THEIRS)
-    assert world.queue.sent == [Work("t_acme", [CHANGE], shard) for shard in range(3)]
+    assert world.queue.sent == [FanoutTask("t_acme", [CHANGE], shard) for shard in range(3)]
     assert tally.handed_over == 3
     assert world.sent().keys() == {"c"}
 
@@ -235,7 +235,7 @@ def test_what_counts_is_posts_and_so_a_burst_makes_a_tenant_large_sooner() -> No
     assert world.send(*one).total() == len(half)
     assert world.send(*two).total() == 0
     (work,) = world.queue.sent
-    world.work(work)
+    world.run_task(work)
     assert [part.span for part in world.queue.sent[1:]] == world.registered.spans("t_acme", 0, THRESHOLD // 2)
 
 
@@ -259,28 +259,28 @@ def test_work_that_the_queue_does_not_take_is_a_failure() -> None:
 
 def test_the_connections_of_a_shard_are_told_and_no_others() -> None:
     world = large(connection("a"), connection("b", shard=1), connection("c", "t_globex", shard=1))
-    assert world.work(Work("t_acme", [CHANGE], 1)) == {Outcome.POSTED: 1}
+    assert world.run_task(FanoutTask("t_acme", [CHANGE], 1)) == {Outcome.POSTED: 1}
     assert world.sent() == {"b": [FRAME]}
 
 
 def test_a_shard_that_is_too_large_as_well_is_divided_once_more() -> None:
     names = [f"{n:03}" for n in range(2 * THRESHOLD + 1)]
     world = Broadcast(*(connection(name, shard=1) for name in names))
-    assert world.work(Work("t_acme", [CHANGE], 1)) == {}
+    assert world.run_task(FanoutTask("t_acme", [CHANGE], 1)) == {}
     spans = [Span(None, "049"), Span("049", "099"), Span("099", None)]
-    assert world.queue.sent == [Work("t_acme", [CHANGE], 1, span) for span in spans]
+    assert world.queue.sent == [FanoutTask("t_acme", [CHANGE], 1, span) for span in spans]
     for part in [*world.queue.sent]:
-        world.work(part)
+        world.run_task(part)
     assert [name for name, _ in world.poster.posted] == names
     assert len(world.queue.sent) == 3
 
 
 def test_a_whole_tenant_that_is_handed_over_is_divided_where_it_is_large() -> None:
     world = Broadcast(connection("a"), connection("b", shard=1))
-    assert world.work(Work("t_acme", None)) == {Outcome.POSTED: 2}
+    assert world.run_task(FanoutTask("t_acme", None)) == {Outcome.POSTED: 2}
     world.registered.reserved["t_acme"] = THRESHOLD + 1
-    assert world.work(Work("t_acme", None)) == {}
-    assert world.queue.sent == [Work("t_acme", None, 0), Work("t_acme", None, 1)]
+    assert world.run_task(FanoutTask("t_acme", None)) == {}
+    assert world.queue.sent == [FanoutTask("t_acme", None, 0), FanoutTask("t_acme", None, 1)]
 
 
 # --- Resync ---------------------------------------------------------------------------------------------------
@@ -288,32 +288,26 @@ def test_a_whole_tenant_that_is_handed_over_is_divided_where_it_is_large() -> No
 
 def test_connections_are_told_to_resync_whatever_their_filter() -> None:
     world = Broadcast(connection("a"), connection("b", filter=NEW), connection("c", "t_globex"))
-    assert world.work(Work("t_acme", None)) == {Outcome.POSTED: 2}
+    assert world.run_task(FanoutTask("t_acme", None)) == {Outcome.POSTED: 2}
     assert world.sent() == {"a": [RESYNC], "b": [RESYNC]}
     assert world.registered.untouched
 
 
 def test_a_connection_behind_that_is_told_so_is_behind_no_more() -> None:
     world = Broadcast(connection("a", behind=NOW - 1))
-    assert world.work(Work("t_acme", None)) == {Outcome.POSTED: 1}
+    assert world.run_task(FanoutTask("t_acme", None)) == {Outcome.POSTED: 1}
     assert world.sent() == {"a": [RESYNC]}
     assert world.registered.cleared == ["a"]
 
 
 def test_a_connection_that_cannot_be_told_to_resync_is_behind() -> None:
     world = Broadcast(connection("a"), a=Outcome.BEHIND)
-    assert world.work(Work("t_acme", None)) == {Outcome.BEHIND: 1}
+    assert world.run_task(FanoutTask("t_acme", None)) == {Outcome.BEHIND: 1}
     assert world.registered.behind == {"a": NOW}
 
 
 # --- Time -----------------------------------------------------------------------------------------------------
 
 
-class Lambda:
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
-
-
-def test_what_is_left_of_a_lambdas_time_is_for_marking_what_was_not_posted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("formbridge.broadcast.broadcaster.time.monotonic", lambda: 1_000.0)
-    assert Deadlines.of(Lambda()) == Deadlines(posting=1_036.0, writing=1_054.0)
+def test_what_is_left_of_a_lambdas_time_is_for_marking_what_was_not_posted() -> None:
+    assert Deadlines.split(1_000.0, 60.0) == Deadlines(posting=1_036.0, writing=1_054.0)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from formbridge.broadcast.changes import Change
-from formbridge.broadcast.frames import Pushes
+from formbridge.broadcast.frames import Frames
 from formbridge.submissions.submission import Submission
 from formbridge.wire import protocol
 from formbridge.wire.cursor import Cursor
@@ -34,8 +34,8 @@ def longest(n: int) -> Submission:
 def frames(*held: Submission, wanted: SubscriptionFilter | None = None) -> list[str]:
     """The frames of a tenant's new submissions."""
     tenant_id = held[0].tenant_id if held else "t_acme"
-    pushes = Pushes(tenant_id, [Change(each, "insert", NOW) for each in held], NOW)
-    return [frame.decode() for frame in pushes.to(connection(filter=wanted))]
+    pushes = Frames(tenant_id, [Change(each, "insert", NOW) for each in held], NOW)
+    return [frame.decode() for frame in pushes.for_connection(connection(filter=wanted))]
 
 
 @pytest.mark.parametrize("count", [1, 2, 60, 200])

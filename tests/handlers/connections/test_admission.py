@@ -1,4 +1,4 @@
-"""How many messages of a connection the registry lets through."""
+"""How many messages of a connection the connections table lets through."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from formbridge.connections.connection import Connection, ConnectionKey, Refused
+from formbridge.connections.connection import Connection, ConnectionKey, RateLimited
 from formbridge.connections.rate_limit import Rate
-from formbridge.connections.table import Registry
+from formbridge.connections.table import ConnectionsTable
 from tests.support.handlers.builders import NOW
 from tests.support.handlers.connections import connection, wanting
 from tests.support.handlers.region import CONNECTIONS
@@ -29,86 +29,90 @@ NEW = connection(subscribed=False, subscribed_at=0)
 
 
 @pytest.fixture
-def registry(region: Region, clock: Clock) -> Registry:
-    registry = Registry(region.dynamodb, CONNECTIONS)
-    registry.add(NEW, 5_000)
-    return registry
+def connections_table(region: Region, clock: Clock) -> ConnectionsTable:
+    connections_table = ConnectionsTable(region.dynamodb, CONNECTIONS)
+    connections_table.add(NEW, 5_000)
+    return connections_table
 
 
-def admit(registry: Registry, now_ms: int = NOW) -> Connection | Refused:
-    admitted = registry.admit(KEY, RATE, now_ms)
+def admit(connections_table: ConnectionsTable, now_ms: int = NOW) -> Connection | RateLimited:
+    admitted = connections_table.admit(KEY, RATE, now_ms)
     assert admitted is not None
     return admitted
 
 
-def refused(registry: Registry, now_ms: int = NOW) -> Refused:
-    refusal = admit(registry, now_ms)
-    assert isinstance(refusal, Refused)
+def refused(connections_table: ConnectionsTable, now_ms: int = NOW) -> RateLimited:
+    refusal = admit(connections_table, now_ms)
+    assert isinstance(refusal, RateLimited)
     return refusal
 
 
-def use_up(registry: Registry, now_ms: int = NOW) -> None:
+def use_up(connections_table: ConnectionsTable, now_ms: int = NOW) -> None:
     """Take every token of a full bucket."""
-    assert all(isinstance(admit(registry, now_ms), Connection) for _ in range(RATE.burst))
+    assert all(isinstance(admit(connections_table, now_ms), Connection) for _ in range(RATE.burst))
 
 
-def test_a_message_that_is_let_through_brings_its_connections_row(registry: Registry) -> None:
-    registry.subscribe(KEY, wanting({"status": ["new"]}))
-    admitted = admit(registry)
+def test_a_message_that_is_let_through_brings_its_connections_row(connections_table: ConnectionsTable) -> None:
+    connections_table.subscribe(KEY, wanting({"status": ["new"]}))
+    admitted = admit(connections_table)
     assert isinstance(admitted, Connection)
     assert (admitted.subscribed, admitted.filter) == (True, wanting({"status": ["new"]}))
 
 
-def test_a_burst_passes_and_the_message_after_it_is_refused(registry: Registry) -> None:
-    use_up(registry)
-    assert refused(registry) == Refused(NEW, retry_after_ms=100, refusals=1)
+def test_a_burst_passes_and_the_message_after_it_is_refused(connections_table: ConnectionsTable) -> None:
+    use_up(connections_table)
+    assert refused(connections_table) == RateLimited(NEW, retry_after_ms=100, refusals=1)
 
 
-def test_after_the_wait_exactly_one_message_passes(registry: Registry) -> None:
-    use_up(registry)
-    later = NOW + refused(registry).retry_after_ms
-    assert isinstance(admit(registry, later - 1), Refused)
-    assert isinstance(admit(registry, later), Connection)
-    assert isinstance(admit(registry, later), Refused)
+def test_after_the_wait_exactly_one_message_passes(connections_table: ConnectionsTable) -> None:
+    use_up(connections_table)
+    later = NOW + refused(connections_table).retry_after_ms
+    assert isinstance(admit(connections_table, later - 1), RateLimited)
+    assert isinstance(admit(connections_table, later), Connection)
+    assert isinstance(admit(connections_table, later), RateLimited)
 
 
-def test_refusals_are_counted_until_a_message_finds_the_bucket_full(registry: Registry) -> None:
-    use_up(registry)
-    assert [refused(registry).refusals for _ in range(3)] == [1, 2, 3]
+def test_refusals_are_counted_until_a_message_finds_the_bucket_full(connections_table: ConnectionsTable) -> None:
+    use_up(connections_table)
+    assert [refused(connections_table).refusals for _ in range(3)] == [1, 2, 3]
     nearly_full = NOW + FILLS_MS - 1
-    assert all(isinstance(admit(registry, nearly_full), Connection) for _ in range(RATE.burst - 1))
-    assert refused(registry, nearly_full).refusals == 4
+    assert all(isinstance(admit(connections_table, nearly_full), Connection) for _ in range(RATE.burst - 1))
+    assert refused(connections_table, nearly_full).refusals == 4
     full = nearly_full + FILLS_MS
-    use_up(registry, full)
-    assert refused(registry, full).refusals == 1
+    use_up(connections_table, full)
+    assert refused(connections_table, full).refusals == 1
 
 
-def test_a_connection_without_a_row_is_told_from_one_that_comes_too_soon(region: Region, registry: Registry) -> None:
+def test_a_connection_without_a_row_is_told_from_one_that_comes_too_soon(
+    region: Region, connections_table: ConnectionsTable
+) -> None:
     others = (
         ConnectionKey("t_acme", "conn-9"),
         ConnectionKey("t_globex", "conn-1"),
         ConnectionKey("t_acme", "conn-1", 1),
     )
-    assert [registry.admit(key, RATE, NOW) for key in others] == [None] * 3
+    assert [connections_table.admit(key, RATE, NOW) for key in others] == [None] * 3
     assert region.connection("t_acme", "conn-9") is None
 
 
 @pytest.mark.parametrize("requests", [1, 2])
-def test_a_connection_that_is_removed_meanwhile_has_no_row(region: Region, registry: Registry, requests: int) -> None:
+def test_a_connection_that_is_removed_meanwhile_has_no_row(
+    region: Region, connections_table: ConnectionsTable, requests: int
+) -> None:
     """A message may take three requests, and what comes between them must not make the row anew."""
-    use_up(registry)
+    use_up(connections_table)
     asked = count(1)
 
     def remove_before(**_: object) -> None:
         if next(asked) == requests + 1:
-            Registry(region.dynamodb, CONNECTIONS).remove(KEY)
+            ConnectionsTable(region.dynamodb, CONNECTIONS).remove(KEY)
 
     with region.on("before-call.dynamodb.UpdateItem", remove_before):
-        assert registry.admit(KEY, RATE, NOW) is None
+        assert connections_table.admit(KEY, RATE, NOW) is None
     assert region.connection("t_acme", "conn-1") is None
 
 
-def test_most_messages_take_one_request(region: Region, registry: Registry) -> None:
+def test_most_messages_take_one_request(region: Region, connections_table: ConnectionsTable) -> None:
     asked: Counter[str] = Counter()
 
     def note(event_name: str, **_: object) -> None:
@@ -116,7 +120,7 @@ def test_most_messages_take_one_request(region: Region, registry: Registry) -> N
 
     with region.on("before-call.dynamodb", note):
         for n in range(5):
-            admit(registry, NOW + n * 100)
+            admit(connections_table, NOW + n * 100)
     assert asked == {"before-call.dynamodb.UpdateItem": 5}
 
 
@@ -150,15 +154,17 @@ connection_numbers = count()
     rate=st.builds(Rate, per_second=st.integers(1, 20), burst=st.integers(1, 6)),
     pauses_ms=st.lists(st.just(0) | st.integers(0, 400), min_size=5, max_size=25),
 )
-def test_the_registry_decides_as_a_bucket_of_tokens_does(registry: Registry, rate: Rate, pauses_ms: list[int]) -> None:
+def test_the_registry_decides_as_a_bucket_of_tokens_does(
+    connections_table: ConnectionsTable, rate: Rate, pauses_ms: list[int]
+) -> None:
     connection_id = f"conn-of-example-{next(connection_numbers)}"
-    registry.add(connection(connection_id), 5_000)
+    connections_table.add(connection(connection_id), 5_000)
     key = ConnectionKey("t_acme", connection_id)
     bucket = Bucket(rate, filled_us=rate.burst * rate.interval_us, at_us=NOW * 1000)
     now_ms = NOW
     for pause in pauses_ms:
         now_ms += pause
-        admitted = registry.admit(key, rate, now_ms)
-        decided = (admitted.retry_after_ms, admitted.refusals) if isinstance(admitted, Refused) else None
+        admitted = connections_table.admit(key, rate, now_ms)
+        decided = (admitted.retry_after_ms, admitted.refusals) if isinstance(admitted, RateLimited) else None
         assert admitted is not None
         assert decided == bucket.take(now_ms * 1000)

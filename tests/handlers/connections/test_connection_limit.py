@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import connect
-from formbridge.connections.table import Registry, Row
-from formbridge.connections.tenants import Refusal, Tenant, Tenants
+from formbridge.connections.table import ConnectionsTable, Row
+from formbridge.connections.tenant_row import TenantRow
+from formbridge.connections.tenants import Refusal, Tenants
 from tests.support.handlers.builders import LambdaContext, connect_event, disconnect_event
 from tests.support.handlers.region import CONNECTIONS
 
@@ -68,7 +69,7 @@ def limited(region: Region, monkeypatch: pytest.MonkeyPatch) -> Region:
 
 def rows(region: Region) -> int:
     """How many connections of t_acme have a row, as whoever reads them finds."""
-    return sum(1 for _ in Registry(region.dynamodb, CONNECTIONS).connected("t_acme"))
+    return sum(1 for _ in ConnectionsTable(region.dynamodb, CONNECTIONS).list_connections("t_acme"))
 
 
 def run(serve: Callable[[int], int], numbers: Iterable[int]) -> Counter[int]:
@@ -83,7 +84,7 @@ def run(serve: Callable[[int], int], numbers: Iterable[int]) -> Counter[int]:
         finally:
             turns.end()
 
-    events = connect.registry().client.meta.events
+    events = connect.connections_table().client.meta.events
     events.register("before-call.dynamodb", turns.wait)
     try:
         with ThreadPoolExecutor(AT_A_TIME) as threads:
@@ -131,7 +132,7 @@ class Rows:
 
 def test_while_others_leave_there_are_never_more_and_in_the_end_as_many(limited: Region) -> None:
     counting = Rows()
-    events = connect.registry().client.meta.events
+    events = connect.connections_table().client.meta.events
     events.register("after-call.dynamodb.PutItem", counting.written)
     events.register("after-call.dynamodb.DeleteItem", counting.deleted)
     first = run(come_and_go, range(300))
@@ -140,7 +141,7 @@ def test_while_others_leave_there_are_never_more_and_in_the_end_as_many(limited:
     assert first[200] > LIMIT
     assert then[200] > 0
     assert rows(limited) == LIMIT
-    assert Tenant.from_row(limited.tenant("t_acme") or {}).connections == LIMIT
+    assert TenantRow.from_row(limited.tenant("t_acme") or {}).connections == LIMIT
 
 
 def test_a_limit_that_is_read_and_then_written_would_let_more_in(
@@ -154,7 +155,7 @@ def test_a_limit_that_is_read_and_then_written_would_let_more_in(
     ) -> Refusal | None:
         key: Row = {"PK": {"S": f"TENANT#{tenant_id}"}, "SK": {"S": "TENANT"}}
         row: Row = tenants.client.get_item(TableName=tenants.table_name, Key=key).get("Item", key)
-        if Tenant.from_row(row).connections >= limit:
+        if TenantRow.from_row(row).connections >= limit:
             return "too_many_connections"
         return reserve(tenants, tenant_id, connected_at, issued_at, CONNECTS, shard)
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from formbridge.connections.connection import Connection, ConnectionKey, Span
 from formbridge.connections.rate_limit import Rate
-from formbridge.connections.table import Registry
-from formbridge.connections.tenants import Tenant, owner, partition
+from formbridge.connections.table import ConnectionsTable
+from formbridge.connections.tenant_row import TenantRow
 from formbridge.runtime.identifiers import TENANT_ID
+from formbridge.runtime.keys import parse_tenant_partition, tenant_partition
 from tests.support.handlers.builders import HOUR_S, NOW
 from tests.support.handlers.connections import wanting
 from tests.support.handlers.region import CONNECTIONS
@@ -42,30 +43,30 @@ def connection(connection_id: str = "conn-1", tenant_id: str = "t_acme", shard: 
 
 
 @pytest.fixture
-def registry(region: Region, clock: Clock) -> Registry:
-    return Registry(region.dynamodb, CONNECTIONS)
+def connections_table(region: Region, clock: Clock) -> ConnectionsTable:
+    return ConnectionsTable(region.dynamodb, CONNECTIONS)
 
 
-def add(registry: Registry, *connections: Connection) -> None:
+def add(connections_table: ConnectionsTable, *connections: Connection) -> None:
     for each in connections or (connection(),):
-        assert registry.add(each, 5_000) is None
+        assert connections_table.add(each, 5_000) is None
 
 
-def only(registry: Registry, tenant_id: str = "t_acme") -> Connection:
-    (row,) = registry.connected(tenant_id)
+def only(connections_table: ConnectionsTable, tenant_id: str = "t_acme") -> Connection:
+    (row,) = connections_table.list_connections(tenant_id)
     return row
 
 
 def reserved(region: Region, tenant_id: str = "t_acme") -> int:
     """How many connections a tenant is counted to have."""
-    return Tenant.from_row(region.tenant(tenant_id) or {"PK": {"S": ""}}).connections
+    return TenantRow.from_row(region.tenant(tenant_id) or {"PK": {"S": ""}}).connections
 
 
 # --- Coming and going -----------------------------------------------------------------------------------------
 
 
-def test_a_connection_has_one_row_in_its_tenants_partition(region: Region, registry: Registry) -> None:
-    add(registry)
+def test_a_connection_has_one_row_in_its_tenants_partition(region: Region, connections_table: ConnectionsTable) -> None:
+    add(connections_table)
     assert region.connection("t_acme", "conn-1") == {
         "PK": {"S": "TENANT#t_acme"},
         "SK": {"S": "CONN#conn-1"},
@@ -75,44 +76,44 @@ def test_a_connection_has_one_row_in_its_tenants_partition(region: Region, regis
         "expires_at": {"N": str(NOW // 1000 + HOUR_S)},
         "ttl": {"N": str(NOW // 1000 + TTL_SECONDS)},
     }
-    assert only(registry) == connection()
+    assert only(connections_table) == connection()
 
 
-def test_a_connection_without_a_row_stays_without_one(region: Region, registry: Registry) -> None:
-    assert not registry.subscribe(KEY, None)
-    assert not registry.unsubscribe(KEY)
-    assert not registry.extend(KEY, NOW, NOW)
-    registry.mark_behind(KEY, NOW)
-    registry.clear_behind(KEY, NOW)
-    assert registry.delete(KEY) is None
+def test_a_connection_without_a_row_stays_without_one(region: Region, connections_table: ConnectionsTable) -> None:
+    assert not connections_table.subscribe(KEY, None)
+    assert not connections_table.unsubscribe(KEY)
+    assert not connections_table.extend(KEY, NOW, NOW)
+    connections_table.mark_behind(KEY, NOW)
+    connections_table.clear_behind(KEY, NOW)
+    assert connections_table.delete(KEY) is None
     assert region.connection("t_acme", "conn-1") is None
 
 
-def test_a_connection_of_another_tenant_is_not_touched(registry: Registry) -> None:
-    add(registry, connection("conn-1", "t_globex"))
-    assert not registry.subscribe(KEY, None)
-    assert not registry.extend(KEY, NOW, NOW)
-    registry.remove(KEY)
-    assert list(registry.connected("t_acme")) == []
-    assert only(registry, "t_globex") == connection("conn-1", "t_globex")
+def test_a_connection_of_another_tenant_is_not_touched(connections_table: ConnectionsTable) -> None:
+    add(connections_table, connection("conn-1", "t_globex"))
+    assert not connections_table.subscribe(KEY, None)
+    assert not connections_table.extend(KEY, NOW, NOW)
+    connections_table.remove(KEY)
+    assert list(connections_table.list_connections("t_acme")) == []
+    assert only(connections_table, "t_globex") == connection("conn-1", "t_globex")
 
 
 def test_a_removed_connection_is_gone_and_released_once_however_often_it_is_removed(
-    region: Region, registry: Registry
+    region: Region, connections_table: ConnectionsTable
 ) -> None:
-    add(registry, connection("conn-1"), connection("conn-2"))
-    registry.remove(KEY)
-    registry.remove(KEY)
+    add(connections_table, connection("conn-1"), connection("conn-2"))
+    connections_table.remove(KEY)
+    connections_table.remove(KEY)
     assert region.connection("t_acme", "conn-1") is None
     assert reserved(region) == 1
 
 
-def test_whoever_deletes_a_row_is_told_what_to_release(region: Region, registry: Registry) -> None:
-    add(registry, connection(connected_at=NOW + 5), connection("conn-2"))
-    assert registry.delete(KEY) == NOW + 5
-    assert registry.delete(KEY) is None
+def test_whoever_deletes_a_row_is_told_what_to_release(region: Region, connections_table: ConnectionsTable) -> None:
+    add(connections_table, connection(connected_at=NOW + 5), connection("conn-2"))
+    assert connections_table.delete(KEY) == NOW + 5
+    assert connections_table.delete(KEY) is None
     assert reserved(region) == 2
-    registry.release("t_acme", [NOW + 5])
+    connections_table.release("t_acme", [NOW + 5])
     assert reserved(region) == 1
 
 
@@ -120,11 +121,11 @@ def test_whoever_deletes_a_row_is_told_what_to_release(region: Region, registry:
     ("max_connections", "issued_at", "refusal"), [(1, NOW, "too_many_connections"), (2, 0, "revoked")]
 )
 def test_a_refused_connection_has_no_row_and_is_not_counted(
-    region: Region, registry: Registry, max_connections: int, issued_at: int, refusal: str
+    region: Region, connections_table: ConnectionsTable, max_connections: int, issued_at: int, refusal: str
 ) -> None:
-    add(registry)
-    registry.tenants.revoke("t_acme", 1)
-    assert registry.add(connection("conn-2", issued_at=issued_at), max_connections) == refusal
+    add(connections_table)
+    connections_table.tenants.revoke("t_acme", 1)
+    assert connections_table.add(connection("conn-2", issued_at=issued_at), max_connections) == refusal
     assert region.connection("t_acme", "conn-2") is None
     assert reserved(region) == 1
 
@@ -147,112 +148,124 @@ def lose(**_: object) -> None:
     ids=["refused", "lost", "written and its answer lost"],
 )
 def test_a_row_that_may_not_have_been_written_is_deleted_and_its_reservation_given_back(
-    region: Region, registry: Registry, event: str, disturb: Callable[..., None], error: type[Exception]
+    region: Region,
+    connections_table: ConnectionsTable,
+    event: str,
+    disturb: Callable[..., None],
+    error: type[Exception],
 ) -> None:
     with region.on(event, disturb), pytest.raises(error):
-        registry.add(connection(), 1)
+        connections_table.add(connection(), 1)
     assert region.connection("t_acme", "conn-1") is None
     assert reserved(region) == 0
-    assert registry.add(connection("conn-2"), 1) is None
+    assert connections_table.add(connection("conn-2"), 1) is None
 
 
 # --- Subscriptions --------------------------------------------------------------------------------------------
 
 
 def test_a_connection_is_subscribed_from_when_it_subscribes_until_it_unsubscribes(
-    registry: Registry, clock: Clock
+    connections_table: ConnectionsTable, clock: Clock
 ) -> None:
-    add(registry)
-    assert not only(registry).subscribed
+    add(connections_table)
+    assert not only(connections_table).subscribed
     clock.advance(5)
-    assert registry.subscribe(KEY, None)
-    assert only(registry) == connection(subscribed=True, subscribed_at=NOW + 5)
-    assert registry.unsubscribe(KEY)
-    assert not only(registry).subscribed
+    assert connections_table.subscribe(KEY, None)
+    assert only(connections_table) == connection(subscribed=True, subscribed_at=NOW + 5)
+    assert connections_table.unsubscribe(KEY)
+    assert not only(connections_table).subscribed
 
 
-def test_subscribing_again_begins_a_new_view(registry: Registry, clock: Clock) -> None:
-    add(registry)
+def test_subscribing_again_begins_a_new_view(connections_table: ConnectionsTable, clock: Clock) -> None:
+    add(connections_table)
     for _ in range(2):
         clock.advance(5)
-        assert registry.subscribe(KEY, None)
-    assert only(registry) == connection(subscribed=True, subscribed_at=NOW + 10)
+        assert connections_table.subscribe(KEY, None)
+    assert only(connections_table) == connection(subscribed=True, subscribed_at=NOW + 10)
 
 
-def test_a_filter_replaces_the_one_before_it_and_none_is_no_filter(registry: Registry) -> None:
-    add(registry)
+def test_a_filter_replaces_the_one_before_it_and_none_is_no_filter(connections_table: ConnectionsTable) -> None:
+    add(connections_table)
     for wanted in (wanting({"status": ["new"]}), wanting({"form_id": [{"prefix": "é"}]}), None):
-        registry.subscribe(KEY, wanted)
-        assert only(registry).filter == wanted
-    assert only(registry).subscribed
+        connections_table.subscribe(KEY, wanted)
+        assert only(connections_table).filter == wanted
+    assert only(connections_table).subscribed
 
 
-def test_the_filter_of_an_unsubscribed_connection_is_forgotten(registry: Registry) -> None:
-    add(registry)
-    registry.subscribe(KEY, wanting({"status": ["new"]}))
-    registry.unsubscribe(KEY)
-    assert only(registry).filter is None
+def test_the_filter_of_an_unsubscribed_connection_is_forgotten(connections_table: ConnectionsTable) -> None:
+    add(connections_table)
+    connections_table.subscribe(KEY, wanting({"status": ["new"]}))
+    connections_table.unsubscribe(KEY)
+    assert only(connections_table).filter is None
 
 
-def test_a_later_token_makes_a_connection_last_longer(region: Region, registry: Registry) -> None:
-    add(registry)
-    assert registry.extend(KEY, NOW // 1000 + 2 * HOUR_S, NOW // 1000)
-    assert only(registry) == connection(expires_at=NOW // 1000 + 2 * HOUR_S, issued_at=NOW // 1000)
+def test_a_later_token_makes_a_connection_last_longer(region: Region, connections_table: ConnectionsTable) -> None:
+    add(connections_table)
+    assert connections_table.extend(KEY, NOW // 1000 + 2 * HOUR_S, NOW // 1000)
+    assert only(connections_table) == connection(expires_at=NOW // 1000 + 2 * HOUR_S, issued_at=NOW // 1000)
 
 
 # --- Behind ---------------------------------------------------------------------------------------------------
 
 
-def test_a_connection_that_missed_a_post_is_behind_until_it_was_told(registry: Registry) -> None:
-    add(registry)
-    registry.mark_behind(KEY, NOW + 5)
-    assert only(registry).behind == NOW + 5
-    registry.clear_behind(KEY, NOW + 5)
-    assert only(registry).behind is None
+def test_a_connection_that_missed_a_post_is_behind_until_it_was_told(connections_table: ConnectionsTable) -> None:
+    add(connections_table)
+    connections_table.mark_behind(KEY, NOW + 5)
+    assert only(connections_table).behind == NOW + 5
+    connections_table.clear_behind(KEY, NOW + 5)
+    assert only(connections_table).behind is None
 
 
-def test_a_mark_that_another_broadcast_set_meanwhile_stays(registry: Registry) -> None:
-    add(registry)
-    registry.mark_behind(KEY, NOW + 5)
-    registry.mark_behind(KEY, NOW + 6)
-    registry.clear_behind(KEY, NOW + 5)
-    assert only(registry).behind == NOW + 6
+def test_a_mark_that_another_broadcast_set_meanwhile_stays(connections_table: ConnectionsTable) -> None:
+    add(connections_table)
+    connections_table.mark_behind(KEY, NOW + 5)
+    connections_table.mark_behind(KEY, NOW + 6)
+    connections_table.clear_behind(KEY, NOW + 5)
+    assert only(connections_table).behind == NOW + 6
 
 
 # --- Reading --------------------------------------------------------------------------------------------------
 
 
-def subscribe(registry: Registry, *connections: Connection) -> None:
+def subscribe(connections_table: ConnectionsTable, *connections: Connection) -> None:
     """They come and subscribe at once."""
-    add(registry, *connections)
+    add(connections_table, *connections)
     for each in connections:
-        assert registry.subscribe(each.key, each.filter)
+        assert connections_table.subscribe(each.key, each.filter)
 
 
 def names(connections: Iterable[Connection]) -> list[str]:
     return sorted(each.connection_id for each in connections)
 
 
-def test_a_row_that_outlived_its_connection_is_left_out(registry: Registry, clock: Clock) -> None:
-    subscribe(registry, connection())
+def test_a_row_that_outlived_its_connection_is_left_out(connections_table: ConnectionsTable, clock: Clock) -> None:
+    subscribe(connections_table, connection())
     clock.advance(TWO_HOURS_MS)
-    assert names(registry.connected("t_acme")) == names(registry.roster("t_acme").subscribed) == ["conn-1"]
+    assert (
+        names(connections_table.list_connections("t_acme"))
+        == names(connections_table.tenant_connections("t_acme").subscribed)
+        == ["conn-1"]
+    )
     clock.advance(600_000)
-    assert names(registry.connected("t_acme")) == names(registry.roster("t_acme").subscribed) == []
+    assert (
+        names(connections_table.list_connections("t_acme"))
+        == names(connections_table.tenant_connections("t_acme").subscribed)
+        == []
+    )
 
 
-def test_every_connection_of_a_tenant_is_found_and_no_other(registry: Registry) -> None:
+def test_every_connection_of_a_tenant_is_found_and_no_other(connections_table: ConnectionsTable) -> None:
     own = [connection(f"conn-{n:02}") for n in range(30)]
-    add(registry, *own, connection("conn-99", "t_acme2"))
-    assert sorted(registry.connected("t_acme"), key=repr) == own
+    add(connections_table, *own, connection("conn-99", "t_acme2"))
+    assert sorted(connections_table.list_connections("t_acme"), key=repr) == own
 
 
-def test_a_roster_holds_who_is_subscribed_with_what_a_broadcast_needs(registry: Registry) -> None:
+def test_a_roster_holds_who_is_subscribed_with_what_a_broadcast_needs(connections_table: ConnectionsTable) -> None:
     wanted = wanting({"status": ["new"]})
-    subscribe(registry, connection("conn-1"), connection("conn-2", filter=wanted))
-    add(registry, connection("conn-3"))
-    registry.mark_behind(KEY, NOW + 5)
-    roster = registry.roster("t_acme")
+    subscribe(connections_table, connection("conn-1"), connection("conn-2", filter=wanted))
+    add(connections_table, connection("conn-3"))
+    connections_table.mark_behind(KEY, NOW + 5)
+    roster = connections_table.tenant_connections("t_acme")
     assert (roster.reserved, roster.shards) == (3, 1)
     read: dict[str, Any] = {"subscribed": True, "subscribed_at": NOW, "issued_at": 0, "ttl": 0}
     assert sorted(roster.subscribed, key=repr) == [
@@ -261,40 +274,42 @@ def test_a_roster_holds_who_is_subscribed_with_what_a_broadcast_needs(registry: 
     ]
 
 
-def test_the_roster_of_a_tenant_that_nobody_ever_connected_as_is_empty(registry: Registry) -> None:
-    roster = registry.roster("t_acme")
+def test_the_roster_of_a_tenant_that_nobody_ever_connected_as_is_empty(connections_table: ConnectionsTable) -> None:
+    roster = connections_table.tenant_connections("t_acme")
     assert (roster.reserved, roster.shards, list(roster.subscribed)) == (0, 1, [])
 
 
-def test_connections_are_read_though_their_tenants_row_is_not_there(region: Region, registry: Registry) -> None:
-    subscribe(registry, connection("conn-1"), connection("conn-2"))
+def test_connections_are_read_though_their_tenants_row_is_not_there(
+    region: Region, connections_table: ConnectionsTable
+) -> None:
+    subscribe(connections_table, connection("conn-1"), connection("conn-2"))
     region.dynamodb.delete_item(TableName=CONNECTIONS, Key={"PK": {"S": "TENANT#t_acme"}, "SK": {"S": "TENANT"}})
-    roster = registry.roster("t_acme")
+    roster = connections_table.tenant_connections("t_acme")
     assert (roster.reserved, roster.shards, names(roster.subscribed)) == (0, 1, ["conn-1", "conn-2"])
 
 
-def test_the_janitor_finds_every_row_of_every_tenant(registry: Registry, clock: Clock) -> None:
+def test_the_janitor_finds_every_row_of_every_tenant(connections_table: ConnectionsTable, clock: Clock) -> None:
     outlived = connection("conn-2", "t_globex", ttl=NOW // 1000)
-    add(registry, connection("conn-1"), outlived, connection("conn-3", shard=12))
-    registry.tenants.revoke("t_globex", 7)
+    add(connections_table, connection("conn-1"), outlived, connection("conn-3", shard=12))
+    connections_table.tenants.revoke("t_globex", 7)
     quarter = NOW // 1000 // 900
-    found = list(registry.everything())
+    found = list(connections_table.scan())
     assert sorted(found, key=repr) == [
         connection("conn-1"),
         connection("conn-3", shard=12),
         outlived,
-        Tenant("t_acme", 2, revoked_at=0, quarters={quarter: 2}, shards=13),
-        Tenant("t_globex", 1, revoked_at=7, quarters={quarter: 1}),
+        TenantRow("t_acme", 2, revoked_at=0, quarters={quarter: 2}, shards=13),
+        TenantRow("t_globex", 1, revoked_at=7, quarters={quarter: 1}),
     ]
 
 
-def test_what_was_acknowledged_is_read(region: Region, registry: Registry) -> None:
+def test_what_was_acknowledged_is_read(region: Region, connections_table: ConnectionsTable) -> None:
     """Of DynamoDB's two kinds of read, moto has only the one."""
-    add(registry, connection(shard=1))
+    add(connections_table, connection(shard=1))
     with requests(region) as asked:
-        list(registry.connected("t_acme"))
-        list(registry.roster("t_acme").subscribed)
-        list(registry.everything())
+        list(connections_table.list_connections("t_acme"))
+        list(connections_table.tenant_connections("t_acme").subscribed)
+        list(connections_table.scan())
     assert [params.get("ConsistentRead") for params in asked] == [True] * 5
 
 
@@ -328,51 +343,51 @@ def pages_of(region: Region, rows: int) -> Generator[None]:
 
 
 @pytest.mark.parametrize("rows", [1, 3, 4])
-def test_every_page_is_read(region: Region, registry: Registry, rows: int) -> None:
-    subscribe(registry, *(connection(f"conn-{n}", shard=n % 2) for n in range(8)))
-    add(registry, connection("silent"))
+def test_every_page_is_read(region: Region, connections_table: ConnectionsTable, rows: int) -> None:
+    subscribe(connections_table, *(connection(f"conn-{n}", shard=n % 2) for n in range(8)))
+    add(connections_table, connection("silent"))
     expected = [f"conn-{n}" for n in range(8)]
     with pages_of(region, rows):
-        roster = registry.roster("t_acme")
+        roster = connections_table.tenant_connections("t_acme")
         assert (roster.reserved, names(roster.subscribed)) == (9, expected)
-        assert names(registry.connected("t_acme")) == [*expected, "silent"]
-        assert names(registry.shard("t_acme", 1)) == expected[1::2]
-        assert len(list(registry.everything())) == 10
+        assert names(connections_table.list_connections("t_acme")) == [*expected, "silent"]
+        assert names(connections_table.shard("t_acme", 1)) == expected[1::2]
+        assert len(list(connections_table.scan())) == 10
 
 
 # --- Shards ---------------------------------------------------------------------------------------------------
 
 
-def test_a_connections_row_stands_in_its_shard(region: Region, registry: Registry) -> None:
-    add(registry, connection("conn-1", shard=3))
+def test_a_connections_row_stands_in_its_shard(region: Region, connections_table: ConnectionsTable) -> None:
+    add(connections_table, connection("conn-1", shard=3))
     assert (region.connection("t_acme", "conn-1", 3) or {})["PK"] == {"S": "TENANT#t_acme#3"}
     assert region.connection("t_acme", "conn-1") is None
     key = connection("conn-1", shard=3).key
-    assert registry.subscribe(key, None)
-    assert not registry.subscribe(KEY, None)
-    admitted = registry.admit(key, Rate(10, 20), NOW)
+    assert connections_table.subscribe(key, None)
+    assert not connections_table.subscribe(KEY, None)
+    admitted = connections_table.admit(key, Rate(10, 20), NOW)
     assert isinstance(admitted, Connection)
     assert admitted.key == key
-    registry.remove(key)
+    connections_table.remove(key)
     assert region.connection("t_acme", "conn-1", 3) is None
     assert reserved(region) == 0
 
 
-def test_the_rows_of_all_shards_are_read(registry: Registry) -> None:
-    subscribe(registry, *(connection(f"conn-{n}", shard=n % 4) for n in range(12)))
-    roster = registry.roster("t_acme")
+def test_the_rows_of_all_shards_are_read(connections_table: ConnectionsTable) -> None:
+    subscribe(connections_table, *(connection(f"conn-{n}", shard=n % 4) for n in range(12)))
+    roster = connections_table.tenant_connections("t_acme")
     assert (roster.reserved, roster.shards) == (12, 4)
     assert {each.key for each in roster.subscribed} == {("t_acme", f"conn-{n}", n % 4) for n in range(12)}
-    assert names(registry.shard("t_acme", 0)) == ["conn-0", "conn-4", "conn-8"]
-    assert names(registry.shard("t_acme", 3)) == ["conn-11", "conn-3", "conn-7"]
-    assert names(registry.shard("t_acme", 4)) == []
+    assert names(connections_table.shard("t_acme", 0)) == ["conn-0", "conn-4", "conn-8"]
+    assert names(connections_table.shard("t_acme", 3)) == ["conn-11", "conn-3", "conn-7"]
+    assert names(connections_table.shard("t_acme", 4)) == []
 
 
-def test_a_shard_is_read_when_its_turn_comes(region: Region, registry: Registry) -> None:
+def test_a_shard_is_read_when_its_turn_comes(region: Region, connections_table: ConnectionsTable) -> None:
     """A broadcast to a large tenant, which it hands over, reads no more than the first page."""
-    subscribe(registry, *(connection(f"conn-{n}", shard=n) for n in range(3)))
+    subscribe(connections_table, *(connection(f"conn-{n}", shard=n) for n in range(3)))
     with requests(region) as asked:
-        roster = registry.roster("t_acme")
+        roster = connections_table.tenant_connections("t_acme")
         assert len(asked) == 1
         next(roster.subscribed)
         assert len(asked) == 1
@@ -380,19 +395,23 @@ def test_a_shard_is_read_when_its_turn_comes(region: Region, registry: Registry)
         assert len(asked) == 2
 
 
-def test_no_row_stands_in_a_shard_that_a_reader_does_not_know_of(region: Region, registry: Registry) -> None:
+def test_no_row_stands_in_a_shard_that_a_reader_does_not_know_of(
+    region: Region, connections_table: ConnectionsTable
+) -> None:
     """Whatever comes in between: the number of shards is told before the row is written."""
     told: list[int] = []
 
     def note(**_: object) -> None:
-        told.append(registry.roster("t_acme").shards)
+        told.append(connections_table.tenant_connections("t_acme").shards)
 
     with region.on("before-call.dynamodb.PutItem", note):
-        add(registry, *(connection(f"conn-{n}", shard=n) for n in (0, 2, 1, 5, 0)))
+        add(connections_table, *(connection(f"conn-{n}", shard=n) for n in (0, 2, 1, 5, 0)))
     assert told == [1, 3, 3, 6, 6]
 
 
-def test_a_shard_that_cannot_be_told_of_gets_no_row_and_nothing_is_reserved(region: Region, registry: Registry) -> None:
+def test_a_shard_that_cannot_be_told_of_gets_no_row_and_nothing_is_reserved(
+    region: Region, connections_table: ConnectionsTable
+) -> None:
     asked = count()
 
     def refuse_the_second(**_: object) -> None:
@@ -400,28 +419,30 @@ def test_a_shard_that_cannot_be_told_of_gets_no_row_and_nothing_is_reserved(regi
             refuse()
 
     with region.on("before-call.dynamodb.UpdateItem", refuse_the_second), pytest.raises(ClientError):
-        registry.add(connection(shard=1), 10)
+        connections_table.add(connection(shard=1), 10)
     assert region.connection("t_acme", "conn-1", 1) is None
     assert reserved(region) == 0
 
 
-def test_a_shard_is_told_of_once(region: Region, registry: Registry) -> None:
+def test_a_shard_is_told_of_once(region: Region, connections_table: ConnectionsTable) -> None:
     asked: list[str] = []
 
     def note(event_name: str, **_: object) -> None:
         asked.append(event_name.removeprefix("before-call.dynamodb."))
 
     with region.on("before-call.dynamodb", note):
-        add(registry, connection("conn-1", shard=1))
+        add(connections_table, connection("conn-1", shard=1))
         assert asked == ["UpdateItem", "UpdateItem", "UpdateItem", "PutItem"]
         asked.clear()
-        add(registry, connection("conn-2", shard=1), connection("conn-3"))
+        add(connections_table, connection("conn-2", shard=1), connection("conn-3"))
         assert asked == ["UpdateItem", "PutItem"] * 2
 
 
-def test_two_that_tell_of_shards_at_once_leave_the_higher_number(region: Region, registry: Registry) -> None:
+def test_two_that_tell_of_shards_at_once_leave_the_higher_number(
+    region: Region, connections_table: ConnectionsTable
+) -> None:
     """The row of the other is there by the time that this one tells of its own."""
-    other = Registry(region.dynamodb, CONNECTIONS)
+    other = ConnectionsTable(region.dynamodb, CONNECTIONS)
     asked = count()
 
     def connect_another(**_: object) -> None:
@@ -429,9 +450,9 @@ def test_two_that_tell_of_shards_at_once_leave_the_higher_number(region: Region,
             add(other, connection("conn-2", shard=7))
 
     with region.on("before-call.dynamodb.UpdateItem", connect_another):
-        add(registry, connection("conn-1", shard=3))
-    assert registry.roster("t_acme").shards == 8
-    assert names(registry.connected("t_acme")) == ["conn-1", "conn-2"]
+        add(connections_table, connection("conn-1", shard=3))
+    assert connections_table.tenant_connections("t_acme").shards == 8
+    assert names(connections_table.list_connections("t_acme")) == ["conn-1", "conn-2"]
 
 
 @pytest.mark.parametrize("shard", [0, 1, 7])
@@ -439,39 +460,39 @@ def test_two_that_tell_of_shards_at_once_leave_the_higher_number(region: Region,
     ("max_connections", "issued_at", "refusal"), [(1, NOW, "too_many_connections"), (2, 0, "revoked")]
 )
 def test_a_refused_connection_opens_up_no_shard(
-    registry: Registry, shard: int, max_connections: int, issued_at: int, refusal: str
+    connections_table: ConnectionsTable, shard: int, max_connections: int, issued_at: int, refusal: str
 ) -> None:
-    add(registry)
-    registry.tenants.revoke("t_acme", 1)
-    assert registry.add(connection("conn-2", shard=shard, issued_at=issued_at), max_connections) == refusal
-    assert registry.roster("t_acme").shards == 1
+    add(connections_table)
+    connections_table.tenants.revoke("t_acme", 1)
+    assert connections_table.add(connection("conn-2", shard=shard, issued_at=issued_at), max_connections) == refusal
+    assert connections_table.tenant_connections("t_acme").shards == 1
 
 
-def test_no_other_tenants_shard_is_read_whatever_its_name(registry: Registry) -> None:
+def test_no_other_tenants_shard_is_read_whatever_its_name(connections_table: ConnectionsTable) -> None:
     """A tenant's id holds no `#`; these are as near to one another as ids can be."""
     tenants = ("t_a", "t_a1", "t_a-1", "t_A", "t_")
-    subscribe(registry, *(connection(f"of {tenant} {n}", tenant, n) for tenant in tenants for n in range(3)))
+    subscribe(connections_table, *(connection(f"of {tenant} {n}", tenant, n) for tenant in tenants for n in range(3)))
     for tenant in tenants:
-        assert names(registry.roster(tenant).subscribed) == [f"of {tenant} {n}" for n in range(3)]
-        assert names(registry.connected(tenant)) == [f"of {tenant} {n}" for n in range(3)]
-        assert names(registry.shard(tenant, 1)) == [f"of {tenant} 1"]
-    assert {(each.tenant_id, each.connection_id[3:-2]) for each in registry.everything() if is_one(each)} == {
+        assert names(connections_table.tenant_connections(tenant).subscribed) == [f"of {tenant} {n}" for n in range(3)]
+        assert names(connections_table.list_connections(tenant)) == [f"of {tenant} {n}" for n in range(3)]
+        assert names(connections_table.shard(tenant, 1)) == [f"of {tenant} 1"]
+    assert {(each.tenant_id, each.connection_id[3:-2]) for each in connections_table.scan() if is_one(each)} == {
         (tenant, tenant) for tenant in tenants
     }
 
 
-def is_one(row: Connection | Tenant) -> TypeGuard[Connection]:
+def is_one(row: Connection | TenantRow) -> TypeGuard[Connection]:
     return isinstance(row, Connection)
 
 
 @given(st.from_regex(TENANT_ID, fullmatch=True), st.integers(0, 999))
 def test_a_partition_tells_whose_it_is(tenant_id: str, shard: int) -> None:
-    assert owner(partition(tenant_id, shard)) == (tenant_id, shard)
+    assert parse_tenant_partition(tenant_partition(tenant_id, shard)) == (tenant_id, shard)
 
 
 @given(*[st.from_regex(TENANT_ID, fullmatch=True), st.integers(0, 999)] * 2)
 def test_no_two_shards_are_one_partition(one: str, its: int, other: str, others: int) -> None:
-    assert (partition(one, its) == partition(other, others)) == ((one, its) == (other, others))
+    assert (tenant_partition(one, its) == tenant_partition(other, others)) == ((one, its) == (other, others))
 
 
 # --- Parts of a shard -----------------------------------------------------------------------------------------
@@ -490,24 +511,26 @@ def test_no_two_shards_are_one_partition(one: str, its: int, other: str, others:
     ],
 )
 def test_a_shard_is_cut_after_every_so_many_rows(
-    region: Region, registry: Registry, shard: int, page: int, size: int, spans: list[Span]
+    region: Region, connections_table: ConnectionsTable, shard: int, page: int, size: int, spans: list[Span]
 ) -> None:
-    add(registry, *(connection(f"conn-{n}", shard=shard) for n in range(8)))
+    add(connections_table, *(connection(f"conn-{n}", shard=shard) for n in range(8)))
     with pages_of(region, page):
-        assert registry.spans("t_acme", shard, size) == spans
+        assert connections_table.spans("t_acme", shard, size) == spans
 
 
-def test_a_shard_without_rows_is_one_span(registry: Registry) -> None:
-    assert registry.spans("t_acme", 0, 3) == registry.spans("t_acme", 5, 3) == [Span()]
+def test_a_shard_without_rows_is_one_span(connections_table: ConnectionsTable) -> None:
+    assert connections_table.spans("t_acme", 0, 3) == connections_table.spans("t_acme", 5, 3) == [Span()]
 
 
 @pytest.mark.parametrize("shard", [0, 1])
 @pytest.mark.parametrize("size", [1, 3, 4, 100])
-def test_each_connection_is_in_one_of_the_spans_whenever_it_came(registry: Registry, shard: int, size: int) -> None:
-    subscribe(registry, *(connection(f"{n:02}=", shard=shard) for n in range(10, 20)))
-    add(registry, connection("silent", shard=shard))
-    spans = registry.spans("t_acme", shard, size)
-    subscribe(registry, *(connection(f"{n}a", shard=shard) for n in ("0", "12", "15", "20", "z")))
-    read = [each.connection_id for span in spans for each in registry.shard("t_acme", shard, span)]
-    assert sorted(read) == names(registry.shard("t_acme", shard))
+def test_each_connection_is_in_one_of_the_spans_whenever_it_came(
+    connections_table: ConnectionsTable, shard: int, size: int
+) -> None:
+    subscribe(connections_table, *(connection(f"{n:02}=", shard=shard) for n in range(10, 20)))
+    add(connections_table, connection("silent", shard=shard))
+    spans = connections_table.spans("t_acme", shard, size)
+    subscribe(connections_table, *(connection(f"{n}a", shard=shard) for n in ("0", "12", "15", "20", "z")))
+    read = [each.connection_id for span in spans for each in connections_table.shard("t_acme", shard, span)]
+    assert sorted(read) == names(connections_table.shard("t_acme", shard))
     assert len(read) == 15

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from formbridge.connections.tenants import LONGEST_MS, QUARTER_MS, Tenant, Tenants
+from formbridge.connections.tenant_row import LONGEST_MS, QUARTER_MS, TenantRow
+from formbridge.connections.tenants import Tenants
 from tests.support.handlers.builders import NOW
 from tests.support.handlers.region import CONNECTIONS
 
@@ -36,13 +37,13 @@ class World:
     def heal(self, now_ms: int) -> None:
         """Give back what has leaked, as the janitor does."""
         for quarter, left in self.row.leaks(now_ms):
-            self.tenants.give_back(self.tenant_id, quarter, left)
+            self.tenants.reclaim(self.tenant_id, quarter, left)
 
     @property
-    def row(self) -> Tenant:
+    def row(self) -> TenantRow:
         item = self.region.tenant(self.tenant_id)
         assert item is not None
-        return Tenant.from_row(item)
+        return TenantRow.from_row(item)
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def world(region: Region) -> World:
 def test_a_reservation_is_counted_for_its_tenant_and_its_quarter(world: World) -> None:
     assert world.reserve() is None
     assert world.reserve(NOW + QUARTER_MS) is None
-    assert world.row == Tenant("t_acme", 2, revoked_at=0, quarters={QUARTER: 1, QUARTER + 1: 1})
+    assert world.row == TenantRow("t_acme", 2, revoked_at=0, quarters={QUARTER: 1, QUARTER + 1: 1})
 
 
 def test_no_more_are_reserved_than_the_limit_allows(world: World) -> None:
@@ -80,7 +81,7 @@ def test_many_are_released_by_one_write_for_each_of_their_quarters(region: Regio
     with region.on("before-call.dynamodb", note):
         world.release(NOW, NOW + QUARTER_MS, NOW + 1)
     assert len(asked) == 2
-    assert world.row == Tenant("t_acme", 0, revoked_at=0, quarters={QUARTER: 0, QUARTER + 1: 0})
+    assert world.row == TenantRow("t_acme", 0, revoked_at=0, quarters={QUARTER: 0, QUARTER + 1: 0})
 
 
 def test_each_tenant_has_its_own_number(region: Region, world: World) -> None:
@@ -120,7 +121,7 @@ def test_the_limit_is_the_same_in_every_shard(world: World) -> None:
 
 
 def test_a_quarter_leaks_once_all_its_connections_must_have_ended() -> None:
-    tenant = Tenant("t_acme", 5, 0, {QUARTER: 2, QUARTER + 1: 3})
+    tenant = TenantRow("t_acme", 5, 0, {QUARTER: 2, QUARTER + 1: 3})
     assert list(tenant.leaks(OVER_MS - 1)) == []
     assert list(tenant.leaks(OVER_MS)) == [(QUARTER, 2)]
     assert list(tenant.leaks(OVER_MS + QUARTER_MS)) == [(QUARTER, 2), (QUARTER + 1, 3)]
@@ -128,7 +129,7 @@ def test_a_quarter_leaks_once_all_its_connections_must_have_ended() -> None:
 
 def test_a_connection_of_two_hours_that_came_in_the_last_moment_of_its_quarter_is_no_leak() -> None:
     last_moment = (QUARTER + 1) * QUARTER_MS - 1
-    assert list(Tenant("t_acme", 1, 0, {QUARTER: 1}).leaks(last_moment + 2 * 3600 * 1000)) == []
+    assert list(TenantRow("t_acme", 1, 0, {QUARTER: 1}).leaks(last_moment + 2 * 3600 * 1000)) == []
 
 
 def test_what_leaked_is_given_back(world: World) -> None:
@@ -136,7 +137,7 @@ def test_what_leaked_is_given_back(world: World) -> None:
         world.reserve()
     world.release()
     world.heal(OVER_MS)
-    assert world.row == Tenant("t_acme", 0, revoked_at=0, quarters={})
+    assert world.row == TenantRow("t_acme", 0, revoked_at=0, quarters={})
 
 
 def test_a_quarter_that_changed_meanwhile_is_not_given_back(world: World) -> None:
@@ -144,15 +145,15 @@ def test_a_quarter_that_changed_meanwhile_is_not_given_back(world: World) -> Non
     world.reserve()
     seen = world.row.quarters[QUARTER]
     world.release()
-    world.tenants.give_back("t_acme", QUARTER, seen)
-    assert world.row == Tenant("t_acme", 1, revoked_at=0, quarters={QUARTER: 1})
+    world.tenants.reclaim("t_acme", QUARTER, seen)
+    assert world.row == TenantRow("t_acme", 1, revoked_at=0, quarters={QUARTER: 1})
 
 
 def test_what_is_given_back_twice_counts_once(world: World) -> None:
     world.reserve()
     world.reserve(NOW + QUARTER_MS)
-    world.tenants.give_back("t_acme", QUARTER, 1)
-    world.tenants.give_back("t_acme", QUARTER, 1)
+    world.tenants.reclaim("t_acme", QUARTER, 1)
+    world.tenants.reclaim("t_acme", QUARTER, 1)
     assert world.row.connections == 1
 
 
@@ -161,7 +162,7 @@ def test_a_release_that_comes_after_its_quarter_was_given_back_changes_nothing(w
     world.reserve(NOW + QUARTER_MS)
     world.heal(OVER_MS)
     world.release()
-    assert world.row == Tenant("t_acme", 1, revoked_at=0, quarters={QUARTER + 1: 1})
+    assert world.row == TenantRow("t_acme", 1, revoked_at=0, quarters={QUARTER + 1: 1})
 
 
 def test_a_release_too_many_is_set_right_too(world: World) -> None:
@@ -172,7 +173,7 @@ def test_a_release_too_many_is_set_right_too(world: World) -> None:
     world.release()
     assert world.row.connections == 0
     world.heal(OVER_MS)
-    assert world.row == Tenant("t_acme", 1, revoked_at=0, quarters={QUARTER + 1: 1})
+    assert world.row == TenantRow("t_acme", 1, revoked_at=0, quarters={QUARTER + 1: 1})
 
 
 STEPS = st.lists(
@@ -198,7 +199,7 @@ def test_whatever_is_lost_or_repeated_the_number_is_that_of_the_quarters_and_hea
             world.heal(NOW + passed * QUARTER_MS)
         assert world.row.connections == sum(world.row.quarters.values())
     world.heal(OVER_MS + 2 * QUARTER_MS)
-    assert world.row == Tenant("t_acme", 0, revoked_at=0, quarters={})
+    assert world.row == TenantRow("t_acme", 0, revoked_at=0, quarters={})
 
 
 # --- Revocation -----------------------------------------------------------------------------------------------
@@ -209,7 +210,7 @@ def test_tokens_that_were_issued_before_a_revocation_are_refused(world: World) -
     assert world.reserve(issued_at=ISSUED_AT - 1) == "revoked"
     assert world.reserve(issued_at=0) == "revoked"
     assert world.reserve(issued_at=ISSUED_AT) is None
-    assert world.row == Tenant("t_acme", 1, revoked_at=ISSUED_AT, quarters={QUARTER: 1})
+    assert world.row == TenantRow("t_acme", 1, revoked_at=ISSUED_AT, quarters={QUARTER: 1})
 
 
 def test_a_revoked_token_is_told_from_a_tenant_that_is_full(world: World) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -78,4 +79,4 @@ def test_what_was_refused_does_not_count() -> None:
 @pytest.mark.parametrize("per_second", [0, -1])
 def test_less_than_one_a_second_is_an_error(per_second: int) -> None:
     with pytest.raises(ValueError, match=rf"^per_second: must be at least 1, got {per_second}$"):
-        Pacer(per_second)
+        Pacer(per_second, time.monotonic_ns)

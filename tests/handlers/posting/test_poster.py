@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.connections.connection import Delivery, Outcome, Receipt
 from formbridge.posting import poster
+from formbridge.posting.delivery import Delivery, Outcome, Receipt
 from formbridge.posting.poster import NO_ANSWER, TRIES, PostRefused, Progress, connection_poster
 from formbridge.runtime import environment
 from tests.support.handlers.connections import connection
@@ -99,7 +99,9 @@ class TestFromTheEnvironment:
     def test_what_is_missing_is_an_error_that_names_it(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
-        with pytest.raises(environment.SettingsError, match=f"^{name}: the environment variable is not set$"):
+        with pytest.raises(
+            environment.EnvironmentVariableError, match=f"^{name}: the environment variable is not set$"
+        ):
             connection_poster()
 
     @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from formbridge.connections.connection import ConnectionKey
 from formbridge.connections.rate_limit import Rate
-from formbridge.runtime.environment import SettingsError
+from formbridge.runtime.environment import EnvironmentVariableError
 from formbridge.session import lambda_reply
 from formbridge.session.session import MAX_REFUSALS, Session
 from formbridge.wire import protocol
@@ -35,7 +35,7 @@ def answered(
         return session
 
     event: Mapping[str, Any] = {**message_event(body, "t_acme", "conn-1"), **changes}
-    return lambda_reply.answer(open_session, event, LambdaContext())
+    return lambda_reply.reply_to_frame(open_session, event, LambdaContext())
 
 
 class Broken:
@@ -123,7 +123,7 @@ def test_an_unexpected_failure_is_told_to_the_client_who_may_try_again(broken: S
 
 
 def test_so_is_a_session_that_cannot_be_opened() -> None:
-    frame = json.loads(answered(SettingsError("TABLE: the environment variable is not set"))["body"])
+    frame = json.loads(answered(EnvironmentVariableError("TABLE: the environment variable is not set"))["body"])
     assert (frame["code"], frame["id"]) == ("internal", "5")
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from formbridge.session import replay
-from formbridge.session.replay import View
+from formbridge.session.replay import Replay
 from formbridge.submissions.submission import MAX_TEXT, Submission
 from formbridge.wire import protocol
 from formbridge.wire.cursor import MAX_AGE_MS, Cursor
@@ -37,8 +37,8 @@ def see(
     now_ms: int = NOW,
 ) -> dict[str, Any]:
     """A view's reply as a client reads it, which with the longest `id` is still one frame."""
-    reply = View("t_acme", wanted, table, now_ms).since(start, snapshot)
-    frame = protocol.reply(
+    reply = Replay("t_acme", wanted, table, now_ms).since(start, snapshot)
+    frame = protocol.build_reply(
         "subscribed", LONGEST_ID, **reply, heartbeat_seconds=300, expires_at=10**10, server_time=10**13
     )
     text = protocol.encode(frame)
@@ -176,7 +176,7 @@ def test_a_snapshot_of_none_reads_nothing_and_is_complete(table: Submissions) ->
 
 
 def test_without_a_table_there_is_nothing_to_read() -> None:
-    without = View("t_acme", None, None, NOW)
+    without = Replay("t_acme", None, None, NOW)
     assert without.since(None, 50)["updates"] == []
     assert "recovered" not in without.since(None, 50)
     assert without.since(RESUME, 50)["recovered"] is False

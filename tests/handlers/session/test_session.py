@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from formbridge.access.handshake import Identity
-from formbridge.connections.connection import Connection, ConnectionKey, Delivery, Outcome, Receipt
+from formbridge.connections.connection import Connection, ConnectionKey
 from formbridge.connections.rate_limit import Rate
+from formbridge.posting.delivery import Delivery, Outcome, Receipt
 from formbridge.runtime import timestamps
 from formbridge.session import replay
-from formbridge.session.replay import Page
 from formbridge.session.session import CLOSING_SECONDS, MAX_REFUSALS
-from formbridge.submissions.submission import Submission
+from formbridge.submissions.submission import Page, Submission
 from formbridge.wire import protocol
 from formbridge.wire.cursor import MAX_AGE_MS, OVERLAP_MS, Cursor
 from formbridge.wire.event_pattern import matches
@@ -595,7 +595,7 @@ class TestOverTheRate:
             return deliver(deliveries, deadline)
 
         monkeypatch.setattr(world.poster, "deliver", note)
-        monkeypatch.setattr("formbridge.session.session.time.monotonic", lambda: 1_000.0)
+        world.session = replace(world.session, monotonic=lambda: 1_000.0)
         for _ in range(2 + MAX_REFUSALS + 1):
             world.tell("ping")
         assert deadlines == [1_000.0 + CLOSING_SECONDS]

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.submissions.submission import MAX_TEXT, MalformedEvent, MalformedItem, Submission, SubmissionEvent
+from formbridge.submissions.event import MalformedEvent, SubmissionEvent
+from formbridge.submissions.submission import MAX_TEXT, MalformedItem, Submission
 from tests.support.handlers.builders import NOW_ISO, bus_event, image, iso, received, submission, updated
 from tests.support.handlers.strategies import JSON
 

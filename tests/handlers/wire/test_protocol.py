@@ -16,8 +16,8 @@ from formbridge.wire.protocol import (
     Subscribe,
     Sync,
     Unsubscribe,
+    find_request_id,
     parse_request,
-    request_id,
 )
 from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.support.handlers.builders import NOW, NOW_ISO, submission
@@ -163,7 +163,7 @@ def test_a_refusal_carries_the_requests_id(request_: dict[str, object]) -> None:
     ],
 )
 def test_the_id_of_a_frame_is_found_whatever_else_is_wrong_with_it(body: str | None, given: str | None) -> None:
-    assert request_id(body) == given
+    assert find_request_id(body) == given
 
 
 def test_a_frame_counts_in_bytes() -> None:
@@ -185,7 +185,7 @@ OPERATOR = json.dumps({"action": "subscribe", "filter": {"status": [{"\x7f" * 30
 
 @pytest.mark.parametrize("body", [NESTED, OPERATOR], ids=["a path", "an operator"])
 def test_an_error_is_short_however_long_the_name_of_what_is_wrong(body: str) -> None:
-    frame = protocol.encode(protocol.error(refusal(body)))
+    frame = protocol.encode(protocol.build_error(refusal(body)))
     assert json.loads(frame)["code"] == "bad_filter"
     assert len(frame) < 8_000
 
@@ -208,7 +208,7 @@ def read_or_refused(body: str) -> None:
     try:
         request = parse_request(body, LIMITS)
     except RequestError as error:
-        frame = protocol.encode(protocol.error(error))
+        frame = protocol.encode(protocol.build_error(error))
         assert frame.isascii()
         assert len(frame) < 8_000
     else:
@@ -219,24 +219,24 @@ def read_or_refused(body: str) -> None:
 
 
 def test_a_reply_carries_its_id_second_and_only_where_the_request_had_one() -> None:
-    assert protocol.encode(protocol.reply("unsubscribed", "3")) == '{"type":"unsubscribed","id":"3"}'
-    assert protocol.encode(protocol.reply("unsubscribed", None)) == '{"type":"unsubscribed"}'
-    assert protocol.encode(protocol.reply("unsubscribed", "")) == '{"type":"unsubscribed","id":""}'
+    assert protocol.encode(protocol.build_reply("unsubscribed", "3")) == '{"type":"unsubscribed","id":"3"}'
+    assert protocol.encode(protocol.build_reply("unsubscribed", None)) == '{"type":"unsubscribed"}'
+    assert protocol.encode(protocol.build_reply("unsubscribed", "")) == '{"type":"unsubscribed","id":""}'
 
 
 def test_a_pong() -> None:
-    frame = protocol.encode(protocol.reply("pong", "5", timestamp=1790000000000))
+    frame = protocol.encode(protocol.build_reply("pong", "5", timestamp=1790000000000))
     assert frame == '{"type":"pong","id":"5","timestamp":1790000000000}'
 
 
 def test_an_error() -> None:
-    frame = protocol.encode(protocol.error(RequestError("bad_request", "cursor: required", "2")))
+    frame = protocol.encode(protocol.build_error(RequestError("bad_request", "cursor: required", "2")))
     assert frame == '{"type":"error","id":"2","code":"bad_request","message":"cursor: required","retryable":false}'
 
 
 def test_an_error_that_passes() -> None:
     refused = RequestError("rate_limited", "too many", "2", retry_after_ms=1000)
-    assert protocol.encode(protocol.error(refused)) == (
+    assert protocol.encode(protocol.build_error(refused)) == (
         '{"type":"error","id":"2","code":"rate_limited","message":"too many","retryable":true,"retry_after_ms":1000}'
     )
 
@@ -266,14 +266,14 @@ DATA = (
 
 
 def test_one_update() -> None:
-    frame = protocol.encode(protocol.push([submission().current()], None, "cur", NOW))
+    frame = protocol.encode(protocol.build_update_frame([submission().current()], None, "cur", NOW))
     assert frame == (
         f'{{"type":"submission_update","event":"insert","data":{DATA},"cursor":"cur","timestamp":1795377600000}}'
     )
 
 
 def test_several_updates() -> None:
-    frame = protocol.encode(protocol.push([submission().current()] * 2, None, "cur", NOW))
+    frame = protocol.encode(protocol.build_update_frame([submission().current()] * 2, None, "cur", NOW))
     update = f'{{"event":"insert","data":{DATA}}}'
     assert frame == (
         f'{{"type":"submission_updates","updates":[{update},{update}],"cursor":"cur","timestamp":1795377600000}}'
@@ -282,8 +282,8 @@ def test_several_updates() -> None:
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_push_through_a_filter_says_which_it_was(count: int) -> None:
-    frame = protocol.push([submission().current()] * count, CONTACT, "cur", NOW)
+    frame = protocol.build_update_frame([submission().current()] * count, CONTACT, "cur", NOW)
     assert frame["filter_id"] == CONTACT.id
-    assert protocol.push([submission().current()] * count, None, "cur", NOW) == {
+    assert protocol.build_update_frame([submission().current()] * count, None, "cur", NOW) == {
         name: value for name, value in frame.items() if name != "filter_id"
     }

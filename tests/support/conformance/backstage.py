@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from formbridge.connections.connection import Connection
-from formbridge.connections.table import Registry
-from formbridge.runtime.timestamps import now_ms, to_iso
+from formbridge.connections.table import ConnectionsTable
+from formbridge.runtime.clock import now_ms
+from formbridge.runtime.timestamps import to_iso
 from formbridge.submissions.submission import Submission
 from local.emulator import client
 from local.stack import Stack
@@ -95,13 +96,13 @@ class Backstage:
     # --- Connections -----------------------------------------------------------------------------------------
 
     @property
-    def registry(self) -> Registry:
+    def connections_table(self) -> ConnectionsTable:
         """The connections' table."""
-        return Registry(self._dynamodb, self.stack.output("connections_table_name"))
+        return ConnectionsTable(self._dynamodb, self.stack.output("connections_table_name"))
 
     def rows(self, tenant_id: str) -> list[Connection]:
         """The connections of a tenant."""
-        return list(self.registry.connected(tenant_id))
+        return list(self.connections_table.list_connections(tenant_id))
 
     def row(self, tenant_id: str) -> Connection:
         """The one connection of a tenant."""
@@ -111,7 +112,7 @@ class Backstage:
     def expire(self, tenant_id: str) -> None:
         """Let the time go by until the token of a tenant's one connection has expired."""
         row = self.row(tenant_id)
-        assert self.registry.extend(row.key, int(time.time()) - 1, row.issued_at)
+        assert self.connections_table.extend(row.key, int(time.time()) - 1, row.issued_at)
 
     def post(self, tenant_id: str, frame: Frame) -> None:
         """Post a frame to a tenant's one connection."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -17,13 +18,13 @@ from formbridge.broadcast.accounting import Accounting
 from formbridge.broadcast.broadcaster import Broadcaster
 from formbridge.broadcast.changes import Batch
 from formbridge.broadcast.janitor import Janitor
-from formbridge.connections.connection import Connection, ConnectionKey, Delivery, Outcome, Receipt, Refused, Span
+from formbridge.connections.connection import Connection, ConnectionKey, RateLimited, Span
 from formbridge.connections.rate_limit import Rate
-from formbridge.connections.table import Roster
+from formbridge.connections.table import TenantConnections
+from formbridge.posting.delivery import Delivery, Outcome, Receipt
 from formbridge.runtime import timestamps
-from formbridge.session.replay import Page
 from formbridge.session.session import Session
-from formbridge.submissions.submission import Submission
+from formbridge.submissions.submission import Page, Submission
 from formbridge.wire import protocol
 from formbridge.wire.cursor import OVERLAP_MS
 from formbridge.wire.subscription_filter import SubscriptionFilter
@@ -110,7 +111,7 @@ class Rows:
     now_ms: Callable[[], int]
     held: dict[ConnectionKey, Connection] = field(default_factory=dict[ConnectionKey, Connection])
 
-    def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | Refused | None:
+    def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | RateLimited | None:
         return self.held.get(key)
 
     def subscribe(self, key: ConnectionKey, wanted: SubscriptionFilter | None) -> bool:
@@ -125,8 +126,8 @@ class Rows:
     def remove(self, key: ConnectionKey) -> None:
         self.held.pop(key, None)
 
-    def roster(self, tenant_id: str) -> Roster:
-        return Roster(len(self.held), 1, self.shard(tenant_id, 0, Span()))
+    def tenant_connections(self, tenant_id: str) -> TenantConnections:
+        return TenantConnections(len(self.held), 1, self.shard(tenant_id, 0, Span()))
 
     def shard(self, tenant_id: str, shard: int, span: Span) -> Iterator[Connection]:
         return iter([row for row in self.held.values() if row.subscribed])
@@ -148,7 +149,7 @@ class Rows:
         if (row := self.held.get(key)) and row.behind == seen_ms:
             self._change(key, behind=None)
 
-    def give_back(self, tenant_id: str, quarter: int, left: int) -> None:
+    def reclaim(self, tenant_id: str, quarter: int, left: int) -> None:
         """No tenant has a row here."""
 
     def _change(self, key: ConnectionKey, **fields: Any) -> bool:
@@ -177,7 +178,7 @@ class World:
         self.table = Table(self.chance)
         self.rows = Rows(lambda: self.table.now_ms)
         self.client = Subscription(filter=self.chance.choice(FILTERS))
-        accounting = Accounting(self.rows, Inline(), now_ms=lambda: self.table.now_ms)
+        accounting = Accounting(self.rows, Inline(), now_ms=lambda: self.table.now_ms, monotonic=time.monotonic)
         self.broadcaster = Broadcaster(
             self.rows, self, accounting, Queue(), threshold=10, now_ms=lambda: self.table.now_ms
         )
@@ -253,6 +254,7 @@ class World:
                 Rate(10, 20),
                 protocol.Limits(32_768, 4_096),
                 now_ms=lambda: self.table.now_ms,
+                monotonic=time.monotonic,
             )
             reply = session.answer(body)
             assert reply is not None
@@ -263,7 +265,7 @@ class World:
         size = self.chance.randint(1, 5)
         batch = Batch.read(self.table.stream[:size])
         assert batch.malformed == {}
-        self.broadcaster.send(batch.changes, NEVER).check()
+        self.broadcaster.broadcast(batch.changes, NEVER).check()
         if self.calm or self.chance.random() < 0.7:
             del self.table.stream[:size]
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from formbridge.runtime.timestamps import now_ms, to_iso
+from formbridge.runtime.clock import now_ms
+from formbridge.runtime.timestamps import to_iso
 from local.emulator import client
 from tools.client import Frame, View, updates_of
 

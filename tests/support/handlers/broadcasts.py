@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
@@ -10,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from formbridge.broadcast.accounting import Accounting, Tally
-from formbridge.broadcast.broadcaster import Broadcaster, Deadlines
+from formbridge.broadcast.broadcaster import Broadcaster
 from formbridge.broadcast.changes import Batch
-from formbridge.broadcast.fanout_queue import Work
-from formbridge.connections.connection import Connection, Outcome
+from formbridge.broadcast.fanout_task import FanoutTask
+from formbridge.connections.connection import Connection
+from formbridge.posting.delivery import Deadlines, Outcome
 from formbridge.submissions.submission import Update
 from tests.support.handlers.builders import NOW
 from tests.support.handlers.connections import Registered
@@ -39,13 +41,13 @@ class Inline(Executor):
 class Queue:
     """The fan-out queue."""
 
-    sent: list[Work] = field(default_factory=list[Work])
+    sent: list[FanoutTask] = field(default_factory=list[FanoutTask])
     failure: Exception | None = None
 
-    def send(self, work: Sequence[Work]) -> None:
+    def send(self, tasks: Sequence[FanoutTask]) -> None:
         if self.failure:
             raise self.failure
-        self.sent += work
+        self.sent += tasks
 
 
 def carried(frame: str) -> list[Update]:
@@ -64,21 +66,21 @@ class Broadcast:
         self.registered = Registered(list(rows))
         self.poster = Poster(outcomes)
         self.queue = Queue()
-        accounting = Accounting(self.registered, Inline(), now_ms=lambda: NOW)
+        accounting = Accounting(self.registered, Inline(), now_ms=lambda: NOW, monotonic=time.monotonic)
         self.broadcaster = Broadcaster(
             self.registered, self.poster, accounting, self.queue, THRESHOLD, now_ms=lambda: NOW
         )
 
     def tally(self, *records: dict[str, Any]) -> Tally:
-        return self.broadcaster.send(Batch.read(records).changes, NEVER)
+        return self.broadcaster.broadcast(Batch.read(records).changes, NEVER)
 
     def send(self, *records: dict[str, Any]) -> Counter[Outcome]:
         tally = self.tally(*records)
         tally.check()
         return tally.outcomes
 
-    def work(self, work: Work) -> Counter[Outcome]:
-        tally = self.broadcaster.work(work, NEVER)
+    def run_task(self, task: FanoutTask) -> Counter[Outcome]:
+        tally = self.broadcaster.run_task(task, NEVER)
         tally.check()
         return tally.outcomes
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.support.handlers.builders import NOW
 
 
@@ -16,6 +18,10 @@ class Clock:
 
     def time_ns(self) -> int:
         return self.ms * 1_000_000
+
+    def monotonic(self) -> float:
+        """Return the real monotonic clock's time: deadlines of real sockets are compared with it."""
+        return time.monotonic()
 
     def advance(self, ms: int) -> None:
         self.ms += ms

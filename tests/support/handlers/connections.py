@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from formbridge.connections.connection import Connection, ConnectionKey, Span
-from formbridge.connections.table import Roster
+from formbridge.connections.table import TenantConnections
 from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.support.handlers.builders import HOUR_S, NOW
 
@@ -53,13 +53,15 @@ class Registered:
     unreadable: set[str] = field(default_factory=set[str])
     """Tenants whose connections cannot be read."""
 
-    def roster(self, tenant_id: str) -> Roster:
+    def tenant_connections(self, tenant_id: str) -> TenantConnections:
         if tenant_id in self.unreadable:
             raise ConnectionError(tenant_id)
-        theirs = [row for row in self.rows if row.tenant_id == tenant_id]
-        shards = 1 + max((row.key.shard for row in theirs), default=0)
-        reserved = self.reserved.get(tenant_id, len(theirs))
-        return Roster(reserved, shards, (row for shard in range(shards) for row in self.shard(tenant_id, shard)))
+        own = [row for row in self.rows if row.tenant_id == tenant_id]
+        shards = 1 + max((row.key.shard for row in own), default=0)
+        reserved = self.reserved.get(tenant_id, len(own))
+        return TenantConnections(
+            reserved, shards, (row for shard in range(shards) for row in self.shard(tenant_id, shard))
+        )
 
     def shard(self, tenant_id: str, shard: int, span: Span = EVERYWHERE) -> Iterator[Connection]:
         for row in self.rows:

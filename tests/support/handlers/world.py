@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final
 
 from formbridge.access.handshake import Identity, Unauthorized
-from formbridge.connections.connection import Connection, ConnectionKey, Delivery, Outcome, Receipt, Refused
+from formbridge.connections.connection import Connection, ConnectionKey, RateLimited
 from formbridge.connections.rate_limit import Rate
-from formbridge.session.replay import Page
+from formbridge.posting.delivery import Delivery, Outcome, Receipt
 from formbridge.session.session import Session
-from formbridge.submissions.submission import Submission
+from formbridge.submissions.submission import Page, Submission
 from formbridge.wire import protocol
 from formbridge.wire.cursor import Cursor
 from formbridge.wire.protocol import Limits
@@ -43,13 +44,13 @@ class Connections:
     def put(self, connection: Connection) -> None:
         self.rows[connection.key] = connection
 
-    def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | Refused | None:
+    def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | RateLimited | None:
         held, full_at, now_us = self.rows.get(key), self.full_at.get(key, 0), now_ms * 1000
         if held is None:
             return None
         if full_at > now_us + rate.tolerance_us:
             self.refusals[key] = self.refusals.get(key, 0) + 1
-            return Refused(held, rate.wait_ms(full_at, now_us), self.refusals[key])
+            return RateLimited(held, rate.wait_ms(full_at, now_us), self.refusals[key])
         if full_at <= now_us:
             self.refusals.pop(key, None)
         self.full_at[key] = max(full_at, now_us) + rate.interval_us
@@ -170,8 +171,9 @@ class World:
             lambda: self.poster,
             NO_RATE,
             LIMITS,
-            self.verifier,
             now_ms=self.clock.now_ms,
+            monotonic=time.monotonic,
+            verifier=self.verifier,
         )
 
     @property

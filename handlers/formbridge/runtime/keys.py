@@ -1,0 +1,54 @@
+"""The keys of both tables: every partition key, sort key and index name is built here and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SUBMISSION_PREFIX: Final = "SUB#"
+"""Prefix of a submission's partition key."""
+SUBMISSION_SORT_KEY: Final = "META"
+"""Sort key of a submission."""
+SUBMISSIONS_INDEX: Final = "GSI1"
+"""Index of the submissions table: a tenant's submissions in the order of their last change."""
+SUBMISSIONS_INDEX_PARTITION_KEY: Final = "GSI1PK"
+SUBMISSIONS_INDEX_SORT_KEY: Final = "GSI1SK"
+CONNECTION_PREFIX: Final = "CONN#"
+"""Prefix of a connection's sort key."""
+TENANT_SORT_KEY: Final = "TENANT"
+"""Sort key of a tenant's own row. It sorts after the sort keys of all connections."""
+
+_TENANT_PREFIX: Final = "TENANT#"
+
+
+def submission_partition(submission_id: str) -> str:
+    """Return the partition key of a submission."""
+    return f"{SUBMISSION_PREFIX}{submission_id}"
+
+
+def submission_position(updated_at: str, submission_id: str) -> str:
+    """Return a submission's sort key in `GSI1`, which orders a tenant's submissions by their last change."""
+    return f"{updated_at}#{submission_id}"
+
+
+def tenant_partition(tenant_id: str, shard: int = 0) -> str:
+    """Return the partition key of a tenant: in `GSI1`, and for one shard of its connections.
+
+    A tenant id contains no `#`, so two tenants never share a partition.
+    """
+    return f"{_TENANT_PREFIX}{tenant_id}#{shard}" if shard else f"{_TENANT_PREFIX}{tenant_id}"
+
+
+def parse_tenant_partition(partition: str) -> tuple[str, int]:
+    """Return the tenant id and the shard of a partition key that `tenant_partition` built."""
+    tenant_id, _, shard = partition.removeprefix(_TENANT_PREFIX).partition("#")
+    return tenant_id, int(shard or 0)
+
+
+def connection_sort_key(connection_id: str) -> str:
+    """Return the sort key of a connection's row."""
+    return f"{CONNECTION_PREFIX}{connection_id}"
+
+
+def parse_connection_sort_key(sort_key: str) -> str:
+    """Return the connection id of a sort key that `connection_sort_key` built."""
+    return sort_key.removeprefix(CONNECTION_PREFIX)

@@ -1,0 +1,42 @@
+"""A token bucket that is stored as one number. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBucket:
+    """A token bucket whose whole state is `full_at`, the time at which the bucket is full again.
+
+    This is the generic cell rate algorithm (GCRA). All times are integers in one unit, which the caller chooses.
+    """
+
+    burst: int
+    """Tokens that a full bucket holds; 1 or more."""
+    interval: int
+    """Time in which one token is added."""
+
+    @classmethod
+    def per_second(cls, tokens: int, burst: int, units: int) -> TokenBucket:
+        """Return a bucket that gains at most `tokens` per second.
+
+        Args:
+            tokens: Tokens per second; 1 or more.
+            burst: Tokens that a full bucket holds; 1 or more.
+            units: Units of time per second, such as 1,000,000 for microseconds.
+        """
+        return cls(burst, -(-units // tokens))
+
+    @property
+    def tolerance(self) -> int:
+        """How far `full_at` may lie in the future while the bucket still holds a token."""
+        return (self.burst - 1) * self.interval
+
+    def wait(self, full_at: int, now: int) -> int:
+        """Return the time until the bucket holds a token; 0 if it holds one now."""
+        return max(0, full_at - self.tolerance - now)
+
+    def take(self, full_at: int, now: int) -> int:
+        """Return the new `full_at` after one token was taken."""
+        return max(full_at, now) + self.interval
