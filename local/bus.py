@@ -94,7 +94,7 @@ class Bus:
         """Put events on the bus.
 
         Args:
-            detail_type: `RECEIVED` or `UPDATED` of `formbridge.submissions.submission`.
+            detail_type: `RECEIVED` or `UPDATED` of `formbridge.submissions.event`.
             details: The details of up to 10 events.
 
         Raises:
