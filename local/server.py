@@ -150,7 +150,7 @@ class _Api:
 
     def jwks(self, _request: Request) -> Response:
         """Return the public keys that verify the tokens."""
-        return Response(tokens.jwks(self._stack), media_type="application/json")
+        return Response(tokens.fetch_jwks(self._stack), media_type="application/json")
 
     async def token(self, request: Request) -> Response:
         """Create a token for one tenant."""

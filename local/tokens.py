@@ -37,7 +37,7 @@ class TokenError(ValueError):
     """The tenant or the lifetime of a token is invalid. The message names the field and the value."""
 
 
-def jwks(stack: Stack) -> bytes:
+def fetch_jwks(stack: Stack) -> bytes:
     """Return the public keys of the user pool as JSON, from MiniStack's path for the pool.
 
     Raises:
@@ -83,7 +83,7 @@ def mint(stack: Stack, state_dir: Path, tenant: str, expires_in: int = DEFAULT_L
     path = get_cognito_keys_directory(state_dir) / f"{_get_pool_id(issuer)}-id.pem"
     if not path.exists():
         # MiniStack creates the keys on the first request for them.
-        jwks(stack)
+        fetch_jwks(stack)
     key = cast("RSAPrivateKey", load_pem_private_key(path.read_bytes(), password=None))
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     now = int(time.time())

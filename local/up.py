@@ -11,7 +11,6 @@ import threading
 import webbrowser
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -30,6 +29,7 @@ from .stack import Stack
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
     from concurrent.futures import Future
+    from pathlib import Path
     from types import FrameType
 
     from rich.console import Console

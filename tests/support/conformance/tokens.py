@@ -26,7 +26,7 @@ class Issuer:
     @cached_property
     def key(self) -> RSAPrivateKey:
         """The private key."""
-        tokens.jwks(self.stack)  # made when it is first asked for
+        tokens.fetch_jwks(self.stack)  # MiniStack creates the keys on the first request
         pool_id = self.stack.output("issuer").rsplit("/", 1)[-1]
         path = get_cognito_keys_directory(self.state_dir) / f"{pool_id}-id.pem"
         return cast("RSAPrivateKey", load_pem_private_key(path.read_bytes(), password=None))
