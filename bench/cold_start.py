@@ -24,7 +24,7 @@ from typing import Final
 import typer
 from rich.progress import track
 
-from components._packaging import HANDLERS, dependencies
+from components._packaging import HANDLERS, install_dependencies
 
 from . import report
 from .report import Section
@@ -141,7 +141,7 @@ def lay_out(code: Path) -> None:
     """What the archives hold, each set of dependencies in a folder of its own: sources, and no bytecode."""
     folders = {"handlers": HANDLERS}
     for name in sorted({requirements for one in ENTRY_POINTS for requirements in one.requirements}):
-        folders[name] = dependencies(name, "host")
+        folders[name] = install_dependencies(name, "host")
     for name, folder in folders.items():
         shutil.copytree(folder, code / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
 

@@ -161,7 +161,7 @@ def test_a_queue_of_ones_own_has_an_alarm_of_ones_own() -> None:
     args: RealtimePipeArgs = {**REQUIRED, "dead_letter_queue_arn": arn("sqs", "mine"), "alarm_topic_arn": topic}
 
     assert refusal(lambda: RealtimePipe("realtime", args)) == (
-        f"alarm_topic_arn: goes with the queue that is made here, got {topic!r} with a dead_letter_queue_arn"
+        f"alarm_topic_arn: must not be set together with dead_letter_queue_arn, got {topic!r}"
     )
 
 
@@ -228,14 +228,14 @@ def test_takes_values_at_each_limit() -> None:
         ("retry_attempts", 0, "must be an integer from 1 to 10,000, got 0"),
         ("record_age_seconds", 59, "must be an integer from 60 to 86,400, got 59"),
         ("record_age_seconds", float("inf"), "must be an integer from 60 to 86,400, got inf"),
-        ("filters", [ANY] * 6, "at most 5, got 6"),
+        ("filters", [ANY] * 6, "must have at most 5 patterns, got 6"),
         ("stream_arn", arn("dynamodb", "table/orders"), "must be the ARN of a DynamoDB stream, got "),
         ("function_arn", "broadcast", "must be the ARN of a Lambda function, got 'broadcast'"),
         ("alarm_topic_arn", arn("sns", "alarms.fifo"), "must be the ARN of a standard SNS topic, got "),
         (
             "dead_letter_queue_arn",
             arn("sqs", "mine.fifo"),
-            f"must be the ARN of a standard SQS queue, no FIFO one, got '{arn('sqs', 'mine.fifo')}'",
+            f"must be the ARN of a standard (not FIFO) SQS queue, got '{arn('sqs', 'mine.fifo')}'",
         ),
     ],
 )
@@ -252,7 +252,7 @@ def test_a_bad_value_is_refused_by_name_before_anything_is_made(field: str, valu
         ({"eventName": [{"anything-but": {"prefix": "I"}}]}, "eventName[0].anything-but: must be a string, a number, "),
         ({"eventName": "INSERT"}, "eventName: must be a list of alternatives or a nested pattern, not 'INSERT'"),
         ({}, "pattern: must name at least one field"),
-        ({"a": ["é" * 5000]}, "at most 4,096 characters as JSON, got 5,010"),
+        ({"a": ["é" * 5000]}, "must have at most 4,096 characters as JSON, got 5,010"),
     ],
 )
 def test_a_pattern_that_pipes_do_not_take_is_refused_with_its_place(pattern: object, message: str) -> None:

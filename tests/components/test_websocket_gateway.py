@@ -583,14 +583,14 @@ def test_rows_of_connections_outlive_them(recording: Recording) -> None:
         (
             "jwks_url",
             "http://login.example.com/keys",
-            ": must be an https URL, or http of localhost or ",
+            ": must be an https URL, or an http URL of localhost or ",
         ),
         ("connection_ttl_seconds", 7199, ": must be an integer of at least 7,200, got 7199"),
         ("issuer", "login.example.com", ": must be an https URL, got 'login.example.com'"),
         (
             "jwks_url",
             "file:///keys.json",
-            ": must be an https URL, or http of localhost or 127.0.0.1, got 'file:///keys.json'",
+            ": must be an https URL, or an http URL of localhost or 127.0.0.1, got 'file:///keys.json'",
         ),
         ("table_arn", "submissions", ": must be the ARN of a DynamoDB table, got 'submissions'"),
         ("token_in_query", "yes", ": must be true or false, got 'yes'"),
