@@ -57,7 +57,7 @@ class DashboardSiteArgs(TypedDict):
 
 
 class DashboardSite(pulumi.ComponentResource):
-    """A private S3 bucket, and a CloudFront distribution as its only reader.
+    """A private S3 bucket, and the CloudFront distribution that is its only reader.
 
     The site answers GET and HEAD requests over HTTPS. Its response headers allow only its own scripts and forbid
     frames. Its domain name and its certificate are CloudFront's. It has no access log, because the log would contain

@@ -68,7 +68,7 @@ class WebSocketGateway(pulumi.ComponentResource):
     """A WebSocket API of API Gateway for the protocol `formbridge.v1`.
 
     The component creates the authorizer, the Lambdas, the connections table, the fan-out queue and a throttled stage
-    with an access log. The account and region need an `ApiGatewayLogRole` first.
+    with an access log. The account and region must have a role for the logs of API Gateway; see `ApiGatewayLogRole`.
     """
 
     websocket_url: pulumi.Output[str]

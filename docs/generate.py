@@ -8,9 +8,9 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Iterable, Mapping
+import textwrap
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 from pulumi.provider.experimental.component import ComponentProvider
@@ -18,36 +18,39 @@ from pulumi.provider.experimental.host import components_from_module
 
 import components
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
 DOCS: Final = Path(__file__).parent
 ROOT: Final = DOCS.parent
 SNAPSHOT: Final = ROOT / "tests" / "support" / "components" / "schema.json"
+"""The reviewed schema."""
 PROJECT: Final = "formbridge-realtime"
 STACKS: Final = ("dev", "prod")
+TYPE_PREFIX: Final = "#/types/"
+"""Prefix of a schema's reference to one of its own types."""
 
 COMPONENTS_HEAD: Final = """\
 # Components
 
-This page answers: which inputs and outputs does each component have? You can use each component on its own in a program
-of yours. In Python, with this repository on the import path:
-
-```python
-from components import RealtimePipe
-
-pipe = RealtimePipe("orders", {"stream_arn": orders.stream_arn, "function_arn": notify.arn})
-```
+This page answers: which inputs and outputs does each component have? You can use each component on its own in your
+program. Each example below is a complete Python program that needs this repository on the import path.
 
 For every other Pulumi language, `pulumi package add …/components` makes an SDK with the same names in that language's
-style: `batch_size` becomes `batchSize`. It also makes a Python SDK, for a project that has a folder `components` of its
-own. [Importing](importing.md) describes the set-up, and [the examples](../examples) are three whole programs.
+style: `batch_size` becomes `batchSize`. It also makes a Python SDK, for a project that has its own folder `components`.
+[Importing](importing.md) describes the set-up, and [the examples](../examples) are three complete projects.
 
 Required inputs are **bold**. An input takes a value of the type in the table, or a Pulumi `Output` of it. An input
-marked *plain* does not take an `Output`. A value that is not allowed, an unknown input or a missing one causes an error
-that names the input, before any resource exists. The value of an `Output` is checked when it is known, before the
-resource that uses it is created.
+marked *plain* does not take an `Output`. A group is a map of inputs: `limits.rate_limit` is the input `rate_limit` in
+the group `limits`. A group does not take an `Output`, but its inputs do.
 
-Resource options work as usual in Pulumi: `provider`, `protect` and `transforms` apply to every child, and `parent` and
-`aliases` move the children along. The name of a child begins with the name of its component and does not change, so
-deployed resources stay where they are.
+A value that is not allowed, an unknown input or a missing input causes an error that names the input, before any
+resource exists. The value of an `Output` is checked when it is known, before the resource that uses it is created.
+
+Resource options work as usual in Pulumi: `provider`, `protect` and `transforms` apply to every child resource. With
+`aliases`, you can rename a component or give it another parent without replacing its child resources. The name of a
+child resource begins with the name of its component and does not change between releases, so deployed resources are not
+replaced.
 
 <!-- Made by `make docs` from the docstrings. -->
 """
@@ -66,17 +69,31 @@ that is not allowed causes an error before any resource exists. The error names 
 def schema() -> dict[str, Any]:
     """Return the plugin's schema of the components, with the descriptions unindented."""
     provider = ComponentProvider(components_from_module(components), "formbridge", "formbridge")
-    return json.loads(provider.schema or "", object_hook=_unindented)
+    return json.loads(provider.schema or "", object_hook=_unindent)
+
+
+def example(component: str) -> str:
+    """Return the Python example of a component, which is in the docstring of its module.
+
+    It is not in the docstring of the class, because Pulumi copies that docstring into the SDK of every other language.
+    """
+    module = inspect.getmodule(getattr(components, component))
+    _, _, code = (inspect.getdoc(module) or "").partition("Example:\n")
+    return textwrap.dedent(code).strip()
 
 
 def components_page() -> str:
     """Return the text of `components.md`."""
+    described = schema()
     blocks = [COMPONENTS_HEAD]
-    for token, component in schema()["resources"].items():
+    for token, component in described["resources"].items():
+        name = token.split(":")[-1]
+        inputs = _input_rows(component["inputProperties"], component["requiredInputs"], described["types"])
         blocks += [
-            f"## {token.split(':')[-1]}",
+            f"## {name}",
             component["description"],
-            _table(_input_rows(component), ("input", "type", "")),
+            f"```python\n{example(name)}\n```",
+            _table(inputs, ("input", "type", "")),
             _table(_output_rows(component), ("output", "type", "")),
         ]
     return _page(blocks)
@@ -106,17 +123,22 @@ def main() -> None:
     SNAPSHOT.write_text(json.dumps(schema(), indent=2, sort_keys=True) + "\n")
 
 
-def _unindented(described: dict[str, Any]) -> dict[str, Any]:
+def _unindent(described: dict[str, Any]) -> dict[str, Any]:
     text = described.get("description")
     return {**described, "description": inspect.cleandoc(text)} if isinstance(text, str) else described
 
 
-def _input_rows(component: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
-    required = component["requiredInputs"]
-    inputs: dict[str, dict[str, Any]] = component["inputProperties"]
-    for name in sorted(inputs, key=lambda one: one not in required):
+def _input_rows(
+    inputs: Mapping[str, dict[str, Any]], required: Iterable[str], types: Mapping[str, Any], group: str = ""
+) -> Iterable[tuple[str, ...]]:
+    """Return the rows of inputs, required inputs first. The inputs of a group follow the row of the group."""
+    for name in sorted(inputs, key=lambda name: name not in required):
+        full_name = f"{group}{_snake_case(name)}"
         emphasis = "**" if name in required else ""
-        yield f"{emphasis}`{_snake_case(name)}`{emphasis}", _type(inputs[name]), inputs[name]["description"]
+        yield f"{emphasis}`{full_name}`{emphasis}", _type(inputs[name]), inputs[name]["description"]
+        if _is_group(inputs[name]):
+            fields = types[inputs[name]["$ref"].removeprefix(TYPE_PREFIX)]
+            yield from _input_rows(fields["properties"], fields.get("required", []), types, f"{full_name}.")
 
 
 def _output_rows(component: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
@@ -124,14 +146,16 @@ def _output_rows(component: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
         yield f"`{_snake_case(name)}`", _type(output), output["description"]
 
 
+def _is_group(described: Mapping[str, Any]) -> bool:
+    return described.get("$ref", "").startswith(TYPE_PREFIX)
+
+
 def _type(described: Mapping[str, Any]) -> str:
     if described.get("plain"):
         return f"{_type({**described, 'plain': False})}, *plain*"
-    reference = described.get("$ref", "")
-    if reference.startswith("#/types/"):
-        fields = schema()["types"][reference.removeprefix("#/types/")]["properties"]
-        return f"map with {', '.join(f'`{_snake_case(field)}`' for field in fields)}"
-    if reference:
+    if _is_group(described):
+        return "group"
+    if reference := described.get("$ref"):
         return reference.split("/")[-1].lower()
     match described["type"]:
         case "array":

@@ -11,6 +11,7 @@ import pytest
 
 from components.__main__ import VERSION
 from docs import generate
+from tests.support.components.harness import run
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +28,11 @@ PLAIN = {
 SCHEMA = generate.schema()
 COMPONENTS: dict[str, dict[str, Any]] = {token.split(":")[-1]: body for token, body in SCHEMA["resources"].items()}
 
+GROUPS: dict[str, dict[str, Any]] = {token.split(":")[-1]: body for token, body in SCHEMA["types"].items()}
+"""The groups of inputs, such as the limits of a gateway."""
+
 each_component = pytest.mark.parametrize("component", COMPONENTS)
+each_group = pytest.mark.parametrize("group", GROUPS)
 
 
 def test_is_the_one_that_was_reviewed() -> None:
@@ -60,6 +65,37 @@ def test_states_the_default_of_every_input_that_is_not_required(component: str) 
     assert [name for name, value in optional.items() if "Default:" not in value["description"]] == []
 
 
+def test_has_the_groups_of_inputs() -> None:
+    assert set(GROUPS) == {"GatewayAccessArgs", "GatewayLimitsArgs", "GatewayPostingArgs", "DashboardSignInArgs"}
+
+
+@each_group
+def test_describes_every_group_and_its_inputs(group: str) -> None:
+    assert GROUPS[group]["description"]
+    assert GROUPS[group]["properties"]
+    assert [name for name, value in GROUPS[group]["properties"].items() if not value.get("description")] == []
+
+
+@each_group
+def test_states_the_default_of_every_input_of_a_group_that_is_not_required(group: str) -> None:
+    required = GROUPS[group].get("required", [])
+    optional = {name: value for name, value in GROUPS[group]["properties"].items() if name not in required}
+
+    assert [name for name, value in optional.items() if "Default:" not in value["description"]] == []
+
+
+@each_component
+def test_has_an_example_that_creates_the_component(component: str) -> None:
+    recording = run(lambda: exec(generate.example(component), {}))
+
+    assert f"formbridge:index:{component}" in {one.type for one in recording.resources.values()}
+
+
+@each_component
+def test_has_no_python_example_in_the_descriptions_for_other_languages(component: str) -> None:
+    assert "Example:" not in COMPONENTS[component]["description"]
+
+
 @each_component
 def test_is_plain_only_where_meant(component: str) -> None:
     inputs = COMPONENTS[component]["inputProperties"]
@@ -69,6 +105,17 @@ def test_is_plain_only_where_meant(component: str) -> None:
 
 def test_the_plugins_version_is_the_projects() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == VERSION
+
+
+def test_the_page_lists_each_input_of_a_group() -> None:
+    page = generate.components_page()
+
+    for row in (
+        "| `limits.max_frame_bytes` | number |",
+        "| **`access.issuer`** | string |",
+        "| **`sign_in.client_id`** |",
+    ):
+        assert row in page
 
 
 def test_the_page_of_the_components_is_current() -> None:
