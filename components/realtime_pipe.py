@@ -65,8 +65,8 @@ class RealtimePipeArgs(TypedDict):
     """Maximum age of a record in seconds, 60 to 86,400. An older record is not retried and becomes a dead letter.
     Default: 3,600. The default of AWS is no maximum."""
     dead_letter_queue_arn: NotRequired[pulumi.Input[str] | None]
-    """The ARN of your own standard SQS queue for dead letters. The component then creates no alarm. Default: the component
-    creates a queue with an alarm."""
+    """The ARN of your own standard SQS queue for dead letters. The component then creates no alarm. Default: the
+    component creates a queue with an alarm."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
     """The ARN of an SNS topic that gets an alarm on the first dead letter in the queue that the component creates. Not
     allowed together with `dead_letter_queue_arn`. A `DeadLetterResync` empties the queue at once, so this alarm then

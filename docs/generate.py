@@ -66,13 +66,13 @@ that is not allowed causes an error before any resource exists. The error names 
 """
 
 
-def schema() -> dict[str, Any]:
+def build_schema() -> dict[str, Any]:
     """Return the plugin's schema of the components, with the descriptions unindented."""
     provider = ComponentProvider(components_from_module(components), "formbridge", "formbridge")
     return json.loads(provider.schema or "", object_hook=_unindent)
 
 
-def example(component: str) -> str:
+def read_example(component: str) -> str:
     """Return the Python example of a component, which is in the docstring of its module.
 
     It is not in the docstring of the class, because Pulumi copies that docstring into the SDK of every other language.
@@ -82,45 +82,48 @@ def example(component: str) -> str:
     return textwrap.dedent(code).strip()
 
 
-def components_page() -> str:
+def render_components_page() -> str:
     """Return the text of `components.md`."""
-    described = schema()
+    described = build_schema()
     blocks = [COMPONENTS_HEAD]
     for token, component in described["resources"].items():
         name = token.split(":")[-1]
-        inputs = _input_rows(component["inputProperties"], component["requiredInputs"], described["types"])
+        inputs = _render_inputs(component["inputProperties"], component["requiredInputs"], described["types"])
         blocks += [
             f"## {name}",
             component["description"],
-            f"```python\n{example(name)}\n```",
-            _table(inputs, ("input", "type", "")),
-            _table(_output_rows(component), ("output", "type", "")),
+            f"```python\n{read_example(name)}\n```",
+            _render_table(inputs, ("input", "type", "description")),
+            _render_table(_render_outputs(component), ("output", "type", "description")),
         ]
-    return _page(blocks)
+    return _join_blocks(blocks)
 
 
-def settings_page() -> str:
+def render_settings_page() -> str:
     """Return the text of `settings.md`."""
-    declared = _config(ROOT / "Pulumi.yaml")
-    stacks = [_config(ROOT / f"Pulumi.{stack}.yaml") for stack in STACKS]
+    declared = _read_config(ROOT / "Pulumi.yaml")
+    stacks = [_read_config(ROOT / f"Pulumi.{stack}.yaml") for stack in STACKS]
     rows = [
         (
             f"`{key}`",
             setting["type"],
-            _value(setting["default"]),
-            *(_value(values[full_key]) if (full_key := f"{PROJECT}:{key}") in values else "" for values in stacks),
+            _render_value(setting["default"]),
+            *(
+                _render_value(values[full_key]) if (full_key := f"{PROJECT}:{key}") in values else ""
+                for values in stacks
+            ),
             setting["description"],
         )
         for key, setting in declared.items()
     ]
-    return _page([SETTINGS_HEAD, _table(rows, ("key", "type", "default", *STACKS, ""))])
+    return _join_blocks([SETTINGS_HEAD, _render_table(rows, ("key", "type", "default", *STACKS, "description"))])
 
 
 def main() -> None:
     """Write the pages and the schema."""
-    (DOCS / "components.md").write_text(components_page())
-    (DOCS / "settings.md").write_text(settings_page())
-    SNAPSHOT.write_text(json.dumps(schema(), indent=2, sort_keys=True) + "\n")
+    (DOCS / "components.md").write_text(render_components_page())
+    (DOCS / "settings.md").write_text(render_settings_page())
+    SNAPSHOT.write_text(json.dumps(build_schema(), indent=2, sort_keys=True) + "\n")
 
 
 def _unindent(described: dict[str, Any]) -> dict[str, Any]:
@@ -128,62 +131,62 @@ def _unindent(described: dict[str, Any]) -> dict[str, Any]:
     return {**described, "description": inspect.cleandoc(text)} if isinstance(text, str) else described
 
 
-def _input_rows(
+def _render_inputs(
     inputs: Mapping[str, dict[str, Any]], required: Iterable[str], types: Mapping[str, Any], group: str = ""
 ) -> Iterable[tuple[str, ...]]:
     """Return the rows of inputs, required inputs first. The inputs of a group follow the row of the group."""
     for name in sorted(inputs, key=lambda name: name not in required):
-        full_name = f"{group}{_snake_case(name)}"
+        full_name = f"{group}{_convert_to_snake_case(name)}"
         emphasis = "**" if name in required else ""
-        yield f"{emphasis}`{full_name}`{emphasis}", _type(inputs[name]), inputs[name]["description"]
+        yield f"{emphasis}`{full_name}`{emphasis}", _render_type(inputs[name]), inputs[name]["description"]
         if _is_group(inputs[name]):
             fields = types[inputs[name]["$ref"].removeprefix(TYPE_PREFIX)]
-            yield from _input_rows(fields["properties"], fields.get("required", []), types, f"{full_name}.")
+            yield from _render_inputs(fields["properties"], fields.get("required", []), types, f"{full_name}.")
 
 
-def _output_rows(component: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
+def _render_outputs(component: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
     for name, output in component["properties"].items():
-        yield f"`{_snake_case(name)}`", _type(output), output["description"]
+        yield f"`{_convert_to_snake_case(name)}`", _render_type(output), output["description"]
 
 
 def _is_group(described: Mapping[str, Any]) -> bool:
     return described.get("$ref", "").startswith(TYPE_PREFIX)
 
 
-def _type(described: Mapping[str, Any]) -> str:
+def _render_type(described: Mapping[str, Any]) -> str:
     if described.get("plain"):
-        return f"{_type({**described, 'plain': False})}, *plain*"
+        return f"{_render_type({**described, 'plain': False})}, *plain*"
     if _is_group(described):
         return "group"
     if reference := described.get("$ref"):
         return reference.split("/")[-1].lower()
     match described["type"]:
         case "array":
-            return f"list of {_type({**described['items'], 'plain': False})}"
+            return f"list of {_render_type({**described['items'], 'plain': False})}"
         case "object":
-            return f"map of {_type(described['additionalProperties'])}"
+            return f"map of {_render_type(described['additionalProperties'])}"
         case name:
             return name
 
 
-def _snake_case(name: str) -> str:
+def _convert_to_snake_case(name: str) -> str:
     return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
-def _config(path: Path) -> dict[str, Any]:
+def _read_config(path: Path) -> dict[str, Any]:
     return yaml.safe_load(path.read_text())["config"]
 
 
-def _value(value: object) -> str:
+def _render_value(value: object) -> str:
     return f"`{json.dumps(value)}`"
 
 
-def _table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...]) -> str:
+def _render_table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(f"| {' | '.join(' '.join(cell.split()) for cell in line)} |" for line in lines)
 
 
-def _page(blocks: Iterable[str]) -> str:
+def _join_blocks(blocks: Iterable[str]) -> str:
     return "\n\n".join(block.strip() for block in blocks) + "\n"
 
 

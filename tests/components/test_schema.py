@@ -25,7 +25,7 @@ PLAIN = {
 }
 """The inputs that decide which resources there are, or what they are made of: these must be known at once."""
 
-SCHEMA = generate.schema()
+SCHEMA = generate.build_schema()
 COMPONENTS: dict[str, dict[str, Any]] = {token.split(":")[-1]: body for token, body in SCHEMA["resources"].items()}
 
 GROUPS: dict[str, dict[str, Any]] = {token.split(":")[-1]: body for token, body in SCHEMA["types"].items()}
@@ -86,7 +86,7 @@ def test_states_the_default_of_every_input_of_a_group_that_is_not_required(group
 
 @each_component
 def test_has_an_example_that_creates_the_component(component: str) -> None:
-    recording = run(lambda: exec(generate.example(component), {}))
+    recording = run(lambda: exec(generate.read_example(component), {}))
 
     assert f"formbridge:index:{component}" in {one.type for one in recording.resources.values()}
 
@@ -108,7 +108,7 @@ def test_the_plugins_version_is_the_projects() -> None:
 
 
 def test_the_page_lists_each_input_of_a_group() -> None:
-    page = generate.components_page()
+    page = generate.render_components_page()
 
     for row in (
         "| `limits.max_frame_bytes` | number |",
@@ -119,4 +119,4 @@ def test_the_page_lists_each_input_of_a_group() -> None:
 
 
 def test_the_page_of_the_components_is_current() -> None:
-    assert (ROOT / "docs" / "components.md").read_text() == generate.components_page(), "write it anew: make docs"
+    assert (ROOT / "docs" / "components.md").read_text() == generate.render_components_page(), "write it anew: make docs"
