@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from components.__main__ import VERSION
 from docs import generate
 from tests.support.components.harness import run
-
-ROOT = Path(__file__).parents[2]
 
 PLAIN = {
     "StreamTable": {"hashKey", "rangeKey"},
@@ -101,22 +96,3 @@ def test_is_plain_only_where_meant(component: str) -> None:
     inputs = COMPONENTS[component]["inputProperties"]
 
     assert {name for name, value in inputs.items() if value.get("plain")} == PLAIN.get(component, set())
-
-
-def test_the_plugins_version_is_the_projects() -> None:
-    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == VERSION
-
-
-def test_the_page_lists_each_input_of_a_group() -> None:
-    page = generate.render_components_page()
-
-    for row in (
-        "| `limits.max_frame_bytes` | number |",
-        "| **`access.issuer`** | string |",
-        "| **`sign_in.client_id`** |",
-    ):
-        assert row in page
-
-
-def test_the_page_of_the_components_is_current() -> None:
-    assert (ROOT / "docs" / "components.md").read_text() == generate.render_components_page(), "write it anew: make docs"

@@ -11,7 +11,6 @@ import pulumi
 import pytest
 import yaml
 
-from docs import generate
 from local.project import load_project
 from settings import Settings
 from tests.support.components.harness import PROJECT, STACK, refusal, run
@@ -205,10 +204,6 @@ def test_prod_protects_data_and_keeps_logs_longer() -> None:
 
     assert (dev.protect_data, prod.protect_data) == (False, True)
     assert prod.log_retention_days > dev.log_retention_days
-
-
-def test_the_page_of_the_settings_is_current() -> None:
-    assert (ROOT / "docs" / "settings.md").read_text() == generate.render_settings_page(), "write it anew: make docs"
 
 
 def test_tags_name_the_project_and_the_stack() -> None:
