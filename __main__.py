@@ -1,4 +1,4 @@
-"""The Pulumi program: the settings of the stack, the components of the pipeline, and the outputs of the stack."""
+"""The Pulumi program: the components of the pipeline, from the settings to the outputs of the stack."""
 
 import pulumi
 

@@ -1,4 +1,4 @@
-"""The plugin with the components for other languages. `pulumi package add …/components` runs this folder."""
+"""The plugin that offers the components to other languages: `pulumi package add …/components`."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Checks of inputs against the limits of AWS. Each error names the input, the allowed values and the value."""
+"""Checks of inputs against the limits of AWS.
+
+Each error names the input, the allowed values and the value.
+"""
 
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -27,7 +30,7 @@ _ARN = "arn:aws[a-z-]*"
 
 
 def check_fields(args: Mapping[str, Any], kind: Any, field: FieldName = str) -> None:
-    """Check that `args` has the fields of `kind`, a `TypedDict`. Python itself does not check them at run time.
+    """Check that `args` has the fields of `kind`, a `TypedDict`, which Python itself does not check.
 
     Raises:
         ValueError: A field is unknown, or a required field is missing.
@@ -43,7 +46,7 @@ def check_fields(args: Mapping[str, Any], kind: Any, field: FieldName = str) -> 
 
 
 def qualify(group: str) -> FieldName:
-    """Return a function that puts the name of a group in front of a field's name, as in `limits.rate_limit`."""
+    """Return a function that puts a group in front of a field's name, as in `limits.rate_limit`."""
     return lambda name: f"{group}.{name}"
 
 
@@ -92,7 +95,7 @@ def check_each(
     field: str,
     values: pulumi.Input[Sequence[pulumi.Input[T]]],
 ) -> pulumi.Output[list[U]]:
-    """Return the result of `check` for each of `values`. Errors name the value by its index, as in `field[0]`.
+    """Return the result of `check` for each of `values`. An error names the value as in `field[0]`.
 
     Raises:
         ValueError: `values` is not a list, or `check` rejects a value.
@@ -108,7 +111,7 @@ def check_each(
 
 
 def check_list(field: str, values: object) -> None:
-    """Check that `values` is a list. Python would iterate over a single string too, one character at a time.
+    """Check that `values` is a list. Python would iterate over the characters of a string too.
 
     Raises:
         ValueError: The value is not a list.

@@ -21,7 +21,7 @@ def create_dead_letter_queue(
     tags: Tags | None,
     alarm_topic_arn: pulumi.Input[str] | None,
 ) -> aws.sqs.Queue:
-    """Create the queue `{name}-dead-letters` and the alarm `{name}-dead-letters-alarm` on its first message."""
+    """Create the queue `{name}-dead-letters`, and an alarm on its first message."""
     queue = aws.sqs.Queue(
         f"{name}-dead-letters",
         max_message_size=MAX_MESSAGE_SIZE,

@@ -26,6 +26,7 @@ def serialize_patterns(field: str, patterns: Sequence[Any]) -> list[str]:
 
 
 def _serialize(field: str, pattern: Any) -> str:
+    """Return a pattern as JSON after its check."""
     try:
         event_pattern.validate(pattern)
     except event_pattern.BadPattern as error:
@@ -40,5 +41,6 @@ def _serialize(field: str, pattern: Any) -> str:
 
 
 def _parse_number(text: str) -> float:
+    """Return a JSON number, as an integer if it is one."""
     number = float(text)
     return int(number) if number.is_integer() else number

@@ -16,7 +16,10 @@ when it has no concurrency left to process it."""
 def create_fanout_queue(
     name: str, parent: pulumi.Resource, tags: Tags | None, alarm_topic_arn: pulumi.Input[str] | None
 ) -> aws.sqs.Queue:
-    """Create the queue `{name}-queue`, and `{name}-dead-letters` with an alarm for messages that failed ten times."""
+    """Create the queue `{name}-queue` and its dead-letter queue.
+
+    A message that has failed ten times goes to `{name}-dead-letters`, which has an alarm.
+    """
     dead_letters = create_dead_letter_queue(name, parent, tags, alarm_topic_arn)
     return aws.sqs.Queue(
         f"{name}-queue",

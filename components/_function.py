@@ -15,7 +15,9 @@ DEFAULT_LOG_RETENTION_DAYS = 14
 
 
 class HandlerFunction(pulumi.ComponentResource):
-    """A Lambda function that runs one of the handlers. Its role allows logs and the given statements, nothing else.
+    """A Lambda function that runs one of the handlers.
+
+    Its role allows it to write its own logs and to do what the given statements allow, and nothing else.
 
     Args:
         name: Name of the component.

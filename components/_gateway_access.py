@@ -86,6 +86,8 @@ class GatewayAccess:
 
 
 def _join_origins(field: str, given: pulumi.Input[Sequence[pulumi.Input[str]]]) -> pulumi.Output[str]:
+    """Check the origins and join them with spaces."""
+
     def join(origins: Sequence[Any]) -> str:
         joined = " ".join(origins)
         if len(joined) > MAX_ORIGINS_LENGTH:

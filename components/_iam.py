@@ -38,7 +38,7 @@ def build_trust_policy(service: str, source_account: pulumi.Input[str] | None = 
 
 
 def build_queue_policy(service: str, queue_arn: pulumi.Input[str], source_arn: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Return the policy of a queue to which an AWS service can send messages, only on behalf of `source_arn`."""
+    """Return the policy of a queue to which a service can send messages, on behalf of `source_arn` only."""
     condition = {"ArnEquals": {"aws:SourceArn": source_arn}}
     return _build_document(
         [_build_service_statement(service, "sqs:SendMessage", resource=queue_arn, condition=condition)]
@@ -48,7 +48,7 @@ def build_queue_policy(service: str, queue_arn: pulumi.Input[str], source_arn: p
 def build_bucket_policy(
     service: str, bucket_arn: pulumi.Input[str], source_arn: pulumi.Input[str]
 ) -> pulumi.Output[str]:
-    """Return the policy of a bucket whose objects an AWS service can read, only on behalf of `source_arn`."""
+    """Return the policy of a bucket that a service can read, on behalf of `source_arn` only."""
     condition = {"StringEquals": {"AWS:SourceArn": source_arn}}
     objects = pulumi.Output.concat(bucket_arn, "/*")
     return _build_document([_build_service_statement(service, "s3:GetObject", resource=objects, condition=condition)])
@@ -57,7 +57,7 @@ def build_bucket_policy(
 def build_topic_policy(
     service: str, topic_arn: pulumi.Input[str], source_account: pulumi.Input[str]
 ) -> pulumi.Output[str]:
-    """Return the policy of a topic to which an AWS service can publish, only on behalf of `source_account`."""
+    """Return the policy of a topic to which a service can publish, on behalf of `source_account` only."""
     condition = {"StringEquals": {"aws:SourceAccount": source_account}}
     return _build_document([_build_service_statement(service, "sns:Publish", resource=topic_arn, condition=condition)])
 
@@ -69,6 +69,7 @@ def _build_service_statement(
     resource: pulumi.Input[str] | None = None,
     condition: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
+    """Return a statement that allows one action to an AWS service."""
     statement: dict[str, object] = {"Effect": "Allow", "Principal": {"Service": service}, "Action": action}
     if resource is not None:
         statement["Resource"] = resource
@@ -78,4 +79,5 @@ def _build_service_statement(
 
 
 def _build_document(statements: Sequence[Mapping[str, object]]) -> pulumi.Output[str]:
+    """Return a policy document as JSON."""
     return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": statements})

@@ -1,4 +1,7 @@
-"""Check of a component's name. Pulumi derives the names of its child resources from it, and AWS limits their length."""
+"""Check of a component's name.
+
+Pulumi derives the names of the child resources from it, and AWS limits their length.
+"""
 
 import re
 

@@ -1,4 +1,6 @@
-"""Archives of the Lambdas: the handlers' code, and their pinned dependencies for the machine that runs them.
+"""Archives of the Lambdas: the handlers' code and their pinned dependencies.
+
+Dependencies are installed for the machine that runs the Lambdas: AWS Lambda, or this machine for an emulator.
 
 The files of an archive are in sorted order and have no timestamps, so two clones build identical archives. An archive
 contains no `.pyc` files: another Python version would not read them, and Lambda could not write them back
@@ -52,7 +54,7 @@ def check_package_for(field: str, package_for: str) -> str:
 
 
 def build_handler_archive(entry_point: str, package_for: str, requirements: Sequence[str] = ()) -> pulumi.AssetArchive:
-    """Build the archive of one Lambda: `{entry_point}.py`, `formbridge/` and the given sets of dependencies.
+    """Build the archive of one Lambda: `{entry_point}.py`, `formbridge/` and the given dependencies.
 
     Raises:
         PackagingError: The dependencies could not be installed.
@@ -93,6 +95,7 @@ def install_dependencies(name: str, package_for: str) -> Path:
 
 
 def _pip_install(requirements: Path, target: Path, platform: list[str]) -> None:
+    """Install the wheels of a requirements file into `target`."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--only-binary=:all:"]
     finished = subprocess.run(  # noqa: S603 - the command contains no input
         [*command, *platform, "--target", str(target), "--requirement", str(requirements)],
@@ -105,7 +108,7 @@ def _pip_install(requirements: Path, target: Path, platform: list[str]) -> None:
 
 
 def _list_files(root: Path, pattern: str) -> dict[str, Path]:
-    """Return the files below `root` by their path in the archive, without those that differ between machines."""
+    """Return the files below `root` by their path in the archive, if they are the same on every machine."""
     return {
         path.relative_to(root).as_posix(): path
         for path in root.glob(pattern)

@@ -16,7 +16,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
 
 
 def allow_receive(queue_arn: pulumi.Input[str]) -> Statement:
-    """Return the permissions on the queue that the function's role needs, because Lambda polls with that role."""
+    """Return the permissions on the queue that the function's role needs. Lambda polls with that role."""
     return Statement(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], [queue_arn])
 
 

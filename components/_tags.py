@@ -1,4 +1,4 @@
-"""The type of the input `tags`. Every component passes its tags to each child resource that supports tags."""
+"""The type of the input `tags`. A component passes its tags to each child resource that supports tags."""
 
 from collections.abc import Mapping
 

@@ -48,7 +48,7 @@ def queue_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
 
 
 def origin(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Check an origin in the form of the `Origin` header, because the authorizer compares the two as strings.
+    """Check an origin in the form of the `Origin` header. The authorizer compares the two as strings.
 
     Raises:
         ValueError: The value is not `scheme://host[:port]`, is not in lower case, or has the default port.
@@ -82,7 +82,7 @@ def websocket_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
 
 
 def connect_source(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Check a host in the directive `connect-src` of a Content-Security-Policy; `*.` stands for all its subdomains.
+    """Check a host for the directive `connect-src`. A host that starts with `*.` means all its subdomains.
 
     Raises:
         ValueError: The value is not of this form, has a path, or has no TLS and is not on this machine.

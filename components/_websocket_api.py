@@ -56,8 +56,10 @@ class WebSocketApi:
         self.management_endpoint = self._api.api_endpoint.apply(_build_management_endpoint)
 
     def build_connections_arn(self, method: str) -> pulumi.Output[str]:
-        """Return the ARN of all connections of the stage. API Gateway creates a connection's id when the client
-        connects."""
+        """Return the ARN of all connections of the stage.
+
+        It ends in `*`, because API Gateway creates the id of a connection when the client connects.
+        """
         return pulumi.Output.concat(self._api.execution_arn, f"/{STAGE}/{method}/@connections/*")
 
     def create_authorizer(self, function: HandlerFunction) -> aws.apigatewayv2.Authorizer:
@@ -157,6 +159,7 @@ class WebSocketApi:
         )
 
     def _allow_invoke(self, suffix: str, function: HandlerFunction, source: pulumi.Input[str]) -> None:
+        """Allow this API alone to invoke the Lambda, for the given part of the API."""
         permission = aws.lambda_.Permission(
             f"{self._name}-{suffix}-permission",
             action="lambda:InvokeFunction",

@@ -28,10 +28,11 @@ class ApiGatewayLogRoleArgs(TypedDict):
 
 
 class ApiGatewayLogRole(pulumi.ComponentResource):
-    """The role with which API Gateway writes logs. Without it, AWS rejects a WebSocket stage that has an access log.
+    """The role with which API Gateway writes logs.
 
-    It is a setting of the account in one region, not of one API. Create it in exactly one stack per account and region.
-    The role and the setting remain when that stack is destroyed.
+    Without this role, AWS rejects a WebSocket stage that has an access log. The role is a setting of the account in one
+    region, not of one API. Create it in exactly one stack per account and region. The role and the setting remain when
+    that stack is destroyed.
     """
 
     role_arn: pulumi.Output[str]

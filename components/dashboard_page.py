@@ -138,7 +138,7 @@ class DashboardPage(pulumi.ComponentResource):
 
 
 def list_page_files(folder: Path) -> dict[str, str]:
-    """Return the content type of each file to upload from `folder`, by its path in the folder, in sorted order.
+    """Return the content type of each file to upload, by its path in `folder`, in sorted order.
 
     Type declarations are skipped, and files and folders whose name starts with a dot, which belong to an editor or the
     system.
@@ -162,7 +162,9 @@ def list_page_files(folder: Path) -> dict[str, str]:
 
 
 def build_child_suffixes(keys: Sequence[str]) -> dict[str, str]:
-    """Return the suffix of each object's resource name, by key: the key with hyphens instead of dots and slashes.
+    """Return the suffix of each object's resource name, by key.
+
+    The suffix is the key with hyphens instead of dots and slashes.
 
     Raises:
         ValueError: Two keys have the same suffix.
@@ -179,6 +181,8 @@ def build_child_suffixes(keys: Sequence[str]) -> dict[str, str]:
 
 
 def _check_object_tags(tags: Tags | None) -> pulumi.Output[Mapping[str, pulumi.Input[str]]] | None:
+    """Check the input `tags`."""
+
     def check(given: Mapping[str, pulumi.Input[str]]) -> Mapping[str, pulumi.Input[str]]:
         if len(given) > MAX_OBJECT_TAGS:
             raise ValueError(

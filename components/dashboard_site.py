@@ -99,7 +99,7 @@ class DashboardSite(pulumi.ComponentResource):
         )
 
     def _protect_bucket(self, bucket: aws.s3.Bucket) -> pulumi.Resource:
-        """Block public access, disable ACLs and set the encryption, which are also the defaults of a new bucket.
+        """Set the access and the encryption of the bucket to the defaults of a new bucket.
 
         The settings are applied one after the other, because S3 rejects two changes of a bucket's access at the same
         time (409 `OperationAborted`).
@@ -134,6 +134,7 @@ class DashboardSite(pulumi.ComponentResource):
     def _create_headers_policy(
         self, bucket: aws.s3.Bucket, sources: pulumi.Output[list[str]] | None
     ) -> aws.cloudfront.ResponseHeadersPolicy:
+        """Create the policy that adds the security headers to each response."""
         # The hosts of the API and of the user pool are not known yet. AWS creates them after the site, because the
         # gateway needs the pool's client, and the client needs the site's URL. So the policy allows every API and every
         # user pool of the region.
@@ -169,6 +170,7 @@ class DashboardSite(pulumi.ComponentResource):
         price_class: pulumi.Output[str],
         tags: Tags | None,
     ) -> aws.cloudfront.Distribution:
+        """Create the distribution, which alone can read the bucket."""
         access = aws.cloudfront.OriginAccessControl(
             f"{self._name}-access",
             origin_access_control_origin_type="s3",
@@ -209,12 +211,12 @@ class DashboardSite(pulumi.ComponentResource):
 
 
 def build_content_security_policy(connect_sources: Sequence[str]) -> str:
-    """Return the Content-Security-Policy that allows the page's own files and connections to `connect_sources`."""
+    """Return the Content-Security-Policy of a page that may connect to `connect_sources`."""
     return "; ".join([*PAGE_POLICY, " ".join(["connect-src 'self'", *connect_sources])])
 
 
 def _build_websocket_host(region: str, bucket_domain: str) -> str:
-    """Return the host pattern of a region's WebSocket APIs. The domain after the region's name differs in China."""
+    """Return the host pattern of a region's WebSocket APIs. The domain after the region differs in China."""
     return f"wss://*.execute-api.{region}.{bucket_domain.partition(f'.{region}.')[2]}"
 
 
@@ -224,4 +226,5 @@ def _list_cognito_hosts(region: str) -> list[str]:
 
 
 def _check_connect_sources(given: pulumi.Input[Sequence[pulumi.Input[str]]] | None) -> pulumi.Output[list[str]] | None:
+    """Check the input `connect_sources`."""
     return None if given is None else _checks.check_each(_urls.connect_source, "connect_sources", given)

@@ -1,4 +1,4 @@
-"""The EventBridge Pipe from a table's stream to a Lambda, with bounded retries and a dead-letter queue.
+"""An EventBridge Pipe from a table's stream to a Lambda, with bounded retries and dead letters.
 
 Example:
     from components import RealtimePipe, StreamTable
@@ -169,6 +169,7 @@ class RealtimePipe(pulumi.ComponentResource):
 
 
 def _build_filter_criteria(patterns: list[str]) -> aws.pipes.PipeSourceParametersFilterCriteriaArgsDict | None:
+    """Return the filters of the pipe, or None if every record passes."""
     return {"filters": [{"pattern": pattern} for pattern in patterns]} if patterns else None
 
 

@@ -52,7 +52,7 @@ class TenantIdentityArgs(TypedDict):
 
 
 class TenantIdentity(pulumi.ComponentResource):
-    """The issuer, the keys and the audience with which the authorizer of a `WebSocketGateway` verifies tokens.
+    """The issuer, keys and audience with which the authorizer of a `WebSocketGateway` verifies tokens.
 
     The user pool allows no sign-up: an administrator creates each user and sets the attribute `custom:tenant_id`, which
     the user can read but not write. With `callback_urls`, the user pool has a hosted sign-in page that uses the
@@ -100,6 +100,7 @@ class TenantIdentity(pulumi.ComponentResource):
     def _create_user_pool(
         self, name: str, args: TenantIdentityArgs, callback_urls: Sequence[pulumi.Output[str]]
     ) -> tuple[aws.cognito.UserPool, aws.cognito.UserPoolClient]:
+        """Create the user pool, its app client and, if there are callback URLs, its sign-in domain."""
         child_options = pulumi.ResourceOptions(parent=self)
         pool = aws.cognito.UserPool(
             f"{name}-users",

@@ -152,8 +152,10 @@ class WebSocketGateway(pulumi.ComponentResource):
         )
 
     def _create_connections_table(self) -> aws.dynamodb.Table:
-        """Create a separate table, because changes of connections must not appear in the stream of the submissions
-        table."""
+        """Create the connections table.
+
+        It is separate, because changes of connections must not appear in the stream of the submissions table.
+        """
         return aws.dynamodb.Table(
             f"{self._name}-connections",
             billing_mode="PAY_PER_REQUEST",
@@ -168,6 +170,7 @@ class WebSocketGateway(pulumi.ComponentResource):
         )
 
     def _create_authorize_function(self) -> HandlerFunction:
+        """Create the authorizer, which verifies the token of a new connection."""
         return self._create_function(
             "authorize",
             environment={
@@ -180,6 +183,7 @@ class WebSocketGateway(pulumi.ComponentResource):
         )
 
     def _create_connect_function(self, connections: aws.dynamodb.Table) -> HandlerFunction:
+        """Create the Lambda that adds and removes the rows of connections."""
         return self._create_function(
             "connect",
             environment={"CONNECTIONS_TABLE_NAME": connections.name, **self._limits.connect_environment},
@@ -189,6 +193,7 @@ class WebSocketGateway(pulumi.ComponentResource):
         )
 
     def _create_message_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
+        """Create the Lambda that replies to the frames of clients, except `authenticate`."""
         environment = {**self._build_posting_environment(connections, api), **self._limits.message_environment}
         statements = [Statement(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]), _allow_posts(api)]
         if self._table_arn is not None:
@@ -200,6 +205,7 @@ class WebSocketGateway(pulumi.ComponentResource):
         )
 
     def _create_authenticate_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
+        """Create the Lambda that extends a connection by a newer token."""
         return self._create_function(
             "authenticate",
             environment={
@@ -217,6 +223,7 @@ class WebSocketGateway(pulumi.ComponentResource):
     def _create_broadcast_function(
         self, connections: aws.dynamodb.Table, api: WebSocketApi, queue: aws.sqs.Queue
     ) -> HandlerFunction:
+        """Create the Lambda that posts changes to the dashboards of their tenants."""
         return self._create_function(
             "broadcast",
             environment={
@@ -236,6 +243,7 @@ class WebSocketGateway(pulumi.ComponentResource):
     def _create_fanout_function(
         self, connections: aws.dynamodb.Table, api: WebSocketApi, queue: aws.sqs.Queue
     ) -> HandlerFunction:
+        """Create the Lambda that processes the fan-out queue."""
         return self._create_function(
             "fanout",
             environment=self._build_fanout_environment(connections, api, queue),
@@ -252,6 +260,7 @@ class WebSocketGateway(pulumi.ComponentResource):
         )
 
     def _create_janitor_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
+        """Create the janitor: it closes expired connections, repeats missed resyncs and removes old rows."""
         return self._create_function(
             "janitor",
             environment=self._build_posting_environment(connections, api),
@@ -292,6 +301,7 @@ class WebSocketGateway(pulumi.ComponentResource):
         timeout_seconds: int = 10,
         memory_mb: int = 256,
     ) -> HandlerFunction:
+        """Create a Lambda with the inputs that all Lambdas of the gateway share."""
         return HandlerFunction(
             f"{self._name}-{entry_point}",
             entry_point,

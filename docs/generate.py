@@ -127,6 +127,7 @@ def main() -> None:
 
 
 def _unindent(described: dict[str, Any]) -> dict[str, Any]:
+    """Remove the indentation of a description."""
     text = described.get("description")
     return {**described, "description": inspect.cleandoc(text)} if isinstance(text, str) else described
 
@@ -145,15 +146,18 @@ def _render_inputs(
 
 
 def _render_outputs(component: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
+    """Return a row for each output."""
     for name, output in component["properties"].items():
         yield f"`{_convert_to_snake_case(name)}`", _render_type(output), output["description"]
 
 
 def _is_group(described: Mapping[str, Any]) -> bool:
+    """Return whether an input is a group of inputs."""
     return described.get("$ref", "").startswith(TYPE_PREFIX)
 
 
 def _render_type(described: Mapping[str, Any]) -> str:
+    """Return the name of a type for the tables."""
     if described.get("plain"):
         return f"{_render_type({**described, 'plain': False})}, *plain*"
     if _is_group(described):
@@ -170,23 +174,28 @@ def _render_type(described: Mapping[str, Any]) -> str:
 
 
 def _convert_to_snake_case(name: str) -> str:
+    """Return a name of the schema as Python spells it."""
     return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
 def _read_config(path: Path) -> dict[str, Any]:
+    """Return the section `config` of a Pulumi file."""
     return yaml.safe_load(path.read_text())["config"]
 
 
 def _render_value(value: object) -> str:
+    """Return a value as JSON in code style."""
     return f"`{json.dumps(value)}`"
 
 
 def _render_table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...]) -> str:
+    """Return a Markdown table."""
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(f"| {' | '.join(' '.join(cell.split()) for cell in line)} |" for line in lines)
 
 
 def _join_blocks(blocks: Iterable[str]) -> str:
+    """Return the text of a page."""
     return "\n\n".join(block.strip() for block in blocks) + "\n"
 
 
