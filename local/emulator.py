@@ -27,6 +27,8 @@ START_TIMEOUT_SECONDS = 30.0
 STOP_TIMEOUT_SECONDS = 1.0
 """How long an end in order may take before it is a kill. There is nothing to save, and MiniStack waits for idle
 connections."""
+CHILD = Path(__file__).with_name("ministack_child.py")
+"""The script that runs MiniStack."""
 LAMBDA_WARM_TTL_SECONDS = 20
 """How long surplus Lambda workers (50 to 60 MB each) stay after a burst. The first of each function always stays."""
 
@@ -96,6 +98,10 @@ class Emulator:
         """Everything that MiniStack and the Lambda functions print."""
         return self.directory / "emulator.log"
 
+    @property
+    def _temporary(self) -> Path:
+        return self.directory / "tmp"
+
     def start(self) -> None:
         """Start MiniStack on a free port and return when it answers.
 
@@ -103,38 +109,11 @@ class Emulator:
             EmulatorError: it does not.
         """
         shutil.rmtree(self.directory, ignore_errors=True)
-        temporary, state = self.directory / "tmp", _state(self.directory)
-        temporary.mkdir(parents=True)
-        state.mkdir()
-        port, self.line_port = _free_ports()
-        environment = {
-            **local_environment(os.environ),
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(port),
-            "MINISTACK_HOST": "127.0.0.1",
-            "MINISTACK_REGION": self.region,
-            "AUTH": "true" if self.enforce_iam else "false",
-            "LAMBDA_EXECUTOR": "local",
-            "LAMBDA_WARM_TTL_SECONDS": str(LAMBDA_WARM_TTL_SECONDS),
-            "IOT_MTLS_ENABLED": "0",
-            "SFTP_ENABLED": "0",
-            "PERSIST_STATE": "0",
-            "STATE_DIR": str(state),
-            "TMPDIR": str(temporary),
-            "LOG_LEVEL": "WARNING",
-            # At its start MiniStack removes containers that an earlier one left. Ours has none: keep it from Docker.
-            "DOCKER_HOST": f"unix://{temporary}/no-docker.sock",
-        }
-        with self.log_path.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own script
-                # -P: this script's directory is no place to import from.
-                [sys.executable, "-P", str(Path(__file__).with_name("ministack_child.py")), str(self.line_port)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                process_group=0,
-            )
+        self._temporary.mkdir(parents=True)
+        _state(self.directory).mkdir()
+        with _bound_socket() as gateway, _bound_socket() as line:
+            port, self.line_port = gateway.getsockname()[1], line.getsockname()[1]
+            self._process = self._child(gateway, line)
         self.endpoint_url = f"http://127.0.0.1:{port}"
         self._wait_until_healthy(self._process, port)
 
@@ -168,6 +147,38 @@ class Emulator:
     ) -> None:
         self.stop()
 
+    def _child(self, gateway: socket.socket, line: socket.socket) -> subprocess.Popen[bytes]:
+        """Start MiniStack on the sockets, which are bound already: no other process can take their ports meanwhile."""
+        environment = {
+            **local_environment(os.environ),
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(gateway.getsockname()[1]),
+            "MINISTACK_HOST": "127.0.0.1",
+            "MINISTACK_REGION": self.region,
+            "AUTH": "true" if self.enforce_iam else "false",
+            "LAMBDA_EXECUTOR": "local",
+            "LAMBDA_WARM_TTL_SECONDS": str(LAMBDA_WARM_TTL_SECONDS),
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "PERSIST_STATE": "0",
+            "STATE_DIR": str(_state(self.directory)),
+            "TMPDIR": str(self._temporary),
+            "LOG_LEVEL": "WARNING",
+            # At its start MiniStack removes containers that an earlier one left. Ours has none: keep it from Docker.
+            "DOCKER_HOST": f"unix://{self._temporary}/no-docker.sock",
+        }
+        with self.log_path.open("wb") as log:
+            return subprocess.Popen(  # noqa: S603 - our own script
+                # -P: this script's directory is no place to import from.
+                [sys.executable, "-P", str(CHILD), str(gateway.fileno()), str(line.fileno())],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                process_group=0,
+                pass_fds=(gateway.fileno(), line.fileno()),
+            )
+
     def _wait_until_healthy(self, process: subprocess.Popen[bytes], port: int) -> None:
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
@@ -200,11 +211,15 @@ def _state(directory: Path) -> Path:
     return directory / "state"
 
 
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
+def _bound_socket() -> socket.socket:
+    """Return a socket bound to a free port of 127.0.0.1, on which nobody listens yet."""
+    bound = socket.socket()
+    try:
+        bound.bind(("127.0.0.1", 0))
+    except BaseException:
+        bound.close()
+        raise
+    return bound
 
 
 def _answers(port: int) -> bool:

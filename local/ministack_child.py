@@ -7,7 +7,8 @@ Run by `local.emulator` as a script; it takes nothing from this project. What di
 - A `$connect` authorizer that raises "Unauthorized" makes a 401, as on AWS. MiniStack makes it a 500.
 - A GetRecords of a DynamoDB stream with the header `x-wait-seconds` is answered when there is a record, or after that
   time. Without the header, and on AWS, the answer comes at once, and who reads a stream has to ask again and again.
-- Its argument is a port of 127.0.0.1 on which the local run's pipes reach streams and functions past the web server.
+- Its arguments are the descriptors of two bound sockets. The web server listens on the first. On the second the local
+  run's pipes reach streams and functions past the web server.
 - Standard input is a pipe from the parent. When it closes, however the parent ended, this process takes itself and
   its process group (the Lambda workers) with it.
 """
@@ -20,6 +21,7 @@ import inspect
 import json
 import os
 import signal
+import socket
 import socketserver
 import sys
 import threading
@@ -105,6 +107,19 @@ def refuse_unauthorized(apigateway: Any) -> None:
     apigateway.run_reentrant = run_noting_unauthorized
 
 
+def serve_on(config_class: Any, descriptor: int) -> None:
+    """Make each web server with a configuration of hypercorn's `config_class` listen on a bound socket."""
+    create_sockets = config_class.create_sockets
+
+    def create_our_socket(config: Any) -> Any:
+        config.bind = [f"fd://{descriptor}"]
+        sockets = create_sockets(config)
+        os.set_inheritable(descriptor, False)  # hypercorn's own workers would need it, the Lambda workers do not
+        return sockets
+
+    config_class.create_sockets = create_our_socket
+
+
 class Bell:
     """Stands in for the event that `dynamodb` sets after each stream record, and wakes who waits for one too."""
 
@@ -173,19 +188,22 @@ class Line(socketserver.StreamRequestHandler):
 
 
 class LineServer(socketserver.ThreadingTCPServer):
-    """Takes connections on a port of 127.0.0.1 to `services`, modules of MiniStack by a name for them."""
+    """Takes connections on a bound socket to `services`, modules of MiniStack by a name for them."""
 
-    allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, port: int, services: Mapping[str, Any]) -> None:
-        super().__init__(("127.0.0.1", port), Line)
+    def __init__(self, bound: socket.socket, services: Mapping[str, Any]) -> None:
+        super().__init__(bound.getsockname(), Line, bind_and_activate=False)
+        self.socket.close()
+        self.socket = bound
         self.services = services
+        self.server_activate()
 
 
 def main() -> None:
     """Run MiniStack until its parent ends or stops it."""
     threading.Thread(target=end_with_parent, name="end-with-parent", daemon=True).start()
+    from hypercorn.config import Config
     from ministack import app
     from ministack.services import apigateway, dynamodb, dynamodb_streams, lambda_svc
 
@@ -193,7 +211,11 @@ def main() -> None:
     select_subprotocol(apigateway)
     refuse_unauthorized(apigateway)
     await_records(dynamodb, dynamodb_streams)
-    lines = LineServer(int(sys.argv.pop()), {"dynamodbstreams": dynamodb_streams, "lambda": lambda_svc})
+    line, gateway = int(sys.argv.pop()), int(sys.argv.pop())
+    serve_on(Config, gateway)
+    os.set_inheritable(line, False)
+    services = {"dynamodbstreams": dynamodb_streams, "lambda": lambda_svc}
+    lines = LineServer(socket.socket(fileno=line), services)
     threading.Thread(target=lines.serve_forever, name="lines", daemon=True).start()
     app.main()
 
