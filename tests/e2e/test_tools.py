@@ -21,8 +21,8 @@ from formbridge.connections.table import ConnectionsTable
 from local.emulator import client, local_environment
 from local.stack import Stack
 from tests.e2e.conftest import ROOT
-from tests.processes import Printed
 from tests.support.e2e.client import PATIENCE, Producer, aws, dashboard
+from tests.support.processes import Printed
 
 Mint = Callable[..., str]
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.emulator import client
-from tests.processes import Printed, ignored, reacted_to
+from tests.support.processes import Printed, ignored, reacted_to
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from local.emulator import local_environment
-from tests.processes import ignored
+from tests.support.processes import ignored
 from tests.support.tools.frames import error, push, subscribed, update
 from tests.support.tools.gateway import PATIENCE, TOKEN, Script, Talk, gateway
 
