@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.emulator import client
-from tests.support.processes import Printed, ignored, reacted_to
+from tests.support.processes import Printed, ignored, listeners, reacted_to
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60
@@ -131,9 +131,7 @@ def assert_nothing_is_left(state_dir: Path, pids: list[int], *urls: str) -> None
     for pid in pids:
         assert not Path(f"/proc/{pid}").exists() or _is_zombie(pid)
     for url in urls:
-        address = urlsplit(url)
-        with socket.socket() as probe:
-            assert probe.connect_ex((address.hostname or "", address.port or 0)) != 0
+        assert listeners(urlsplit(url).port or 0, state_dir) == []
 
 
 def until_gone(pid: int) -> None:
@@ -165,6 +163,8 @@ def test_up_and_down(tmp_path: Path, number: signal.Signals) -> None:
         assert stack["region"] == "us-east-1"
         assert stack["outputs"]["queue_url"].startswith(stack["endpoint_url"])
         assert (state_dir / "stack.json").stat().st_mode & 0o777 == 0o600
+        ports = [urlsplit(stack[name]).port or 0 for name in ("endpoint_url", "dashboard_url")]
+        assert [listeners(port, state_dir) for port in ports] == [pids, [running.process.pid]]
         running.process.send_signal(number)
         result = running.ended()
     assert result.returncode == 0, result.stderr

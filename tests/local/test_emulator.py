@@ -24,6 +24,7 @@ from local import ministack_child
 from local.emulator import ACCOUNT_ID, Emulator, EmulatorError, client, local_environment
 from tests.local.conftest import REGION
 from tests.support.local.functions import make_function
+from tests.support.processes import listeners
 
 ROOT = Path(__file__).resolve().parents[2]
 WHO_AM_I = """
@@ -73,14 +74,14 @@ def test_stopping_leaves_no_process_port_or_file(tmp_path: Path) -> None:
     with Emulator(tmp_path, REGION) as emulator:
         pids = who_am_i(emulator)
         address = urlsplit(emulator.endpoint_url)
+        ports = [address.port or 0, emulator.line_port]
         assert is_running(pids["worker"])
         assert is_running(pids["emulator"])
+        assert [listeners(port, tmp_path) for port in ports] == [[pids["emulator"]]] * 2
         assert list(tmp_path.iterdir()) == [emulator.directory]
     assert_ends(pids["worker"], pids["emulator"])
     assert list(tmp_path.iterdir()) == []
-    for port in (address.port or 0, emulator.line_port):
-        with socket.socket() as probe:
-            assert probe.connect_ex((address.hostname or "", port)) != 0
+    assert [listeners(port, tmp_path) for port in ports] == [[], []]
     emulator.stop()
 
 

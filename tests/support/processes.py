@@ -1,10 +1,12 @@
-"""Helpers for tests that start processes: the signals a process inherits, and the lines it prints."""
+"""Helpers for tests that start processes: the signals a process inherits, the lines it prints, the ports it holds."""
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from queue import Queue
 from threading import Thread
 from typing import IO
@@ -39,6 +41,32 @@ def _handled(handlers: Mapping[signal.Signals, signal.Handlers | Callable[..., N
 
 def _nothing(*_: object) -> None:
     """Leave the signal without an effect, as ignoring it does."""
+
+
+def listeners(port: int, state_dir: Path) -> list[int]:
+    """Return the processes of a local stack that listen on a port, by /proc.
+
+    Another process may have taken a port that the stack has left, so that a connection to it would prove nothing.
+
+    Args:
+        port: A TCP port of this machine, over IPv4.
+        state_dir: The stack's directory, which is in the arguments or the environment of each of its processes.
+    """
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(f":{port:04X}") and line[3] == "0A"}
+    found: list[int] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile, or belongs to another user
+            named = ((process / name).read_bytes() for name in ("cmdline", "environ"))
+            if any(os.fsencode(state_dir) in text for text in named) and not sockets.isdisjoint(_open_files(process)):
+                found.append(int(process.name))
+    return found
+
+
+def _open_files(process: Path) -> Iterator[str]:
+    for descriptor in (process / "fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed meanwhile
+            yield str(descriptor.readlink())
 
 
 class Printed:
