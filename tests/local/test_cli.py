@@ -131,7 +131,13 @@ def assert_nothing_is_left(state_dir: Path, pids: list[int], *urls: str) -> None
     for pid in pids:
         assert not Path(f"/proc/{pid}").exists() or _is_zombie(pid)
     for url in urls:
-        assert listeners(urlsplit(url).port or 0, state_dir) == []
+        assert listeners(port_of(url), state_dir) == []
+
+
+def port_of(url: str) -> int:
+    port = urlsplit(url).port
+    assert port is not None
+    return port
 
 
 def until_gone(pid: int) -> None:
@@ -163,8 +169,8 @@ def test_up_and_down(tmp_path: Path, number: signal.Signals) -> None:
         assert stack["region"] == "us-east-1"
         assert stack["outputs"]["queue_url"].startswith(stack["endpoint_url"])
         assert (state_dir / "stack.json").stat().st_mode & 0o777 == 0o600
-        ports = [urlsplit(stack[name]).port or 0 for name in ("endpoint_url", "dashboard_url")]
-        assert [listeners(port, state_dir) for port in ports] == [pids, [running.process.pid]]
+        assert listeners(port_of(stack["endpoint_url"]), state_dir) == pids
+        assert listeners(port_of(stack["dashboard_url"]), state_dir) == [running.process.pid]
         running.process.send_signal(number)
         result = running.ended()
     assert result.returncode == 0, result.stderr
@@ -174,15 +180,19 @@ def test_up_and_down(tmp_path: Path, number: signal.Signals) -> None:
 
 
 def test_a_port_that_was_asked_for(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.socket() as kept:
+        # Bound and not listening, it keeps the port from every process that asks for any free one, and not from `up`.
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        port = kept.getsockname()[1]
         state_dir = tmp_path / "state"
         options = ("--headless", "--root", str(make_program(tmp_path, QUEUE)), "--state-dir", str(state_dir))
-        assert_fails(run("up", *options, "--port", str(port)), f"--port: {port} cannot be had on 127.0.0.1")
+        with socket.create_server(("127.0.0.1", port)):
+            assert_fails(run("up", *options, "--port", str(port)), f"--port: {port} cannot be had on 127.0.0.1")
         assert_nothing_is_left(state_dir, [])
         assert_fails(run("up", *options, "--port", "70000"), "--port: 70000 cannot be had")
-    with up(tmp_path, state_dir, "--port", str(port)) as running:
-        assert running.stack["dashboard_url"] == f"http://127.0.0.1:{port}"
+        with up(tmp_path, state_dir, "--port", str(port)) as running:
+            assert running.stack["dashboard_url"] == f"http://127.0.0.1:{port}"
 
 
 def test_an_emulator_that_dies_ends_it(tmp_path: Path) -> None:
