@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -155,9 +154,8 @@ class _Api:
     async def token(self, request: Request) -> Response:
         """Create a token for one tenant."""
         fields = await _fields(request, required=("tenant_id",))
-        expires_at = int(time.time()) + TOKEN_LIFETIME_SECONDS
         token = tokens.mint(self._stack, self._state_dir, fields["tenant_id"], TOKEN_LIFETIME_SECONDS)
-        return _answer({"token": token, "expires_at": expires_at})
+        return _answer({"token": token, "expires_at": tokens.expires_at(token)})
 
     async def submit(self, request: Request) -> Response:
         """Send the event of a new submission."""

@@ -106,5 +106,10 @@ def mint(stack: Stack, state_dir: Path, tenant: str, expires_in: int = DEFAULT_L
     return jwt.encode(claims, key, algorithm="RS256", headers={"kid": key_id})
 
 
+def expires_at(token: str) -> int:
+    """Return the time at which a token expires, in epoch seconds, without verifying the token."""
+    return jwt.decode(token, options={"verify_signature": False})["exp"]
+
+
 def _get_pool_id(issuer: str) -> str:
     return issuer.rsplit("/", 1)[-1]

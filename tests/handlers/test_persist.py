@@ -260,7 +260,7 @@ def deliveries(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 # Each example begins with an empty table.
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(deliveries())
 def test_any_order_with_any_duplicates_ends_in_the_same_state(region: Region, delivered: list[dict[str, Any]]) -> None:
     region.clear()

@@ -41,9 +41,7 @@ def test_it_accepts_what_a_bucket_that_counts_tokens_accepts(pauses: list[int], 
     assert accepted == counting_bucket(moments, burst, interval)
 
 
-@given(
-    takes=st.integers(1, 40), burst=st.integers(1, 20), interval=st.integers(1, 1_000), now=st.integers(0, 10_000)
-)
+@given(takes=st.integers(1, 40), burst=st.integers(1, 20), interval=st.integers(1, 1_000), now=st.integers(0, 10_000))
 def test_after_the_wait_and_not_before_there_is_a_token(takes: int, burst: int, interval: int, now: int) -> None:
     bucket = TokenBucket(burst, interval)
     full_at = 0
