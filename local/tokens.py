@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import jwt
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from formbridge.runtime.identifiers import TENANT_ID, quoted
+from formbridge.runtime.identifiers import TENANT_ID, quote
 
 from .emulator import cognito_keys
 from .stack import StackError
@@ -66,7 +66,7 @@ def mint(stack: Stack, state_dir: Path, tenant: str, expires_in: int = 3600) -> 
         StackError: the program exports no issuer or client, or the issuer is not the local Cognito.
     """
     if not TENANT_ID.fullmatch(tenant):
-        raise TokenError(f"tenant_id: must match ^{TENANT_ID.pattern}$, got {quoted(tenant)}")
+        raise TokenError(f"tenant_id: must match ^{TENANT_ID.pattern}$, got {quote(tenant)}")
     if expires_in > MAX_LIFETIME_SECONDS:
         raise TokenError(f"expires_in: at most {MAX_LIFETIME_SECONDS} seconds, not {expires_in}")
     issuer = stack.output("issuer")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..runtime.identifiers import quoted
+from ..runtime.identifiers import quote
 
 BEARER_PREFIX: Final = "bearer."
 """What a token's subprotocol begins with."""
@@ -39,7 +39,7 @@ class Identity:
         """
         if wanted is not None:
             if wanted not in self.tenants:
-                raise Forbidden(f"tenant_id: the token does not grant {quoted(wanted)}")
+                raise Forbidden(f"tenant_id: the token does not grant {quote(wanted)}")
             return wanted
         if len(self.tenants) != 1:
             raise Forbidden(f"the token grants {len(self.tenants)} tenants; name one by ?tenant_id=")
@@ -77,7 +77,7 @@ def check_origin(headers: Mapping[str, str], allowed: Sequence[str]) -> None:
     """
     origin = _header(headers, "origin")
     if allowed and origin is not None and origin not in allowed:
-        raise Forbidden(f"Origin: {quoted(origin)} is not allowed")
+        raise Forbidden(f"Origin: {quote(origin)} is not allowed")
 
 
 def build_policy(principal: str, effect: str, method_arn: str, context: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,9 +23,9 @@ def problem(name: str, shape: re.Pattern[str], value: object) -> str | None:
     """What is wrong with a field that must be a text of a shape; None where nothing is."""
     if isinstance(value, str) and shape.fullmatch(value):
         return None
-    return f"{name}: must match {shape.pattern}, got {quoted(value)}"
+    return f"{name}: must match {shape.pattern}, got {quote(value)}"
 
 
-def quoted(value: object) -> str:
+def quote(value: object) -> str:
     """`value` as an error shows it: its repr, cut short however long or deep it is."""
     return _REPR.repr(value)

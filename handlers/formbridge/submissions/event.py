@@ -9,7 +9,7 @@ from re import Pattern
 from typing import Any, Final, cast
 
 from ..runtime import timestamps
-from ..runtime.identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, problem, quoted
+from ..runtime.identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, problem, quote
 
 RECEIVED: Final = "submission.received"
 UPDATED: Final = "submission.updated"
@@ -61,7 +61,7 @@ class SubmissionEvent:
         fields = cast("dict[str, object]", detail)
         kind = _text(event, "detail-type")
         if kind not in (RECEIVED, UPDATED):
-            raise MalformedEvent(f"detail-type: must be {RECEIVED} or {UPDATED}, got {quoted(kind)}")
+            raise MalformedEvent(f"detail-type: must be {RECEIVED} or {UPDATED}, got {quote(kind)}")
         sent_at = _time(event, "time")
         submitted_at = _time(fields, "submitted_at", default=sent_at)
         if kind == RECEIVED:
@@ -115,4 +115,4 @@ def _time(fields: Mapping[str, object], name: str, default: str | None = None) -
     try:
         return timestamps.normalise(value)
     except ValueError as error:
-        raise MalformedEvent(f"{name}: must be an ISO 8601 time, got {quoted(value)}") from error
+        raise MalformedEvent(f"{name}: must be an ISO 8601 time, got {quote(value)}") from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NotRequired, TypedDict
 
 from ..runtime import keys
-from ..runtime.identifiers import TENANT_ID, problem, quoted
+from ..runtime.identifiers import TENANT_ID, problem, quote
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -167,4 +167,4 @@ def _integer(item: Mapping[str, AttributeValueTypeDef], name: str) -> int:
     try:
         return int(value)
     except ValueError as error:
-        raise MalformedItem(f"{name}: must be a whole number, got {quoted(value)}") from error
+        raise MalformedItem(f"{name}: must be a whole number, got {quote(value)}") from error

@@ -14,7 +14,7 @@ import math
 import operator
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard, cast
 
-from ..runtime.identifiers import quoted
+from ..runtime.identifiers import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -123,7 +123,7 @@ _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
 
 
 def _text_problem(operand: object) -> str | None:
-    return None if isinstance(operand, str) else f"must be a string, not {quoted(operand)}"
+    return None if isinstance(operand, str) else f"must be a string, not {quote(operand)}"
 
 
 def _equals_ignore_case(operand: object, leaf: object) -> bool:
@@ -135,7 +135,7 @@ def _affix_problem(operand: object) -> str | None:
         return None
     if _is_object(operand) and [*operand] == ["equals-ignore-case"]:
         return _text_problem(operand["equals-ignore-case"])
-    return f'must be a string or {{"equals-ignore-case": string}}, not {quoted(operand)}'
+    return f'must be a string or {{"equals-ignore-case": string}}, not {quote(operand)}'
 
 
 def _affix_test(test: Callable[[str, str], bool]) -> Callable[[object, object], bool]:
@@ -153,7 +153,7 @@ def _anything_but_problem(operand: object) -> str | None:
     values = operand if _is_array(operand) else [operand]
     if values and (all(isinstance(v, str) for v in values) or all(_is_number(v) for v in values)):
         return None
-    return f"must be a string, a number, or a list of only strings or only numbers, not {quoted(operand)}"
+    return f"must be a string, a number, or a list of only strings or only numbers, not {quote(operand)}"
 
 
 def _anything_but(operand: object, leaf: object) -> bool:
@@ -164,14 +164,14 @@ def _numeric_problem(operand: object) -> str | None:
     parts = operand if _is_array(operand) else []
     comparisons, numbers = parts[::2], parts[1::2]
     if not all(_is_number(number) and abs(number) <= NUMBER_LIMIT for number in numbers):
-        return f"compares with numbers from -5.0e9 to 5.0e9, not with {quoted(numbers)}"
+        return f"compares with numbers from -5.0e9 to 5.0e9, not with {quote(numbers)}"
     match comparisons, cast("list[float]", numbers):
         case [str(one)], [_] if one in _COMPARISONS:
             return None
         case [">" | ">=", "<" | "<="], [low, high] if low < high:
             return None
         case _:
-            return f'must be like ["=", 5], [">", 0] or [">", 0, "<=", 5], not {quoted(operand)}'
+            return f'must be like ["=", 5], [">", 0] or [">", 0, "<=", 5], not {quote(operand)}'
 
 
 def _numeric(operand: object, leaf: object) -> bool:
@@ -185,7 +185,7 @@ def _numeric(operand: object, leaf: object) -> bool:
 
 
 def _exists_problem(operand: object) -> str | None:
-    return None if isinstance(operand, bool) else f"must be true or false, not {quoted(operand)}"
+    return None if isinstance(operand, bool) else f"must be true or false, not {quote(operand)}"
 
 
 _OPERATORS: Mapping[str, _Operator] = {
@@ -202,7 +202,7 @@ _OPERATORS: Mapping[str, _Operator] = {
 
 def _check_pattern(pattern: object, path: str, depth: int) -> None:
     if not _is_object(pattern):
-        raise BadPattern(path, f"must be an object, not {quoted(pattern)}")
+        raise BadPattern(path, f"must be an object, not {quote(pattern)}")
     if not pattern:
         raise BadPattern(path, "must name at least one field")
     if depth > MAX_DEPTH:
@@ -219,14 +219,14 @@ def _check_pattern(pattern: object, path: str, depth: int) -> None:
 
 def _check_or(rule: object, path: str, depth: int) -> None:
     if not _is_array(rule) or len(rule) < 2:
-        raise BadPattern(path, f"must be a list of at least two patterns, not {quoted(rule)}")
+        raise BadPattern(path, f"must be a list of at least two patterns, not {quote(rule)}")
     for index, pattern in enumerate(rule):
         _check_pattern(pattern, f"{path}[{index}]", depth + 1)
 
 
 def _check_alternatives(rule: object, path: str) -> None:
     if not _is_array(rule):
-        raise BadPattern(path, f"must be a list of alternatives or a nested pattern, not {quoted(rule)}")
+        raise BadPattern(path, f"must be a list of alternatives or a nested pattern, not {quote(rule)}")
     if not rule:
         raise BadPattern(path, "must list at least one alternative")
     for index, alternative in enumerate(rule):
@@ -237,17 +237,17 @@ def _check_alternative(alternative: object, path: str) -> None:
     if not _is_object(alternative):
         if not (alternative is None or isinstance(alternative, str | bool) or _is_number(alternative)):
             raise BadPattern(
-                path, f"must be a string, a number, true, false, null or an operator, not {quoted(alternative)}"
+                path, f"must be a string, a number, true, false, null or an operator, not {quote(alternative)}"
             )
         return
     if len(alternative) != 1:
-        raise BadPattern(path, f"must have exactly one operator, not {quoted(alternative)}")
+        raise BadPattern(path, f"must have exactly one operator, not {quote(alternative)}")
     ((name, operand),) = alternative.items()
     if name == "exists":
         problem = _exists_problem(operand)
     elif name in _OPERATORS:
         problem = _OPERATORS[name].problem(operand)
     else:
-        raise BadPattern(path, f"{quoted(name)} is no operator that EventBridge Pipes support")
+        raise BadPattern(path, f"{quote(name)} is no operator that EventBridge Pipes support")
     if problem:
         raise BadPattern(f"{path}.{name}", problem)

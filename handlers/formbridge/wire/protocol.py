@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeGuard, cast
 
-from ..runtime.identifiers import quoted
+from ..runtime.identifiers import quote
 from ..submissions.submission import Update
 from .cursor import MAX_SNAPSHOT
 from .event_pattern import BadPattern
@@ -137,9 +137,9 @@ def parse_request(body: str | None, limits: Limits) -> Request:
         case "ping":
             return Ping(request_id)
         case str():
-            raise RequestError("unknown_action", f"action: unknown, got {quoted(action)}", request_id)
+            raise RequestError("unknown_action", f"action: unknown, got {quote(action)}", request_id)
         case _:
-            raise RequestError("bad_request", f"action: must be a text, got {quoted(action)}", request_id)
+            raise RequestError("bad_request", f"action: must be a text, got {quote(action)}", request_id)
 
 
 def find_request_id(body: str | None) -> str | None:
@@ -179,7 +179,7 @@ def _filter(fields: Mapping[str, object], request_id: str | None, max_length: in
 def _cursor(fields: Mapping[str, object], request_id: str | None) -> str | None:
     cursor = fields.get("cursor")
     if cursor is not None and not isinstance(cursor, str):
-        raise RequestError("bad_cursor", f"cursor: must be a text, got {quoted(cursor)}", request_id)
+        raise RequestError("bad_cursor", f"cursor: must be a text, got {quote(cursor)}", request_id)
     return cursor
 
 
@@ -190,7 +190,7 @@ def _snapshot(fields: Mapping[str, object], request_id: str | None) -> int:
     if isinstance(snapshot, bool) or not isinstance(snapshot, int) or not 0 <= snapshot <= MAX_SNAPSHOT:
         raise RequestError(
             "bad_request",
-            f"snapshot: must be a whole number from 0 to {MAX_SNAPSHOT}, got {quoted(snapshot)}",
+            f"snapshot: must be a whole number from 0 to {MAX_SNAPSHOT}, got {quote(snapshot)}",
             request_id,
         )
     return snapshot
