@@ -19,7 +19,7 @@ _REPR.maxstring = _REPR.maxlong = _REPR.maxother = 80
 _REPR.maxlevel = 2
 
 
-def problem(name: str, shape: re.Pattern[str], value: object) -> str | None:
+def describe_mismatch(name: str, shape: re.Pattern[str], value: object) -> str | None:
     """What is wrong with a field that must be a text of a shape; None where nothing is."""
     if isinstance(value, str) and shape.fullmatch(value):
         return None

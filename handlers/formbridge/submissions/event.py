@@ -9,7 +9,7 @@ from re import Pattern
 from typing import Any, Final, cast
 
 from ..runtime import timestamps
-from ..runtime.identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, problem, quote
+from ..runtime.identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, describe_mismatch, quote
 
 RECEIVED: Final = "submission.received"
 UPDATED: Final = "submission.updated"
@@ -103,7 +103,7 @@ def _shaped(fields: Mapping[str, object], name: str, shape: Pattern[str], defaul
     if default is not None and name not in fields:
         return default
     value = _text(fields, name)
-    if wrong := problem(name, shape, value):
+    if wrong := describe_mismatch(name, shape, value):
         raise MalformedEvent(wrong)
     return value
 

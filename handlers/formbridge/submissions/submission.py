@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NotRequired, TypedDict
 
 from ..runtime import keys
-from ..runtime.identifiers import TENANT_ID, problem, quote
+from ..runtime.identifiers import TENANT_ID, describe_mismatch, quote
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -85,7 +85,7 @@ class Submission:
             MalformedItem: an attribute is missing, of another type, or too long.
         """
         tenant_id = _attribute(item, "tenant_id", "S")
-        if wrong := problem("tenant_id", TENANT_ID, tenant_id):
+        if wrong := describe_mismatch("tenant_id", TENANT_ID, tenant_id):
             raise MalformedItem(wrong)
         return cls(
             tenant_id=tenant_id,
