@@ -17,7 +17,7 @@ from formbridge.access.handshake import (
 )
 from formbridge.access.token_verifier import TokenVerifier
 from formbridge.runtime import environment
-from formbridge.runtime.logs import correlation, log, log_failures
+from formbridge.runtime.logs import correlation_ids, log, log_failures
 
 
 @cache
@@ -41,7 +41,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 @log_failures
 def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | None:
     """Return the policy for a token that verifies, or None for a handshake without one."""
-    ids = correlation(event, context)
+    ids = correlation_ids(event, context)
     headers: Mapping[str, str] = event.get("headers") or {}
     query: Mapping[str, str] = event.get("queryStringParameters") or {}
     try:

@@ -8,7 +8,7 @@ from typing import Any
 from formbridge.broadcast.changes import IDENTIFIERS, Batch
 from formbridge.broadcast.wiring import broadcaster, deadlines, report
 from formbridge.runtime import environment, metrics
-from formbridge.runtime.logs import correlation, log, log_failures
+from formbridge.runtime.logs import correlation_ids, log, log_failures
 
 
 @log_failures
@@ -20,7 +20,7 @@ def handler(event: Sequence[Mapping[str, Any]], context: object) -> dict[str, An
     """
     batch = Batch.read(event, environment.choice("FAILURE_IDENTIFIER", IDENTIFIERS))
     tally = broadcaster().broadcast(batch.changes, deadlines(context))
-    ids = correlation(event, context)
+    ids = correlation_ids(event, context)
     if batch.malformed:
         log("malformed records", {**ids, "reasons": batch.malformed})
     changes = [change for tenant_changes in batch.changes.values() for change in tenant_changes]

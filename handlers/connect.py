@@ -10,7 +10,7 @@ from formbridge.access.handshake import offered_subprotocols
 from formbridge.connections.connection import Connection, ConnectionKey
 from formbridge.connections.table import ConnectionsTable
 from formbridge.runtime import aws, clock, environment
-from formbridge.runtime.logs import correlation, log, log_failures
+from formbridge.runtime.logs import correlation_ids, log, log_failures
 from formbridge.wire import protocol
 
 
@@ -25,7 +25,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Handle one event of a connection."""
     request = event["requestContext"]
     key = ConnectionKey.from_request(request)
-    ids = {**correlation(event, context), "tenant_id": key.tenant_id}
+    ids = {**correlation_ids(event, context), "tenant_id": key.tenant_id}
     log(request["eventType"], ids)
     match request["eventType"]:
         case "CONNECT":

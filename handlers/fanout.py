@@ -8,7 +8,7 @@ from typing import Any
 from formbridge.broadcast.fanout_task import FanoutTask
 from formbridge.broadcast.wiring import broadcaster, deadlines, report
 from formbridge.runtime import metrics
-from formbridge.runtime.logs import correlation, log_failures
+from formbridge.runtime.logs import correlation_ids, log_failures
 
 
 @log_failures
@@ -21,6 +21,6 @@ def handler(event: Mapping[str, Any], context: object) -> None:
     for record in event["Records"]:
         task = FanoutTask.decode(record["body"])
         tally = broadcaster().run_task(task, deadlines(context))
-        ids = {**correlation(event, context), "message_id": record["messageId"], "tenant_id": task.tenant_id}
+        ids = {**correlation_ids(event, context), "message_id": record["messageId"], "tenant_id": task.tenant_id}
         metrics.emit(report("fanned out", tally, task.changes or [], ids))
         tally.check()

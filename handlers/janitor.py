@@ -15,7 +15,7 @@ from formbridge.connections.table import ConnectionsTable
 from formbridge.posting.poster import connection_poster
 from formbridge.runtime import clock, environment, metrics
 from formbridge.runtime.aws import client
-from formbridge.runtime.logs import correlation, log, log_failures
+from formbridge.runtime.logs import correlation_ids, log, log_failures
 
 
 @cache
@@ -49,5 +49,5 @@ def handler(event: Mapping[str, Any], context: object) -> None:
         }
     )
     counts = {state.value: found[state] for state in ConnectionState}
-    log("swept", {**correlation(event, context), **counts, "failures": failures})
+    log("swept", {**correlation_ids(event, context), **counts, "failures": failures})
     sweep.tally.check()

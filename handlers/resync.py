@@ -12,7 +12,7 @@ from formbridge.broadcast.stream_range import StreamReader, find_tenants
 from formbridge.runtime import environment, metrics
 from formbridge.runtime.aws import client
 from formbridge.runtime.dead_letter_queue import DeadLetterQueue
-from formbridge.runtime.logs import correlation, log, log_failures
+from formbridge.runtime.logs import correlation_ids, log, log_failures
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -40,7 +40,7 @@ def handler(event: Mapping[str, Any], context: object) -> None:
             queue.send([FanoutTask(tenant_id, None) for tenant_id in sorted(found.tenants)])
         if found.problem is not None:
             alert_operator(record["body"], record["messageId"], found.problem)
-        ids = {**correlation(event, context), "message_id": record["messageId"]}
+        ids = {**correlation_ids(event, context), "message_id": record["messageId"]}
         log("given up", {**ids, "tenants": sorted(found.tenants), "problem": found.problem})
         metrics.emit({"DeadLetters": 1, "UnreadableDeadLetters": int(found.problem is not None)})
 

@@ -24,13 +24,13 @@ def log_failures(handler: Callable[[Event, object], Result]) -> Callable[[Event,
         try:
             return handler(event, context)
         except Exception:
-            logger.exception("failed", extra=correlation(event, context))
+            logger.exception("failed", extra=correlation_ids(event, context))
             raise
 
     return logged
 
 
-def correlation(event: object, context: object) -> dict[str, str]:
+def correlation_ids(event: object, context: object) -> dict[str, str]:
     """The ids that tie a log line to its request: of the Lambda, the connection, the event on the bus."""
     ids: dict[str, str] = {}
     if request_id := getattr(context, "aws_request_id", None):
