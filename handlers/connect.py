@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from formbridge.access.handshake import offered_subprotocols
+from formbridge.access.handshake import parse_subprotocols
 from formbridge.connections.connection import Connection, ConnectionKey
 from formbridge.connections.table import ConnectionsTable
 from formbridge.runtime import aws, clock, environment
@@ -54,5 +54,5 @@ def connect(event: Mapping[str, Any], key: ConnectionKey, ids: Mapping[str, str]
         log("refused", {**ids, "reason": refusal})
         return {"statusCode": 403}
     # A browser closes the connection if it offered subprotocols and the server selects none of them.
-    offered = protocol.SUBPROTOCOL in offered_subprotocols(event.get("headers") or {})
+    offered = protocol.SUBPROTOCOL in parse_subprotocols(event.get("headers") or {})
     return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": protocol.SUBPROTOCOL} if offered else {}}

@@ -46,7 +46,7 @@ class Identity:
         return self.tenants[0]
 
 
-def offered_subprotocols(headers: Mapping[str, str]) -> list[str]:
+def parse_subprotocols(headers: Mapping[str, str]) -> list[str]:
     """The subprotocols that a handshake offers; header names in any case."""
     offered = _header(headers, "sec-websocket-protocol") or ""
     return [name.strip() for name in offered.split(",") if name.strip()]
@@ -58,7 +58,7 @@ def bearer_token(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
     Raises:
         Unauthorized: there is none.
     """
-    for name in offered_subprotocols(headers):
+    for name in parse_subprotocols(headers):
         if name.startswith(BEARER_PREFIX):
             return name.removeprefix(BEARER_PREFIX)
     scheme, _, token = (_header(headers, "authorization") or "").partition(" ")

@@ -9,7 +9,7 @@ from formbridge.access.handshake import (
     bearer_token,
     build_policy,
     check_origin,
-    offered_subprotocols,
+    parse_subprotocols,
 )
 
 
@@ -74,8 +74,8 @@ def test_an_empty_token_in_the_query_is_none() -> None:
 
 
 def test_offered_subprotocols_are_in_their_order() -> None:
-    assert offered_subprotocols({"Sec-Websocket-Protocol": "formbridge.v1 , b,,a"}) == ["formbridge.v1", "b", "a"]
-    assert offered_subprotocols({}) == []
+    assert parse_subprotocols({"Sec-Websocket-Protocol": "formbridge.v1 , b,,a"}) == ["formbridge.v1", "b", "a"]
+    assert parse_subprotocols({}) == []
 
 
 @pytest.mark.parametrize(
