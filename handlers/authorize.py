@@ -11,9 +11,9 @@ from formbridge.access.handshake import (
     Forbidden,
     Identity,
     Unauthorized,
-    bearer_token,
     build_policy,
     check_origin,
+    find_token,
 )
 from formbridge.access.token_verifier import TokenVerifier
 from formbridge.runtime import environment
@@ -45,7 +45,7 @@ def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | Non
     headers: Mapping[str, str] = event.get("headers") or {}
     query: Mapping[str, str] = event.get("queryStringParameters") or {}
     try:
-        identity = verifier().verify(bearer_token(headers, query if environment.boolean("TOKEN_IN_QUERY") else {}))
+        identity = verifier().verify(find_token(headers, query if environment.boolean("TOKEN_IN_QUERY") else {}))
     except Unauthorized as error:
         log("unauthorized", {**ids, "reason": str(error)})
         return None

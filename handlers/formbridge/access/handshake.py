@@ -52,7 +52,7 @@ def parse_subprotocols(headers: Mapping[str, str]) -> list[str]:
     return [name.strip() for name in offered.split(",") if name.strip()]
 
 
-def bearer_token(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
+def find_token(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
     """The token of a handshake, from its subprotocols, its `Authorization` header, or `token` of `query`.
 
     Raises:

@@ -6,9 +6,9 @@ from formbridge.access.handshake import (
     Forbidden,
     Identity,
     Unauthorized,
-    bearer_token,
     build_policy,
     check_origin,
+    find_token,
     parse_subprotocols,
 )
 
@@ -28,7 +28,7 @@ from formbridge.access.handshake import (
     ids=str,
 )
 def test_the_token_is_in_the_subprotocols_or_the_authorization_header(headers: dict[str, str]) -> None:
-    assert bearer_token(headers, {}) == "THE.JWT.x"
+    assert find_token(headers, {}) == "THE.JWT.x"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_the_token_is_in_the_subprotocols_or_the_authorization_header(headers: d
 )
 def test_a_handshake_without_a_token_is_unauthorized(headers: dict[str, str]) -> None:
     with pytest.raises(Unauthorized, match=r"^no token$"):
-        bearer_token(headers, {"tenant_id": "t_acme"})
+        find_token(headers, {"tenant_id": "t_acme"})
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_a_handshake_without_a_token_is_unauthorized(headers: dict[str, str]) ->
     ids=str,
 )
 def test_a_token_in_the_query_counts_where_no_header_brings_one(headers: dict[str, str], token: str) -> None:
-    assert bearer_token(headers, {"token": "IN.THE.QUERY"}) == token
+    assert find_token(headers, {"token": "IN.THE.QUERY"}) == token
 
 
 def test_an_empty_token_in_the_query_is_none() -> None:
     with pytest.raises(Unauthorized, match=r"^no token$"):
-        bearer_token({}, {"token": ""})
+        find_token({}, {"token": ""})
 
 
 def test_offered_subprotocols_are_in_their_order() -> None:
