@@ -37,7 +37,7 @@ class _Models(Loader):
         return ["dynamodb", "dynamodbstreams", "sns", "sqs"]
 
 
-def read_plainly(
+def parse_json_body(
     response_dict: MutableMapping[str, Any], customized_response_dict: MutableMapping[str, Any], **_: object
 ) -> None:
     """Take rows as they are on the wire, which is how botocore gives them, after a dozen times as long.
@@ -56,7 +56,7 @@ def session() -> botocore.session.Session:
     made = botocore.session.get_session()
     made.register_component("data_loader", _Models())
     for operation in ("Query", "Scan"):
-        made.register(f"before-parse.dynamodb.{operation}", read_plainly)
+        made.register(f"before-parse.dynamodb.{operation}", parse_json_body)
     return made
 
 
