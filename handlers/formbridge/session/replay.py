@@ -75,11 +75,11 @@ class Replay:
 
     def _current(self, submission: Submission) -> Update | None:
         """In a snapshot: what is there and matches."""
-        return submission.current() if not submission.is_deleted and self._matches(submission) else None
+        return submission.build_current() if not submission.is_deleted and self._matches(submission) else None
 
     def _changed(self, submission: Submission) -> Update:
         """In a resume: what does not match may be held by the client, from when it did."""
-        return submission.current() if self._matches(submission) else submission.leave()
+        return submission.build_current() if self._matches(submission) else submission.build_leave()
 
     def _matches(self, submission: Submission) -> bool:
         return self.filter is None or self.filter.matches(submission)

@@ -98,7 +98,7 @@ class Submission:
             expires_at=_integer(item, "ttl") if "ttl" in item else None,
         )
 
-    def update(self, event: EventName) -> Update:
+    def build_update(self, event: EventName) -> Update:
         """This submission as an update for a client."""
         data: UpdateData = {
             "tenant_id": self.tenant_id,
@@ -116,11 +116,11 @@ class Submission:
             data["expires_at"] = self.expires_at
         return {"event": event, "data": data}
 
-    def current(self) -> Update:
+    def build_current(self) -> Update:
         """This submission as it stands now: an `insert` where it was never changed, else a `modify`."""
-        return self.update("insert" if self.version == 1 else "modify")
+        return self.build_update("insert" if self.version == 1 else "modify")
 
-    def leave(self) -> Update:
+    def build_leave(self) -> Update:
         """This submission for a subscription that no longer sees it."""
         data: LeaveData = {
             "tenant_id": self.tenant_id,

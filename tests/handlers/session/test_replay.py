@@ -131,7 +131,7 @@ def test_the_pages_of_a_resume_are_all_that_changed_in_order_once_each(
         patch.setattr(replay, "READ_PAGES", read_pages)
         replies = pages(table, Cursor("t_acme", iso(since)), wanted=wanted)
     expected = [
-        each.current() if wanted is None or wanted.matches(each) else each.leave()
+        each.build_current() if wanted is None or wanted.matches(each) else each.build_leave()
         for each in held
         if each.position > iso(since) and not each.has_expired(NOW)
     ]
@@ -151,7 +151,7 @@ def test_what_was_deleted_is_in_no_snapshot_and_in_every_resume(table: Submissio
 
 def test_what_was_deleted_and_does_not_match_leaves(table: Submissions) -> None:
     table.put(submission("s2", status="deleted", version=2))
-    assert see(table, RESUME, wanted=SURVEYS)["updates"] == [submission("s2", version=2).leave()]
+    assert see(table, RESUME, wanted=SURVEYS)["updates"] == [submission("s2", version=2).build_leave()]
 
 
 def test_what_has_expired_is_not_shown_and_others_take_its_place(table: Submissions) -> None:

@@ -44,7 +44,7 @@ def test_subscribed_is_as_the_protocol_has_it(world: World) -> None:
         "type": "subscribed",
         "id": "1",
         "cursor": Cursor("t_acme", iso(-OVERLAP_MS)).encode(),
-        "updates": [submission("s1").current()],
+        "updates": [submission("s1").build_current()],
         "complete": True,
         "heartbeat_seconds": 300,
         "expires_at": EXPIRES_AT,
@@ -242,7 +242,7 @@ def test_synced_is_as_the_protocol_has_it(world: World) -> None:
         "type": "synced",
         "id": "2",
         "cursor": Cursor("t_acme", iso(-OVERLAP_MS)).encode(),
-        "updates": [submission("s1", version=2).current()],
+        "updates": [submission("s1", version=2).build_current()],
         "complete": True,
     }
 

@@ -205,7 +205,7 @@ def test_a_tenant_that_is_none_is_named() -> None:
 
 def test_an_update_is_as_the_protocol_has_it() -> None:
     held = submission(version=3, status="completed", submitted_at=iso(-1000), updated_at=iso(1))
-    assert held.update("modify") == {
+    assert held.build_update("modify") == {
         "event": "modify",
         "data": {
             "tenant_id": "t_acme",
@@ -223,24 +223,24 @@ def test_an_update_is_as_the_protocol_has_it() -> None:
 
 
 def test_an_update_tells_when_the_submission_expires() -> None:
-    assert submission(expires_at=1795000000).update("insert")["data"].get("expires_at") == 1795000000
+    assert submission(expires_at=1795000000).build_update("insert")["data"].get("expires_at") == 1795000000
 
 
 def test_each_kind_of_update_has_its_message() -> None:
     held = submission()
-    assert held.update("insert")["data"].get("message") == "New form submission received"
-    assert held.update("modify")["data"].get("message") == "Form submission updated"
-    assert held.update("remove")["data"].get("message") == "Form submission removed"
+    assert held.build_update("insert")["data"].get("message") == "New form submission received"
+    assert held.build_update("modify")["data"].get("message") == "Form submission updated"
+    assert held.build_update("remove")["data"].get("message") == "Form submission removed"
 
 
 def test_a_leave_tells_only_which_submission_it_was() -> None:
     data = {"tenant_id": "t_acme", "submission_id": "s1", "version": 3, "event": "leave"}
-    assert submission(version=3, expires_at=1795000000).leave() == {"event": "leave", "data": data}
+    assert submission(version=3, expires_at=1795000000).build_leave() == {"event": "leave", "data": data}
 
 
 def test_no_update_carries_the_payload() -> None:
     held = Submission.from_item(image(submission()))
-    assert "ada@example.com" not in json.dumps([held.current(), held.update("remove"), held.leave()])
+    assert "ada@example.com" not in json.dumps([held.build_current(), held.build_update("remove"), held.build_leave()])
 
 
 def test_a_submission_expires_with_the_second_it_says() -> None:
@@ -250,5 +250,5 @@ def test_a_submission_expires_with_the_second_it_says() -> None:
 
 
 def test_what_was_never_changed_is_an_insert_and_what_was_is_a_modify() -> None:
-    assert submission(version=1).current()["event"] == "insert"
-    assert submission(version=2).current()["event"] == "modify"
+    assert submission(version=1).build_current()["event"] == "insert"
+    assert submission(version=2).build_current()["event"] == "modify"

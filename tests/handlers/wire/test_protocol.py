@@ -266,14 +266,14 @@ DATA = (
 
 
 def test_one_update() -> None:
-    frame = protocol.encode(protocol.build_update_frame([submission().current()], None, "cur", NOW))
+    frame = protocol.encode(protocol.build_update_frame([submission().build_current()], None, "cur", NOW))
     assert frame == (
         f'{{"type":"submission_update","event":"insert","data":{DATA},"cursor":"cur","timestamp":1795377600000}}'
     )
 
 
 def test_several_updates() -> None:
-    frame = protocol.encode(protocol.build_update_frame([submission().current()] * 2, None, "cur", NOW))
+    frame = protocol.encode(protocol.build_update_frame([submission().build_current()] * 2, None, "cur", NOW))
     update = f'{{"event":"insert","data":{DATA}}}'
     assert frame == (
         f'{{"type":"submission_updates","updates":[{update},{update}],"cursor":"cur","timestamp":1795377600000}}'
@@ -282,8 +282,8 @@ def test_several_updates() -> None:
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_push_through_a_filter_says_which_it_was(count: int) -> None:
-    frame = protocol.build_update_frame([submission().current()] * count, CONTACT, "cur", NOW)
+    frame = protocol.build_update_frame([submission().build_current()] * count, CONTACT, "cur", NOW)
     assert frame["filter_id"] == CONTACT.id
-    assert protocol.build_update_frame([submission().current()] * count, None, "cur", NOW) == {
+    assert protocol.build_update_frame([submission().build_current()] * count, None, "cur", NOW) == {
         name: value for name, value in frame.items() if name != "filter_id"
     }
