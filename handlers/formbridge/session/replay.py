@@ -99,7 +99,7 @@ class Replay:
             for submission in page.submissions:
                 update = None if submission.has_expired(self.now_ms) else shown(submission)
                 if update is not None:
-                    room -= protocol.encoded_size(update)
+                    room -= protocol.measure_update(update)
                     if room < 0 and updates:
                         return updates, position
                     updates.append(update)

@@ -201,7 +201,7 @@ def encode(frame: Mapping[str, Any]) -> str:
     return json.dumps(frame, separators=(",", ":"))
 
 
-def encoded_size(update: Update) -> int:
+def measure_update(update: Update) -> int:
     """The bytes that an update takes in a frame of several."""
     return len(encode(update).encode()) + 1
 
