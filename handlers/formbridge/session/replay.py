@@ -71,7 +71,7 @@ class Replay:
         else:
             cursor = Cursor(self.tenant_id, position, started, snapshot_left)
         reply = {"updates": updates, "cursor": cursor.encode(), "complete": position is None}
-        return {**reply, **protocol.filter_id_field(self.filter)}
+        return {**reply, **protocol.build_filter_id(self.filter)}
 
     def _current(self, submission: Submission) -> Update | None:
         """In a snapshot: what is there and matches."""

@@ -222,13 +222,13 @@ def build_error(refusal: RequestError) -> Frame:
 
 def build_update_frame(updates: Sequence[Update], wanted: SubscriptionFilter | None, cursor: str, now_ms: int) -> Frame:
     """One update as `submission_update`, several as `submission_updates`."""
-    envelope = {**filter_id_field(wanted), "cursor": cursor, "timestamp": now_ms}
+    envelope = {**build_filter_id(wanted), "cursor": cursor, "timestamp": now_ms}
     if len(updates) == 1:
         return {"type": "submission_update", **updates[0], **envelope}
     return {"type": "submission_updates", "updates": list(updates), **envelope}
 
 
-def filter_id_field(wanted: SubscriptionFilter | None) -> Frame:
+def build_filter_id(wanted: SubscriptionFilter | None) -> Frame:
     """The field of a frame that says through which filter it was made; none where through none.
 
     When a client has replaced its filter, what was posted through the former one may still be under way: a `leave` of
