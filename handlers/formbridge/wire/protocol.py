@@ -170,7 +170,7 @@ def _filter(fields: Mapping[str, object], request_id: str | None, max_length: in
     if pattern in (None, {}):
         return None
     try:
-        return SubscriptionFilter.check(pattern, max_length)
+        return SubscriptionFilter.parse(pattern, max_length)
     except BadPattern as error:
         at = f"filter.{error.path}" if error.path else "filter"
         raise RequestError("bad_filter", f"{at}: {error.problem}", request_id) from error

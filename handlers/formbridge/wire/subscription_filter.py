@@ -36,7 +36,7 @@ class SubscriptionFilter:
         return hashlib.sha256(self.text.encode()).hexdigest()[:12]
 
     @classmethod
-    def check(cls, value: object, max_length: int) -> SubscriptionFilter:
+    def parse(cls, value: object, max_length: int) -> SubscriptionFilter:
         """The filter that a client asks for, as decoded JSON.
 
         Raises:

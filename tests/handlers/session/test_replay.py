@@ -18,7 +18,7 @@ from tests.support.handlers.builders import NOW, iso, submission
 from tests.support.handlers.world import LIMITS, MAX_FRAME_BYTES, Submissions, all_ids, ids, to_the_end
 
 NOW_S = NOW // 1000
-SURVEYS = SubscriptionFilter.check({"form_id": ["survey"]}, LIMITS.max_filter_length)
+SURVEYS = SubscriptionFilter.parse({"form_id": ["survey"]}, LIMITS.max_filter_length)
 RESUME = Cursor("t_acme", iso(-1))
 LONGEST_ID = "\N{WAVING HAND SIGN}" * protocol.MAX_REQUEST_ID
 

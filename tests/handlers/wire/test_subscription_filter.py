@@ -17,7 +17,7 @@ MAX_LENGTH = 4_096
 
 
 def check(value: object, max_length: int = MAX_LENGTH) -> SubscriptionFilter:
-    return SubscriptionFilter.check(value, max_length)
+    return SubscriptionFilter.parse(value, max_length)
 
 
 # --- Faults ---------------------------------------------------------------------------------------------------
