@@ -67,7 +67,7 @@ class Replay:
         self, updates: list[Update], started: int, position: str | None, snapshot_left: int | None = None
     ) -> dict[str, object]:
         if position is None:
-            cursor = Cursor.complete(self.tenant_id, started)
+            cursor = Cursor.for_complete_reply(self.tenant_id, started)
         else:
             cursor = Cursor(self.tenant_id, position, started, snapshot_left)
         reply = {"updates": updates, "cursor": cursor.encode(), "complete": position is None}

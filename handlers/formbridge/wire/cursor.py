@@ -50,7 +50,7 @@ class Cursor:
     oldest, so everything at or after `position` has been sent."""
 
     @classmethod
-    def complete(cls, tenant_id: str, read_at_ms: int) -> Cursor:
+    def for_complete_reply(cls, tenant_id: str, read_at_ms: int) -> Cursor:
         """The cursor of a reply that held everything up to the moment it was read at, less the overlap."""
         return cls(tenant_id, timestamps.to_iso(read_at_ms - OVERLAP_MS))
 

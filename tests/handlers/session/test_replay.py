@@ -106,7 +106,7 @@ def test_the_pages_of_a_snapshot_are_the_newest_that_match_once_each(
         if not each.is_deleted and not each.has_expired(NOW) and (wanted is None or wanted.matches(each))
     ]
     assert all_ids(replies) == matching[:snapshot]
-    assert replies[-1]["cursor"] == Cursor.complete("t_acme", NOW).encode()
+    assert replies[-1]["cursor"] == Cursor.for_complete_reply("t_acme", NOW).encode()
 
 
 @given(
@@ -136,7 +136,7 @@ def test_the_pages_of_a_resume_are_all_that_changed_in_order_once_each(
         if each.position > iso(since) and not each.has_expired(NOW)
     ]
     assert [update for reply in replies for update in reply["updates"]] == expected
-    assert replies[-1]["cursor"] == Cursor.complete("t_acme", NOW).encode()
+    assert replies[-1]["cursor"] == Cursor.for_complete_reply("t_acme", NOW).encode()
 
 
 # --- What a view has ------------------------------------------------------------------------------------------
