@@ -19,12 +19,12 @@ ALGORITHMS: Final = ("RS256", "ES256")
 CLOCK_LEEWAY_SECONDS: Final = 30
 """How far an issuer's clock may be ahead of ours: a token is good so long before its `nbf`."""
 
-KEYS_SECONDS: Final = 3600
+KEY_LIFETIME_SECONDS: Final = 3600
 """How long fetched keys are used."""
-REFETCH_SECONDS: Final = 60
+KEY_REFETCH_SECONDS: Final = 60
 """How long after a fetch a `kid` that is not among them makes for no other."""
 
-OF_AN_IDENTITY: Final = "id"
+IDENTITY_USE: Final = "id"
 """What Cognito writes into `token_use` of the tokens that say who someone is. Other issuers have no such claim.
 https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-id-token.html"""
 
@@ -47,7 +47,10 @@ class TokenVerifier:
             audience=environment.string("AUDIENCE"),
             tenant_claim=environment.string("TENANT_CLAIM"),
             keys=PyJWKClient(
-                environment.string("JWKS_URL"), lifespan=KEYS_SECONDS, cooldown_duration=REFETCH_SECONDS, timeout=5
+                environment.string("JWKS_URL"),
+                lifespan=KEY_LIFETIME_SECONDS,
+                cooldown_duration=KEY_REFETCH_SECONDS,
+                timeout=5,
             ),
         )
 
@@ -83,7 +86,7 @@ class TokenVerifier:
         # No leeway here: a connection ends when its token does, and would end at once.
         if identity.expires_at * 1000 <= clock.now_ms():
             raise Unauthorized("ExpiredSignatureError")
-        if claims.get("token_use", OF_AN_IDENTITY) != OF_AN_IDENTITY:
+        if claims.get("token_use", IDENTITY_USE) != IDENTITY_USE:
             raise Unauthorized("WrongTokenUse")
         return identity
 
