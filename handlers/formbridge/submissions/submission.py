@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 DELETED: Final = "deleted"
 """The status of a submission that is to go: a write like any other, that every client sees."""
 
-MAX_TEXT: Final = 1024
+MAX_ATTRIBUTE_LENGTH: Final = 1024
 """Characters of a text in an item, as many as a sort key's bytes: whoever wrote it, its update then fits a frame."""
 
 EventName = Literal["insert", "modify", "remove"]
@@ -157,8 +157,8 @@ def _attribute(item: Mapping[str, AttributeValueTypeDef], name: str, kind: Liter
     value = item.get(name, {}).get(kind)
     if not isinstance(value, str):
         raise MalformedItem(f"{name}: must be of DynamoDB type {kind}")
-    if len(value) > MAX_TEXT:
-        raise MalformedItem(f"{name}: at most {MAX_TEXT:,} characters, got {len(value):,}")
+    if len(value) > MAX_ATTRIBUTE_LENGTH:
+        raise MalformedItem(f"{name}: at most {MAX_ATTRIBUTE_LENGTH:,} characters, got {len(value):,}")
     return value
 
 

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-SECONDS_A_DAY: Final = 24 * 3600
+SECONDS_PER_DAY: Final = 24 * 3600
 TOMBSTONE_DAYS: Final = 7
 """How long a deleted submission's row stays: longer than any cursor resumes from, so that every client learns of it."""
 
 Attributes = dict[str, "AttributeValueTypeDef"]
 
 
-class Saved(Enum):
+class SaveResult(Enum):
     """What became of an event."""
 
     WRITTEN = "written"
@@ -38,7 +38,7 @@ class SubmissionsTable:
     client: DynamoDBClient
     table_name: str
 
-    def save(self, event: SubmissionEvent, now_ms: int, retention_days: int = 0) -> Saved:
+    def save(self, event: SubmissionEvent, now_ms: int, retention_days: int = 0) -> SaveResult:
         """Write an event as its submission's next version, unless the table holds it or a later one already.
 
         Of the versions hold: the first write is 1, and each write adds one; each event is written at most once, however
@@ -77,7 +77,7 @@ class SubmissionsTable:
         elif event.payload is not None:
             payload = {"payload": {"S": event.payload}, "payload_order": {"S": event.order}}
         if retention_days:
-            facts["ttl"] = {"N": str(now_ms // 1000 + retention_days * SECONDS_A_DAY)}
+            facts["ttl"] = {"N": str(now_ms // 1000 + retention_days * SECONDS_PER_DAY)}
         try:
             self._write(
                 event,
@@ -89,10 +89,10 @@ class SubmissionsTable:
             held = refused.response.get("Item", {})
             if held.get("tenant_id") != {"S": event.tenant_id}:
                 raise MalformedEvent(f"submission_id: {event.submission_id!r} is another tenant's") from refused
-            return self._save_late(event, changed | payload, removed) if payload else Saved.STALE
-        return Saved.WRITTEN
+            return self._save_late(event, changed | payload, removed) if payload else SaveResult.STALE
+        return SaveResult.WRITTEN
 
-    def _save_late(self, event: SubmissionEvent, payload: Attributes, removed: Sequence[str]) -> Saved:
+    def _save_late(self, event: SubmissionEvent, payload: Attributes, removed: Sequence[str]) -> SaveResult:
         """Of a late event the form's content still counts: an update may have overtaken the form that it updates."""
         known: Attributes = {"submitted_at": {"S": event.submitted_at}} if event.submitted_at_is_known else {}
         try:
@@ -103,8 +103,8 @@ class SubmissionsTable:
                 condition="tenant_id = :tenant AND (attribute_not_exists(payload_order) OR payload_order < :order)",
             )
         except self.client.exceptions.ConditionalCheckFailedException:
-            return Saved.STALE
-        return Saved.WRITTEN
+            return SaveResult.STALE
+        return SaveResult.WRITTEN
 
     def _write(self, event: SubmissionEvent, assigned: Attributes, removed: Sequence[str], condition: str) -> None:
         assignments = [

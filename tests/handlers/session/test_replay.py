@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from formbridge.session import replay
 from formbridge.session.replay import Replay
-from formbridge.submissions.submission import MAX_TEXT, Submission
+from formbridge.submissions.submission import MAX_ATTRIBUTE_LENGTH, Submission
 from formbridge.wire import protocol
 from formbridge.wire.cursor import MAX_AGE_MS, Cursor
 from formbridge.wire.subscription_filter import SubscriptionFilter
@@ -243,9 +243,9 @@ def test_whatever_a_table_of_someone_elses_holds_a_reply_is_one_frame(
             submission(
                 f"{n:03}{character * longest}",
                 updated_at=iso(n),
-                form_id=character * MAX_TEXT,
-                status=character * MAX_TEXT,
-                submitted_at=character * MAX_TEXT,
+                form_id=character * MAX_ATTRIBUTE_LENGTH,
+                status=character * MAX_ATTRIBUTE_LENGTH,
+                submitted_at=character * MAX_ATTRIBUTE_LENGTH,
             )
             for n in range(40)
         )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from formbridge.submissions.event import MalformedEvent, SubmissionEvent
-from formbridge.submissions.submission import MAX_TEXT, MalformedItem, Submission
+from formbridge.submissions.submission import MAX_ATTRIBUTE_LENGTH, MalformedItem, Submission
 from tests.support.handlers.builders import NOW_ISO, bus_event, image, iso, received, submission, updated
 from tests.support.handlers.strategies import JSON
 
@@ -187,9 +187,9 @@ def test_an_attribute_that_is_wrong_is_named(name: str, value: AttributeValueTyp
 
 @pytest.mark.parametrize("name", ["submission_id", "form_id", "status", "submitted_at", "updated_at"])
 def test_a_text_that_would_fill_a_frame_is_named(name: str) -> None:
-    assert Submission.from_item({**image(submission()), name: {"S": "x" * MAX_TEXT}})
+    assert Submission.from_item({**image(submission()), name: {"S": "x" * MAX_ATTRIBUTE_LENGTH}})
     with pytest.raises(MalformedItem, match=f"^{name}: at most 1,024 characters, got 1,025$"):
-        Submission.from_item({**image(submission()), name: {"S": "x" * (MAX_TEXT + 1)}})
+        Submission.from_item({**image(submission()), name: {"S": "x" * (MAX_ATTRIBUTE_LENGTH + 1)}})
 
 
 @pytest.mark.parametrize("name", ["version", "ttl"])
