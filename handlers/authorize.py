@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from formbridge.access.handshake import (
@@ -18,6 +17,9 @@ from formbridge.access.handshake import (
 from formbridge.access.token_verifier import TokenVerifier
 from formbridge.runtime import environment
 from formbridge.runtime.logs import correlation_ids, log, log_failures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @cache

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from formbridge.broadcast.changes import IDENTIFIERS, Batch
 from formbridge.broadcast.wiring import broadcaster, deadlines, report
 from formbridge.runtime import environment, metrics
 from formbridge.runtime.logs import correlation_ids, log, log_failures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 @log_failures

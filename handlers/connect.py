@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from formbridge.access.handshake import parse_subprotocols
 from formbridge.connections.connection import Connection, ConnectionKey
@@ -12,6 +11,9 @@ from formbridge.connections.table import ConnectionsTable
 from formbridge.runtime import aws, clock, environment
 from formbridge.runtime.logs import correlation_ids, log, log_failures
 from formbridge.wire import protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @cache

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from formbridge.broadcast.fanout_task import FanoutTask
 from formbridge.broadcast.wiring import broadcaster, deadlines, report
 from formbridge.runtime import metrics
 from formbridge.runtime.logs import correlation_ids, log_failures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @log_failures

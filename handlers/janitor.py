@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from formbridge.broadcast import accounting
 from formbridge.broadcast.accounting import Accounting
@@ -16,6 +15,9 @@ from formbridge.posting.poster import connection_poster
 from formbridge.runtime import clock, environment, metrics
 from formbridge.runtime.aws import client
 from formbridge.runtime.logs import correlation_ids, log, log_failures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @cache

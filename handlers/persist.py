@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from formbridge.runtime import aws, clock, environment
 from formbridge.runtime.dead_letter_queue import DeadLetterQueue
 from formbridge.runtime.logs import correlation_ids, log, log_failures
 from formbridge.submissions.event import MalformedEvent, SubmissionEvent
 from formbridge.submissions.table import SubmissionsTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,8 @@ from formbridge.runtime.dead_letter_queue import DeadLetterQueue
 from formbridge.runtime.logs import correlation_ids, log, log_failures
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_sqs import SQSClient
 
 

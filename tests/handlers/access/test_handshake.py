@@ -140,11 +140,18 @@ def test_a_tenant_that_the_token_grants_may_be_named() -> None:
 
 @pytest.mark.parametrize("wanted", ["t_globex", "", "t_acme ", "T_ACME", "t_"])
 def test_a_tenant_that_the_token_does_not_grant_is_forbidden(wanted: str) -> None:
-    with pytest.raises(Forbidden, match=r"^tenant_id: the token does not grant "):
+    with pytest.raises(Forbidden, match=r"^tenant_id: must be a tenant that the token grants, got "):
         identity("t_acme").choose_tenant(wanted)
 
 
-@pytest.mark.parametrize("tenants", [(), ("t_acme", "t_globex")], ids=["none", "two"])
-def test_without_a_name_a_token_of_none_or_several_tenants_is_forbidden(tenants: tuple[str, ...]) -> None:
-    with pytest.raises(Forbidden, match=rf"^the token grants {len(tenants)} tenants"):
+@pytest.mark.parametrize(
+    ("tenants", "reason"),
+    [
+        ((), "the token grants no tenant"),
+        (("t_acme", "t_globex"), "tenant_id: is required because the token grants 2 tenants"),
+    ],
+    ids=["none", "two"],
+)
+def test_without_a_name_a_token_of_none_or_several_tenants_is_forbidden(tenants: tuple[str, ...], reason: str) -> None:
+    with pytest.raises(Forbidden, match=f"^{reason}$"):
         identity(*tenants).choose_tenant(None)

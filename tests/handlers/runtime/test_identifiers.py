@@ -5,7 +5,7 @@ from re import Pattern
 import pytest
 from hypothesis import given
 
-from formbridge.runtime.identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, quote
+from formbridge.runtime.identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, describe_type, quote
 from tests.support.handlers.strategies import JSON
 
 
@@ -53,6 +53,23 @@ def test_a_name_of_its_shape(shape: Pattern[str], text: str) -> None:
 )
 def test_a_name_of_another_shape(shape: Pattern[str], text: str) -> None:
     assert not shape.fullmatch(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("x", "string"),
+        (True, "boolean"),
+        (5, "integer"),
+        (0.5, "number"),
+        ([], "list"),
+        ({}, "object"),
+        (None, "None"),
+        (b"", "bytes"),
+    ],
+)
+def test_a_type_has_the_name_that_json_gives_it(value: object, name: str) -> None:
+    assert describe_type(value) == name
 
 
 def test_a_short_value_is_quoted_whole() -> None:
