@@ -37,8 +37,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
             return {"statusCode": 200}
         case _:
             # A client's frame whose `action` is `$connect` or `$disconnect`. It neither connects nor disconnects.
-            unknown = protocol.RequestError("unknown_action", f"action: unknown, got {request['routeKey']!r}")
-            return {"statusCode": 200, "body": protocol.encode(protocol.build_error(unknown))}
+            refusal = protocol.build_unknown_action(request["routeKey"])
+            return {"statusCode": 200, "body": protocol.encode(protocol.build_error(refusal))}
 
 
 def connect(event: Mapping[str, Any], key: ConnectionKey, ids: Mapping[str, str]) -> dict[str, Any]:
