@@ -1,4 +1,4 @@
-"""Lambda of the `authenticate` route: extends a connection by a newer token."""
+"""Lambda function of the `authenticate` route: extends a connection with a newer token."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | Non
 
 
 def allow(identity: Identity, tenant_id: str, event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the policy that lets a connection in, with the values that the other Lambdas read of it."""
+    """Return the policy that allows a connection, with the values that the Lambda functions of the routes read."""
     context = {
         "tenant_id": tenant_id,
         "expires_at": str(identity.expires_at),

@@ -42,7 +42,7 @@ def handler(event: Mapping[str, Any], context: object) -> None:
         if found.problem is not None:
             alert_operator(record["body"], record["messageId"], found.problem)
         ids = {**correlation_ids(event, context), "message_id": record["messageId"]}
-        log("given up", {**ids, "tenants": sorted(found.tenants), "problem": found.problem})
+        log("dead letter processed", {**ids, "tenants": sorted(found.tenants), "problem": found.problem})
         metrics.emit({"DeadLetters": 1, "UnreadableDeadLetters": int(found.problem is not None)})
 
 
@@ -52,5 +52,5 @@ def alert_operator(dead_letter: str, message_id: str, problem: str) -> None:
     Publish first: if it fails, SQS delivers the message again, and keeping first would keep one more copy each time.
     """
     if topic_arn := environment.optional_string("ALARM_TOPIC_ARN"):
-        client("sns").publish(TopicArn=topic_arn, Subject="Records that no tenant could be told of", Message=problem)
+        client("sns").publish(TopicArn=topic_arn, Subject="Stream records of unknown tenants", Message=problem)
     DeadLetterQueue(sqs(), environment.string("DEAD_LETTER_QUEUE_URL")).forward(dead_letter, message_id, problem)

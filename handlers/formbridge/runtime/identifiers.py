@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import reprlib
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TENANT_ID: Final = re.compile(r"t_[A-Za-z0-9_-]{1,64}")
 """Pattern of a tenant id, which `docs/protocol.md` specifies."""
@@ -17,7 +20,7 @@ FORM_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 STATUS: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 """Pattern of a submission's status."""
 
-_TYPE_NAMES: Final = {
+_TYPE_NAMES: Final[Mapping[type, str]] = {
     str: "string",
     bool: "boolean",
     int: "integer",

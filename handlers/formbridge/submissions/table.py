@@ -112,7 +112,10 @@ class SubmissionsTable:
         return SaveResult.WRITTEN
 
     def _save_late(self, event: SubmissionEvent, payload: Attributes, removed: Sequence[str]) -> SaveResult:
-        """Write only the payload of a late event. An update may have arrived before the event that created the form."""
+        """Write only the payload of a late event, and its `submitted_at` if the event has one.
+
+        This is needed because an update may arrive before the event of the submission that it changes.
+        """
         known: Attributes = {"submitted_at": {"S": event.submitted_at}} if event.submitted_at_is_known else {}
         try:
             self._write(
