@@ -49,11 +49,13 @@ class Identity:
             if wanted not in self.tenants:
                 raise Forbidden(f"tenant_id: must be a tenant that the token grants, got {quote(wanted)}")
             return wanted
-        if not self.tenants:
-            raise Forbidden("the token grants no tenant")
-        if len(self.tenants) > 1:
-            raise Forbidden(f"tenant_id: is required because the token grants {len(self.tenants)} tenants")
-        return self.tenants[0]
+        match self.tenants:
+            case ():
+                raise Forbidden("the token grants no tenant")
+            case (only,):
+                return only
+            case _:
+                raise Forbidden(f"tenant_id: is required because the token grants {len(self.tenants)} tenants")
 
 
 def parse_subprotocols(headers: Mapping[str, str]) -> list[str]:

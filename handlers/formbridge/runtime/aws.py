@@ -35,7 +35,7 @@ _HTTP_OK: Final = 200
 
 
 class _Models(Loader):
-    """A loader of botocore's service models that knows its services without a search.
+    """A loader of botocore's service models with a fixed list of services.
 
     The default loader looks into 800 folders to list them.
     """
