@@ -30,8 +30,6 @@ MAX_AGE_MS: Final = 24 * 3600 * 1000
 _POSITION: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z(#[^\ud800-\udfff]+)?", re.ASCII)
 _MAX_POSITION_BYTES: Final = 1024  # limit of a DynamoDB sort key
 _LAST_MS: Final = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
-
-
 _REFUSAL: Final = "cursor: must be a cursor that this server sent for this tenant"
 
 
