@@ -51,7 +51,7 @@ def connect(event: Mapping[str, Any], key: ConnectionKey, ids: Mapping[str, str]
         issued_at=int(event["requestContext"]["authorizer"]["issued_at"]),
         ttl=now_ms // 1000 + environment.integer("CONNECTION_TTL_SECONDS"),
     )
-    refusal = connections_table().add(connection, environment.integer("MAX_CONNECTIONS"))
+    refusal = connections_table().add(connection, environment.integer("MAX_CONNECTIONS_PER_TENANT"))
     if refusal is not None:
         log("refused", {**ids, "reason": refusal})
         return {"statusCode": 403}

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from formbridge.broadcast import accounting
 from formbridge.broadcast.accounting import Accounting
 from formbridge.broadcast.janitor import ConnectionState, Janitor
-from formbridge.broadcast.wiring import deadlines
 from formbridge.connections.table import ConnectionsTable
-from formbridge.posting.poster import connection_poster
+from formbridge.posting.poster import connection_poster, invocation_deadlines
 from formbridge.runtime import clock, environment, metrics
 from formbridge.runtime.aws import client
 from formbridge.runtime.logs import correlation_ids, log, log_failures
@@ -41,7 +40,7 @@ def handler(event: Mapping[str, Any], context: object) -> None:
     Raises:
         ExceptionGroup: Something could not be posted or written. The next run finds it again.
     """
-    sweep = janitor().sweep(connections_table().scan(), deadlines(context))
+    sweep = janitor().sweep(connections_table().scan(), invocation_deadlines(context))
     found, failures = sweep.found, len(sweep.tally.failures)
     metrics.emit(
         {

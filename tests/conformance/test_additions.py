@@ -39,7 +39,7 @@ def test_the_limits_are_these_unless_the_stack_says_otherwise(backstage: Backsta
     }
     for function in ("gateway-message", "gateway-authenticate"):
         assert limits.items() <= backstage.variables(function).items()
-    assert backstage.variables("gateway-connect")["MAX_CONNECTIONS"] == "5000"
+    assert backstage.variables("gateway-connect")["MAX_CONNECTIONS_PER_TENANT"] == "5000"
 
 
 @states(*LIMITS)

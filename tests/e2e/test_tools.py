@@ -20,7 +20,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from formbridge.connections.table import ConnectionsTable
-from local.emulator import client, local_environment
+from local.emulator import build_local_environment, client
 from local.stack import Stack
 from tests.e2e.conftest import ROOT
 from tests.support.e2e.client import PATIENCE, Producer, aws, dashboard
@@ -33,7 +33,7 @@ def tools(*words: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tools", *words],
         cwd=ROOT,
-        env=local_environment(os.environ) | environment,
+        env=build_local_environment(os.environ) | environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

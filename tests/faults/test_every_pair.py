@@ -143,7 +143,7 @@ def test_every_pair_is_posted_gone_or_behind_and_every_client_converges(world: W
         batch = Batch.read(records)
         (changes,) = batch.changes.values()
         before = world.rows()
-        tally = wiring.broadcaster().broadcast(batch.changes, wiring.deadlines(LambdaContext()))
+        tally = wiring.broadcaster().broadcast(batch.changes, poster.invocation_deadlines(LambdaContext()))
         after = world.rows()
 
         assert tally.failures == []

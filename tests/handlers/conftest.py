@@ -86,7 +86,7 @@ def region(aws: Region, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: Non
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", aws.queue_url)
     monkeypatch.setenv("RETENTION_DAYS", "0")
     monkeypatch.setenv("CONNECTION_TTL_SECONDS", "7800")
-    monkeypatch.setenv("MAX_CONNECTIONS", "5000")
+    monkeypatch.setenv("MAX_CONNECTIONS_PER_TENANT", "5000")
     monkeypatch.setenv("MESSAGES_PER_SECOND", "10")
     monkeypatch.setenv("MESSAGE_BURST", "20")
     monkeypatch.setenv("MAX_FILTER_LENGTH", "4096")

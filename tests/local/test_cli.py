@@ -164,9 +164,9 @@ def test_a_port_that_was_asked_for(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         state_dir = tmp_path / "state"
         options = ("--headless", "--root", str(make_program(tmp_path, QUEUE)), "--state-dir", str(state_dir))
-        assert_fails(run("up", *options, "--port", str(port)), f"--port: {port} cannot be had on 127.0.0.1")
+        assert_fails(run("up", *options, "--port", str(port)), f"--port: {port} is not available on 127.0.0.1")
         assert_nothing_is_left(state_dir, [])
-        assert_fails(run("up", *options, "--port", "70000"), "--port: 70000 cannot be had")
+        assert_fails(run("up", *options, "--port", "70000"), "--port: 70000 is not available")
     with up(tmp_path, state_dir, "--port", str(port)) as running:
         assert running.stack["dashboard_url"] == f"http://127.0.0.1:{port}"
 

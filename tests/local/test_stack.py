@@ -43,9 +43,9 @@ def test_a_stack_whose_process_has_ended(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "problem"),
     [
-        ("{", "not JSON"),
-        ("[]", "endpoint_url must be str, not None"),
-        ('{"endpoint_url": "x", "region": 5}', "region must be str, not 5"),
+        ("{", "must be valid JSON"),
+        ("[]", "endpoint_url: must be str, got None"),
+        ('{"endpoint_url": "x", "region": 5}', "region: must be str, got 5"),
     ],
 )
 def test_a_file_that_is_no_stack(tmp_path: Path, document: str, problem: str) -> None:
@@ -57,5 +57,5 @@ def test_a_file_that_is_no_stack(tmp_path: Path, document: str, problem: str) ->
 @pytest.mark.parametrize(("outputs", "value"), [({}, "None"), ({"issuer": 5}, "5")])
 def test_an_export_that_is_missing(outputs: dict[str, Any], value: str) -> None:
     assert STACK.output("issuer") == "https://i"
-    with pytest.raises(StackError, match=f"issuer: .* the stack has {value}"):
+    with pytest.raises(StackError, match=f"issuer: .* as a string, got {value}"):
         Stack("", "", "", 1, outputs).output("issuer")

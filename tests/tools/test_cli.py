@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator import local_environment
+from local.emulator import build_local_environment
 from tests.support.tools.frames import error, push, subscribed, update
 from tests.support.tools.gateway import PATIENCE, TOKEN, Script, Talk, gateway
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @contextmanager
 def tail(url: str, *words: str, token: str | None = TOKEN) -> Generator[subprocess.Popen[str]]:
     """A running one, with the token in its environment."""
-    environment = local_environment(os.environ) | ({"FORMBRIDGE_TOKEN": token} if token is not None else {})
+    environment = build_local_environment(os.environ) | ({"FORMBRIDGE_TOKEN": token} if token is not None else {})
     with subprocess.Popen(
         [sys.executable, "-m", "tools", "tail", "--url", url, *words],
         cwd=ROOT,
