@@ -22,7 +22,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from formbridge.runtime.clock import now_ms
-from formbridge.runtime.identifiers import quoted
+from formbridge.runtime.identifiers import quote
 from formbridge.runtime.timestamps import to_iso
 from formbridge.submissions.event import RECEIVED, UPDATED
 
@@ -193,7 +193,7 @@ async def _fields(request: Request, *, required: tuple[str, ...], optional: tupl
     # A page of another site can send a form without a CORS preflight request, but not this content type.
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
-        raise HTTPException(415, f"content-type: must be application/json, got {quoted(content_type)}")
+        raise HTTPException(415, f"content-type: must be application/json, got {quote(content_type)}")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -204,14 +204,14 @@ async def _fields(request: Request, *, required: tuple[str, ...], optional: tupl
     except ValueError as error:
         raise HTTPException(400, f"body: must be valid JSON: {error}") from error
     if not isinstance(document, dict):
-        raise HTTPException(400, f"body: must be an object, got {quoted(document)}")
+        raise HTTPException(400, f"body: must be an object, got {quote(document)}")
     fields = cast("dict[str, Any]", document)
     for name in required:
         if not isinstance(fields.get(name), str):
-            raise HTTPException(400, f"{name}: must be a string, got {quoted(fields.get(name))}")
+            raise HTTPException(400, f"{name}: must be a string, got {quote(fields.get(name))}")
     for name, value in fields.items():
         if name not in (*required, *optional):
-            raise HTTPException(400, f"{quoted(name)}: unknown field (value {quoted(value)})")
+            raise HTTPException(400, f"{quote(name)}: unknown field (value {quote(value)})")
     return fields
 
 

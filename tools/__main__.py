@@ -105,14 +105,14 @@ def revoke(
     # Here, since `tail` needs none of it.
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from formbridge.runtime.identifiers import TENANT_ID, quoted
+    from formbridge.runtime.identifiers import TENANT_ID, quote
 
     from .revoke import revoke as revoke_tenant
 
     if not TENANT_ID.fullmatch(tenant):
-        raise UsageError(f"--tenant: must match ^{TENANT_ID.pattern}$, got {quoted(tenant)}")
+        raise UsageError(f"--tenant: must match ^{TENANT_ID.pattern}$, got {quote(tenant)}")
     if not endpoint.startswith(("https://", "http://")):
-        raise UsageError(f"--endpoint: must be https://HOST/STAGE, got {quoted(endpoint)}")
+        raise UsageError(f"--endpoint: must be https://HOST/STAGE, got {quote(endpoint)}")
     try:
         done = revoke_tenant(tenant, table, endpoint)
     except (BotoCoreError, ClientError) as error:
