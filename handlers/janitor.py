@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from formbridge.broadcast import accounting
 from formbridge.broadcast.accounting import Accounting
@@ -14,7 +13,10 @@ from formbridge.connections.table import ConnectionsTable
 from formbridge.posting.poster import connection_poster, invocation_deadlines
 from formbridge.runtime import clock, environment, metrics
 from formbridge.runtime.aws import client
-from formbridge.runtime.logs import correlation, log, log_failures
+from formbridge.runtime.logs import correlation_ids, log, log_failures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @cache
@@ -48,5 +50,5 @@ def handler(event: Mapping[str, Any], context: object) -> None:
         }
     )
     counts = {state.value: found[state] for state in ConnectionState}
-    log("swept", {**correlation(event, context), **counts, "failures": failures})
+    log("swept", {**correlation_ids(event, context), **counts, "failures": failures})
     sweep.tally.check()

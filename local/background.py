@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -44,8 +44,7 @@ def running_stack(state_dir: Path, log: Path, *, root: Path = ROOT, enforce_iam:
     with log.open("w") as output:
         up = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)  # noqa: S603 - a command of this project
     try:
-        _wait_until_up(up, state_dir, log)
-        yield stack_file.read(state_dir)
+        yield _wait_until_up(up, state_dir, log)
     finally:
         up.terminate()
         status = up.wait(STOP_SECONDS)
@@ -53,9 +52,14 @@ def running_stack(state_dir: Path, log: Path, *, root: Path = ROOT, enforce_iam:
         raise UpError(f"the stack ended with exit code {status}:\n{log.read_text()}")
 
 
-def _wait_until_up(up: subprocess.Popen[bytes], state_dir: Path, log: Path) -> None:
+def _wait_until_up(up: subprocess.Popen[bytes], state_dir: Path, log: Path) -> Stack:
+    """Return the stack as soon as its file is there; a file of an earlier process does not count."""
     deadline = time.monotonic() + START_SECONDS
-    while not (state_dir / stack_file.FILE_NAME).exists():
+    while True:
+        with suppress(stack_file.StackError):
+            stack = stack_file.read(state_dir)
+            if stack.pid == up.pid:
+                return stack
         if up.poll() is not None or time.monotonic() > deadline:
             raise UpError(f"the stack did not start:\n{log.read_text()}")
         time.sleep(POLL_SECONDS)

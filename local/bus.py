@@ -62,13 +62,13 @@ class FormSubmission:
         for name, pattern in _PATTERNS.items():
             value = getattr(self, name)
             if not isinstance(value, str) or not pattern.fullmatch(value):
-                raise BadSubmission(f"{name}: must match ^{pattern.pattern}$, got {identifiers.quoted(value)}")
+                raise BadSubmission(f"{name}: must match ^{pattern.pattern}$, got {identifiers.quote(value)}")
         if not isinstance(self.payload, dict | None):
-            raise BadSubmission(f"payload: must be an object, got {identifiers.quoted(self.payload)}")
+            raise BadSubmission(f"payload: must be an object, got {identifiers.quote(self.payload)}")
         try:
             timestamps.normalise(self.submitted_at)
         except (TypeError, ValueError):
-            got = identifiers.quoted(self.submitted_at)
+            got = identifiers.quote(self.submitted_at)
             raise BadSubmission(f"submitted_at: must be an ISO 8601 time, got {got}") from None
 
     def detail(self) -> dict[str, Any]:

@@ -32,6 +32,8 @@ The limit is short because there is no state to save and MiniStack waits for idl
 HEALTH_TIMEOUT_SECONDS = 2.0
 """How long one health request may take."""
 HEALTH_POLL_SECONDS = 0.02
+CHILD = Path(__file__).with_name("ministack_child.py")
+"""The script that runs MiniStack."""
 LAMBDA_WARM_TTL_SECONDS = 20
 """How long extra Lambda workers (50 to 60 MB each) stay after a burst.
 
@@ -119,6 +121,11 @@ class Emulator:
         """The file that receives all output of MiniStack and of the Lambda functions."""
         return self.directory / "emulator.log"
 
+    @property
+    def _temporary(self) -> Path:
+        """The directory for temporary files of MiniStack and of the Lambda functions."""
+        return self.directory / "tmp"
+
     def start(self) -> None:
         """Start MiniStack on free ports and wait until it answers.
 
@@ -126,38 +133,11 @@ class Emulator:
             EmulatorError: MiniStack stopped, or did not answer within `START_TIMEOUT_SECONDS`.
         """
         shutil.rmtree(self.directory, ignore_errors=True)
-        temporary, state = self.directory / "tmp", _get_state_directory(self.directory)
-        temporary.mkdir(parents=True)
-        state.mkdir()
-        port, self.direct_port = _find_free_ports()
-        environment = {
-            **build_local_environment(os.environ),
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(port),
-            "MINISTACK_HOST": "127.0.0.1",
-            "MINISTACK_REGION": self.region,
-            "AUTH": "true" if self.enforce_iam else "false",
-            "LAMBDA_EXECUTOR": "local",
-            "LAMBDA_WARM_TTL_SECONDS": str(LAMBDA_WARM_TTL_SECONDS),
-            "IOT_MTLS_ENABLED": "0",
-            "SFTP_ENABLED": "0",
-            "PERSIST_STATE": "0",
-            "STATE_DIR": str(state),
-            "TMPDIR": str(temporary),
-            "LOG_LEVEL": "WARNING",
-            # On start, MiniStack removes Docker containers of earlier runs. This socket keeps it away from Docker.
-            "DOCKER_HOST": f"unix://{temporary}/no-docker.sock",
-        }
-        with self.log_path.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - a script of this package
-                # -P keeps the script's directory off the import path.
-                [sys.executable, "-P", str(Path(__file__).with_name("ministack_child.py")), str(self.direct_port)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                process_group=0,
-            )
+        self._temporary.mkdir(parents=True)
+        _get_state_directory(self.directory).mkdir()
+        with _bind_socket() as gateway, _bind_socket() as direct:
+            port, self.direct_port = gateway.getsockname()[1], direct.getsockname()[1]
+            self._process = self._start_process(gateway, direct)
         self.endpoint_url = f"http://127.0.0.1:{port}"
         self._wait_until_healthy(self._process, port)
 
@@ -200,6 +180,38 @@ class Emulator:
         """Stop the emulator."""
         self.stop()
 
+    def _start_process(self, gateway: socket.socket, direct: socket.socket) -> subprocess.Popen[bytes]:
+        """Start MiniStack on two sockets that are already bound, so that no other process can take their ports."""
+        environment = {
+            **build_local_environment(os.environ),
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(gateway.getsockname()[1]),
+            "MINISTACK_HOST": "127.0.0.1",
+            "MINISTACK_REGION": self.region,
+            "AUTH": "true" if self.enforce_iam else "false",
+            "LAMBDA_EXECUTOR": "local",
+            "LAMBDA_WARM_TTL_SECONDS": str(LAMBDA_WARM_TTL_SECONDS),
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "PERSIST_STATE": "0",
+            "STATE_DIR": str(_get_state_directory(self.directory)),
+            "TMPDIR": str(self._temporary),
+            "LOG_LEVEL": "WARNING",
+            # On start, MiniStack removes Docker containers of earlier runs. This socket keeps it away from Docker.
+            "DOCKER_HOST": f"unix://{self._temporary}/no-docker.sock",
+        }
+        with self.log_path.open("wb") as log:
+            return subprocess.Popen(  # noqa: S603 - a script of this package
+                # -P keeps the script's directory off the import path.
+                [sys.executable, "-P", str(CHILD), str(gateway.fileno()), str(direct.fileno())],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                process_group=0,
+                pass_fds=(gateway.fileno(), direct.fileno()),
+            )
+
     def _wait_until_healthy(self, process: subprocess.Popen[bytes], port: int) -> None:
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
@@ -232,11 +244,15 @@ def _get_state_directory(directory: Path) -> Path:
     return directory / "state"
 
 
-def _find_free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
+def _bind_socket() -> socket.socket:
+    """Return a socket that is bound to a free port of 127.0.0.1 and does not listen yet."""
+    bound = socket.socket()
+    try:
+        bound.bind(("127.0.0.1", 0))
+    except BaseException:
+        bound.close()
+        raise
+    return bound
 
 
 def _is_healthy(port: int) -> bool:

@@ -1,4 +1,4 @@
-"""The emulator's process: MiniStack with two fixes and three additions.
+"""The emulator's process: MiniStack with two fixes and four additions.
 
 `local.emulator` runs this file as a script. The script imports nothing else from this project. It differs from plain
 `ministack` as follows:
@@ -10,8 +10,9 @@
 - Addition: GetRecords of a DynamoDB stream supports long polling. With the header `x-wait-seconds`, the response comes
   when there is a record, or after that time. Without the header, and on AWS, it comes at once, so that a reader has to
   poll.
-- Addition: the pipes of the local run reach streams and functions without the web server, on the port of 127.0.0.1
-  that is the script's argument.
+- Addition: the pipes of the local run reach streams and functions without the web server.
+- Addition: the arguments are the file descriptors of two sockets that are already bound. The web server listens on the
+  first, the pipes of the local run connect to the second.
 - Addition: the process ends with its parent. Standard input is a pipe from the parent. When the pipe closes, for
   whatever reason, the process kills its process group, which includes the Lambda workers.
 """
@@ -25,6 +26,7 @@ import inspect
 import json
 import os
 import signal
+import socket
 import socketserver
 import sys
 import threading
@@ -120,6 +122,25 @@ def refuse_unauthorized(apigateway: Any) -> None:
     apigateway.run_reentrant = run_and_store_unauthorized
 
 
+def serve_on(config_class: Any, descriptor: int) -> None:
+    """Make every web server that uses hypercorn's `config_class` listen on a socket that is already bound.
+
+    Args:
+        config_class: The class `hypercorn.config.Config`.
+        descriptor: The file descriptor of the socket.
+    """
+    create_sockets = config_class.create_sockets
+
+    def create_bound_socket(config: Any) -> Any:
+        config.bind = [f"fd://{descriptor}"]
+        sockets = create_sockets(config)
+        # Hypercorn makes the descriptor inheritable for its worker processes. The Lambda workers must not inherit it.
+        os.set_inheritable(descriptor, False)
+        return sockets
+
+    config_class.create_sockets = create_bound_socket
+
+
 class RecordSignal:
     """Replacement for the event that MiniStack's `dynamodb` sets after each stream record.
 
@@ -195,16 +216,18 @@ class DirectServer(socketserver.ThreadingTCPServer):
     """TCP server on 127.0.0.1 that runs a `DirectHandler` for each connection.
 
     Args:
-        port: The port to listen on.
+        bound: The socket to listen on, which is already bound.
         services: MiniStack's service modules by the name that requests use.
     """
 
-    allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, port: int, services: Mapping[str, Any]) -> None:
-        super().__init__(("127.0.0.1", port), DirectHandler)
+    def __init__(self, bound: socket.socket, services: Mapping[str, Any]) -> None:
+        super().__init__(bound.getsockname(), DirectHandler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = bound
         self.services = services
+        self.server_activate()
 
 
 def main() -> None:
@@ -220,7 +243,11 @@ def main() -> None:
     select_subprotocol(apigateway)
     refuse_unauthorized(apigateway)
     enable_long_polling(dynamodb, dynamodb_streams)
-    direct = DirectServer(int(sys.argv.pop()), {"dynamodbstreams": dynamodb_streams, "lambda": lambda_svc})
+    direct_descriptor, gateway_descriptor = int(sys.argv.pop()), int(sys.argv.pop())
+    serve_on(importlib.import_module("hypercorn.config").Config, gateway_descriptor)
+    os.set_inheritable(direct_descriptor, False)  # the Lambda workers must not inherit it
+    services = {"dynamodbstreams": dynamodb_streams, "lambda": lambda_svc}
+    direct = DirectServer(socket.socket(fileno=direct_descriptor), services)
     threading.Thread(target=direct.serve_forever, name="direct-server", daemon=True).start()
     app.main()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +22,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from formbridge.runtime.clock import now_ms
-from formbridge.runtime.identifiers import quoted
+from formbridge.runtime.identifiers import quote
 from formbridge.runtime.timestamps import to_iso
 from formbridge.submissions.event import RECEIVED, UPDATED
 
@@ -155,9 +154,8 @@ class _Api:
     async def token(self, request: Request) -> Response:
         """Create a token for one tenant."""
         fields = await _fields(request, required=("tenant_id",))
-        expires_at = int(time.time()) + TOKEN_LIFETIME_SECONDS
         token = tokens.mint(self._stack, self._state_dir, fields["tenant_id"], TOKEN_LIFETIME_SECONDS)
-        return _answer({"token": token, "expires_at": expires_at})
+        return _answer({"token": token, "expires_at": tokens.expires_at(token)})
 
     async def submit(self, request: Request) -> Response:
         """Send the event of a new submission."""
@@ -195,7 +193,7 @@ async def _fields(request: Request, *, required: tuple[str, ...], optional: tupl
     # A page of another site can send a form without a CORS preflight request, but not this content type.
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
-        raise HTTPException(415, f"content-type: must be application/json, got {quoted(content_type)}")
+        raise HTTPException(415, f"content-type: must be application/json, got {quote(content_type)}")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -206,14 +204,14 @@ async def _fields(request: Request, *, required: tuple[str, ...], optional: tupl
     except ValueError as error:
         raise HTTPException(400, f"body: must be valid JSON: {error}") from error
     if not isinstance(document, dict):
-        raise HTTPException(400, f"body: must be an object, got {quoted(document)}")
+        raise HTTPException(400, f"body: must be an object, got {quote(document)}")
     fields = cast("dict[str, Any]", document)
     for name in required:
         if not isinstance(fields.get(name), str):
-            raise HTTPException(400, f"{name}: must be a string, got {quoted(fields.get(name))}")
+            raise HTTPException(400, f"{name}: must be a string, got {quote(fields.get(name))}")
     for name, value in fields.items():
         if name not in (*required, *optional):
-            raise HTTPException(400, f"{quoted(name)}: unknown field (value {quoted(value)})")
+            raise HTTPException(400, f"{quote(name)}: unknown field (value {quote(value)})")
     return fields
 
 

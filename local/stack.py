@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 FILE_NAME = "stack.json"
+PARTIAL_FILE_NAME = "stack.json.part"
+"""The file's name until it is complete."""
 
 
 class StackError(Exception):
@@ -45,12 +46,15 @@ class Stack:
 
 
 def write(stack: Stack, state_dir: Path) -> None:
-    """Write `stack.json` atomically. Only its owner can read it."""
-    # mkstemp creates the file with mode 0600.
-    descriptor, name = tempfile.mkstemp(prefix=FILE_NAME, dir=state_dir)
+    """Write `stack.json` atomically. Only its owner can read it.
+
+    If an interrupt ends the write early, `remove` deletes the partial file.
+    """
+    partial = state_dir / PARTIAL_FILE_NAME
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w") as file:  # noqa: PTH123 - a descriptor, not a path
         json.dump(asdict(stack), file, indent=2)
-    Path(name).replace(state_dir / FILE_NAME)
+    partial.replace(state_dir / FILE_NAME)
 
 
 def read(state_dir: Path) -> Stack:
@@ -74,8 +78,9 @@ def read(state_dir: Path) -> Stack:
 
 
 def remove(state_dir: Path) -> None:
-    """Remove `stack.json` if it exists."""
-    (state_dir / FILE_NAME).unlink(missing_ok=True)
+    """Remove `stack.json`, and the partial file that an interrupted `write` left, if they exist."""
+    for name in (FILE_NAME, PARTIAL_FILE_NAME):
+        (state_dir / name).unlink(missing_ok=True)
 
 
 def _parsed(document: object, path: Path) -> Stack:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import jwt
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from formbridge.runtime.identifiers import TENANT_ID, quoted
+from formbridge.runtime.identifiers import TENANT_ID, quote
 
 from .emulator import get_cognito_keys_directory
 from .stack import StackError
@@ -76,7 +76,7 @@ def mint(stack: Stack, state_dir: Path, tenant: str, expires_in: int = DEFAULT_L
         StackError: The program does not export `issuer` or `client_id`, or the issuer is not the local Cognito.
     """
     if not TENANT_ID.fullmatch(tenant):
-        raise TokenError(f"tenant_id: must match ^{TENANT_ID.pattern}$, got {quoted(tenant)}")
+        raise TokenError(f"tenant_id: must match ^{TENANT_ID.pattern}$, got {quote(tenant)}")
     if expires_in > MAX_LIFETIME_SECONDS:
         raise TokenError(f"expires_in: must be at most {MAX_LIFETIME_SECONDS} seconds, got {expires_in}")
     issuer = stack.output("issuer")
@@ -104,6 +104,11 @@ def mint(stack: Stack, state_dir: Path, tenant: str, expires_in: int = DEFAULT_L
     }
     key_id = base64.b64encode(hashlib.sha256(public).digest()).decode()
     return jwt.encode(claims, key, algorithm="RS256", headers={"kid": key_id})
+
+
+def expires_at(token: str) -> int:
+    """Return the time at which a token expires, in epoch seconds, without verifying the token."""
+    return jwt.decode(token, options={"verify_signature": False})["exp"]
 
 
 def _get_pool_id(issuer: str) -> str:

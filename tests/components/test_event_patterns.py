@@ -19,10 +19,13 @@ ANY = {"eventName": ["INSERT"]}
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ({"eventName": [{"wildcard": "I*"}]}, "eventName[0]: 'wildcard' is no operator that EventBridge Pipes support"),
+        (
+            {"eventName": [{"wildcard": "I*"}]},
+            "eventName[0]: must be an operator that EventBridge Pipes support, got 'wildcard'",
+        ),
         ({"eventName": [{"anything-but": {"prefix": "I"}}]}, "eventName[0].anything-but: must be a string, a number, "),
-        ({"eventName": "INSERT"}, "eventName: must be a list of alternatives or a nested pattern, not 'INSERT'"),
-        ({}, "pattern: must name at least one field"),
+        ({"eventName": "INSERT"}, "eventName: must be a list of alternatives or a nested pattern, got 'INSERT'"),
+        ({}, "pattern: must have at least one field"),
         ({"a": ["é" * 5000]}, "must have at most 4,096 characters as JSON, got 5,010"),
     ],
 )

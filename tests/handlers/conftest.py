@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import boto3
-import hypothesis
 import pytest
 from moto import mock_aws
 
@@ -32,10 +31,6 @@ from tests.support.handlers.region import (
     make_submissions_table,
 )
 from tests.support.handlers.server import Answer, LocalServer, serving
-
-# No timing assertions: not by us, and not by Hypothesis.
-hypothesis.settings.register_profile("no deadline", deadline=None)
-hypothesis.settings.load_profile("no deadline")
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import pytest
 from local.emulator import ACCOUNT_ID, Emulator, EmulatorError, build_local_environment, client
 from tests.local.conftest import REGION
 from tests.support.local.functions import make_function
+from tests.support.processes import listeners
 
 ROOT = Path(__file__).resolve().parents[2]
 WHO_AM_I = """
@@ -29,7 +30,9 @@ def handler(event, context):
 BUSY = """
 import os, pathlib, time
 def handler(event, context):
-    pathlib.Path(event["report"]).write_text(str(os.getpid()))
+    report = pathlib.Path(event["report"])
+    report.with_suffix(".part").write_text(str(os.getpid()))
+    report.with_suffix(".part").rename(report)
     time.sleep(3600)
 """
 
@@ -64,14 +67,14 @@ def test_stopping_leaves_no_process_port_or_file(tmp_path: Path) -> None:
     with Emulator(tmp_path, REGION) as emulator:
         pids = who_am_i(emulator)
         address = urlsplit(emulator.endpoint_url)
+        ports = [address.port or 0, emulator.direct_port]
         assert is_running(pids["worker"])
         assert is_running(pids["emulator"])
+        assert [listeners(port, tmp_path) for port in ports] == [[pids["emulator"]]] * 2
         assert list(tmp_path.iterdir()) == [emulator.directory]
     assert_ends(pids["worker"], pids["emulator"])
     assert list(tmp_path.iterdir()) == []
-    for port in (address.port or 0, emulator.direct_port):
-        with socket.socket() as probe:
-            assert probe.connect_ex((address.hostname or "", port)) != 0
+    assert [listeners(port, tmp_path) for port in ports] == [[], []]
     emulator.stop()
 
 
@@ -84,10 +87,28 @@ def test_stopping_ends_a_function_that_is_busy(tmp_path: Path) -> None:
             FunctionName="busy", InvocationType="Event", Payload=json.dumps({"report": str(report)})
         )
         deadline = time.monotonic() + 20
-        while not (report.exists() and report.read_text()):
+        while not report.exists():
             assert time.monotonic() < deadline, "the function was not invoked"
             time.sleep(0.02)
     assert_ends(int(report.read_text()))
+
+
+def test_nobody_else_can_take_its_ports_while_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    start_process = subprocess.Popen
+
+    def take_ports_first(*arguments: Any, **options: Any) -> Any:
+        for descriptor in options["pass_fds"]:
+            with socket.socket(fileno=os.dup(descriptor)) as bound, socket.socket() as other:
+                other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                with pytest.raises(OSError, match="in use"):
+                    other.bind(bound.getsockname())
+                taken.append(bound.getsockname()[1])
+        return start_process(*arguments, **options)
+
+    monkeypatch.setattr("local.emulator.subprocess.Popen", take_ports_first)
+    with Emulator(tmp_path, REGION) as emulator:
+        assert taken == [urlsplit(emulator.endpoint_url).port, emulator.direct_port]
 
 
 def test_only_this_machine_is_listened_to(emulator: Emulator) -> None:

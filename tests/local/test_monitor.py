@@ -215,7 +215,7 @@ def test_of_two_failures_the_earlier_one_is_reported_and_nothing_runs_on(
     with pytest.raises(ProgramError, match=r'^aws:sqs/queue:Queue "first": no room'):
         run(project, monitor)
     assert finished.is_set()
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_an_output_that_is_not_given_is_an_error_where_it_is_used(tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_transforms_run_from_the_inside_out(tmp_path: Path) -> None:
     # gRPC keeps one thread for good, once the SDK has started its callback server; a second run adds none.
     before = set(threading.enumerate())
     run_program(root)
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_a_transform_that_fails_is_an_error_of_the_resource(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -23,6 +23,20 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert set(json.loads(path.read_text())) == {"endpoint_url", "region", "dashboard_url", "pid", "outputs"}
     assert list(tmp_path.iterdir()) == [path]
     stack.remove(tmp_path)
+    stack.remove(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_write_is_never_read_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_document: object, file: IO[str], **_options: object) -> None:
+        file.write('{"endpoint_url": ')
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stack.json, "dump", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        stack.write(STACK, tmp_path)
+    with pytest.raises(StackError, match="no such file"):
+        stack.read(tmp_path)
     stack.remove(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
