@@ -117,7 +117,7 @@ def check_list(field: str, values: object) -> None:
         ValueError: The value is not a list.
     """
     if not isinstance(values, list | tuple):
-        raise ValueError(f"{field}: must be a list, got {values!r}")  # noqa: TRY004 - as every bad value
+        raise ValueError(f"{field}: must be a list, got {values!r}")  # noqa: TRY004 - as for all bad values
 
 
 def one_of(field: str, value: pulumi.Input[T], allowed: Collection[T]) -> pulumi.Output[T]:
@@ -144,7 +144,7 @@ def boolean(field: str, value: pulumi.Input[bool]) -> pulumi.Output[bool]:
 
     def check(known: Any) -> bool:
         if not isinstance(known, bool):
-            raise ValueError(f"{field}: must be true or false, got {known!r}")  # noqa: TRY004 - as every bad value
+            raise ValueError(f"{field}: must be true or false, got {known!r}")  # noqa: TRY004 - as for all bad values
         return known
 
     return check_input(value, check)

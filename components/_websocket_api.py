@@ -45,7 +45,7 @@ class WebSocketApi:
         self._parent = parent
         self._child_options = pulumi.ResourceOptions(parent=parent)
         self._tags = tags
-        self._deployed: list[pulumi.Resource] = []
+        self._stage_dependencies: list[pulumi.Resource] = []
         self._api = aws.apigatewayv2.Api(
             f"{name}-api",
             protocol_type="WEBSOCKET",
@@ -113,7 +113,7 @@ class WebSocketApi:
             route_response_selection_expression="$default" if replies else None,
             opts=self._child_options,
         )
-        self._deployed.append(route)
+        self._stage_dependencies.append(route)
         self._allow_invoke(suffix, function, f"{STAGE}/{route_key}")
         if replies:
             response = aws.apigatewayv2.RouteResponse(
@@ -123,7 +123,7 @@ class WebSocketApi:
                 route_response_key="$default",
                 opts=self._child_options,
             )
-            self._deployed.append(response)
+            self._stage_dependencies.append(response)
 
     def create_stage(
         self,
@@ -155,7 +155,7 @@ class WebSocketApi:
                 "data_trace_enabled": False,  # it would log the frames of clients, which may contain tokens
             },
             tags=self._tags,
-            opts=pulumi.ResourceOptions(parent=self._parent, depends_on=self._deployed),
+            opts=pulumi.ResourceOptions(parent=self._parent, depends_on=self._stage_dependencies),
         )
 
     def _allow_invoke(self, suffix: str, function: HandlerFunction, source: pulumi.Input[str]) -> None:
@@ -168,7 +168,7 @@ class WebSocketApi:
             source_arn=pulumi.Output.concat(self._api.execution_arn, "/", source),
             opts=self._child_options,
         )
-        self._deployed.append(permission)
+        self._stage_dependencies.append(permission)
 
 
 def _build_management_endpoint(api_endpoint: str) -> str:
