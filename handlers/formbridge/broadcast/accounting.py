@@ -91,10 +91,12 @@ class Accounting:
             if outcome is Outcome.GONE:
                 deletes.append(self._delete(connection))
             elif outcome is Outcome.BEHIND:
-                if not receipt.delivery.closes and (self.marks_again or connection.behind is None):
+                if not receipt.delivery.closes and (self.marks_again or connection.behind_since is None):
                     writes.append(self.writers.submit(self.connections.mark_behind, connection.key, self.now_ms()))
-            elif connection.behind is not None:
-                writes.append(self.writers.submit(self.connections.clear_behind, connection.key, connection.behind))
+            elif connection.behind_since is not None:
+                writes.append(
+                    self.writers.submit(self.connections.clear_behind, connection.key, connection.behind_since)
+                )
             if self.monotonic() > deadline:
                 tally.failures.append(TimeoutError("the time was over before every connection was seen"))
                 break

@@ -31,9 +31,9 @@ class TenantConnections(Protocol):
 class ConnectionReader(Protocol):
     """The connections table, as far as a broadcast reads it."""
 
-    def tenant_connections(self, tenant_id: str) -> TenantConnections: ...
-    def shard(self, tenant_id: str, shard: int, span: Span) -> Iterable[Connection]: ...
-    def spans(self, tenant_id: str, shard: int, size: int) -> Sequence[Span]: ...
+    def read_tenant_connections(self, tenant_id: str) -> TenantConnections: ...
+    def read_shard(self, tenant_id: str, shard: int, span: Span) -> Iterable[Connection]: ...
+    def split_shard(self, tenant_id: str, shard: int, size: int) -> Sequence[Span]: ...
 
 
 class Queue(Protocol):
@@ -103,23 +103,23 @@ class _Invocation:
             elif frames is None:
                 yield resync_delivery(connection)
             elif visible := frames.for_connection(connection):
-                yield Delivery(connection, visible if connection.behind is None else [RESYNC, *visible])
+                yield Delivery(connection, visible if connection.behind_since is None else [RESYNC, *visible])
 
     def _connections(self, task: FanoutTask, frames: int) -> Iterable[Connection]:
         """Those that are told here and now; none where the queue has the work now."""
         table = self.broadcaster.connections
         if task.shard is None:
-            tenant = table.tenant_connections(task.tenant_id)
+            tenant = table.read_tenant_connections(task.tenant_id)
             posts = tenant.reserved * frames
             if posts <= self.room:
                 self.room -= posts
                 return tenant.subscribed
             return self._hand_over([task.part(shard) for shard in range(tenant.shards)])
         if task.span is not None:
-            return table.shard(task.tenant_id, task.shard, task.span)
-        spans = table.spans(task.tenant_id, task.shard, max(1, self.room // frames))
+            return table.read_shard(task.tenant_id, task.shard, task.span)
+        spans = table.split_shard(task.tenant_id, task.shard, max(1, self.room // frames))
         if len(spans) == 1:
-            return table.shard(task.tenant_id, task.shard, spans[0])
+            return table.read_shard(task.tenant_id, task.shard, spans[0])
         return self._hand_over([task.part(task.shard, span) for span in spans])
 
     def _hand_over(self, parts: Sequence[FanoutTask]) -> Iterable[Connection]:

@@ -73,7 +73,7 @@ class Janitor:
 
     def _leaks(self, tenants: Iterable[TenantRow]) -> Iterator[Callable[[], None]]:
         for tenant in tenants:
-            for quarter, left in tenant.leaks(self.now_ms()):
+            for quarter, left in tenant.find_leaks(self.now_ms()):
                 yield partial(self.tenants.reclaim, tenant.tenant_id, quarter, left)
 
     @staticmethod
@@ -99,5 +99,7 @@ class Janitor:
         if connection.has_expired(now):
             return ConnectionState.EXPIRED
         return (
-            ConnectionState.BEHIND if connection.behind is not None and connection.subscribed else ConnectionState.LIVE
+            ConnectionState.BEHIND
+            if connection.behind_since is not None and connection.subscribed
+            else ConnectionState.LIVE
         )

@@ -53,7 +53,7 @@ class Connection:
     """What it asked to see; None: every submission of its tenant."""
     subscribed_at: int = 0
     """When its present view began, in epoch milliseconds."""
-    behind: int | None = None
+    behind_since: int | None = None
     """Since when it has missed a post, in epoch milliseconds; None: it has missed none."""
     ttl: int = 0
     """When its row goes, in epoch seconds: after API Gateway has closed it."""

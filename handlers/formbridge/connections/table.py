@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..runtime import clock, keys
 from ..wire.subscription_filter import SubscriptionFilter
 from .connection import Connection, ConnectionKey, RateLimited, Span
-from .tenant_row import TenantRow, number_attribute, shard_count
+from .tenant_row import TenantRow, read_integer, read_shard_count
 from .tenants import Refusal, Tenants
 
 if TYPE_CHECKING:
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from .rate_limit import Rate
 
 Row = Mapping[str, "AttributeValueTypeDef"]
-WHOLE: Final = Span()
+WHOLE_SHARD: Final = Span()
 _TENANT: Final = {"S": keys.TENANT_SORT_KEY}
-_NEEDED: Final = "SK, connected_at, expires_at, subscribed, subscribed_at, #filter, behind, connections, shards"
+_BROADCAST_ATTRIBUTES: Final = (
+    "SK, connected_at, expires_at, subscribed, subscribed_at, #filter, behind, connections, shards"
+)
 """By a broadcast, of the rows of connections and tenants."""
 
 
@@ -91,7 +93,7 @@ class ConnectionsTable:
         """Delete a connection's row; when it had connected, which whoever deletes it is to release, or None: no row."""
         deleted = self.client.delete_item(TableName=self.table_name, Key=_key(key), ReturnValues="ALL_OLD")
         row = deleted.get("Attributes")
-        return number_attribute(row, "connected_at") if row else None
+        return read_integer(row, "connected_at") if row else None
 
     def release(self, tenant_id: str, connected_at: Iterable[int]) -> None:
         """Count connections no longer whose rows were deleted."""
@@ -118,9 +120,9 @@ class ConnectionsTable:
             )
         if done or not row:
             return _connection(row, key) if row else None
-        wait_ms = rate.wait_ms(number_attribute(row, "full_at"), now_us)
+        wait_ms = rate.wait_ms(read_integer(row, "full_at"), now_us)
         _, row = self._update(key, "ADD refusals :one", "attribute_exists(PK)", {":one": {"N": "1"}})
-        return RateLimited(_connection(row, key), wait_ms, number_attribute(row, "refusals")) if row else None
+        return RateLimited(_connection(row, key), wait_ms, read_integer(row, "refusals")) if row else None
 
     def subscribe(self, key: ConnectionKey, wanted: SubscriptionFilter | None) -> bool:
         """From now on the connection gets its tenant's updates, or those that it wants; False where it has no row."""
@@ -149,20 +151,20 @@ class ConnectionsTable:
         """The connection was told to resync. A mark that another broadcast set since it was read stays."""
         self._update(key, "REMOVE behind", "behind = :seen", {":seen": {"N": str(seen_ms)}})
 
-    def tenant_connections(self, tenant_id: str) -> TenantConnections:
+    def read_tenant_connections(self, tenant_id: str) -> TenantConnections:
         """The tenant's subscribed connections, after one request. A subscription counts once it is acknowledged.
 
         The tenant's row comes first, and tells of every shard that a row stands in. What subscribes later, in a shard
         that is not told yet, reads itself what has happened until then.
         """
         tenant, connections = self._read(tenant_id, subscribed=True)
-        return TenantConnections(number_attribute(tenant, "connections"), shard_count(tenant), connections)
+        return TenantConnections(read_integer(tenant, "connections"), read_shard_count(tenant), connections)
 
-    def shard(self, tenant_id: str, shard: int, span: Span = WHOLE) -> Iterator[Connection]:
+    def read_shard(self, tenant_id: str, shard: int, span: Span = WHOLE_SHARD) -> Iterator[Connection]:
         """The tenant's subscribed connections whose rows stand in one of its shards, or a part of it."""
         return _connections(self._partition(tenant_id, shard, span, subscribed=True), tenant_id, shard)
 
-    def spans(self, tenant_id: str, shard: int, size: int) -> Sequence[Span]:
+    def split_shard(self, tenant_id: str, shard: int, size: int) -> Sequence[Span]:
         """The parts of a shard, cut after every `size` rows, whatever they are: counted by DynamoDB, and not read.
 
         Not read consistently either, for half the price: wherever the cuts are, every row is in one of the parts.
@@ -208,13 +210,13 @@ class ConnectionsTable:
 
     def _read(self, tenant_id: str, *, subscribed: bool) -> tuple[Row, Iterator[Connection]]:
         """The tenant's row, empty where it has none, and its connections in every shard, read as they are taken."""
-        rows = self._partition(tenant_id, 0, WHOLE, subscribed=subscribed)
+        rows = self._partition(tenant_id, 0, WHOLE_SHARD, subscribed=subscribed)
         first = next(rows, None)
         tenant: Row = first if first and first["SK"] == _TENANT else {}
         here = _connections(chain([first] if first else [], rows), tenant_id, 0)
         further = (
-            _connections(self._partition(tenant_id, shard, WHOLE, subscribed=subscribed), tenant_id, shard)
-            for shard in range(1, shard_count(tenant))
+            _connections(self._partition(tenant_id, shard, WHOLE_SHARD, subscribed=subscribed), tenant_id, shard)
+            for shard in range(1, read_shard_count(tenant))
         )
         return tenant, chain(here, chain.from_iterable(further))
 
@@ -239,7 +241,7 @@ class ConnectionsTable:
             wanted += " AND subscribed = :true"
             names["#filter"] = "filter"
             values[":true"] = {"BOOL": True}
-            projection = {"ProjectionExpression": _NEEDED}
+            projection = {"ProjectionExpression": _BROADCAST_ATTRIBUTES}
         return _pages(
             partial(
                 self.client.query,
@@ -311,12 +313,12 @@ def _connection(row: Row, key: ConnectionKey) -> Connection:
     wanted = row.get("filter", {}).get("S")
     return Connection(
         key,
-        connected_at=number_attribute(row, "connected_at"),
-        expires_at=number_attribute(row, "expires_at"),
-        issued_at=number_attribute(row, "issued_at"),
+        connected_at=read_integer(row, "connected_at"),
+        expires_at=read_integer(row, "expires_at"),
+        issued_at=read_integer(row, "issued_at"),
         subscribed=row.get("subscribed") == {"BOOL": True},
         filter=SubscriptionFilter.from_text(wanted) if wanted is not None else None,
-        subscribed_at=number_attribute(row, "subscribed_at"),
-        behind=number_attribute(row, "behind") if "behind" in row else None,
-        ttl=number_attribute(row, "ttl"),
+        subscribed_at=read_integer(row, "subscribed_at"),
+        behind_since=read_integer(row, "behind") if "behind" in row else None,
+        ttl=read_integer(row, "ttl"),
     )

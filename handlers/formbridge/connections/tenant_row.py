@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 QUARTER_MS: Final = 15 * 60 * 1000
-LONGEST_MS: Final = 130 * 60 * 1000
+MAX_CONNECTION_MS: Final = 130 * 60 * 1000
 """API Gateway closes a connection after two hours; ten minutes for what is still under way then.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html"""
 QUARTER_PREFIX: Final = "quarter_"
@@ -37,28 +37,28 @@ class TenantRow:
     def from_row(cls, row: Mapping[str, AttributeValueTypeDef]) -> TenantRow:
         return cls(
             keys.parse_tenant_partition(row["PK"].get("S", ""))[0],
-            connections=number_attribute(row, "connections"),
-            revoked_at=number_attribute(row, "revoked_at"),
+            connections=read_integer(row, "connections"),
+            revoked_at=read_integer(row, "revoked_at"),
             quarters={
-                int(name.removeprefix(QUARTER_PREFIX)): number_attribute(row, name)
+                int(name.removeprefix(QUARTER_PREFIX)): read_integer(row, name)
                 for name in row
                 if name.startswith(QUARTER_PREFIX)
             },
-            shards=shard_count(row),
+            shards=read_shard_count(row),
         )
 
-    def leaks(self, now_ms: int) -> Iterator[tuple[int, int]]:
+    def find_leaks(self, now_ms: int) -> Iterator[tuple[int, int]]:
         """The quarters whose connections have all ended, and what is still reserved for each."""
         for quarter, left in self.quarters.items():
-            if (quarter + 1) * QUARTER_MS + LONGEST_MS <= now_ms:
+            if (quarter + 1) * QUARTER_MS + MAX_CONNECTION_MS <= now_ms:
                 yield quarter, left
 
 
-def shard_count(row: Mapping[str, AttributeValueTypeDef]) -> int:
+def read_shard_count(row: Mapping[str, AttributeValueTypeDef]) -> int:
     """Return the number of partitions that a tenant's row names; 1 before a row was written to a second one."""
-    return number_attribute(row, "shards") or 1
+    return read_integer(row, "shards") or 1
 
 
-def number_attribute(row: Mapping[str, AttributeValueTypeDef], name: str) -> int:
+def read_integer(row: Mapping[str, AttributeValueTypeDef], name: str) -> int:
     """Return an integer attribute of a row; 0 if the row does not have it."""
     return int(row.get(name, {}).get("N", "0"))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ..runtime import keys
-from .tenant_row import QUARTER_MS, QUARTER_PREFIX, number_attribute, shard_count
+from .tenant_row import QUARTER_MS, QUARTER_PREFIX, read_integer, read_shard_count
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -60,9 +60,9 @@ class Tenants:
             )
         except self.client.exceptions.ConditionalCheckFailedException as refused:
             held = refused.response.get("Item", {})
-            if issued_at < number_attribute(held, "revoked_at"):
+            if issued_at < read_integer(held, "revoked_at"):
                 return "revoked"
-            if shard_count(held) > shard or number_attribute(held, "connections") >= limit:
+            if read_shard_count(held) > shard or read_integer(held, "connections") >= limit:
                 return "too_many_connections"
         else:
             return None

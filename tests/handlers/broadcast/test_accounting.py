@@ -36,7 +36,7 @@ def test_every_delivery_ends_in_one_way_and_its_row_says_so(
     registered = Registered()
     receipts: list[Receipt] = []
     for number, (outcome, young, behind, fails) in enumerate(ends):
-        row = connection(str(number), connected_at=NOW - YOUNG_MS + young, behind=NOW - 1 if behind else None)
+        row = connection(str(number), connected_at=NOW - YOUNG_MS + young, behind_since=NOW - 1 if behind else None)
         registered.rows.append(row)
         receipts.append(Receipt(Delivery(row, []), outcome, PermissionError("403") if fails else None))
     tally = accounting(registered).settle(receipts, NEVER)
@@ -94,7 +94,7 @@ def test_a_connection_that_could_not_be_closed_keeps_its_row_as_it_is() -> None:
 
 
 def test_a_row_that_has_a_mark_is_marked_again_only_where_something_new_was_missed() -> None:
-    rows = [connection("a", behind=NOW - 1), connection("b")]
+    rows = [connection("a", behind_since=NOW - 1), connection("b")]
     for marks_again, marked in [(True, {"a", "b"}), (False, {"b"})]:
         registered = Registered(rows)
         settling = Accounting(registered, Inline(), lambda: NOW, time.monotonic, marks_again)

@@ -126,13 +126,13 @@ class Rows:
     def remove(self, key: ConnectionKey) -> None:
         self.held.pop(key, None)
 
-    def tenant_connections(self, tenant_id: str) -> TenantConnections:
-        return TenantConnections(len(self.held), 1, self.shard(tenant_id, 0, Span()))
+    def read_tenant_connections(self, tenant_id: str) -> TenantConnections:
+        return TenantConnections(len(self.held), 1, self.read_shard(tenant_id, 0, Span()))
 
-    def shard(self, tenant_id: str, shard: int, span: Span) -> Iterator[Connection]:
+    def read_shard(self, tenant_id: str, shard: int, span: Span) -> Iterator[Connection]:
         return iter([row for row in self.held.values() if row.subscribed])
 
-    def spans(self, tenant_id: str, shard: int, size: int) -> list[Span]:
+    def split_shard(self, tenant_id: str, shard: int, size: int) -> list[Span]:
         return [Span()]
 
     def delete(self, key: ConnectionKey) -> int | None:
@@ -143,11 +143,11 @@ class Rows:
         """No tenant has a row here."""
 
     def mark_behind(self, key: ConnectionKey, since_ms: int) -> None:
-        self._change(key, behind=since_ms)
+        self._change(key, behind_since=since_ms)
 
     def clear_behind(self, key: ConnectionKey, seen_ms: int) -> None:
-        if (row := self.held.get(key)) and row.behind == seen_ms:
-            self._change(key, behind=None)
+        if (row := self.held.get(key)) and row.behind_since == seen_ms:
+            self._change(key, behind_since=None)
 
     def reclaim(self, tenant_id: str, quarter: int, left: int) -> None:
         """No tenant has a row here."""
