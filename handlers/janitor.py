@@ -12,7 +12,7 @@ from formbridge.broadcast.accounting import Accounting
 from formbridge.broadcast.janitor import ConnectionState, Janitor
 from formbridge.broadcast.wiring import deadlines
 from formbridge.connections.table import ConnectionsTable
-from formbridge.posting.poster import connection_poster
+from formbridge.posting.poster import build_connection_poster
 from formbridge.runtime import clock, environment, metrics
 from formbridge.runtime.aws import client
 from formbridge.runtime.logs import correlation, log, log_failures
@@ -29,7 +29,7 @@ def janitor() -> Janitor:
     """Return the janitor of the gateway that the environment names."""
     writers = ThreadPoolExecutor(accounting.WRITES_AT_A_TIME)
     bookkeeper = Accounting(connections_table(), writers, clock.now_ms, clock.monotonic_seconds, marks_again=False)
-    return Janitor(connections_table().tenants, connection_poster(), bookkeeper, clock.now_ms)
+    return Janitor(connections_table().tenants, build_connection_poster(), bookkeeper, clock.now_ms)
 
 
 @log_failures

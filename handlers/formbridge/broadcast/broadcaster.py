@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from ..connections.connection import Connection, Span
-from ..posting.delivery import Deadlines, Delivery, Poster, closing_delivery
+from ..posting.delivery import Deadlines, Delivery, Poster, build_closing_delivery
 from ..wire import protocol
 from .accounting import Accounting, Tally
 from .changes import Change
@@ -99,9 +99,9 @@ class _Invocation:
         frames_per_connection = max(1, frames.max_frames) if frames else 1
         for connection in self._connections(task, frames_per_connection):
             if connection.has_expired(now):
-                yield closing_delivery(connection, protocol.TOKEN_EXPIRED)
+                yield build_closing_delivery(connection, protocol.TOKEN_EXPIRED)
             elif frames is None:
-                yield resync_delivery(connection)
+                yield build_resync_delivery(connection)
             elif visible := frames.for_connection(connection):
                 yield Delivery(connection, visible if connection.behind_since is None else [RESYNC, *visible])
 
@@ -128,6 +128,6 @@ class _Invocation:
         return ()
 
 
-def resync_delivery(connection: Connection) -> Delivery:
+def build_resync_delivery(connection: Connection) -> Delivery:
     """Tell a connection that it has missed something."""
     return Delivery(connection, [RESYNC])

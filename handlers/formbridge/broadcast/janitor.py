@@ -11,10 +11,10 @@ from typing import Protocol
 
 from ..connections.connection import Connection
 from ..connections.tenant_row import TenantRow
-from ..posting.delivery import Deadlines, Delivery, Poster, closing_delivery
+from ..posting.delivery import Deadlines, Delivery, Poster, build_closing_delivery
 from ..wire import protocol
 from .accounting import Accounting, Tally
-from .broadcaster import resync_delivery
+from .broadcaster import build_resync_delivery
 
 
 class ConnectionState(Enum):
@@ -82,11 +82,11 @@ class Janitor:
         for kind, connection in kinds:
             match kind:
                 case ConnectionState.REVOKED:
-                    yield closing_delivery(connection, protocol.REVOKED)
+                    yield build_closing_delivery(connection, protocol.REVOKED)
                 case ConnectionState.EXPIRED:
-                    yield closing_delivery(connection, protocol.TOKEN_EXPIRED)
+                    yield build_closing_delivery(connection, protocol.TOKEN_EXPIRED)
                 case ConnectionState.BEHIND:
-                    yield resync_delivery(connection)
+                    yield build_resync_delivery(connection)
                 case ConnectionState.LIVE | ConnectionState.OUTLIVED:
                     pass
 

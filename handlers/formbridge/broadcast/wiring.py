@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..connections.table import ConnectionsTable
 from ..posting.delivery import Deadlines, Outcome
-from ..posting.poster import connection_poster
+from ..posting.poster import build_connection_poster
 from ..runtime import clock, environment
 from ..runtime.aws import client
 from ..runtime.logs import log
@@ -34,7 +34,7 @@ def broadcaster() -> Broadcaster:
     connections = ConnectionsTable(client("dynamodb"), environment.string("CONNECTIONS_TABLE_NAME"))
     return Broadcaster(
         connections,
-        connection_poster(),
+        build_connection_poster(),
         Accounting(connections, ThreadPoolExecutor(accounting.WRITES_AT_A_TIME), clock.now_ms, clock.monotonic_seconds),
         FanoutQueue(sqs, environment.string("FANOUT_QUEUE_URL")),
         environment.integer("FANOUT_THRESHOLD"),

@@ -73,6 +73,6 @@ class Poster(Protocol):
         ...
 
 
-def closing_delivery(connection: Connection, reason: protocol.Frame) -> Delivery:
+def build_closing_delivery(connection: Connection, reason: protocol.Frame) -> Delivery:
     """The end of a connection: `reason`, a `disconnect` frame, goes before, as API Gateway can set no close code."""
     return Delivery(connection, [protocol.encode(reason).encode()], closes=True)

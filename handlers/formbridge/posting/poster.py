@@ -57,7 +57,7 @@ class PostRefused(Exception):
         self.status = status
 
 
-def connection_poster() -> ConnectionPoster:
+def build_connection_poster() -> ConnectionPoster:
     """To the connections of the gateway that the environment names, as many posts a second as it says.
 
     Raises:

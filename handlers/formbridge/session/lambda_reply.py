@@ -22,9 +22,9 @@ RETRY_AFTER_MS: Final = 1_000
 def poster() -> Poster:
     """To the connections of the gateway that the environment names."""
     # Imported where it is needed: few connections are closed, and a cold start would wait for libcurl.
-    from ..posting.poster import connection_poster
+    from ..posting.poster import build_connection_poster
 
-    return connection_poster()
+    return build_connection_poster()
 
 
 def rate() -> Rate:

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from ..access.handshake import Identity, Unauthorized
 from ..connections.connection import Connection, ConnectionKey, RateLimited
 from ..connections.rate_limit import Rate
-from ..posting.delivery import Outcome, Poster, closing_delivery
+from ..posting.delivery import Outcome, Poster, build_closing_delivery
 from ..wire import protocol
 from ..wire.cursor import BadCursor, Cursor
 from ..wire.protocol import RequestError
@@ -98,7 +98,7 @@ class Session:
 
     def _close(self, connection: Connection) -> None:
         """Close it and forget it; one that cannot be closed now keeps its row, and its next message closes it."""
-        end = closing_delivery(connection, protocol.PROTOCOL_ERROR)
+        end = build_closing_delivery(connection, protocol.PROTOCOL_ERROR)
         for receipt in self.poster().deliver([end], self.monotonic() + CLOSING_SECONDS):
             if receipt.failure is not None:
                 raise receipt.failure

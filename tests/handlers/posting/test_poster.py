@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from formbridge.posting import poster
 from formbridge.posting.delivery import Delivery, Outcome, Receipt
-from formbridge.posting.poster import NO_ANSWER, TRIES, PostRefused, Progress, connection_poster
+from formbridge.posting.poster import NO_ANSWER, TRIES, PostRefused, Progress, build_connection_poster
 from formbridge.runtime import environment
 from tests.support.handlers.connections import connection
 
@@ -91,7 +91,7 @@ class TestFromTheEnvironment:
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         monkeypatch.setattr(poster, "TRIES", 1)
 
-        (receipt,) = connection_poster().deliver([Delivery(connection(), [b"frame"])], time.monotonic() + 30)
+        (receipt,) = build_connection_poster().deliver([Delivery(connection(), [b"frame"])], time.monotonic() + 30)
 
         assert receipt.outcome is Outcome.BEHIND, "nobody listens there"
 
@@ -102,7 +102,7 @@ class TestFromTheEnvironment:
         with pytest.raises(
             environment.EnvironmentVariableError, match=f"^{name}: the environment variable is not set$"
         ):
-            connection_poster()
+            build_connection_poster()
 
     @pytest.mark.parametrize(
         ("name", "value", "message"),
@@ -118,4 +118,4 @@ class TestFromTheEnvironment:
         monkeypatch.setenv(name, value)
 
         with pytest.raises(ValueError, match=f"^{message}"):
-            connection_poster()
+            build_connection_poster()
