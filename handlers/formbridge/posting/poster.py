@@ -29,15 +29,15 @@ from .signing import Signer
 CONNECT_SECONDS: Final = 2
 REQUEST_SECONDS: Final = 5
 """Connecting included."""
-TRIES: Final = 3
+MAX_TRIES: Final = 3
 """Of one request, before its connection is behind."""
 BACKOFF_SECONDS: Final = 0.1
 """The longest pause before the second try; it doubles with each."""
-FIRST_AT_A_TIME: Final = 32
+INITIAL_CONCURRENCY: Final = 32
 """One more with each request that is taken, and never fewer again: how many go out is the pacer's business."""
-MOST_AT_A_TIME: Final = 256
+MAX_CONCURRENCY: Final = 256
 """Requests in flight, and so connections to API Gateway: each costs as much as a dozen posts to open."""
-SLOW_SECONDS: Final = 0.001
+SLOW_DELIVERY_SECONDS: Final = 0.001
 """A delivery that takes longer to come was waited for, as one is that is read from a table."""
 EVENTS: Final = {
     pycurl.POLL_IN: select.POLLIN,
@@ -45,7 +45,7 @@ EVENTS: Final = {
     pycurl.POLL_INOUT: select.POLLIN | select.POLLOUT,
 }
 """What libcurl wants to know of a socket, in the words of `poll`."""
-NO_ANSWER: Final = 0
+NO_RESPONSE: Final = 0
 """Stands for the status of a request that got none, or half of one."""
 
 
@@ -80,52 +80,52 @@ class Progress:
     frames: int = 0
     sent_bytes: int = 0
     retries: int = 0
-    had_no_answer: bool = False
+    had_no_response: bool = False
     """Whether the last request got none: the next one is made over a new connection."""
 
     @property
-    def frame(self) -> bytes | None:
+    def next_frame(self) -> bytes | None:
         """What is posted next; None: nothing more."""
         frames = self.delivery.frames
         return frames[self.index] if self.index < len(frames) else None
 
     @property
-    def is_over(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether there is nothing more to ask for."""
         return self.index == len(self.delivery.frames) and not self.delivery.closes
 
-    def answered(self, status: int) -> Receipt | float:
+    def handle_status(self, status: int) -> Receipt | float:
         """The end, or in how many seconds the next request is due."""
-        frame = self.frame
-        self.had_no_answer = status == NO_ANSWER
+        frame = self.next_frame
+        self.had_no_response = status == NO_RESPONSE
         if 200 <= status < 300:
             if frame is None:
-                return self.ended(Outcome.POSTED)
+                return self.build_receipt(Outcome.POSTED)
             self.frames += 1
             self.sent_bytes += len(frame)
             return self._go_on_with(self.index + 1)
         self.tries += 1
-        may_pass = status in (NO_ANSWER, 429) or status >= 500
-        if may_pass and self.tries < TRIES:
+        may_pass = status in (NO_RESPONSE, 429) or status >= 500
+        if may_pass and self.tries < MAX_TRIES:
             self.retries += 1
             return random.uniform(0, BACKOFF_SECONDS * 2 ** (self.tries - 1))  # noqa: S311 - jitter is no secret
         if frame is not None and self.delivery.closes:
             return self._go_on_with(len(self.delivery.frames))
         if status == 410:
-            return self.ended(Outcome.GONE)
+            return self.build_receipt(Outcome.GONE)
         # A frame that is too large is never taken; the client resyncs, and gets what it missed in other frames.
         if may_pass or status == 413:
-            return self.ended(Outcome.BEHIND)
+            return self.build_receipt(Outcome.BEHIND)
         method = "DELETE" if frame is None else "POST"
         refused = PostRefused(method, self.delivery.connection.connection_id, status)
-        return self.ended(Outcome.BEHIND, refused)
+        return self.build_receipt(Outcome.BEHIND, refused)
 
     def _go_on_with(self, index: int) -> Receipt | float:
         self.index = index
         self.tries = 0
-        return self.ended(Outcome.POSTED) if self.is_over else 0.0
+        return self.build_receipt(Outcome.POSTED) if self.is_complete else 0.0
 
-    def ended(self, outcome: Outcome, failure: Exception | None = None) -> Receipt:
+    def build_receipt(self, outcome: Outcome, failure: Exception | None = None) -> Receipt:
         return Receipt(self.delivery, outcome, failure, self.frames, self.sent_bytes, self.retries)
 
 
@@ -159,10 +159,10 @@ class _Call:
         if not self.ready:
             for delivery in self.deliveries:
                 progress = Progress(delivery)
-                if not progress.is_over:
+                if not progress.is_complete:
                     self.ready.append(progress)
                     break
-                self.receipts.append(progress.ended(Outcome.POSTED))
+                self.receipts.append(progress.build_receipt(Outcome.POSTED))
         return bool(self.ready)
 
     @property
@@ -182,16 +182,16 @@ class ConnectionPoster:
     """
 
     def __init__(
-        self, signer: Signer, pacer: Pacer, *, most_at_a_time: int = MOST_AT_A_TIME, ca_file: str | None = None
+        self, signer: Signer, pacer: Pacer, *, max_concurrency: int = MAX_CONCURRENCY, ca_file: str | None = None
     ) -> None:
         """`ca_file` holds the authorities that are trusted, where they are not botocore's."""
         self._signer = signer
         self._pacer = pacer
-        self._at_a_time = min(FIRST_AT_A_TIME, most_at_a_time)
-        self._most_at_a_time = most_at_a_time
+        self._at_a_time = min(INITIAL_CONCURRENCY, max_concurrency)
+        self._most_at_a_time = max_concurrency
         self._ca_file = ca_file or session().get_config_variable("ca_bundle") or get_cert_path(verify=True)
         self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_MAXCONNECTS, most_at_a_time)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, max_concurrency)
         # Not pycurl's own `select`, which is blind to descriptors from 1,024 on.
         self._sockets = select.poll()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, _watching(self._sockets))
@@ -220,7 +220,7 @@ class ConnectionPoster:
             begun = [*self._busy.values()]
             self._abort()
             for progress in chain(begun, call.rest()):
-                yield progress.ended(Outcome.BEHIND)
+                yield progress.build_receipt(Outcome.BEHIND)
         finally:
             if call.failures:
                 log("failed posts", {"reasons": dict(call.failures)})
@@ -242,21 +242,21 @@ class ConnectionPoster:
             if pause := self._pacer.take():
                 return pause
             self._request(call.ready.popleft())
-            if time.monotonic() - now > SLOW_SECONDS:
+            if time.monotonic() - now > SLOW_DELIVERY_SECONDS:
                 return 0.0
         return math.inf
 
     def _request(self, progress: Progress) -> None:
-        frame = progress.frame
+        frame = progress.next_frame
         method = "DELETE" if frame is None else "POST"
-        url, headers = self._signer.signed(method, progress.delivery.connection.connection_id, frame or b"")
+        url, headers = self._signer.sign(method, progress.delivery.connection.connection_id, frame or b"")
         handle = self._free.pop() if self._free else self._new_handle()
         handle.setopt(pycurl.URL, url)
         handle.setopt(pycurl.CUSTOMREQUEST, method)
         handle.setopt(pycurl.HTTPHEADER, headers)
         handle.setopt(pycurl.POSTFIELDS, frame or b"")
         # Where one kept connection leads nowhere, the others may as well.
-        handle.setopt(pycurl.FRESH_CONNECT, progress.had_no_answer)
+        handle.setopt(pycurl.FRESH_CONNECT, progress.had_no_response)
         self._multi.add_handle(handle)
         self._busy[handle] = progress
 
@@ -279,7 +279,7 @@ class ConnectionPoster:
         for handle in answered:
             self._end(call, handle, handle.getinfo(pycurl.RESPONSE_CODE))
         for handle, error, _ in failed:
-            self._end(call, handle, NO_ANSWER, error)
+            self._end(call, handle, NO_RESPONSE, error)
         return bool(answered or failed or left)
 
     def _end(self, call: _Call, handle: Any, status: int, error: int = 0) -> None:
@@ -290,7 +290,7 @@ class ConnectionPoster:
             self._at_a_time = min(self._at_a_time + 1, self._most_at_a_time)
         elif status != 410:
             call.failures[f"curl {error}" if error else f"status {status}"] += 1
-        call.note(progress, progress.answered(status), time.monotonic())
+        call.note(progress, progress.handle_status(status), time.monotonic())
 
     def _wait(self, call: _Call, seconds: float) -> None:
         """Until there is something to do for a request in flight, and do it; no longer than that."""

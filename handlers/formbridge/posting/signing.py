@@ -95,7 +95,7 @@ class Signer:
 
         return cls(endpoint, region, credentials)
 
-    def signed(self, method: str, connection_id: str, payload: bytes) -> tuple[str, list[str]]:
+    def sign(self, method: str, connection_id: str, payload: bytes) -> tuple[str, list[str]]:
         """The URL of a request about a connection, and the headers that it needs."""
         now = int(self._clock())
         second = self._second
