@@ -27,12 +27,12 @@ def poster() -> Poster:
     return build_connection_poster()
 
 
-def rate() -> Rate:
+def read_rate() -> Rate:
     """How many messages a connection may send."""
     return Rate(environment.integer("MESSAGES_PER_SECOND"), environment.integer("MESSAGE_BURST"))
 
 
-def limits() -> Limits:
+def read_limits() -> Limits:
     """What a message may hold."""
     return Limits(environment.integer("MAX_FRAME_BYTES"), environment.integer("MAX_FILTER_LENGTH"))
 
@@ -50,7 +50,7 @@ def reply_to_frame(
     ids = {**correlation(event, context), "tenant_id": key.tenant_id}
     frame: protocol.Frame | None
     try:
-        frame = open_session(key).answer(body)
+        frame = open_session(key).reply(body)
     except Exception:  # noqa: BLE001 - logged, counted, and told to the client
         logger.exception("failed", extra=ids)
         metrics.emit({"InternalErrors": 1})

@@ -14,10 +14,10 @@ from ..wire.subscription_filter import SubscriptionFilter
 PAGE_ITEMS = 500
 """Submissions that are read from the table at a time."""
 
-READ_PAGES = 4
+MAX_PAGES = 4
 """Pages after which a reply is sent with what it has: a filter may match few of many."""
 
-NEWEST: Final = "~"
+AFTER_NEWEST: Final = "~"
 """A position after that of every submission: they begin with a year."""
 
 SPARE_ITEMS: Final = 20
@@ -44,15 +44,15 @@ class Replay:
     """None: a gateway without a table, which shows what is posted and remembers nothing."""
     now_ms: int
 
-    def since(self, cursor: Cursor | None, snapshot: int) -> dict[str, object]:
+    def read_since(self, cursor: Cursor | None, snapshot: int) -> dict[str, object]:
         """`updates`, `cursor` and `complete` of a reply, and `recovered` where the cursor was too old.
 
         `snapshot`: how many of the newest submissions to give where there is no cursor to resume from.
         """
         if cursor is None:
-            return self._snapshot(snapshot, NEWEST, self.now_ms)
+            return self._snapshot(snapshot, AFTER_NEWEST, self.now_ms)
         if self.submissions is None or cursor.is_too_old(self.now_ms):
-            return {**self._snapshot(snapshot, NEWEST, self.now_ms), "recovered": False}
+            return {**self._snapshot(snapshot, AFTER_NEWEST, self.now_ms), "recovered": False}
         started = self.now_ms if cursor.scan_started_ms is None else cursor.scan_started_ms
         if cursor.snapshot_left is not None:
             return self._snapshot(cursor.snapshot_left, cursor.position, started)
@@ -94,7 +94,7 @@ class Replay:
             return updates, None
         room = protocol.MAX_REPLY_BYTES - protocol.REPLY_ENVELOPE_BYTES
         limit = PAGE_ITEMS if wanted is None or self.filter else min(wanted + SPARE_ITEMS, PAGE_ITEMS)
-        for _ in range(READ_PAGES):
+        for _ in range(MAX_PAGES):
             page = self.submissions.read(self.tenant_id, position, limit, newest_first=wanted is not None)
             for submission in page.submissions:
                 update = None if submission.has_expired(self.now_ms) else shown(submission)

@@ -62,7 +62,7 @@ class Session:
     verifier: Verifier | None = None
     """None: `authenticate` is not for this Lambda, and has a route of its own."""
 
-    def answer(self, body: str | None) -> protocol.Frame | None:
+    def reply(self, body: str | None) -> protocol.Frame | None:
         """The reply to one frame of the client; None where the connection is closed instead."""
         request: protocol.Request | RequestError
         try:
@@ -128,7 +128,7 @@ class Session:
         return protocol.build_reply(
             "subscribed",
             request.request_id,
-            **self._replay(request.filter).since(cursor, request.snapshot),
+            **self._replay(request.filter).read_since(cursor, request.snapshot),
             heartbeat_seconds=protocol.HEARTBEAT_SECONDS,
             expires_at=connection.expires_at,
             server_time=self.now_ms(),
@@ -139,7 +139,9 @@ class Session:
         if not connection.subscribed:
             raise RequestError("bad_request", "action: subscribe before sync")
         replay = self._replay(connection.filter)
-        return protocol.build_reply("synced", request.request_id, **replay.since(cursor, protocol.DEFAULT_SNAPSHOT))
+        return protocol.build_reply(
+            "synced", request.request_id, **replay.read_since(cursor, protocol.DEFAULT_SNAPSHOT)
+        )
 
     def _authenticate(self, request: protocol.Authenticate, connection: Connection) -> protocol.Frame:
         if self.verifier is None:

@@ -415,7 +415,7 @@ def test_a_client_that_syncs_ends_with_what_the_table_holds(data: st.DataObject)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(replay, "PAGE_ITEMS", 2)
-        patch.setattr(replay, "READ_PAGES", 2)
+        patch.setattr(replay, "MAX_PAGES", 2)
         reply = subscribe()
         for step in data.draw(st.lists(st.sampled_from(["write", "sync", "wait", "filter"]), max_size=25)):
             if step == "write":
@@ -509,7 +509,7 @@ def test_a_frame_that_is_too_large_is_refused(world: World) -> None:
     ).map(json.dumps)
 )
 def test_nothing_that_a_client_sends_raises(body: str) -> None:
-    reply = World().session.answer(body)
+    reply = World().session.reply(body)
     assert reply is not None
     assert reply["type"] in {"subscribed", "synced", "unsubscribed", "pong", "error"}
 

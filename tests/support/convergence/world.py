@@ -256,7 +256,7 @@ class World:
                 now_ms=lambda: self.table.now_ms,
                 monotonic=time.monotonic,
             )
-            reply = session.answer(body)
+            reply = session.reply(body)
             assert reply is not None
             self.inbox.append(protocol.encode(reply))
 

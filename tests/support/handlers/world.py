@@ -182,7 +182,7 @@ class World:
 
     def tell(self, action: str, **fields: object) -> dict[str, Any] | None:
         """What a client reads after a request, and None where it reads nothing."""
-        frame = self.session.answer(json.dumps({"action": action, **fields}))
+        frame = self.session.reply(json.dumps({"action": action, **fields}))
         if frame is None:
             return None
         text = protocol.encode(frame)
