@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from formbridge.broadcast.changes import IDENTIFIERS, Batch
-from formbridge.broadcast.wiring import broadcaster, deadlines, report
+from formbridge.broadcast.wiring import broadcaster, build_metrics, deadlines, log_tally
 from formbridge.runtime import environment, metrics
 from formbridge.runtime.logs import correlation, log, log_failures
 
@@ -23,9 +23,9 @@ def handler(event: Sequence[Mapping[str, Any]], context: object) -> dict[str, An
     ids = correlation(event, context)
     if batch.malformed:
         log("malformed records", {**ids, "reasons": batch.malformed})
+    log_tally("broadcast", tally, {**ids, "records": len(event)})
     changes = [change for tenant_changes in batch.changes.values() for change in tenant_changes]
-    values = report("broadcast", tally, changes, {**ids, "records": len(event)})
     errors = len(batch.malformed) + bool(tally.failures)
-    metrics.emit({**values, "Coalesced": batch.coalesced, "PipeProcessingErrors": errors})
-    tally.check()
+    metrics.emit({**build_metrics(tally, changes), "Coalesced": batch.coalesced, "PipeProcessingErrors": errors})
+    tally.raise_failures()
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in batch.malformed]}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from formbridge.broadcast.fanout_task import FanoutTask
-from formbridge.broadcast.wiring import broadcaster, deadlines, report
+from formbridge.broadcast.wiring import broadcaster, build_metrics, deadlines, log_tally
 from formbridge.runtime import metrics
 from formbridge.runtime.logs import correlation, log_failures
 
@@ -22,5 +22,6 @@ def handler(event: Mapping[str, Any], context: object) -> None:
         task = FanoutTask.decode(record["body"])
         tally = broadcaster().run_task(task, deadlines(context))
         ids = {**correlation(event, context), "message_id": record["messageId"], "tenant_id": task.tenant_id}
-        metrics.emit(report("fanned out", tally, task.changes or [], ids))
-        tally.check()
+        log_tally("fanned out", tally, ids)
+        metrics.emit(build_metrics(tally, task.changes or []))
+        tally.raise_failures()

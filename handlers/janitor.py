@@ -27,8 +27,8 @@ def connections_table() -> ConnectionsTable:
 @cache
 def janitor() -> Janitor:
     """Return the janitor of the gateway that the environment names."""
-    writers = ThreadPoolExecutor(accounting.WRITES_AT_A_TIME)
-    bookkeeper = Accounting(connections_table(), writers, clock.now_ms, clock.monotonic_seconds, marks_again=False)
+    writers = ThreadPoolExecutor(accounting.WRITER_THREADS)
+    bookkeeper = Accounting(connections_table(), writers, clock.now_ms, clock.monotonic_seconds, replaces_marks=False)
     return Janitor(connections_table().tenants, build_connection_poster(), bookkeeper, clock.now_ms)
 
 
@@ -40,14 +40,14 @@ def handler(event: Mapping[str, Any], context: object) -> None:
         ExceptionGroup: Something could not be posted or written. The next run finds it again.
     """
     sweep = janitor().sweep(connections_table().scan(), deadlines(context))
-    found, failures = sweep.found, len(sweep.tally.failures)
+    states, failures = sweep.states, len(sweep.tally.failures)
     metrics.emit(
         {
-            "WebSocketConnections": found[ConnectionState.LIVE] + found[ConnectionState.BEHIND],
+            "WebSocketConnections": states[ConnectionState.LIVE] + states[ConnectionState.BEHIND],
             "StaleConnectionCleanups": sweep.tally.removed,
             "Failures": failures,
         }
     )
-    counts = {state.value: found[state] for state in ConnectionState}
+    counts = {state.value: states[state] for state in ConnectionState}
     log("swept", {**correlation(event, context), **counts, "failures": failures})
-    sweep.tally.check()
+    sweep.tally.raise_failures()

@@ -57,7 +57,7 @@ def revoke(tenant_id: str, table_name: str, management_endpoint: str) -> Revoked
 
     concerned = (one for one in connections_table.list_connections(tenant_id) if one.issued_at < issued_before)
     deliveries = (build_closing_delivery(connection, protocol.REVOKED) for connection in concerned)
-    with ThreadPoolExecutor(accounting.WRITES_AT_A_TIME) as writers:
+    with ThreadPoolExecutor(accounting.WRITER_THREADS) as writers:
         receipts = noted(poster.deliver(deliveries, time.monotonic() + PATIENCE_SECONDS))
         tally = Accounting(connections_table, writers, clock.now_ms, clock.monotonic_seconds).settle(
             receipts, time.monotonic() + 2 * PATIENCE_SECONDS

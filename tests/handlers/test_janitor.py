@@ -63,8 +63,8 @@ class World:
 
     def sweep(self, *rows: Connection | TenantRow) -> Counter[ConnectionState]:
         swept = self.janitor.sweep(rows, NEVER)
-        swept.tally.check()
-        return swept.found
+        swept.tally.raise_failures()
+        return swept.states
 
     def got(self, connection_id: str) -> list[dict[str, Any]]:
         """The frames that a connection was sent."""
@@ -175,7 +175,7 @@ def test_what_fails_for_one_row_is_told_once_every_other_had_its_turn() -> None:
     leaking = [tenant("t_globex", q0=1), tenant("t_initech", q0=2)]
     swept = world.janitor.sweep([*leaking, *due, connection("d", behind_since=NOW - 1)], NEVER)
     assert [str(error) for error in swept.tally.failures] == ["t_globex", "a", "c"]
-    assert swept.found == {ConnectionState.EXPIRED: 3, ConnectionState.BEHIND: 1}
+    assert swept.states == {ConnectionState.EXPIRED: 3, ConnectionState.BEHIND: 1}
     assert world.registered.removed == ["b"]
     assert world.registered.cleared == ["d"]
     assert world.tenant_rows.reclaimed == [("t_initech", OVER, 2)]

@@ -12,13 +12,13 @@ from typing import Any, Final, Protocol
 from ..connections.connection import Connection, ConnectionKey
 from ..posting.delivery import Outcome, Receipt
 
-YOUNG_MS: Final = 10_000
+YOUNG_CONNECTION_MS: Final = 10_000
 """A connection this young may not exist yet for @connections, which answers 410 until `$connect` has returned."""
 
-WRITES_AT_A_TIME: Final = 32
+WRITER_THREADS: Final = 32
 """Threads that write to the connections table."""
 
-SHOWN_FAILURES: Final = 10
+MAX_SHOWN_FAILURES: Final = 10
 """How many of what failed an error holds: where the stack is at fault, all connections fail alike."""
 
 
@@ -50,7 +50,7 @@ class Tally:
     failures: list[Exception] = field(default_factory=list[Exception])
     """Why the stack could not post to, read or write something."""
 
-    def check(self) -> None:
+    def raise_failures(self) -> None:
         """All that was to be done was done, or something fails.
 
         Raises:
@@ -58,7 +58,7 @@ class Tally:
         """
         if self.failures:
             text = f"{len(self.failures)} failures, connections are not accounted for; the first: {self.failures[0]}"
-            raise ExceptionGroup(text, self.failures[:SHOWN_FAILURES])
+            raise ExceptionGroup(text, self.failures[:MAX_SHOWN_FAILURES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Accounting:
     """Current time in epoch milliseconds."""
     monotonic: Callable[[], float]
     """Seconds of the clock that deadlines are compared with."""
-    marks_again: bool = True
+    replaces_marks: bool = True
     """Whether a row that has a mark gets a new one. It must where something new was missed: whoever tells the
     connection to resync takes away the mark that it has seen, and no other."""
 
@@ -91,7 +91,7 @@ class Accounting:
             if outcome is Outcome.GONE:
                 deletes.append(self._delete(connection))
             elif outcome is Outcome.BEHIND:
-                if not receipt.delivery.closes and (self.marks_again or connection.behind_since is None):
+                if not receipt.delivery.closes and (self.replaces_marks or connection.behind_since is None):
                     writes.append(self.writers.submit(self.connections.mark_behind, connection.key, self.now_ms()))
             elif connection.behind_since is not None:
                 writes.append(
@@ -156,7 +156,7 @@ class Accounting:
             outcome = Outcome.BEHIND
         elif receipt.delivery.closes:
             outcome = Outcome.BEHIND if outcome is Outcome.BEHIND else Outcome.GONE
-        elif outcome is Outcome.GONE and self.now_ms() - connection.connected_at < YOUNG_MS:
+        elif outcome is Outcome.GONE and self.now_ms() - connection.connected_at < YOUNG_CONNECTION_MS:
             outcome = Outcome.BEHIND
         if outcome is Outcome.POSTED:
             tally.last_posted_at = self.now_ms()

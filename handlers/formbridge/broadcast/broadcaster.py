@@ -14,7 +14,7 @@ from .changes import Change
 from .fanout_task import FanoutTask
 from .frames import Frames
 
-RESYNC: Final = protocol.encode(protocol.RESYNC).encode()
+RESYNC_FRAME: Final = protocol.encode(protocol.RESYNC).encode()
 
 
 class TenantConnections(Protocol):
@@ -103,7 +103,7 @@ class _Invocation:
             elif frames is None:
                 yield build_resync_delivery(connection)
             elif visible := frames.for_connection(connection):
-                yield Delivery(connection, visible if connection.behind_since is None else [RESYNC, *visible])
+                yield Delivery(connection, visible if connection.behind_since is None else [RESYNC_FRAME, *visible])
 
     def _connections(self, task: FanoutTask, frames: int) -> Iterable[Connection]:
         """Those that are told here and now; none where the queue has the work now."""
@@ -114,13 +114,13 @@ class _Invocation:
             if posts <= self.room:
                 self.room -= posts
                 return tenant.subscribed
-            return self._hand_over([task.part(shard) for shard in range(tenant.shards)])
+            return self._hand_over([task.narrow(shard) for shard in range(tenant.shards)])
         if task.span is not None:
             return table.read_shard(task.tenant_id, task.shard, task.span)
         spans = table.split_shard(task.tenant_id, task.shard, max(1, self.room // frames))
         if len(spans) == 1:
             return table.read_shard(task.tenant_id, task.shard, spans[0])
-        return self._hand_over([task.part(task.shard, span) for span in spans])
+        return self._hand_over([task.narrow(task.shard, span) for span in spans])
 
     def _hand_over(self, parts: Sequence[FanoutTask]) -> Iterable[Connection]:
         self.broadcaster.queue.send(parts)
@@ -130,4 +130,4 @@ class _Invocation:
 
 def build_resync_delivery(connection: Connection) -> Delivery:
     """Tell a connection that it has missed something."""
-    return Delivery(connection, [RESYNC])
+    return Delivery(connection, [RESYNC_FRAME])

@@ -30,7 +30,7 @@ class Change:
     earlier: tuple[Submission, ...] = ()
     """What else it was, as far as the batch shows: a client may hold any of these."""
 
-    def followed_by(self, later: Change) -> Change:
+    def merge(self, later: Change) -> Change:
         """Both, in the stream's order; where that is not the versions' order, the higher version is the newest."""
         # An item that is there again after it was removed begins at version 1 again.
         behind = self._recency > later._recency and later.event != "insert"
@@ -58,7 +58,7 @@ class Change:
         earlier = tuple(Submission(**state) for state in value["earlier"])
         return cls(Submission(**value["newest"]), value["event"], value["happened_at"], earlier)
 
-    def seen_through(self, wanted: SubscriptionFilter | None) -> Update | None:
+    def to_update(self, wanted: SubscriptionFilter | None) -> Update | None:
         """The change as a subscription sees it: `leave` where it may hold what no longer matches, None for nothing."""
         if wanted is None or wanted.matches(self.newest):
             return self.newest.update(self.event)
@@ -95,7 +95,7 @@ class Batch:
             key = change.newest.tenant_id, change.newest.submission_id
             if key in changes:
                 batch.coalesced += 1
-                change = changes[key].followed_by(change)
+                change = changes[key].merge(change)
             changes[key] = change
         for (tenant_id, _), change in changes.items():
             batch.changes.setdefault(tenant_id, []).append(change)

@@ -26,7 +26,7 @@ class FanoutTask:
     """None: those of all shards."""
     span: Span | None = None
 
-    def part(self, shard: int, span: Span | None = None) -> FanoutTask:
+    def narrow(self, shard: int, span: Span | None = None) -> FanoutTask:
         """The same for a part of the tenant's connections."""
         return replace(self, shard=shard, span=span)
 

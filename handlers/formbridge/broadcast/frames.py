@@ -59,7 +59,7 @@ class Frames:
         part: list[Update] = []
         size = 0
         for change in self.changes:
-            update = change.seen_through(wanted) if change.happened_at >= first_new else None
+            update = change.to_update(wanted) if change.happened_at >= first_new else None
             if update is None:
                 continue
             length = protocol.encoded_size(update)

@@ -38,7 +38,7 @@ class TenantRows(Protocol):
 class Sweep:
     """What the janitor came upon, and what became of it."""
 
-    found: Counter[ConnectionState]
+    states: Counter[ConnectionState]
     tally: Tally
 
 

@@ -31,7 +31,7 @@ MAX_EMPTY_PAGES: Final = 100
 next one: that nothing follows is never said. A pipe gathers a batch for five minutes at most, so that there are few
 between its records; and so many are read in about a second of the Lambda's minute."""
 
-MAX_NAMED: Final = 20
+MAX_LISTED_RECORDS: Final = 20
 """Of the records that name no tenant. A batch may have 10,000, and SNS takes 256 KB."""
 
 NO_SUCH_PLACE: Final = "there is no such place in a stream"
@@ -129,21 +129,21 @@ class StreamReader:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class AffectedTenants:
     """What a dead letter comes to: it may be both."""
 
-    tenants: frozenset[str] = frozenset()
+    tenant_ids: frozenset[str] = frozenset()
     """Whose submissions were given up."""
     problem: str | None = None
     """What could not be found out, with where it is; None: all was."""
 
 
-def find_tenants(dead_letter: str, stream: StreamReader) -> Findings:
+def find_affected_tenants(dead_letter: str, stream: StreamReader) -> AffectedTenants:
     """Read again what a pipe gave up, by the dead letter that tells where it is."""
     try:
         stream_range = StreamRange.read(dead_letter)
     except UnreadableRange as error:
-        return Findings(problem=str(error))
+        return AffectedTenants(problem=str(error))
     tenants: set[str] = set()
     nameless: list[str] = []
     problems: list[str] = []
@@ -156,9 +156,9 @@ def find_tenants(dead_letter: str, stream: StreamReader) -> Findings:
     except UnreadableRange as error:
         problems.append(str(error))
     if nameless:
-        more = f" and {len(nameless) - MAX_NAMED:,} more" if len(nameless) > MAX_NAMED else ""
-        problems.append(f"{', '.join(nameless[:MAX_NAMED])}{more} name no tenant")
-    return Findings(frozenset(tenants), f"{stream_range}: {'; '.join(problems)}" if problems else None)
+        more = f" and {len(nameless) - MAX_LISTED_RECORDS:,} more" if len(nameless) > MAX_LISTED_RECORDS else ""
+        problems.append(f"{', '.join(nameless[:MAX_LISTED_RECORDS])}{more} name no tenant")
+    return AffectedTenants(frozenset(tenants), f"{stream_range}: {'; '.join(problems)}" if problems else None)
 
 
 def _owners(record: Mapping[str, Any]) -> set[str]:

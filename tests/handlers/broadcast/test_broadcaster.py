@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.broadcast.accounting import YOUNG_MS
+from formbridge.broadcast.accounting import YOUNG_CONNECTION_MS
 from formbridge.broadcast.changes import Change
 from formbridge.broadcast.fanout_task import FanoutTask
 from formbridge.broadcast.frames import Frames
@@ -118,7 +118,8 @@ def test_a_connection_behind_that_misses_another_post_stays_behind() -> None:
 
 
 @pytest.mark.parametrize(
-    ("age_ms", "outcome"), [(0, Outcome.BEHIND), (YOUNG_MS - 1, Outcome.BEHIND), (YOUNG_MS, Outcome.GONE)]
+    ("age_ms", "outcome"),
+    [(0, Outcome.BEHIND), (YOUNG_CONNECTION_MS - 1, Outcome.BEHIND), (YOUNG_CONNECTION_MS, Outcome.GONE)],
 )
 def test_a_connection_that_is_seconds_old_and_gone_may_not_be_there_yet(age_ms: int, outcome: Outcome) -> None:
     world = Broadcast(connection("a", connected_at=NOW - age_ms), a=Outcome.GONE)

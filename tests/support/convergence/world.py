@@ -265,12 +265,12 @@ class World:
         size = self.chance.randint(1, 5)
         batch = Batch.read(self.table.stream[:size])
         assert batch.malformed == {}
-        self.broadcaster.broadcast(batch.changes, NEVER).check()
+        self.broadcaster.broadcast(batch.changes, NEVER).raise_failures()
         if self.calm or self.chance.random() < 0.7:
             del self.table.stream[:size]
 
     def clean(self) -> None:
-        self.janitor.sweep(list(self.rows.held.values()), NEVER).tally.check()
+        self.janitor.sweep(list(self.rows.held.values()), NEVER).tally.raise_failures()
 
     def deliver(self, deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
         """@connections."""
