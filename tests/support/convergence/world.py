@@ -114,8 +114,8 @@ class Rows:
     def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | RateLimited | None:
         return self.held.get(key)
 
-    def subscribe(self, key: ConnectionKey, wanted: SubscriptionFilter | None) -> bool:
-        return self._change(key, subscribed=True, filter=wanted, subscribed_at=self.now_ms())
+    def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None) -> bool:
+        return self._change(key, subscribed=True, filter=subscription_filter, subscribed_at=self.now_ms())
 
     def unsubscribe(self, key: ConnectionKey) -> bool:
         return self._change(key, subscribed=False, filter=None)
