@@ -280,7 +280,7 @@ def test_sync_comes_after_subscribe(world: World) -> None:
     world.submissions.put(submission())
     reply = world.ask("sync", id="2", cursor=cursor(iso(-1)))
     assert (reply["type"], reply["id"], reply["code"]) == ("error", "2", "bad_request")
-    assert reply["message"] == "action: subscribe before sync"
+    assert reply["message"] == "action: 'sync' requires a subscription, subscribe first"
     assert world.calls == []
 
 
@@ -539,7 +539,7 @@ class TestOverTheRate:
             "type": "error",
             "id": "7",
             "code": "rate_limited",
-            "message": "at most 2 messages a second, 2 at once",
+            "message": "at most 2 messages per second, 2 at once",
             "retryable": True,
             "retry_after_ms": 400,
         }
@@ -642,8 +642,8 @@ class TestAuthenticate:
         [
             ("of another tenant", "token: does not grant this connection's tenant"),
             ("of no tenant", "token: does not grant this connection's tenant"),
-            ("as late", "token: must expire later than the one before it"),
-            ("earlier", "token: must expire later than the one before it"),
+            ("as late", "token: must expire later than the previous token"),
+            ("earlier", "token: must expire later than the previous token"),
             ("none of these", "token: does not verify (InvalidSignatureError)"),
         ],
     )
