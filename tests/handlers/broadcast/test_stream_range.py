@@ -124,7 +124,8 @@ def test_a_range_that_ends_where_no_record_is_is_told_and_the_tenants_that_were_
 def test_all_that_is_the_matter_with_a_range_is_told() -> None:
     with stream([record(10, "t_acme"), record(11, None)], ends=True) as read:
         assert find_affected_tenants(DEAD_LETTER, read) == AffectedTenants(
-            frozenset({"t_acme"}), f"{RANGE}: the stream ended before {BEFORE + 12}; {BEFORE + 11} name no tenant"
+            frozenset({"t_acme"}),
+            f"{RANGE}: the stream ended before {BEFORE + 12}; {BEFORE + 11} have no valid tenant_id",
         )
 
 
@@ -132,7 +133,7 @@ def test_all_that_is_the_matter_with_a_range_is_told() -> None:
 def test_a_submission_that_names_no_tenant_is_told_with_its_place_and_the_others_tenants_are_found(
     tenant: str | None,
 ) -> None:
-    problem = f"{RANGE}: {BEFORE + 11} name no tenant"
+    problem = f"{RANGE}: {BEFORE + 11} have no valid tenant_id"
     with stream([record(10, "t_acme"), record(11, tenant), record(12, "t_acme")]) as read:
         assert find_affected_tenants(DEAD_LETTER, read) == AffectedTenants(frozenset({"t_acme"}), problem)
 
@@ -144,7 +145,7 @@ def test_of_many_that_name_no_tenant_the_first_are_named_and_all_are_counted() -
     with stream([record(number, None) for number in range(10, last + 1)]) as read:
         problem = find_affected_tenants(body, read).problem or ""
     assert f"{BEFORE + 10}, {BEFORE + 11}, " in problem
-    assert problem.endswith(f", {BEFORE + 10 + MAX_LISTED_RECORDS - 1} and 3 more name no tenant")
+    assert problem.endswith(f", {BEFORE + 10 + MAX_LISTED_RECORDS - 1} and 3 more have no valid tenant_id")
 
 
 def test_a_table_with_other_keys_holds_nothing_but_submissions() -> None:
@@ -153,7 +154,7 @@ def test_a_table_with_other_keys_holds_nothing_but_submissions() -> None:
         each["dynamodb"]["Keys"] = {"order_id": {"S": "1"}}
     with stream([ours, nameless]) as read:
         assert find_affected_tenants(DEAD_LETTER, read) == AffectedTenants(
-            frozenset({"t_acme"}), f"{RANGE}: {BEFORE + 12} name no tenant"
+            frozenset({"t_acme"}), f"{RANGE}: {BEFORE + 12} have no valid tenant_id"
         )
 
 
@@ -165,9 +166,9 @@ def test_what_is_no_submission_was_not_the_pipes_to_deliver() -> None:
 @pytest.mark.parametrize(
     ("code", "why"),
     [
-        ("TrimmedDataAccessException", "the stream has forgotten the records, as it does after a day"),
-        ("ResourceNotFoundException", "the stream or its shard is there no more"),
-        ("ValidationException", "there is no such place in a stream"),
+        ("TrimmedDataAccessException", "the stream no longer has the records, it keeps them for 24 hours"),
+        ("ResourceNotFoundException", "the stream or its shard no longer exists"),
+        ("ValidationException", "DynamoDB rejected the position in the stream as invalid"),
     ],
 )
 def test_a_range_that_the_stream_has_no_more_is_told_with_its_place(code: str, why: str) -> None:
@@ -184,7 +185,7 @@ def test_the_tenants_that_were_found_before_a_stream_forgot_the_rest_are_told() 
         stubber.add_response("get_records", {"Records": [record(10, "t_acme")], "NextShardIterator": "page-2"})
         stubber.add_client_error("get_records", "TrimmedDataAccessException")
         assert find_affected_tenants(DEAD_LETTER, StreamReader(api)) == AffectedTenants(
-            frozenset({"t_acme"}), f"{RANGE}: the stream has forgotten the records, as it does after a day"
+            frozenset({"t_acme"}), f"{RANGE}: the stream no longer has the records, it keeps them for 24 hours"
         )
 
 
@@ -197,7 +198,8 @@ def test_a_stream_that_cannot_be_read_now_is_tried_again() -> None:
 
 
 def test_a_dead_letter_that_names_no_place_in_a_stream_is_told() -> None:
-    problem = f"records {BEFORE + 10} to {BEFORE + 12} of no-shard of {STREAM}: there is no such place in a stream"
+    range_ = f"records {BEFORE + 10} to {BEFORE + 12} of no-shard of {STREAM}"
+    problem = f"{range_}: DynamoDB rejected the position in the stream as invalid"
     body = DEAD_LETTER.replace(SHARD, "no-shard")
     assert find_affected_tenants(body, StreamReader(client("dynamodbstreams"))) == AffectedTenants(problem=problem)
 
@@ -215,7 +217,7 @@ def test_a_dead_letter_that_names_no_place_in_a_stream_is_told() -> None:
         ("endSequenceNumber", "abc", "must match [0-9]{1,40}, got 'abc'"),
         ("endSequenceNumber", "٣", "must match [0-9]{1,40}, got '٣'"),
         ("endSequenceNumber", None, "must match [0-9]{1,40}, got None"),
-        ("endSequenceNumber", str(BEFORE), f"must not be less than startSequenceNumber {BEFORE + 10}, got {BEFORE}"),
+        ("endSequenceNumber", str(BEFORE), f"must be at least startSequenceNumber {BEFORE + 10}, got {BEFORE}"),
     ],
 )
 def test_a_part_of_a_range_that_is_none_is_told_by_its_name(field: str, value: object, problem: str) -> None:
@@ -239,5 +241,5 @@ def test_a_range_may_be_one_record() -> None:
     ],
 )
 def test_what_is_no_dead_letter_of_such_a_pipe_is_told(body: str) -> None:
-    problem = "it is no dead letter of a pipe from a DynamoDB stream"
+    problem = "the message is not a dead letter of a pipe from a DynamoDB stream"
     assert find_affected_tenants(body, StreamReader(client("dynamodbstreams"))) == AffectedTenants(problem=problem)
