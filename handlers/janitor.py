@@ -28,8 +28,10 @@ def connections_table() -> ConnectionsTable:
 def janitor() -> Janitor:
     """Return the janitor of the gateway that the environment names."""
     writers = ThreadPoolExecutor(accounting.WRITER_THREADS)
-    bookkeeper = Accounting(connections_table(), writers, clock.now_ms, clock.monotonic_seconds, replaces_marks=False)
-    return Janitor(connections_table().tenants, build_connection_poster(), bookkeeper, clock.now_ms)
+    janitor_accounting = Accounting(
+        connections_table(), writers, clock.now_ms, clock.monotonic_seconds, replaces_marks=False
+    )
+    return Janitor(connections_table().tenants, build_connection_poster(), janitor_accounting, clock.now_ms)
 
 
 @log_failures

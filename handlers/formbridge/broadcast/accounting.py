@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ..connections.connection import Connection, ConnectionKey
 from ..posting.delivery import Outcome, Receipt
+
+if TYPE_CHECKING:
+    from ..connections.connection import Connection, ConnectionKey
 
 YOUNG_CONNECTION_MS: Final = 10_000
 """A connection younger than this may not be open yet: @connections answers 410 until `$connect` has returned."""

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from ..connections.connection import Connection, Span
 from ..posting.delivery import Deadlines, Delivery, Poster, build_closing_delivery
 from ..wire import protocol
-from .accounting import Accounting, Tally
-from .changes import Change
 from .fanout_task import FanoutTask
 from .frames import Frames
+
+if TYPE_CHECKING:
+    from ..connections.connection import Connection, Span
+    from .accounting import Accounting, Tally
+    from .changes import Change
 
 RESYNC_FRAME: Final = protocol.encode(protocol.RESYNC).encode()
 """The encoded `resync` frame."""

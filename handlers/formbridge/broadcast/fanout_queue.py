@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .fanout_task import FanoutTask
-
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+
+    from .fanout_task import FanoutTask
 
 
 @dataclass(frozen=True, slots=True)

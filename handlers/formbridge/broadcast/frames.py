@@ -5,13 +5,16 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ..connections.connection import Connection
-from ..submissions.submission import Update
 from ..wire import protocol
 from ..wire.cursor import OVERLAP_MS, Cursor
-from ..wire.subscription_filter import SubscriptionFilter
-from .changes import Change
+
+if TYPE_CHECKING:
+    from ..connections.connection import Connection
+    from ..submissions.submission import Update
+    from ..wire.subscription_filter import SubscriptionFilter
+    from .changes import Change
 
 
 @dataclass(slots=True)

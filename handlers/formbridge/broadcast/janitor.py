@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ..connections.connection import Connection
 from ..connections.tenant_row import TenantRow
 from ..posting.delivery import Deadlines, Delivery, Poster, build_closing_delivery
 from ..wire import protocol
 from .accounting import Accounting, Tally
 from .broadcaster import build_resync_delivery
+
+if TYPE_CHECKING:
+    from ..connections.connection import Connection
 
 
 class ConnectionState(Enum):

@@ -16,11 +16,12 @@ from ..runtime.logs import log
 from . import accounting
 from .accounting import Accounting, Tally
 from .broadcaster import Broadcaster
-from .changes import Change
 from .fanout_queue import FanoutQueue
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+
+    from .changes import Change
 
 
 @cache

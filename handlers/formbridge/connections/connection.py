@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..wire.subscription_filter import SubscriptionFilter
+if TYPE_CHECKING:
+    from ..wire.subscription_filter import SubscriptionFilter
 
 
 class ConnectionKey(NamedTuple):

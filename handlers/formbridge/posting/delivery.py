@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from ..connections.connection import Connection
 from ..wire import protocol
+
+if TYPE_CHECKING:
+    from ..connections.connection import Connection
 
 POSTING_SHARE: Final = 0.6
 """Part of a Lambda's remaining time after which posting ends."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..connections.connection import ConnectionKey
 from ..connections.rate_limit import Rate
-from ..posting.delivery import Poster
 from ..runtime import environment, metrics
 from ..runtime.logs import correlation, log, logger
 from ..wire import protocol
 from ..wire.protocol import Limits, RequestError
-from .session import Session
+
+if TYPE_CHECKING:
+    from ..posting.delivery import Poster
+    from .session import Session
 
 RETRY_AFTER_MS: Final = 1_000
 """Milliseconds after which a client may repeat a request that failed with `internal`."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ..submissions.submission import Page, Submission, Update
 from ..wire import protocol
 from ..wire.cursor import Cursor
-from ..wire.subscription_filter import SubscriptionFilter
+
+if TYPE_CHECKING:
+    from ..wire.subscription_filter import SubscriptionFilter
 
 PAGE_ITEMS = 500
 """Submissions per page that is read from the table."""

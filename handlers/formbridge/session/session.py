@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ..access.handshake import Identity, Unauthorized
 from ..connections.connection import Connection, ConnectionKey, RateLimited
-from ..connections.rate_limit import Rate
 from ..posting.delivery import Outcome, Poster, build_closing_delivery
 from ..wire import protocol
 from ..wire.cursor import BadCursor, Cursor
 from ..wire.protocol import RequestError
-from ..wire.subscription_filter import SubscriptionFilter
 from .replay import Replay, SubmissionsReader
+
+if TYPE_CHECKING:
+    from ..connections.rate_limit import Rate
+    from ..wire.subscription_filter import SubscriptionFilter
 
 MAX_REFUSALS: Final = 100
 """Refused messages after which a connection is closed. The count restarts whenever the token bucket is full again."""

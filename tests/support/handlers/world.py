@@ -56,8 +56,8 @@ class Connections:
         self.full_at[key] = max(full_at, now_us) + rate.interval_us
         return held
 
-    def subscribe(self, key: ConnectionKey, wanted: SubscriptionFilter | None) -> bool:
-        return self._change("subscribe", key, subscribed=True, filter=wanted)
+    def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None) -> bool:
+        return self._change("subscribe", key, subscribed=True, filter=subscription_filter)
 
     def unsubscribe(self, key: ConnectionKey) -> bool:
         return self._change("unsubscribe", key, subscribed=False, filter=None)
