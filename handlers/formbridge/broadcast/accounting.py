@@ -1,4 +1,4 @@
-"""The accounting of deliveries in the connections table: rows of gone connections are removed, others are marked. Pure.
+"""The accounting of deliveries in the connections table. Pure.
 
 Every delivery has one of three outcomes: posted; gone, and the row is removed; or behind, and the row is marked.
 """

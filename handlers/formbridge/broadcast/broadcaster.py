@@ -1,4 +1,4 @@
-"""The broadcaster: it posts changes to the connections of their tenants and accounts for every delivery. Pure.
+"""The broadcaster, which posts changes to the connections of their tenants. Pure.
 
 A tenant that needs more posts than one invocation makes is divided into fan-out tasks, which are sent to the queue.
 """
@@ -68,7 +68,10 @@ class Queue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Broadcaster:
-    """A broadcaster for the connections of one gateway. Updates of a tenant go only to connections of that tenant."""
+    """A broadcaster for the connections of one gateway.
+
+    Updates of a tenant go only to connections of that tenant.
+    """
 
     connections: ConnectionReader
     """The connections table."""
@@ -146,7 +149,9 @@ class _Invocation:
                 yield Delivery(connection, [RESYNC_FRAME, *connection_frames] if is_behind else connection_frames)
 
     def _select_connections(self, task: FanoutTask, frames: int) -> Iterable[Connection]:
-        """Return the connections that this invocation posts to. If the task is too large, divide it and return none.
+        """Return the connections that this invocation posts to.
+
+        If the task is too large, divide it and return none.
 
         Args:
             task: The task.

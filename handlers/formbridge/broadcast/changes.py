@@ -13,6 +13,7 @@ EVENT_NAMES: Final[Mapping[str, EventName]] = {"INSERT": "insert", "MODIFY": "mo
 """The event of an update, by `eventName` of a stream record."""
 
 Identifier = Literal["eventID", "SequenceNumber"]
+"""A field that identifies a stream record."""
 IDENTIFIERS: Final[tuple[Identifier, ...]] = ("eventID", "SequenceNumber")
 """Fields of a stream record that may identify it in a partial failure. EventBridge's documentation names one of them,
 libraries use the other. If a pipe expects the other field, it repeats the whole batch, and no record is lost.

@@ -20,7 +20,10 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quota
 
 @dataclass(frozen=True, slots=True)
 class FanoutTask:
-    """A broadcast to all connections of a tenant, or to some of them. A task without a span may be divided again."""
+    """A broadcast to all connections of a tenant, or to some of them.
+
+    A task without a span may be divided again.
+    """
 
     tenant_id: str
     """The tenant."""

@@ -1,4 +1,4 @@
-"""Frames with the changes of one tenant. Connections that receive the same updates share the frames. Pure."""
+"""Frames with the changes of one tenant, shared by connections that receive the same updates. Pure."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ class Frames:
         self._times = sorted({change.happened_at for change in self.changes})
 
     def for_connection(self, connection: Connection) -> list[bytes]:
-        """Return the frames for a subscribed connection. The list is empty if no change concerns the connection.
+        """Return the frames for a subscribed connection.
+
+        The list is empty if no change concerns the connection.
 
         A change that is older than the subscription by more than `OVERLAP_MS` is left out. The reply to the subscribe
         request took it into account already, and a late record with an old version could bring back a submission that
@@ -68,7 +70,7 @@ class Frames:
         return self._cache[key]
 
     def _encode(self, updates: Sequence[Update], subscription_filter: SubscriptionFilter | None) -> Iterator[bytes]:
-        """Yield the updates in frames of at most 32 KB, which is the size that API Gateway bills as one message."""
+        """Yield the updates in frames of at most 32 KB, which API Gateway bills as one message each."""
         max_size = protocol.MAX_UPDATE_FRAME_BYTES - protocol.UPDATE_FRAME_ENVELOPE_BYTES
         part: list[Update] = []
         size = 0

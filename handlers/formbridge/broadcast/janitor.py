@@ -1,6 +1,6 @@
-"""The janitor: it handles expired and revoked tokens, missed frames, old rows and leaked reservations. Pure.
+"""The janitor, which repairs what no event announces. Pure.
 
-It finds them by a scan of the connections table, because no event announces them.
+It scans the connections table for expired and revoked tokens, missed frames, old rows and leaked reservations.
 """
 
 from __future__ import annotations

@@ -55,7 +55,9 @@ class StreamRange:
     """A range of records in a shard of a DynamoDB stream."""
 
     stream_arn: str
+    """ARN of the stream."""
     shard_id: str
+    """Id of the shard."""
     first: str
     """Sequence number of the first record."""
     last: str
@@ -109,7 +111,7 @@ class StreamReader:
         raise UnreadableRange(f"the stream ended before {stream_range.last}")
 
     def _read_from_first(self, stream_range: StreamRange) -> Iterator[Mapping[str, Any]]:
-        """Yield the records from the first of a range until the shard ends or `MAX_EMPTY_PAGES` pages are empty."""
+        """Yield the records from the first of a range, until the shard ends or too many pages are empty."""
         empty_pages = 0
         try:
             iterator: str | None = self.client.get_shard_iterator(

@@ -32,7 +32,7 @@ def sqs() -> SQSClient:
 
 @cache
 def broadcaster() -> Broadcaster:
-    """Return the broadcaster for the gateway, connections table and fan-out queue that the environment names."""
+    """Return the broadcaster for the gateway, table and queue that the environment names."""
     connections = ConnectionsTable(client("dynamodb"), environment.string("CONNECTIONS_TABLE_NAME"))
     return Broadcaster(
         connections,

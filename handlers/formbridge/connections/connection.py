@@ -44,6 +44,7 @@ class Connection:
     """A row of the connections table."""
 
     key: ConnectionKey
+    """The key of the row."""
     connected_at: int
     """When the client connected, in epoch milliseconds."""
     expires_at: int
@@ -81,6 +82,7 @@ class RateLimited:
     """A message that was refused because its connection exceeded the message rate."""
 
     connection: Connection
+    """The connection that sent the message."""
     retry_after_ms: int
     """Milliseconds until a message of the connection is accepted again."""
     refusals: int

@@ -49,7 +49,9 @@ class ConnectionsTable:
     """The connections table that `WebSocketGateway` creates."""
 
     client: DynamoDBClient
+    """The DynamoDB client."""
     table_name: str
+    """Name of the table."""
 
     @property
     def tenants(self) -> Tenants:
@@ -144,7 +146,10 @@ class ConnectionsTable:
         return RateLimited(_parse_connection(row, key), wait_ms, read_integer(row, "refusals")) if row else None
 
     def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None) -> bool:
-        """Subscribe a connection to the updates of its tenant that pass the filter. Return whether it has a row."""
+        """Subscribe a connection to the updates of its tenant that pass the filter.
+
+        Return whether it has a row.
+        """
         values: Row = {":true": {"BOOL": True}, ":now": {"N": str(clock.now_ms())}}
         update = "SET subscribed = :true, subscribed_at = :now"
         if subscription_filter is None:
@@ -158,7 +163,10 @@ class ConnectionsTable:
         return self._update_existing(key, "SET subscribed = :false REMOVE #filter", values)
 
     def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
-        """Record the times of a connection's new token, in epoch seconds. Return whether the connection has a row."""
+        """Record the times of a connection's new token, in epoch seconds.
+
+        Return whether the connection has a row.
+        """
         values: Row = {":expires_at": {"N": str(expires_at)}, ":issued_at": {"N": str(issued_at)}}
         return self._update_existing(key, "SET expires_at = :expires_at, issued_at = :issued_at", values)
 
@@ -181,7 +189,9 @@ class ConnectionsTable:
         self._update_if(key, "REMOVE behind", "behind = :seen", {":seen": {"N": str(seen_ms)}})
 
     def read_tenant_connections(self, tenant_id: str) -> TenantConnections:
-        """Return a tenant's subscribed connections. The first page is read at once, later pages by the iterator.
+        """Return a tenant's subscribed connections.
+
+        The first page is read at once, later pages by the iterator.
 
         A connection is included if its subscription was acknowledged before the call. The first page begins with the
         tenant's row, which names every shard that holds a row. A connection that subscribes later, in a shard that the
@@ -254,7 +264,7 @@ class ConnectionsTable:
         return tenant, chain(first_shard, chain.from_iterable(other_shards))
 
     def _query_partition(self, tenant_id: str, shard: int, span: Span, *, subscribed: bool) -> Iterator[Row]:
-        """Return the rows of a partition in descending order, so that the tenant's row precedes its connections.
+        """Return the rows of a partition in descending order, so that the tenant's row comes first.
 
         Rows whose `ttl` has passed are left out.
 

@@ -1,4 +1,4 @@
-"""A tenant's row in the connections table: its number of connections, its shards and its revocation. Pure.
+"""A tenant's row in the connections table: its number of connections, shards and revocation. Pure.
 
 A connection is counted in two attributes: `connections`, and `quarter_{n}`, where `n` is the number of quarters of an
 hour from the epoch until it connected.
@@ -62,7 +62,7 @@ class TenantRow:
 
 
 def read_shard_count(row: Mapping[str, AttributeValueTypeDef]) -> int:
-    """Return the number of partitions that a tenant's row names. Without that attribute the tenant has one."""
+    """Return the number of partitions that a tenant's row names, or 1 if it names none."""
     return read_integer(row, "shards") or 1
 
 

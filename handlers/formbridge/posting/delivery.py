@@ -46,6 +46,7 @@ class Receipt:
 
     delivery: Delivery
     outcome: Outcome
+    """How the delivery ended."""
     failure: Exception | None = None
     """An error of the stack, such as a missing permission, because of which the state of the connection is unknown."""
     frames: int = 0

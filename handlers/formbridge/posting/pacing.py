@@ -1,4 +1,4 @@
-"""The pace at which one Lambda posts, so that all Lambdas together stay below the account's quota. Pure."""
+"""The pace of one Lambda's posts, by which all Lambdas together stay below the account's quota. Pure."""
 
 from __future__ import annotations
 

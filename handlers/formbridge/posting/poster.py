@@ -1,6 +1,7 @@
-"""A poster that sends frames through API Gateway's @connections endpoint, many at a time, over kept-alive connections.
+"""A poster that sends frames through API Gateway's @connections endpoint.
 
-libcurl does HTTP and TLS in one thread, with a fraction of the CPU time of botocore's client.
+It makes many requests at a time and keeps its HTTP connections open. libcurl does HTTP and TLS in one thread, with a
+fraction of the CPU time of botocore's client.
 """
 
 from __future__ import annotations
@@ -62,7 +63,10 @@ FIRST_SERVER_ERROR_STATUS: Final = 500
 
 
 class PostRefused(Exception):
-    """@connections rejected a request as forbidden or invalid. The fault is in the stack, not in the connection."""
+    """A request that @connections rejected as forbidden or invalid.
+
+    The fault is in the stack, not in the connection.
+    """
 
     def __init__(self, method: str, connection_id: str, status: int) -> None:
         """Keep the status.
@@ -358,7 +362,10 @@ class ConnectionPoster:
         self._collect_responses(call)
 
     def _abort_requests(self) -> None:
-        """Abort the requests in flight. Their connections are closed, so that no later request gets their responses."""
+        """Abort the requests in flight.
+
+        Their connections are closed, so that no later request gets their responses.
+        """
         for handle in self._in_flight:
             self._multi.remove_handle(handle)
         self._idle_handles.extend(self._in_flight)

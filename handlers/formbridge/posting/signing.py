@@ -1,4 +1,4 @@
-"""AWS Signature Version 4 for requests to @connections, at a tenth of the cost of botocore's implementation.
+"""AWS Signature Version 4 for requests to @connections, at a tenth of botocore's cost.
 
 The parts that all requests of one second share are built once per second: the headers, and the signed strings except
 the path and the hash of the payload. The signing key is valid for a day and is cached.
@@ -52,7 +52,10 @@ class _SharedParts:
 
 
 class Signer:
-    """A signer of requests to the connections of one gateway. It uses the credentials that are current each second."""
+    """A signer of requests to the connections of one gateway.
+
+    It reads the current credentials once in each second in which it signs a request.
+    """
 
     def __init__(
         self,
@@ -88,7 +91,7 @@ class Signer:
 
     @classmethod
     def from_environment(cls, endpoint: str) -> Signer:
-        """Return a signer with the region and the credentials that botocore finds, including refreshed credentials.
+        """Return a signer with the region and the credentials that botocore finds and refreshes.
 
         Raises:
             ValueError: `endpoint` is not a valid http or https URL.

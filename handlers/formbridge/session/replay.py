@@ -1,4 +1,4 @@
-"""Replays of the submissions table for a subscription: its newest submissions, or the changes since a cursor. Pure."""
+"""Replays for a subscription: its newest submissions, or the changes since a cursor. Pure."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Replay:
         return {**reply, **protocol.filter_id_field(self.filter)}
 
     def _build_current(self, submission: Submission) -> Update | None:
-        """Return the update for a submission in a snapshot: None if it was deleted or does not match the filter."""
+        """Return the update for a submission in a snapshot, or None if it was deleted or does not match."""
         return submission.current() if not submission.is_deleted and self._matches(submission) else None
 
     def _build_change(self, submission: Submission) -> Update:

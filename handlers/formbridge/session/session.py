@@ -119,7 +119,10 @@ class Session:
         raise RequestError("rate_limited", limit, retry_after_ms=refused.retry_after_ms)
 
     def _close(self, connection: Connection) -> None:
-        """Close a connection and remove its row. If closing fails, the row stays and the next message tries again."""
+        """Close a connection and remove its row.
+
+        If closing fails, the row stays and the next message tries again.
+        """
         delivery = build_closing_delivery(connection, protocol.PROTOCOL_ERROR)
         for receipt in self.poster().deliver([delivery], self.monotonic() + CLOSING_SECONDS):
             if receipt.failure is not None:
