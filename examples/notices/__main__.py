@@ -1,4 +1,4 @@
-"""Notices to the people of a tenant: only the gateway, and a Lambda of one's own that posts to its connections.
+"""An intranet that sends notices to the users of a tenant: a gateway without a table, and a Lambda that posts to it.
 
 aws lambda invoke --function-name notify-… --payload '{"tenant_id": "t_berlin", "text": "Closed on Friday"}' out.json
 """
@@ -14,10 +14,12 @@ config = pulumi.Config()
 gateway = WebSocketGateway(
     "intranet",
     {
-        "issuer": config.require("issuer"),
-        "audience": config.require("audience"),
-        "tenant_claim": "branch",
-        "allowed_origins": ["https://intranet.example.com"],
+        "access": {
+            "issuer": config.require("issuer"),
+            "audience": config.require("audience"),
+            "tenant_claim": "branch",
+            "allowed_origins": ["https://intranet.example.com"],
+        },
     },
 )
 

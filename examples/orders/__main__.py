@@ -1,13 +1,14 @@
-"""Orders of a shop, live on a dashboard: any table with a stream will do, and any item that says whose it is.
+"""A shop that shows its orders on live dashboards.
 
-An order is an item with the attributes that `StreamTable` describes, here:
+It needs a table with a stream whose items name their tenant. An order is an item with the attributes that `StreamTable`
+describes, for example:
 
     order_id        o-1
-    tenant_id       t_berlin                    the branch whose dashboards show it
+    tenant_id       t_berlin                    the branch of the shop whose dashboards show the order
     submission_id   o-1
     form_id         order
     status          paid
-    version         3                           rises by one with each write
+    version         3                           one more with each write
     submitted_at    2026-11-24T09:30:00.000Z
     updated_at      2026-11-24T09:31:12.345Z
     GSI1PK          TENANT#t_berlin
@@ -26,9 +27,11 @@ branches = TenantIdentity("branches", {"jwks_url": config.get("jwksUrl") or None
 live = WebSocketGateway(
     "live",
     {
-        "issuer": branches.issuer,
-        "audience": branches.client_id,
-        "jwks_url": branches.jwks_url,
+        "access": {
+            "issuer": branches.issuer,
+            "audience": branches.client_id,
+            "jwks_url": branches.jwks_url,
+        },
         "table_arn": orders.table_arn,
         "package_for": config.require("packageFor"),
         "tags": tags,

@@ -16,7 +16,7 @@ from bench.arithmetic import (
     frames_of,
     messages_per_second,
 )
-from bench.scaling import AS_IT_COMES, BATCHES, DEPLOYMENTS, TENANTS, WIDE
+from bench.scaling import BATCHES, DEFAULT, DEPLOYMENTS, TENANTS, WIDE
 from bench.simulation import Simulation
 from components._queue_mapping import FUNCTION_SECONDS
 from formbridge.submissions.submission import Submission
@@ -111,8 +111,8 @@ def test_the_simulation_has_a_lambda_send_one_message_after_another_too() -> Non
 
 
 def test_a_million_clients_send_what_the_wide_stage_takes_and_not_what_it_takes_as_it_comes() -> None:
-    assert WIDE.max_connections_per_tenant >= TENANTS[-1] > AS_IT_COMES.max_connections_per_tenant
-    assert WIDE.rate_limit > messages_per_second(TENANTS[-1]) > AS_IT_COMES.rate_limit
+    assert WIDE.max_connections_per_tenant >= TENANTS[-1] > DEFAULT.max_connections_per_tenant
+    assert WIDE.rate_limit > messages_per_second(TENANTS[-1]) > DEFAULT.rate_limit
 
 
 def test_where_the_shares_exceed_what_clients_leave_of_the_quota_posts_wait_for_it() -> None:
@@ -137,7 +137,9 @@ def test_an_update_is_of_the_size_that_the_sums_assume() -> None:
         updated_at="2026-11-22T20:00:00.000Z",
     )
 
-    assert protocol.encoded_size(submission.update("modify")) == pytest.approx(arithmetic.UPDATE_BYTES, rel=0.05)
+    assert protocol.measure_update(submission.build_update("modify")) == pytest.approx(
+        arithmetic.UPDATE_BYTES, rel=0.05
+    )
 
 
 def test_a_frame_holds_ninety_updates_and_not_a_hundred() -> None:

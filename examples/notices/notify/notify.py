@@ -1,4 +1,4 @@
-"""Posts a notice to every subscribed connection of a tenant."""
+"""Lambda that posts a notice to every subscribed connection of a tenant."""
 
 import json
 import os
@@ -7,11 +7,11 @@ import boto3
 
 
 def handler(event: dict[str, str], _context: object) -> dict[str, int]:
-    """`event` is `{"tenant_id": …, "text": …}`; returns how many connections it reached."""
+    """Post the notice `{"tenant_id": …, "text": …}` and return the number of connections that it reached."""
     dynamodb = boto3.client("dynamodb")
     connections = boto3.client("apigatewaymanagementapi", endpoint_url=os.environ["MANAGEMENT_ENDPOINT"])
     frame = json.dumps({"type": "notice", "text": event["text"]}).encode()
-    # All are in one partition, as the gateway was not told to spread a tenant's connections over several.
+    # All rows are in one partition, because this gateway has one connection shard per tenant.
     pages = dynamodb.get_paginator("query").paginate(
         TableName=os.environ["CONNECTIONS_TABLE_NAME"],
         KeyConditionExpression="PK = :tenant",
@@ -25,5 +25,5 @@ def handler(event: dict[str, str], _context: object) -> dict[str, int]:
                 connections.post_to_connection(ConnectionId=row["SK"]["S"].removeprefix("CONN#"), Data=frame)
                 reached += 1
             except connections.exceptions.GoneException:
-                pass  # its row goes when the gateway next meets it
+                pass  # the gateway deletes the row the next time it posts to this connection
     return {"reached": reached}

@@ -6,7 +6,6 @@ Every delivery has one of three outcomes: posted; gone, and the row is removed; 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from ..posting.delivery import Outcome, Receipt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from ..connections.connection import Connection, ConnectionKey
 
 YOUNG_CONNECTION_MS: Final = 10_000

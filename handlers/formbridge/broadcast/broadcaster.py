@@ -5,7 +5,6 @@ A tenant that needs more posts than one invocation makes is divided into fan-out
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -15,6 +14,8 @@ from .fanout_task import FanoutTask
 from .frames import Frames
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
     from ..connections.connection import Connection, Span
     from .accounting import Accounting, Tally
     from .changes import Change

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..submissions.submission import EventName, MalformedItem, Submission, Update
 from ..wire.subscription_filter import FIELDS, SubscriptionFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 EVENT_NAMES: Final[Mapping[str, EventName]] = {"INSERT": "insert", "MODIFY": "modify", "REMOVE": "remove"}
 """The event of an update, by `eventName` of a stream record."""
@@ -76,10 +78,10 @@ class Change:
             because the client may hold that version; None if no version passes it.
         """
         if subscription_filter is None or subscription_filter.matches(self.newest):
-            return self.newest.update(self.event)
+            return self.newest.build_update(self.event)
         if not any(map(subscription_filter.matches, self.earlier)):
             return None
-        return self.newest.update("remove") if self.event == "remove" else self.newest.leave()
+        return self.newest.build_update("remove") if self.event == "remove" else self.newest.build_leave()
 
 
 @dataclass(slots=True)

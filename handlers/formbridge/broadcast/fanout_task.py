@@ -6,12 +6,14 @@ A task names a shard or a span of a shard, not a list of connections.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..connections.connection import Span
 from .changes import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 MAX_CHANGES_BYTES: Final = 1_000_000
 """Limit on the size of the changes in one message. SQS accepts messages of at most 1 MiB.

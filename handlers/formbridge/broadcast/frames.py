@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ from ..wire import protocol
 from ..wire.cursor import OVERLAP_MS, Cursor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from ..connections.connection import Connection
     from ..submissions.submission import Update
     from ..wire.subscription_filter import SubscriptionFilter
@@ -75,7 +76,7 @@ class Frames:
         part: list[Update] = []
         size = 0
         for update in updates:
-            length = protocol.encoded_size(update)
+            length = protocol.measure_update(update)
             if part and size + length > max_size:
                 yield self._encode_frame(part, subscription_filter)
                 part, size = [], 0

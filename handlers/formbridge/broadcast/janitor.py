@@ -6,7 +6,6 @@ It scans the connections table for expired and revoked tokens, missed frames, ol
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -19,6 +18,8 @@ from .accounting import Accounting, Tally
 from .broadcaster import build_resync_delivery
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from ..connections.connection import Connection
 
 

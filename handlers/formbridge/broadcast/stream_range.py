@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from botocore.exceptions import ClientError, ParamValidationError
 
 from ..runtime import keys
-from ..runtime.identifiers import TENANT_ID, problem
+from ..runtime.identifiers import TENANT_ID, describe_mismatch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 STREAM_NAME: Final = re.compile(r"[A-Za-z0-9:/._-]{1,1024}")
@@ -76,7 +77,7 @@ class StreamRange:
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise UnreadableRange("the message is not a dead letter of a pipe from a DynamoDB stream") from error
         for name, pattern in FIELD_PATTERNS.items():
-            if reason := problem(name, pattern, fields[name]):
+            if reason := describe_mismatch(name, pattern, fields[name]):
                 raise UnreadableRange(reason)
         stream_range = cls(*fields.values())
         if int(stream_range.last) < int(stream_range.first):

@@ -1,14 +1,13 @@
-"""The broadcaster of a Lambda, its deadlines, and the log line and metrics of its results."""
+"""The broadcaster of a Lambda, and the log line and metrics of its results."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..connections.table import ConnectionsTable
-from ..posting.delivery import Deadlines, Outcome
+from ..posting.delivery import Outcome
 from ..posting.poster import build_connection_poster
 from ..runtime import clock, environment
 from ..runtime.aws import client
@@ -19,6 +18,8 @@ from .broadcaster import Broadcaster
 from .fanout_queue import FanoutQueue
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from mypy_boto3_sqs import SQSClient
 
     from .changes import Change
@@ -42,11 +43,6 @@ def broadcaster() -> Broadcaster:
         environment.integer("FANOUT_THRESHOLD"),
         clock.now_ms,
     )
-
-
-def deadlines(context: Any) -> Deadlines:
-    """Return the deadlines of an invocation, from the time that its Lambda `context` says is left."""
-    return Deadlines.split(clock.monotonic_seconds(), context.get_remaining_time_in_millis() / 1000)
 
 
 def log_tally(message: str, tally: Tally, fields: Mapping[str, object]) -> None:

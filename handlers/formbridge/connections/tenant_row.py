@@ -6,13 +6,14 @@ hour from the epoch until it connected.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..runtime import keys
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 QUARTER_MS: Final = 15 * 60 * 1000

@@ -15,7 +15,6 @@ read, and says so before a row is written to a new partition.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -23,6 +22,8 @@ from ..runtime import keys
 from .tenant_row import QUARTER_MS, QUARTER_PREFIX, read_integer, read_shard_count
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 

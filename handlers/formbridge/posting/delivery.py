@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from ..wire import protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from ..connections.connection import Connection
 
 POSTING_SHARE: Final = 0.6

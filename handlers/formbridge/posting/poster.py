@@ -11,11 +11,10 @@ import random
 import select
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import chain, count
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pycurl
 from botocore.httpsession import get_cert_path
@@ -23,9 +22,12 @@ from botocore.httpsession import get_cert_path
 from ..runtime import environment
 from ..runtime.aws import session
 from ..runtime.logs import log
-from .delivery import Delivery, Outcome, Receipt
+from .delivery import Deadlines, Delivery, Outcome, Receipt
 from .pacing import Pacer
 from .signing import Signer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 CONNECT_SECONDS: Final = 2
 """Time limit for opening a connection to API Gateway."""
@@ -89,6 +91,11 @@ def build_connection_poster() -> ConnectionPoster:
     """
     endpoint, per_second = environment.string("MANAGEMENT_ENDPOINT"), environment.integer("POSTS_PER_SECOND")
     return ConnectionPoster(Signer.from_environment(endpoint), Pacer(per_second, time.monotonic_ns))
+
+
+def invocation_deadlines(context: Any) -> Deadlines:
+    """Return the deadlines of an invocation, from the time that its Lambda `context` says is left."""
+    return Deadlines.split(time.monotonic(), context.get_remaining_time_in_millis() / 1000)
 
 
 @dataclass(slots=True)
@@ -324,7 +331,7 @@ class ConnectionPoster:
         handle.setopt(pycurl.POST, True)
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         handle.setopt(pycurl.CAINFO, self._ca_file)
-        handle.setopt(pycurl.CONNECTTIMEOUT_MS, CONNECT_SECONDS * MILLISECONDS_PER_SECOND)
+        handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(CONNECT_SECONDS * MILLISECONDS_PER_SECOND))
         handle.setopt(pycurl.TIMEOUT_MS, int(REQUEST_SECONDS * MILLISECONDS_PER_SECOND))
         handle.setopt(pycurl.NOSIGNAL, True)
         handle.setopt(pycurl.PROXY, "")

@@ -9,15 +9,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from botocore.exceptions import NoCredentialsError, NoRegionError
 
 from ..runtime.aws import session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SERVICE: Final = "execute-api"
 ALGORITHM: Final = "AWS4-HMAC-SHA256"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from ..connections.connection import ConnectionKey
 from ..connections.rate_limit import Rate
 from ..runtime import environment, metrics
-from ..runtime.logs import correlation, log, logger
+from ..runtime.logs import correlation_ids, log, logger
 from ..wire import protocol
 from ..wire.protocol import Limits, RequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from ..posting.delivery import Poster
     from .session import Session
 
@@ -58,7 +59,7 @@ def reply_to_frame(
     """
     key = ConnectionKey.from_request(event["requestContext"])
     body: str | None = event.get("body")
-    ids = {**correlation(event, context), "tenant_id": key.tenant_id}
+    ids = {**correlation_ids(event, context), "tenant_id": key.tenant_id}
     frame: protocol.Frame | None
     try:
         frame = open_session(key).reply(body)

@@ -80,15 +80,15 @@ class Replay:
         self, updates: list[Update], started: int, position: str | None, snapshot_left: int | None = None
     ) -> dict[str, object]:
         if position is None:
-            cursor = Cursor.complete(self.tenant_id, started)
+            cursor = Cursor.for_complete_reply(self.tenant_id, started)
         else:
             cursor = Cursor(self.tenant_id, position, started, snapshot_left)
         reply = {"updates": updates, "cursor": cursor.encode(), "complete": position is None}
-        return {**reply, **protocol.filter_id_field(self.filter)}
+        return {**reply, **protocol.build_filter_id(self.filter)}
 
     def _build_current(self, submission: Submission) -> Update | None:
         """Return the update for a submission in a snapshot, or None if it was deleted or does not match."""
-        return submission.current() if not submission.is_deleted and self._matches(submission) else None
+        return submission.build_current() if not submission.is_deleted and self._matches(submission) else None
 
     def _build_change(self, submission: Submission) -> Update:
         """Return the update for a submission that changed since the cursor.
@@ -96,7 +96,7 @@ class Replay:
         If it does not match the filter, the update is a `leave`, because the client may hold an earlier version that
         did match.
         """
-        return submission.current() if self._matches(submission) else submission.leave()
+        return submission.build_current() if self._matches(submission) else submission.build_leave()
 
     def _matches(self, submission: Submission) -> bool:
         return self.filter is None or self.filter.matches(submission)
@@ -125,7 +125,7 @@ class Replay:
             for submission in page.submissions:
                 update = None if submission.has_expired(self.now_ms) else build_update(submission)
                 if update is not None:
-                    bytes_left -= protocol.encoded_size(update)
+                    bytes_left -= protocol.measure_update(update)
                     if bytes_left < 0 and updates:
                         return updates, position
                     updates.append(update)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -15,6 +14,8 @@ from ..wire.protocol import RequestError
 from .replay import Replay, SubmissionsReader
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..connections.rate_limit import Rate
     from ..wire.subscription_filter import SubscriptionFilter
 
