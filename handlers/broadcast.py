@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from formbridge.broadcast.changes import IDENTIFIERS, Batch
-from formbridge.broadcast.wiring import broadcaster, report
+from formbridge.broadcast.wiring import broadcaster, build_metrics, log_tally
 from formbridge.posting.poster import invocation_deadlines
 from formbridge.runtime import environment, metrics
 from formbridge.runtime.logs import correlation_ids, log, log_failures
@@ -26,9 +26,9 @@ def handler(event: Sequence[Mapping[str, Any]], context: object) -> dict[str, An
     ids = correlation_ids(event, context)
     if batch.malformed:
         log("malformed records", {**ids, "reasons": batch.malformed})
+    log_tally("broadcast", tally, {**ids, "records": len(event)})
     changes = [change for tenant_changes in batch.changes.values() for change in tenant_changes]
-    values = report("broadcast", tally, changes, {**ids, "records": len(event)})
     errors = len(batch.malformed) + bool(tally.failures)
-    metrics.emit({**values, "Coalesced": batch.coalesced, "PipeProcessingErrors": errors})
-    tally.check()
+    metrics.emit({**build_metrics(tally, changes), "Coalesced": batch.coalesced, "PipeProcessingErrors": errors})
+    tally.raise_failures()
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in batch.malformed]}

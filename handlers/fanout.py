@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from formbridge.broadcast.fanout_task import FanoutTask
-from formbridge.broadcast.wiring import broadcaster, report
+from formbridge.broadcast.wiring import broadcaster, build_metrics, log_tally
 from formbridge.posting.poster import invocation_deadlines
 from formbridge.runtime import metrics
 from formbridge.runtime.logs import correlation_ids, log_failures
@@ -25,5 +25,6 @@ def handler(event: Mapping[str, Any], context: object) -> None:
         task = FanoutTask.decode(record["body"])
         tally = broadcaster().run_task(task, invocation_deadlines(context))
         ids = {**correlation_ids(event, context), "message_id": record["messageId"], "tenant_id": task.tenant_id}
-        metrics.emit(report("fanned out", tally, task.changes or [], ids))
-        tally.check()
+        log_tally("fanned out", tally, ids)
+        metrics.emit(build_metrics(tally, task.changes or []))
+        tally.raise_failures()

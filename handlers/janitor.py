@@ -10,7 +10,7 @@ from formbridge.broadcast import accounting
 from formbridge.broadcast.accounting import Accounting
 from formbridge.broadcast.janitor import ConnectionState, Janitor
 from formbridge.connections.table import ConnectionsTable
-from formbridge.posting.poster import connection_poster, invocation_deadlines
+from formbridge.posting.poster import build_connection_poster, invocation_deadlines
 from formbridge.runtime import clock, environment, metrics
 from formbridge.runtime.aws import client
 from formbridge.runtime.logs import correlation_ids, log, log_failures
@@ -28,9 +28,11 @@ def connections_table() -> ConnectionsTable:
 @cache
 def janitor() -> Janitor:
     """Return the janitor of the gateway that the environment names."""
-    writers = ThreadPoolExecutor(accounting.WRITES_AT_A_TIME)
-    bookkeeper = Accounting(connections_table(), writers, clock.now_ms, clock.monotonic_seconds, marks_again=False)
-    return Janitor(connections_table().tenants, connection_poster(), bookkeeper, clock.now_ms)
+    writers = ThreadPoolExecutor(accounting.WRITER_THREADS)
+    janitor_accounting = Accounting(
+        connections_table(), writers, clock.now_ms, clock.monotonic_seconds, replaces_marks=False
+    )
+    return Janitor(connections_table().tenants, build_connection_poster(), janitor_accounting, clock.now_ms)
 
 
 @log_failures
@@ -41,14 +43,14 @@ def handler(event: Mapping[str, Any], context: object) -> None:
         ExceptionGroup: Something could not be posted or written. The next run finds it again.
     """
     sweep = janitor().sweep(connections_table().scan(), invocation_deadlines(context))
-    found, failures = sweep.found, len(sweep.tally.failures)
+    states, failures = sweep.states, len(sweep.tally.failures)
     metrics.emit(
         {
-            "WebSocketConnections": found[ConnectionState.LIVE] + found[ConnectionState.BEHIND],
+            "WebSocketConnections": states[ConnectionState.LIVE] + states[ConnectionState.BEHIND],
             "StaleConnectionCleanups": sweep.tally.removed,
             "Failures": failures,
         }
     )
-    counts = {state.value: found[state] for state in ConnectionState}
+    counts = {state.value: states[state] for state in ConnectionState}
     log("swept", {**correlation_ids(event, context), **counts, "failures": failures})
-    sweep.tally.check()
+    sweep.tally.raise_failures()

@@ -28,8 +28,8 @@ def sessions() -> Callable[[ConnectionKey], Session]:
         connections=ConnectionsTable(client, environment.string("CONNECTIONS_TABLE_NAME")),
         submissions=SubmissionsTable(client, table_name) if table_name else None,
         poster=lambda_reply.poster,
-        rate=lambda_reply.rate(),
-        limits=lambda_reply.limits(),
+        rate=lambda_reply.read_rate(),
+        limits=lambda_reply.read_limits(),
         now_ms=clock.now_ms,
         monotonic=clock.monotonic_seconds,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from formbridge.broadcast.fanout_queue import FanoutQueue
 from formbridge.broadcast.fanout_task import FanoutTask
-from formbridge.broadcast.stream_range import StreamReader, find_tenants
+from formbridge.broadcast.stream_range import StreamReader, find_affected_tenants
 from formbridge.runtime import environment, metrics
 from formbridge.runtime.aws import client
 from formbridge.runtime.dead_letter_queue import DeadLetterQueue
@@ -35,14 +35,14 @@ def sqs() -> SQSClient:
 def handler(event: Mapping[str, Any], context: object) -> None:
     """Process the dead letters of an SQS event."""
     for record in event["Records"]:
-        found = find_tenants(record["body"], stream())
-        if found.tenants:
+        found = find_affected_tenants(record["body"], stream())
+        if found.tenant_ids:
             queue = FanoutQueue(sqs, environment.string("FANOUT_QUEUE_URL"))
-            queue.send([FanoutTask(tenant_id, None) for tenant_id in sorted(found.tenants)])
+            queue.send([FanoutTask(tenant_id, None) for tenant_id in sorted(found.tenant_ids)])
         if found.problem is not None:
             alert_operator(record["body"], record["messageId"], found.problem)
         ids = {**correlation_ids(event, context), "message_id": record["messageId"]}
-        log("dead letter processed", {**ids, "tenants": sorted(found.tenants), "problem": found.problem})
+        log("dead letter processed", {**ids, "tenants": sorted(found.tenant_ids), "problem": found.problem})
         metrics.emit({"DeadLetters": 1, "UnreadableDeadLetters": int(found.problem is not None)})
 
 

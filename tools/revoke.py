@@ -11,7 +11,7 @@ from typing import Final
 from formbridge.broadcast import accounting
 from formbridge.broadcast.accounting import Accounting
 from formbridge.connections.table import ConnectionsTable
-from formbridge.posting.delivery import Outcome, Receipt, closing_delivery
+from formbridge.posting.delivery import Outcome, Receipt, build_closing_delivery
 from formbridge.posting.pacing import Pacer
 from formbridge.posting.poster import ConnectionPoster, PostRefused
 from formbridge.posting.signing import Signer
@@ -56,8 +56,8 @@ def revoke(tenant_id: str, table_name: str, management_endpoint: str) -> Revoked
             yield receipt
 
     concerned = (one for one in connections_table.list_connections(tenant_id) if one.issued_at < issued_before)
-    deliveries = (closing_delivery(connection, protocol.REVOKED) for connection in concerned)
-    with ThreadPoolExecutor(accounting.WRITES_AT_A_TIME) as writers:
+    deliveries = (build_closing_delivery(connection, protocol.REVOKED) for connection in concerned)
+    with ThreadPoolExecutor(accounting.WRITER_THREADS) as writers:
         receipts = noted(poster.deliver(deliveries, time.monotonic() + PATIENCE_SECONDS))
         tally = Accounting(connections_table, writers, clock.now_ms, clock.monotonic_seconds).settle(
             receipts, time.monotonic() + 2 * PATIENCE_SECONDS

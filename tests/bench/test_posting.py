@@ -39,7 +39,7 @@ def test_the_server_takes_what_every_client_makes(endpoint: str, pem: Path, monk
 
 def test_the_first_request_must_be_signed_as_botocore_signs_it(endpoint: str, pem: Path) -> None:
     signer = Signer(endpoint, REGION, lambda: Credentials(ACCESS_KEY, "another secret", None))
-    url, headers = signer.signed("POST", "one", b"frame")
+    url, headers = signer.sign("POST", "one", b"frame")
     parts = urlsplit(url)
     connection = http.client.HTTPSConnection(
         parts.hostname or "", parts.port, context=ssl.create_default_context(cafile=str(pem))

@@ -33,7 +33,7 @@ def ghost(backstage: Backstage, tenant: str, *, seconds_old: int) -> Connection:
 
 
 def is_behind(backstage: Backstage, tenant: str) -> bool:
-    return any(row.behind is not None for row in backstage.rows(tenant))
+    return any(row.behind_since is not None for row in backstage.rows(tenant))
 
 
 @states("**Updates are delivered at least once, and every client converges.**")

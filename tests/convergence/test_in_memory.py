@@ -38,7 +38,7 @@ def without_overlap(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_resume_without_leave(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Replay, "_changed", Replay._current)  # pyright: ignore[reportPrivateUsage]
+    patch.setattr(Replay, "_build_change", Replay._build_current)  # pyright: ignore[reportPrivateUsage]
 
 
 def a_snapshot_through_no_filter(patch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def aws() -> Iterator[Region]:
 def region(aws: Region, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: None) -> Region:
     """AWS with empty tables and queues, in the environment of handlers that have made no client yet."""
     # moto keeps its tables in plain dictionaries, and two requests at once may trip over one.
-    monkeypatch.setattr(accounting, "WRITES_AT_A_TIME", 1)
+    monkeypatch.setattr(accounting, "WRITER_THREADS", 1)
     monkeypatch.setenv("TABLE_NAME", SUBMISSIONS)
     monkeypatch.setenv("CONNECTIONS_TABLE_NAME", CONNECTIONS)
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", aws.queue_url)

@@ -137,7 +137,7 @@ def test_keys_that_cannot_be_fetched_are_no_fault_of_the_token(
 
 
 def test_a_token_is_tried_as_often_as_any_message_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("formbridge.session.lambda_reply.rate", lambda: Rate(per_second=1, burst=2))
+    monkeypatch.setattr("formbridge.session.lambda_reply.read_rate", lambda: Rate(per_second=1, burst=2))
     assert [bring("guess")["code"] for _ in range(3)] == ["unauthorized", "unauthorized", "rate_limited"]
 
 

@@ -114,7 +114,7 @@ def test_a_dashboard_that_missed_a_post_is_told_to_resync_by_the_next(
     del gateway.statuses["a"]
     assert send(inserted(submission("s2"))) == NO_FAILURES
     *missed, resync, update = gateway.posted("a")
-    assert [frame["data"]["submission_id"] for frame in missed] == ["s1"] * poster.TRIES
+    assert [frame["data"]["submission_id"] for frame in missed] == ["s1"] * poster.MAX_TRIES
     assert resync == {"type": "resync", "reason": "behind"}
     assert update["data"]["submission_id"] == "s2"
     assert "behind" not in (region.connection("t_acme", "a") or {})
@@ -200,7 +200,7 @@ def test_what_became_of_a_batch_is_measured(gateway: Gateway, clock: Clock, caps
         "PipeProcessingErrors": 1,
         "Behind": 1,
         "Failures": 0,
-        "Retries": poster.TRIES - 1,
+        "Retries": poster.MAX_TRIES - 1,
         "Coalesced": 1,
         "Frames": 2,
         "Bytes": 2 * size,

@@ -135,13 +135,13 @@ def test_whatever_number_of_shards_is_set_meanwhile_no_connection_is_stranded(
     for connection_id, shard in came.items():
         asked = message_event({"action": "subscribe"}, connection_id=connection_id, shard=shard)
         assert json.loads(message.handler(asked, LambdaContext())["body"])["type"] == "subscribed"
-    roster = connect.connections_table().tenant_connections("t_acme")
+    roster = connect.connections_table().read_tenant_connections("t_acme")
     assert {row.connection_id: row.key.shard for row in roster.subscribed} == came
 
     for connection_id, shard in came.items():
         connect.handler(disconnect_event(connection_id=connection_id, shard=shard), LambdaContext())
     assert list(connect.connections_table().list_connections("t_acme")) == []
-    assert connect.connections_table().tenant_connections("t_acme").reserved == 0
+    assert connect.connections_table().read_tenant_connections("t_acme").reserved == 0
 
 
 # --- What is no connection's ----------------------------------------------------------------------------------

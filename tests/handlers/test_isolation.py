@@ -255,7 +255,11 @@ def live(history: Sequence[Callable[[World], None]], region: Region, poster: Pos
 def poster(region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Poster:
     """The poster of every handler; tokens are the test issuer's, whose keys are at hand."""
     caught = Poster()
-    for module, name in ((lambda_reply, "poster"), (wiring, "connection_poster"), (janitor, "connection_poster")):
+    for module, name in (
+        (lambda_reply, "poster"),
+        (wiring, "build_connection_poster"),
+        (janitor, "build_connection_poster"),
+    ):
         monkeypatch.setattr(module, name, lambda: caught)
     # The second connection of a tenant makes it a large one, and the queue has the work.
     monkeypatch.setenv("FANOUT_THRESHOLD", "1")

@@ -14,7 +14,7 @@ import janitor
 from formbridge.broadcast.accounting import Accounting
 from formbridge.broadcast.janitor import ConnectionState, Janitor
 from formbridge.connections.connection import Connection, ConnectionKey
-from formbridge.connections.tenant_row import LONGEST_MS, QUARTER_MS, TenantRow
+from formbridge.connections.tenant_row import MAX_CONNECTION_MS, QUARTER_MS, TenantRow
 from formbridge.posting.delivery import Outcome
 from tests.support.handlers.broadcasts import NEVER, Inline
 from tests.support.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event
@@ -31,7 +31,7 @@ TOKEN_EXPIRED = {"type": "disconnect", "code": "token_expired", "reconnect": Tru
 REVOKED = {"type": "disconnect", "code": "revoked", "reconnect": True}
 
 NOW_S = NOW // 1000
-OVER = (NOW - LONGEST_MS) // QUARTER_MS - 1
+OVER = (NOW - MAX_CONNECTION_MS) // QUARTER_MS - 1
 """The youngest quarter of an hour whose connections have all ended."""
 
 
@@ -63,8 +63,8 @@ class World:
 
     def sweep(self, *rows: Connection | TenantRow) -> Counter[ConnectionState]:
         swept = self.janitor.sweep(rows, NEVER)
-        swept.tally.check()
-        return swept.found
+        swept.tally.raise_failures()
+        return swept.states
 
     def got(self, connection_id: str) -> list[dict[str, Any]]:
         """The frames that a connection was sent."""
@@ -135,27 +135,27 @@ def test_another_tenants_revocation_touches_no_connection() -> None:
 
 def test_a_connection_behind_is_told_to_resync() -> None:
     world = World()
-    assert world.sweep(connection("a", behind=NOW - 1)) == {ConnectionState.BEHIND: 1}
+    assert world.sweep(connection("a", behind_since=NOW - 1)) == {ConnectionState.BEHIND: 1}
     assert world.got("a") == [RESYNC]
     assert world.registered.cleared == ["a"]
 
 
 def test_a_connection_behind_that_cannot_be_told_stays_behind() -> None:
     world = World(a=Outcome.BEHIND)
-    assert world.sweep(connection("a", behind=NOW - 1)) == {ConnectionState.BEHIND: 1}
+    assert world.sweep(connection("a", behind_since=NOW - 1)) == {ConnectionState.BEHIND: 1}
     assert world.registered.behind == {"a": NOW}
     assert world.registered.cleared == []
 
 
 def test_a_connection_behind_that_is_gone_loses_its_row() -> None:
     world = World(a=Outcome.GONE)
-    world.sweep(connection("a", behind=NOW - 1))
+    world.sweep(connection("a", behind_since=NOW - 1))
     assert world.registered.removed == ["a"]
 
 
 def test_a_connection_behind_that_unsubscribed_is_told_nothing() -> None:
     world = World()
-    assert world.sweep(connection("a", behind=NOW - 1, subscribed=False)) == {ConnectionState.LIVE: 1}
+    assert world.sweep(connection("a", behind_since=NOW - 1, subscribed=False)) == {ConnectionState.LIVE: 1}
     assert world.is_silent
 
 
@@ -173,9 +173,9 @@ def test_what_fails_for_one_row_is_told_once_every_other_had_its_turn() -> None:
     world.tenant_rows.failing = frozenset({"t_globex"})
     due = [connection(name, expires_at=NOW_S) for name in "abc"]
     leaking = [tenant("t_globex", q0=1), tenant("t_initech", q0=2)]
-    swept = world.janitor.sweep([*leaking, *due, connection("d", behind=NOW - 1)], NEVER)
+    swept = world.janitor.sweep([*leaking, *due, connection("d", behind_since=NOW - 1)], NEVER)
     assert [str(error) for error in swept.tally.failures] == ["t_globex", "a", "c"]
-    assert swept.found == {ConnectionState.EXPIRED: 3, ConnectionState.BEHIND: 1}
+    assert swept.states == {ConnectionState.EXPIRED: 3, ConnectionState.BEHIND: 1}
     assert world.registered.removed == ["b"]
     assert world.registered.cleared == ["d"]
     assert world.tenant_rows.reclaimed == [("t_initech", OVER, 2)]
@@ -249,7 +249,7 @@ def test_a_connection_that_ended_unnoticed_is_forgotten_and_makes_room(
 ) -> None:
     monkeypatch.setenv("MAX_CONNECTIONS_PER_TENANT", "1")
     gateway.subscribe("a", expires_in=3 * HOUR_S)
-    clock.advance(LONGEST_MS)
+    clock.advance(MAX_CONNECTION_MS)
     assert connect.handler(connect_event(connection_id="b"), LambdaContext())["statusCode"] == 403
     sweep()
     assert region.connection("t_acme", "a") is None
@@ -263,7 +263,7 @@ def test_a_row_that_dynamodb_dropped_makes_room_too(gateway: Gateway, region: Re
     region.dynamodb.delete_item(TableName="connections", Key=key)
     sweep()
     assert (region.tenant("t_acme") or {})["connections"] == {"N": "1"}
-    clock.advance(LONGEST_MS + QUARTER_MS)
+    clock.advance(MAX_CONNECTION_MS + QUARTER_MS)
     sweep()
     assert (region.tenant("t_acme") or {})["connections"] == {"N": "0"}
 

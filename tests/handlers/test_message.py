@@ -62,7 +62,7 @@ def test_a_sync_brings_what_changed_since(region: Region) -> None:
 
 def test_a_long_absence_is_read_in_pages(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "PAGE_ITEMS", 3)
-    monkeypatch.setattr(replay, "READ_PAGES", 1)
+    monkeypatch.setattr(replay, "MAX_PAGES", 1)
     region.put(*(submission(f"s{n}", updated_at=iso(n)) for n in range(8)))
     first = ask({"action": "subscribe", "cursor": Cursor("t_acme", iso(-1)).encode()})
     replies = to_the_end(first, lambda cursor: ask({"action": "sync", "cursor": cursor}))

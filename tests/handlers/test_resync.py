@@ -85,7 +85,7 @@ def test_what_names_no_tenant_is_kept_for_a_person_and_the_others_are_told(
     assert kept.keys() == {"reason", "dead_letter"}
     assert kept["dead_letter"] == letter
     assert kept["reason"].startswith("records ")
-    assert kept["reason"].endswith(" name no tenant")
+    assert kept["reason"].endswith(" have no valid tenant_id")
     assert metrics(capsys) == (1, 1)
 
 

@@ -69,7 +69,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(tools.revoke, "time", Clock)
     # moto keeps its tables in plain dictionaries, and two requests at once may trip over one.
-    monkeypatch.setattr(accounting, "WRITES_AT_A_TIME", 1)
+    monkeypatch.setattr(accounting, "WRITER_THREADS", 1)
     monkeypatch.setattr(poster, "BACKOFF_SECONDS", 0.001)
     statuses: dict[str, int] = {}
 

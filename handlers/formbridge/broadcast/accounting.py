@@ -1,138 +1,169 @@
-"""Each delivery ends in the connections table: posted, gone and its row removed, or behind and its row marked."""
+"""The accounting of deliveries in the connections table. Pure.
+
+Every delivery has one of three outcomes: posted; gone, and the row is removed; or behind, and the row is marked.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ..connections.connection import Connection, ConnectionKey
 from ..posting.delivery import Outcome, Receipt
 
-YOUNG_MS: Final = 10_000
-"""A connection this young may not exist yet for @connections, which answers 410 until `$connect` has returned."""
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
 
-WRITES_AT_A_TIME: Final = 32
-"""Threads that write to the connections table."""
+    from ..connections.connection import Connection, ConnectionKey
 
-SHOWN_FAILURES: Final = 10
-"""How many of what failed an error holds: where the stack is at fault, all connections fail alike."""
+YOUNG_CONNECTION_MS: Final = 10_000
+"""A connection younger than this may not be open yet: @connections answers 410 until `$connect` has returned."""
+
+WRITER_THREADS: Final = 32
+"""Number of threads that write to the connections table."""
+
+MAX_SHOWN_FAILURES: Final = 10
+"""Failures that an error includes. If the fault is in the stack, all connections fail in the same way."""
 
 
 class Connections(Protocol):
-    """The connections table, as far as the accounting needs it."""
+    """The part of the connections table that the accounting uses."""
 
-    def delete(self, key: ConnectionKey) -> int | None: ...
-    def release(self, tenant_id: str, connected_at: Iterable[int]) -> None: ...
-    def mark_behind(self, key: ConnectionKey, since_ms: int) -> None: ...
-    def clear_behind(self, key: ConnectionKey, seen_ms: int) -> None: ...
+    def delete(self, key: ConnectionKey) -> int | None:
+        """Delete a connection's row. Return its `connected_at`, or None if there was no row."""
+        ...
+
+    def release(self, tenant_id: str, connected_at: Iterable[int]) -> None:
+        """Release the reservations of connections whose rows were deleted."""
+        ...
+
+    def mark_behind(self, key: ConnectionKey, since_ms: int) -> None:
+        """Mark a connection as behind since a time in epoch milliseconds."""
+        ...
+
+    def clear_behind(self, key: ConnectionKey, seen_ms: int) -> None:
+        """Remove the mark `seen_ms` of a connection. A newer mark stays."""
+        ...
 
 
 @dataclass(slots=True)
 class Tally:
-    """What became of deliveries."""
+    """The totals of an invocation: the outcomes of its deliveries, what was sent, and the failures."""
 
     outcomes: Counter[Outcome] = field(default_factory=Counter[Outcome])
+    """Number of deliveries by outcome, as recorded in the connections table."""
     frames: int = 0
-    """How many frames API Gateway took."""
+    """Number of frames that API Gateway accepted."""
     sent_bytes: int = 0
-    """Of these frames."""
+    """Total size of the accepted frames."""
     retries: int = 0
+    """Number of repeated requests."""
     removed: int = 0
-    """Rows of connections that had ended."""
+    """Number of removed rows. Their connections have ended."""
     handed_over: int = 0
-    """Parts of tenants' connections that the fan-out queue has now."""
+    """Number of fan-out tasks sent to the fan-out queue."""
     last_posted_at: int | None = None
-    """When the last post that went well ended, in epoch milliseconds; None: none did."""
+    """When the last successful delivery ended, in epoch milliseconds. None: no delivery was successful."""
     failures: list[Exception] = field(default_factory=list[Exception])
-    """Why the stack could not post to, read or write something."""
+    """Errors of the stack: a post, read or write that was not allowed, failed or did not end in time."""
 
-    def check(self) -> None:
-        """All that was to be done was done, or something fails.
+    def raise_failures(self) -> None:
+        """Raise the failures, if there are any, so that the caller of the Lambda repeats the whole invocation.
 
         Raises:
-            ExceptionGroup: some of it failed, while all the rest had its turn; the same must be done again.
+            ExceptionGroup: Some connections are not accounted for. All others were processed.
         """
         if self.failures:
-            text = f"{len(self.failures)} failures, connections are not accounted for; the first: {self.failures[0]}"
-            raise ExceptionGroup(text, self.failures[:SHOWN_FAILURES])
+            message = f"{len(self.failures)} failures, connections are not accounted for; first: {self.failures[0]}"
+            raise ExceptionGroup(message, self.failures[:MAX_SHOWN_FAILURES])
 
 
 @dataclass(frozen=True, slots=True)
 class Accounting:
-    """Notes how deliveries ended."""
+    """The accounting of one gateway: it records the outcomes of deliveries in the connections table."""
 
     connections: Connections
+    """The connections table."""
     writers: Executor
+    """The threads that write to the table."""
     now_ms: Callable[[], int]
-    """Current time in epoch milliseconds."""
+    """Returns the current time in epoch milliseconds."""
     monotonic: Callable[[], float]
-    """Seconds of the clock that deadlines are compared with."""
-    marks_again: bool = True
-    """Whether a row that has a mark gets a new one. It must where something new was missed: whoever tells the
-    connection to resync takes away the mark that it has seen, and no other."""
+    """Returns the seconds of the monotonic clock that deadlines are compared with."""
+    replaces_marks: bool = True
+    """Whether a row that is marked as behind gets a new mark. A broadcast must replace the mark, because the connection
+    missed a new update: a concurrent resync removes only the mark that it has read."""
 
     def settle(self, receipts: Iterable[Receipt], deadline: float, tally: Tally | None = None) -> Tally:
-        """Note every receipt as it comes, and have written what follows from all of them at `deadline`.
+        """Record each receipt when it arrives, and finish all writes by the deadline.
 
-        410 on a connection that is seconds old says nothing yet: it is marked behind, and keeps its row. So it is where
-        the stack is at fault, and the receipt has a failure. What is not written by `deadline` (by `time.monotonic`) is
-        a failure too. `tally`: what was noted before; by default nothing.
+        Two kinds of connections are marked as behind and keep their rows: a connection that is gone for API Gateway but
+        younger than `YOUNG_CONNECTION_MS`, and a connection whose receipt has a failure.
+
+        Args:
+            receipts: The receipts of the deliveries.
+            deadline: Seconds of the monotonic clock. A write that has not ended by then is a failure.
+            tally: Totals to add to; by default a new tally.
+
+        Returns:
+            The tally.
         """
         tally = tally or Tally()
         writes: list[Future[None]] = []
         deletes: list[tuple[str, Future[int | None]]] = []
         for receipt in receipts:
-            outcome = self._noted(receipt, tally)
+            outcome = self._count(receipt, tally)
             connection = receipt.delivery.connection
             if outcome is Outcome.GONE:
                 deletes.append(self._delete(connection))
             elif outcome is Outcome.BEHIND:
-                if not receipt.delivery.closes and (self.marks_again or connection.behind is None):
+                if not receipt.delivery.closes and (self.replaces_marks or connection.behind_since is None):
                     writes.append(self.writers.submit(self.connections.mark_behind, connection.key, self.now_ms()))
-            elif connection.behind is not None:
-                writes.append(self.writers.submit(self.connections.clear_behind, connection.key, connection.behind))
+            elif connection.behind_since is not None:
+                writes.append(
+                    self.writers.submit(self.connections.clear_behind, connection.key, connection.behind_since)
+                )
             if self.monotonic() > deadline:
-                tally.failures.append(TimeoutError("the time was over before every connection was seen"))
+                tally.failures.append(TimeoutError("the deadline passed before all deliveries were recorded"))
                 break
-        self._finish(writes, deadline, tally)
+        self._await_writes(writes, deadline, tally)
         self._release(deletes, deadline, tally)
         return tally
 
     def remove(self, ended: Iterable[Connection], deadline: float, tally: Tally) -> None:
-        """Remove the rows of connections that have ended."""
+        """Remove the rows of connections that have ended, and release their reservations."""
         self._release([self._delete(connection) for connection in ended], deadline, tally)
 
     def write(self, writes: Iterable[Callable[[], None]], deadline: float, tally: Tally) -> None:
-        """Do all of it, many at a time."""
-        self._finish([self.writers.submit(write) for write in writes], deadline, tally)
+        """Run writes in the writer threads and wait for them until the deadline."""
+        self._await_writes([self.writers.submit(write) for write in writes], deadline, tally)
 
     def _delete(self, connection: Connection) -> tuple[str, Future[int | None]]:
         return connection.tenant_id, self.writers.submit(self.connections.delete, connection.key)
 
     def _release(self, deletes: Sequence[tuple[str, Future[int | None]]], deadline: float, tally: Tally) -> None:
-        """Release what the deleted rows had reserved, one write for all of a tenant.
+        """Release the reservations of deleted rows, with one write per tenant.
 
-        A row at a time is deleted: a batch of DynamoDB's does not say which of the rows were there, and whoever removes
-        a row, be it `$disconnect` or this, releases what it reserved, once.
+        Rows are deleted one by one, because a batch write of DynamoDB does not say which of the rows existed. Only the
+        caller that deleted an existing row releases its reservation, so that `$disconnect` and this method together
+        release it once.
         """
-        done = self._finish([delete for _, delete in deletes], deadline, tally)
-        freed: defaultdict[str, list[int]] = defaultdict(list)
+        done = self._await_writes([delete for _, delete in deletes], deadline, tally)
+        released: defaultdict[str, list[int]] = defaultdict(list)
         for tenant_id, delete in deletes:
             if delete in done and (connected_at := delete.result()) is not None:
-                freed[tenant_id].append(connected_at)
-        tally.removed += sum(map(len, freed.values()))
+                released[tenant_id].append(connected_at)
+        tally.removed += sum(map(len, released.values()))
         self.write(
-            [partial(self.connections.release, tenant_id, reserved) for tenant_id, reserved in freed.items()],
+            [partial(self.connections.release, tenant_id, times) for tenant_id, times in released.items()],
             deadline,
             tally,
         )
 
-    def _finish(self, writes: Sequence[Future[Any]], deadline: float, tally: Tally) -> set[Future[Any]]:
-        """Wait for writes; those that went well."""
+    def _await_writes(self, writes: Sequence[Future[Any]], deadline: float, tally: Tally) -> set[Future[Any]]:
+        """Wait for writes until the deadline and cancel the rest. Return the writes that succeeded."""
         done, late = wait(writes, timeout=max(0.0, deadline - self.monotonic()))
         for write in late:
             write.cancel()
@@ -142,8 +173,8 @@ class Accounting:
             tally.failures.append(TimeoutError(f"{len(late)} rows were not written in time"))
         return done - failed.keys()
 
-    def _noted(self, receipt: Receipt, tally: Tally) -> Outcome:
-        """How a delivery ended, as far as its row is concerned."""
+    def _count(self, receipt: Receipt, tally: Tally) -> Outcome:
+        """Add a receipt to the tally. Return the outcome to record in the connection's row."""
         tally.frames += receipt.frames
         tally.sent_bytes += receipt.sent_bytes
         tally.retries += receipt.retries
@@ -154,7 +185,7 @@ class Accounting:
             outcome = Outcome.BEHIND
         elif receipt.delivery.closes:
             outcome = Outcome.BEHIND if outcome is Outcome.BEHIND else Outcome.GONE
-        elif outcome is Outcome.GONE and self.now_ms() - connection.connected_at < YOUNG_MS:
+        elif outcome is Outcome.GONE and self.now_ms() - connection.connected_at < YOUNG_CONNECTION_MS:
             outcome = Outcome.BEHIND
         if outcome is Outcome.POSTED:
             tally.last_posted_at = self.now_ms()

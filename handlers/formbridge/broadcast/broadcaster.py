@@ -1,75 +1,116 @@
-"""What a tenant's connections are told, each (update, connection) accounted for."""
+"""The broadcaster, which posts changes to the connections of their tenants. Pure.
+
+A tenant that needs more posts than one invocation makes is divided into fan-out tasks, which are sent to the queue.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from ..connections.connection import Connection, Span
-from ..posting.delivery import Deadlines, Delivery, Poster, closing_delivery
+from ..posting.delivery import Deadlines, Delivery, Poster, build_closing_delivery
 from ..wire import protocol
-from .accounting import Accounting, Tally
-from .changes import Change
 from .fanout_task import FanoutTask
 from .frames import Frames
 
-RESYNC: Final = protocol.encode(protocol.RESYNC).encode()
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from ..connections.connection import Connection, Span
+    from .accounting import Accounting, Tally
+    from .changes import Change
+
+RESYNC_FRAME: Final = protocol.encode(protocol.RESYNC).encode()
+"""The encoded `resync` frame."""
 
 
 class TenantConnections(Protocol):
-    """A tenant's subscribed connections, as they are read."""
+    """A tenant's connections."""
 
     @property
-    def reserved(self) -> int: ...
+    def reserved(self) -> int:
+        """Number of connections reserved for the tenant, subscribed or not."""
+        ...
+
     @property
-    def shards(self) -> int: ...
+    def shards(self) -> int:
+        """Number of partitions that may hold rows of the tenant's connections."""
+        ...
+
     @property
-    def subscribed(self) -> Iterator[Connection]: ...
+    def subscribed(self) -> Iterator[Connection]:
+        """The subscribed connections."""
+        ...
 
 
 class ConnectionReader(Protocol):
-    """The connections table, as far as a broadcast reads it."""
+    """The part of the connections table that a broadcast reads."""
 
-    def tenant_connections(self, tenant_id: str) -> TenantConnections: ...
-    def shard(self, tenant_id: str, shard: int, span: Span) -> Iterable[Connection]: ...
-    def spans(self, tenant_id: str, shard: int, size: int) -> Sequence[Span]: ...
+    def read_tenant_connections(self, tenant_id: str) -> TenantConnections:
+        """Return a tenant's connections."""
+        ...
+
+    def read_shard(self, tenant_id: str, shard: int, span: Span) -> Iterable[Connection]:
+        """Return the subscribed connections of a span of a shard."""
+        ...
+
+    def split_shard(self, tenant_id: str, shard: int, size: int) -> Sequence[Span]:
+        """Divide a shard into spans of `size` rows each."""
+        ...
 
 
 class Queue(Protocol):
-    """Where work goes that is too much for one Lambda."""
+    """The fan-out queue, which takes the tasks that are too large for one Lambda."""
 
-    def send(self, tasks: Sequence[FanoutTask]) -> None: ...
+    def send(self, tasks: Sequence[FanoutTask]) -> None:
+        """Send tasks to the queue."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Broadcaster:
-    """Tells each tenant's connections, and no other, what changed, or to resync."""
+    """A broadcaster for the connections of one gateway.
+
+    Updates of a tenant go only to connections of that tenant.
+    """
 
     connections: ConnectionReader
+    """The connections table."""
     poster: Poster
+    """Posts the frames."""
     accounting: Accounting
+    """Records the outcomes of deliveries in the connections table."""
     queue: Queue
+    """The fan-out queue."""
     threshold: int
-    """How many posts an invocation makes, about; what would be more goes to the queue, in parts of that size."""
+    """Approximate number of posts that an invocation makes. A tenant that needs more is divided into tasks of about
+    this size."""
     now_ms: Callable[[], int]
+    """Returns the current time in epoch milliseconds."""
 
     def broadcast(self, changes: Mapping[str, Sequence[Change]], deadlines: Deadlines) -> Tally:
-        """Every change to every connection of its tenant that sees it; what became of these.
+        """Post every change to each connection of its tenant whose filter it passes.
 
-        What failed for some tenant or connection is in the tally, while all others were told.
+        A failure for one tenant or connection is recorded in the tally and does not affect the others.
+
+        Args:
+            changes: The changes by tenant.
+            deadlines: The deadlines of the invocation.
+
+        Returns:
+            The outcomes of the deliveries, and the failures.
         """
         return self._run(
             [FanoutTask(tenant_id, tenant_changes) for tenant_id, tenant_changes in changes.items()], deadlines
         )
 
     def run_task(self, task: FanoutTask, deadlines: Deadlines) -> Tally:
-        """What another Lambda handed over."""
+        """Run a fan-out task of the queue. Return the outcomes of its deliveries, and the failures."""
         return self._run([task], deadlines)
 
     def _run(self, tasks: Sequence[FanoutTask], deadlines: Deadlines) -> Tally:
         invocation = _Invocation(self, self.threshold)
-        deliveries = invocation.deliveries(tasks)
+        deliveries = invocation.build_deliveries(tasks)
         tally = self.accounting.settle(self.poster.deliver(deliveries, deadlines.posting), deadlines.writing)
         tally.handed_over = invocation.handed_over
         tally.failures += invocation.failures
@@ -78,56 +119,67 @@ class Broadcaster:
 
 @dataclass(slots=True)
 class _Invocation:
-    """What one invocation takes on, and what it hands over."""
+    """The state of one invocation."""
 
     broadcaster: Broadcaster
-    room: int
-    """How many posts it may still make."""
+    posts_left: int
+    """Number of posts that the invocation may still make."""
     handed_over: int = 0
+    """Number of fan-out tasks sent to the queue."""
     failures: list[Exception] = field(default_factory=list[Exception])
+    """Errors of tasks, one per failed task."""
 
-    def deliveries(self, tasks: Iterable[FanoutTask]) -> Iterator[Delivery]:
+    def build_deliveries(self, tasks: Iterable[FanoutTask]) -> Iterator[Delivery]:
         for task in tasks:
             try:
-                yield from self._task_deliveries(task)
-            except Exception as error:  # noqa: BLE001 - in the tally, once every other tenant had its turn
+                yield from self._build_task_deliveries(task)
+            except Exception as error:  # noqa: BLE001 - recorded in the tally after all other tenants were processed
                 self.failures.append(error)
 
-    def _task_deliveries(self, task: FanoutTask) -> Iterator[Delivery]:
+    def _build_task_deliveries(self, task: FanoutTask) -> Iterator[Delivery]:
         now = self.broadcaster.now_ms()
         frames = Frames(task.tenant_id, task.changes, now) if task.changes is not None else None
         frames_per_connection = max(1, frames.max_frames) if frames else 1
-        for connection in self._connections(task, frames_per_connection):
+        for connection in self._select_connections(task, frames_per_connection):
             if connection.has_expired(now):
-                yield closing_delivery(connection, protocol.TOKEN_EXPIRED)
+                yield build_closing_delivery(connection, protocol.TOKEN_EXPIRED)
             elif frames is None:
-                yield resync_delivery(connection)
-            elif visible := frames.for_connection(connection):
-                yield Delivery(connection, visible if connection.behind is None else [RESYNC, *visible])
+                yield build_resync_delivery(connection)
+            elif connection_frames := frames.for_connection(connection):
+                is_behind = connection.behind_since is not None
+                yield Delivery(connection, [RESYNC_FRAME, *connection_frames] if is_behind else connection_frames)
 
-    def _connections(self, task: FanoutTask, frames: int) -> Iterable[Connection]:
-        """Those that are told here and now; none where the queue has the work now."""
+    def _select_connections(self, task: FanoutTask, frames: int) -> Iterable[Connection]:
+        """Return the connections that this invocation posts to.
+
+        If the task is too large, divide it and return none.
+
+        Args:
+            task: The task.
+            frames: Number of frames that a connection without a filter receives.
+        """
         table = self.broadcaster.connections
         if task.shard is None:
-            tenant = table.tenant_connections(task.tenant_id)
+            tenant = table.read_tenant_connections(task.tenant_id)
             posts = tenant.reserved * frames
-            if posts <= self.room:
-                self.room -= posts
+            if posts <= self.posts_left:
+                self.posts_left -= posts
                 return tenant.subscribed
-            return self._hand_over([task.part(shard) for shard in range(tenant.shards)])
+            return self._enqueue([task.narrow(shard) for shard in range(tenant.shards)])
         if task.span is not None:
-            return table.shard(task.tenant_id, task.shard, task.span)
-        spans = table.spans(task.tenant_id, task.shard, max(1, self.room // frames))
+            return table.read_shard(task.tenant_id, task.shard, task.span)
+        spans = table.split_shard(task.tenant_id, task.shard, max(1, self.posts_left // frames))
         if len(spans) == 1:
-            return table.shard(task.tenant_id, task.shard, spans[0])
-        return self._hand_over([task.part(task.shard, span) for span in spans])
+            return table.read_shard(task.tenant_id, task.shard, spans[0])
+        return self._enqueue([task.narrow(task.shard, span) for span in spans])
 
-    def _hand_over(self, parts: Sequence[FanoutTask]) -> Iterable[Connection]:
-        self.broadcaster.queue.send(parts)
-        self.handed_over += len(parts)
+    def _enqueue(self, tasks: Sequence[FanoutTask]) -> Iterable[Connection]:
+        """Send tasks to the queue. Return no connections, because this invocation posts to none of them."""
+        self.broadcaster.queue.send(tasks)
+        self.handed_over += len(tasks)
         return ()
 
 
-def resync_delivery(connection: Connection) -> Delivery:
-    """Tell a connection that it has missed something."""
-    return Delivery(connection, [RESYNC])
+def build_resync_delivery(connection: Connection) -> Delivery:
+    """Return a delivery that tells a connection to resync, because it missed a frame."""
+    return Delivery(connection, [RESYNC_FRAME])

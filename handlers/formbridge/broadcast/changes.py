@@ -1,122 +1,144 @@
-"""From a batch of stream records to what changed: of each submission what it is now, and what it was before."""
+"""Changes of submissions: a batch of stream records, reduced to one change per submission. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..submissions.submission import EventName, MalformedItem, Submission, Update
 from ..wire.subscription_filter import FIELDS, SubscriptionFilter
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
 EVENT_NAMES: Final[Mapping[str, EventName]] = {"INSERT": "insert", "MODIFY": "modify", "REMOVE": "remove"}
+"""The event of an update, by `eventName` of a stream record."""
 
 Identifier = Literal["eventID", "SequenceNumber"]
+"""A field that identifies a stream record."""
 IDENTIFIERS: Final[tuple[Identifier, ...]] = ("eventID", "SequenceNumber")
-"""What of a record a partial failure names: EventBridge's page says the one, libraries the other. To a pipe that wants
-the other one it is unknown, and the whole batch comes again, which loses nothing.
+"""Fields of a stream record that may identify it in a partial failure. EventBridge's documentation names one of them,
+libraries use the other. If a pipe expects the other field, it repeats the whole batch, and no record is lost.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-batching-concurrency.html"""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a batch tells of one submission."""
+    """The change of one submission in a batch of stream records."""
 
     newest: Submission
+    """The newest version of the submission. For a removal, the version that was removed."""
     event: EventName
-    """What made it so."""
+    """The event that led to the newest version."""
     happened_at: int
-    """When that was, by the stream: epoch milliseconds, to the second."""
+    """When the event happened, in epoch milliseconds. The stream gives whole seconds."""
     earlier: tuple[Submission, ...] = ()
-    """What else it was, as far as the batch shows: a client may hold any of these."""
+    """Earlier versions that the batch contains. A client may hold any of them."""
 
-    def followed_by(self, later: Change) -> Change:
-        """Both, in the stream's order; where that is not the versions' order, the higher version is the newest."""
-        # An item that is there again after it was removed begins at version 1 again.
-        behind = self._recency > later._recency and later.event != "insert"
-        old, new = (later, self) if behind else (self, later)
+    def merge(self, later: Change) -> Change:
+        """Return this change and a later one of the same submission as one change.
+
+        Args:
+            later: A change that follows this one in the stream. If its version is lower, this change stays the newest.
+        """
+        # A submission that was removed and created again starts at version 1.
+        is_outdated = self._recency > later._recency and later.event != "insert"
+        old, new = (later, self) if is_outdated else (self, later)
         return replace(new, earlier=(*old.earlier, old.newest, *new.earlier))
 
     @property
     def _recency(self) -> tuple[int, bool]:
-        """A removal has the version of what it removed, and comes after it."""
+        """The order of changes. A removal has the version of the submission that it removed, and follows it."""
         return self.newest.version, self.event == "remove"
 
     def to_json(self) -> dict[str, Any]:
-        """All that a broadcast needs of it, as JSON; of the earlier states one of each that a filter can tell apart."""
-        told_apart = {tuple(getattr(state, name) for name in FIELDS): state for state in self.earlier}
+        """Return the change as a JSON object.
+
+        Of earlier versions that no subscription filter can distinguish, only the last is kept.
+        """
+        distinct = {tuple(getattr(state, name) for name in FIELDS): state for state in self.earlier}
         return {
             "newest": asdict(self.newest),
             "event": self.event,
             "happened_at": self.happened_at,
-            "earlier": [asdict(state) for state in told_apart.values()],
+            "earlier": [asdict(state) for state in distinct.values()],
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Change:
-        """What `to_json` made."""
+        """Return the change from a result of `to_json`."""
         earlier = tuple(Submission(**state) for state in value["earlier"])
         return cls(Submission(**value["newest"]), value["event"], value["happened_at"], earlier)
 
-    def seen_through(self, wanted: SubscriptionFilter | None) -> Update | None:
-        """The change as a subscription sees it: `leave` where it may hold what no longer matches, None for nothing."""
-        if wanted is None or wanted.matches(self.newest):
+    def to_update(self, subscription_filter: SubscriptionFilter | None) -> Update | None:
+        """Return the update for a subscription.
+
+        Returns:
+            The event if the newest version passes the filter; `leave` or `remove` if only an earlier version passes it,
+            because the client may hold that version; None if no version passes it.
+        """
+        if subscription_filter is None or subscription_filter.matches(self.newest):
             return self.newest.build_update(self.event)
-        if not any(map(wanted.matches, self.earlier)):
+        if not any(map(subscription_filter.matches, self.earlier)):
             return None
         return self.newest.build_update("remove") if self.event == "remove" else self.newest.build_leave()
 
 
 @dataclass(slots=True)
 class Batch:
-    """What a batch of stream records holds."""
+    """The changes and the malformed records of a batch of stream records."""
 
     changes: dict[str, list[Change]] = field(default_factory=dict[str, list[Change]])
-    """By tenant; one of each submission."""
+    """The changes by tenant, one per submission."""
     malformed: dict[str, str] = field(default_factory=dict[str, str])
-    """Why, by the identifier of each record that is no submission."""
+    """The reason for each malformed record, by the record's identifier."""
     coalesced: int = 0
-    """How many of the records tell of a submission of which a newer one tells as well."""
+    """Number of records that were merged into the change of another record of the same submission."""
 
     @classmethod
     def read(cls, records: Sequence[Mapping[str, Any]], identifier: Identifier = "eventID") -> Batch:
-        """Sort out the records that a pipe delivered, raw, in stream order."""
+        """Read the records that a pipe delivered.
+
+        Args:
+            records: Raw stream records in the order of the stream.
+            identifier: The field that identifies a record in a partial failure.
+        """
         batch = cls()
         changes: dict[tuple[str, str], Change] = {}
         for record in records:
             try:
-                change = _change(record)
+                change = _parse_change(record)
             except MalformedItem as error:
-                named = record["eventID"] if identifier == "eventID" else record["dynamodb"]["SequenceNumber"]
-                batch.malformed[str(named)] = str(error)
+                value = record["eventID"] if identifier == "eventID" else record["dynamodb"]["SequenceNumber"]
+                batch.malformed[str(value)] = str(error)
                 continue
             if change.event == "remove" and change.newest.has_expired(change.happened_at):
-                continue  # every client knew when, and has dropped it
+                continue  # clients received `expires_at` and have dropped the submission already
             key = change.newest.tenant_id, change.newest.submission_id
             if key in changes:
                 batch.coalesced += 1
-                change = changes[key].followed_by(change)
+                change = changes[key].merge(change)
             changes[key] = change
         for (tenant_id, _), change in changes.items():
             batch.changes.setdefault(tenant_id, []).append(change)
         return batch
 
 
-def _change(record: Mapping[str, Any]) -> Change:
+def _parse_change(record: Mapping[str, Any]) -> Change:
     event = EVENT_NAMES[record["eventName"]]
     images = record["dynamodb"]
     image = images.get("OldImage" if event == "remove" else "NewImage")
     if image is None:
-        raise MalformedItem("the stream carries no images: it must be NEW_AND_OLD_IMAGES")
+        raise MalformedItem("the record has no image: the stream view type must be NEW_AND_OLD_IMAGES")
     newest = Submission.from_item(image)
     happened_at = int(images["ApproximateCreationDateTime"] * 1000)
-    return Change(newest, event, happened_at, tuple(_before(images, newest)) if event == "modify" else ())
+    return Change(newest, event, happened_at, tuple(_parse_old_image(images, newest)) if event == "modify" else ())
 
 
-def _before(images: Mapping[str, Any], newest: Submission) -> Iterator[Submission]:
-    """What the submission was before; nothing where it was none, or another tenant's, and so nobody's to see."""
+def _parse_old_image(images: Mapping[str, Any], newest: Submission) -> Iterator[Submission]:
+    """Yield the version before a modification, unless it is malformed or belongs to another tenant."""
     if "OldImage" not in images:
-        raise MalformedItem("the stream carries no old images: it must be NEW_AND_OLD_IMAGES")
+        raise MalformedItem("the record has no old image: the stream view type must be NEW_AND_OLD_IMAGES")
     try:
         old = Submission.from_item(images["OldImage"])
     except MalformedItem:

@@ -1,15 +1,16 @@
-"""The fan-out queue: broadcasts of large tenants, divided among fan-out Lambdas."""
+"""The fan-out queue, which distributes fan-out tasks to Lambdas."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .fanout_task import FanoutTask
-
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from mypy_boto3_sqs import SQSClient
+
+    from .fanout_task import FanoutTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +18,16 @@ class FanoutQueue:
     """The fan-out queue of a `WebSocketGateway`."""
 
     client: Callable[[], SQSClient]
-    """Made where it is needed: few tenants are large, and a client takes a while to make."""
+    """Returns the SQS client. Called only when needed: few tenants are large, and creating a client takes time."""
     queue_url: str
+    """URL of the queue."""
 
     def send(self, tasks: Sequence[FanoutTask]) -> None:
-        """Hand it all over. Where that fails half-way, what went is done once more when the whole is."""
+        """Send tasks to the queue.
+
+        If this fails after some messages were sent, the caller repeats the whole call, and these messages are sent and
+        processed twice.
+        """
         for task in tasks:
             for message in task.encode():
                 self.client().send_message(QueueUrl=self.queue_url, MessageBody=message)

@@ -1,61 +1,72 @@
-"""What one Lambda hands to others where a tenant has more connections than it posts to: shards and spans, no lists."""
+"""Fan-out tasks: the parts of a broadcast to a large tenant, which other Lambdas run. Pure.
+
+A task names a shard or a span of a shard, not a list of connections.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..connections.connection import Span
 from .changes import Change
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
 MAX_CHANGES_BYTES: Final = 1_000_000
-"""Of the changes in one message; SQS takes 1 MiB.
+"""Limit on the size of the changes in one message. SQS accepts messages of at most 1 MiB.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
 
 
 @dataclass(frozen=True, slots=True)
 class FanoutTask:
-    """What a tenant's connections are to be told, or some of them. What has no span may be divided again."""
+    """A broadcast to all connections of a tenant, or to some of them.
+
+    A task without a span may be divided again.
+    """
 
     tenant_id: str
+    """The tenant."""
     changes: Sequence[Change] | None
-    """None: to `resync`."""
+    """The changes to post. None: post a `resync` frame to each connection."""
     shard: int | None = None
-    """None: those of all shards."""
+    """The shard of the connections. None: all shards."""
     span: Span | None = None
+    """The span of the shard. None: the whole shard."""
 
-    def part(self, shard: int, span: Span | None = None) -> FanoutTask:
-        """The same for a part of the tenant's connections."""
+    def narrow(self, shard: int, span: Span | None = None) -> FanoutTask:
+        """Return the task for one shard, or for a span of a shard."""
         return replace(self, shard=shard, span=span)
 
     def encode(self) -> Iterator[str]:
-        """Messages that together say it."""
+        """Yield the messages of the task. Many changes need more than one message."""
         if self.changes is None:
-            yield self._message(None)
+            yield self._encode_message(None)
             return
         part: list[str] = []
         size = 0
         for change in self.changes:
-            text = json.dumps(change.to_json())
-            if part and size + len(text) > MAX_CHANGES_BYTES:
-                yield self._message(part)
+            encoded = json.dumps(change.to_json())
+            if part and size + len(encoded) > MAX_CHANGES_BYTES:
+                yield self._encode_message(part)
                 part, size = [], 0
-            part.append(text)
-            size += len(text) + 1
+            part.append(encoded)
+            size += len(encoded) + 1
         if part:
-            yield self._message(part)
+            yield self._encode_message(part)
 
-    def _message(self, changes: Sequence[str] | None) -> str:
-        to_whom = json.dumps({"tenant_id": self.tenant_id, "shard": self.shard, "span": self.span})
-        what = "null" if changes is None else f"[{','.join(changes)}]"
-        return f'{to_whom[:-1]}, "changes": {what}}}'
+    def _encode_message(self, changes: Sequence[str] | None) -> str:
+        """Return a message with changes that are already encoded, so that they are encoded only once."""
+        target = json.dumps({"tenant_id": self.tenant_id, "shard": self.shard, "span": self.span})
+        encoded = "null" if changes is None else f"[{','.join(changes)}]"
+        return f'{target[:-1]}, "changes": {encoded}}}'
 
     @classmethod
-    def decode(cls, text: str) -> FanoutTask:
-        """A message that `encode` made."""
-        read: dict[str, Any] = json.loads(text)
-        changes = None if read["changes"] is None else [*map(Change.from_json, read["changes"])]
-        span = None if read["span"] is None else Span(*read["span"])
-        return cls(read["tenant_id"], changes, read["shard"], span)
+    def decode(cls, message: str) -> FanoutTask:
+        """Return the task of a message that `encode` built."""
+        fields: dict[str, Any] = json.loads(message)
+        changes = None if fields["changes"] is None else [*map(Change.from_json, fields["changes"])]
+        span = None if fields["span"] is None else Span(*fields["span"])
+        return cls(fields["tenant_id"], changes, fields["shard"], span)

@@ -1,77 +1,92 @@
-"""One tenant's changes as frames, made once for all connections that see the same of them."""
+"""Frames with the changes of one tenant, shared by connections that receive the same updates. Pure."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ..connections.connection import Connection
-from ..submissions.submission import Update
 from ..wire import protocol
 from ..wire.cursor import OVERLAP_MS, Cursor
-from ..wire.subscription_filter import SubscriptionFilter
-from .changes import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..connections.connection import Connection
+    from ..submissions.submission import Update
+    from ..wire.subscription_filter import SubscriptionFilter
+    from .changes import Change
 
 
 @dataclass(slots=True)
 class Frames:
-    """One tenant's changes, for all of its connections."""
+    """The frames for all connections of one tenant, built from a batch of changes."""
 
     tenant_id: str
+    """The tenant."""
     changes: Sequence[Change]
+    """The changes of the tenant."""
     now_ms: int
-    made: dict[tuple[SubscriptionFilter | None, int], list[bytes]] = field(
-        default_factory=dict[tuple["SubscriptionFilter | None", int], list[bytes]]
+    """Current time in epoch milliseconds. It becomes the `timestamp` of each frame."""
+    _cache: dict[tuple[SubscriptionFilter | None, int], list[bytes]] = field(
+        default_factory=dict[tuple["SubscriptionFilter | None", int], list[bytes]], init=False
     )
-    moments: list[int] = field(init=False)
-    """When the changes happened, in order."""
+    """The frames by subscription filter and time of the first change that they contain."""
+    _times: list[int] = field(init=False)
+    """The times of the changes in ascending order, without duplicates."""
 
     def __post_init__(self) -> None:
-        self.moments = sorted({change.happened_at for change in self.changes})
+        self._times = sorted({change.happened_at for change in self.changes})
 
     def for_connection(self, connection: Connection) -> list[bytes]:
-        """The frames of a subscribed connection; none where there is no change for it.
+        """Return the frames for a subscribed connection.
 
-        What its view began with holds whatever lay before that, less the overlap, in its newest version or left out: a
-        version that the stream brings late could only bring back what was deleted, or no longer matches.
+        The list is empty if no change concerns the connection.
+
+        A change that is older than the subscription by more than `OVERLAP_MS` is left out. The reply to the subscribe
+        request took it into account already, and a late record with an old version could bring back a submission that
+        was deleted or no longer matches the filter.
         """
-        known = bisect_right(self.moments, connection.subscribed_at - OVERLAP_MS)
-        if known == len(self.moments):
+        first_new = bisect_right(self._times, connection.subscribed_at - OVERLAP_MS)
+        if first_new == len(self._times):
             return []
-        # Almost always the first; the moment from which on all is new is the same for many connections.
-        return self._seen(connection.filter, self.moments[known])
+        # Most connections subscribed before the first change, so they share the time and therefore the cached frames.
+        return self._build(connection.filter, self._times[first_new])
 
     @property
     def max_frames(self) -> int:
-        """How many frames a connection gets that sees all."""
-        return len(self._seen(None, self.moments[0])) if self.moments else 0
+        """The number of frames for a connection that receives every change."""
+        return len(self._build(None, self._times[0])) if self._times else 0
 
-    def _seen(self, wanted: SubscriptionFilter | None, first_new: int) -> list[bytes]:
-        view = wanted, first_new
-        if view not in self.made:
-            self.made[view] = list(self._frames(wanted, first_new))
-        return self.made[view]
+    def _build(self, subscription_filter: SubscriptionFilter | None, since_ms: int) -> list[bytes]:
+        """Return the frames with the changes since a time that pass a filter, from the cache if possible."""
+        key = subscription_filter, since_ms
+        if key not in self._cache:
+            updates = [
+                update
+                for change in self.changes
+                if change.happened_at >= since_ms and (update := change.to_update(subscription_filter)) is not None
+            ]
+            self._cache[key] = list(self._encode(updates, subscription_filter))
+        return self._cache[key]
 
-    def _frames(self, wanted: SubscriptionFilter | None, first_new: int) -> Iterator[bytes]:
-        """The fewest frames of at most 32 KB, what API Gateway bills as one message, that hold what is seen."""
-        room = protocol.MAX_UPDATE_FRAME_BYTES - protocol.UPDATE_FRAME_ENVELOPE_BYTES
+    def _encode(self, updates: Sequence[Update], subscription_filter: SubscriptionFilter | None) -> Iterator[bytes]:
+        """Yield the updates in frames of at most 32 KB, which API Gateway bills as one message each."""
+        max_size = protocol.MAX_UPDATE_FRAME_BYTES - protocol.UPDATE_FRAME_ENVELOPE_BYTES
         part: list[Update] = []
         size = 0
-        for change in self.changes:
-            update = change.seen_through(wanted) if change.happened_at >= first_new else None
-            if update is None:
-                continue
+        for update in updates:
             length = protocol.measure_update(update)
-            if part and size + length > room:
-                yield self._frame(part, wanted)
+            if part and size + length > max_size:
+                yield self._encode_frame(part, subscription_filter)
                 part, size = [], 0
             part.append(update)
             size += length
         if part:
-            yield self._frame(part, wanted)
+            yield self._encode_frame(part, subscription_filter)
 
-    def _frame(self, updates: Sequence[Update], wanted: SubscriptionFilter | None) -> bytes:
-        # It tells how recent the changes are, and acknowledges nothing: what is resumed from is a reply's.
-        reached = Cursor(self.tenant_id, max(change.newest.updated_at for change in self.changes))
-        return protocol.encode(protocol.build_update_frame(updates, wanted, reached.encode(), self.now_ms)).encode()
+    def _encode_frame(self, updates: Sequence[Update], subscription_filter: SubscriptionFilter | None) -> bytes:
+        # This cursor says how recent the changes are. It acknowledges nothing: clients resume from a reply's cursor.
+        cursor = Cursor(self.tenant_id, max(change.newest.updated_at for change in self.changes)).encode()
+        frame = protocol.build_update_frame(updates, subscription_filter, cursor, self.now_ms)
+        return protocol.encode(frame).encode()

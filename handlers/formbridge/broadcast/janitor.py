@@ -1,58 +1,85 @@
-"""What is due though nothing happens: expired tokens, revoked tenants, missed posts, rows that outlived their use."""
+"""The janitor, which repairs what no event announces. Pure.
+
+It scans the connections table for expired and revoked tokens, missed frames, old rows and leaked reservations.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ..connections.connection import Connection
 from ..connections.tenant_row import TenantRow
-from ..posting.delivery import Deadlines, Delivery, Poster, closing_delivery
+from ..posting.delivery import Deadlines, Delivery, Poster, build_closing_delivery
 from ..wire import protocol
 from .accounting import Accounting, Tally
-from .broadcaster import resync_delivery
+from .broadcaster import build_resync_delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ..connections.connection import Connection
 
 
 class ConnectionState(Enum):
-    """What the janitor found a connection to be."""
+    """The state of a connection in a sweep."""
 
     LIVE = "live"
+    """There is nothing to do."""
     EXPIRED = "expired"
+    """The token has expired. The connection is closed."""
     REVOKED = "revoked"
+    """The token was revoked. The connection is closed."""
     BEHIND = "behind"
+    """The connection is subscribed and missed a frame. It is sent a `resync` frame."""
     OUTLIVED = "outlived"
-    """Its row's time is over, and so the connection has ended long ago."""
+    """The `ttl` of the row has passed, so the connection ended long ago. The row is removed."""
 
 
 class TenantRows(Protocol):
-    """The tenants' rows, as far as the janitor needs them."""
+    """The part of the tenants' rows that the janitor uses."""
 
-    def reclaim(self, tenant_id: str, quarter: int, left: int) -> None: ...
+    def reclaim(self, tenant_id: str, quarter: int, left: int) -> None:
+        """Release the leaked reservations of a quarter of an hour, unless their number has changed."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What the janitor came upon, and what became of it."""
+    """The result of one sweep of the connections table."""
 
-    found: Counter[ConnectionState]
+    states: Counter[ConnectionState]
+    """Number of connections by state."""
     tally: Tally
+    """The outcomes of the deliveries, and the failures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Janitor:
-    """Puts right what it finds in the connections table, once a minute."""
+    """The janitor of one gateway. It runs once per minute."""
 
     tenants: TenantRows
+    """The tenants' rows."""
     poster: Poster
+    """Posts `resync` frames and closes connections."""
     accounting: Accounting
+    """Records the outcomes of deliveries in the connections table."""
     now_ms: Callable[[], int]
+    """Returns the current time in epoch milliseconds."""
 
     def sweep(self, rows: Iterable[Connection | TenantRow], deadlines: Deadlines) -> Sweep:
-        """Go through every row of the table. What failed for some is in the tally; the next run finds it again."""
+        """Process every row of the connections table.
+
+        Args:
+            rows: All rows of the table.
+            deadlines: The deadlines of the invocation.
+
+        Returns:
+            The states of the connections and the outcomes. Failures are recorded in the tally, and the next run finds
+            their rows again.
+        """
         connections: list[Connection] = []
         tenants: list[TenantRow] = []
         for row in rows:
@@ -61,36 +88,40 @@ class Janitor:
             else:
                 connections.append(row)
         revoked_at = {tenant.tenant_id: tenant.revoked_at for tenant in tenants}
-        kinds = [(self._kind(one, revoked_at.get(one.tenant_id, 0)), one) for one in connections]
-        # First what takes no post: these may be as many as the time allows.
+        states = [
+            (self._classify(connection, revoked_at.get(connection.tenant_id, 0)), connection)
+            for connection in connections
+        ]
+        # Posts may take all of the time, so first do what needs no post.
         tally = Tally()
-        self.accounting.remove(
-            (one for kind, one in kinds if kind is ConnectionState.OUTLIVED), deadlines.posting, tally
-        )
-        self.accounting.write(self._leaks(tenants), deadlines.posting, tally)
-        receipts = self.poster.deliver(self._due(kinds), deadlines.posting)
-        return Sweep(Counter(kind for kind, _ in kinds), self.accounting.settle(receipts, deadlines.writing, tally))
+        outlived = (connection for state, connection in states if state is ConnectionState.OUTLIVED)
+        self.accounting.remove(outlived, deadlines.posting, tally)
+        self.accounting.write(self._build_reclaims(tenants), deadlines.posting, tally)
+        receipts = self.poster.deliver(self._build_deliveries(states), deadlines.posting)
+        return Sweep(Counter(state for state, _ in states), self.accounting.settle(receipts, deadlines.writing, tally))
 
-    def _leaks(self, tenants: Iterable[TenantRow]) -> Iterator[Callable[[], None]]:
+    def _build_reclaims(self, tenants: Iterable[TenantRow]) -> Iterator[Callable[[], None]]:
+        """Yield the writes that release leaked reservations."""
         for tenant in tenants:
-            for quarter, left in tenant.leaks(self.now_ms()):
+            for quarter, left in tenant.find_leaks(self.now_ms()):
                 yield partial(self.tenants.reclaim, tenant.tenant_id, quarter, left)
 
     @staticmethod
-    def _due(kinds: Iterable[tuple[ConnectionState, Connection]]) -> Iterator[Delivery]:
-        """What is to be said to which connection."""
-        for kind, connection in kinds:
-            match kind:
+    def _build_deliveries(states: Iterable[tuple[ConnectionState, Connection]]) -> Iterator[Delivery]:
+        """Yield a delivery for each connection that must be closed or must resync."""
+        for state, connection in states:
+            match state:
                 case ConnectionState.REVOKED:
-                    yield closing_delivery(connection, protocol.REVOKED)
+                    yield build_closing_delivery(connection, protocol.REVOKED)
                 case ConnectionState.EXPIRED:
-                    yield closing_delivery(connection, protocol.TOKEN_EXPIRED)
+                    yield build_closing_delivery(connection, protocol.TOKEN_EXPIRED)
                 case ConnectionState.BEHIND:
-                    yield resync_delivery(connection)
+                    yield build_resync_delivery(connection)
                 case ConnectionState.LIVE | ConnectionState.OUTLIVED:
                     pass
 
-    def _kind(self, connection: Connection, revoked_at: int) -> ConnectionState:
+    def _classify(self, connection: Connection, revoked_at: int) -> ConnectionState:
+        """Return the state of a connection whose tenant revoked the tokens issued before `revoked_at`."""
         now = self.now_ms()
         if connection.ttl * 1000 <= now:
             return ConnectionState.OUTLIVED
@@ -99,5 +130,7 @@ class Janitor:
         if connection.has_expired(now):
             return ConnectionState.EXPIRED
         return (
-            ConnectionState.BEHIND if connection.behind is not None and connection.subscribed else ConnectionState.LIVE
+            ConnectionState.BEHIND
+            if connection.behind_since is not None and connection.subscribed
+            else ConnectionState.LIVE
         )

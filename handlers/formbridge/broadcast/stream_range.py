@@ -1,10 +1,9 @@
-"""What a pipe gave up: where in a stream it is, and whose it is."""
+"""Stream ranges: the stream records of a pipe's dead letter, and the tenants that they belong to."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -14,69 +13,78 @@ from ..runtime import keys
 from ..runtime.identifiers import TENANT_ID, describe_mismatch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
-NAME: Final = re.compile(r"[A-Za-z0-9:/._-]{1,1024}")
-"""A stream's ARN, or a shard's id."""
+STREAM_NAME: Final = re.compile(r"[A-Za-z0-9:/._-]{1,1024}")
+"""The ARN of a stream, or the id of a shard."""
 SEQUENCE_NUMBER: Final = re.compile(r"[0-9]{1,40}")
-SHAPES: Final = {
-    "streamArn": NAME,
-    "shardId": NAME,
+"""The sequence number of a stream record."""
+FIELD_PATTERNS: Final = {
+    "streamArn": STREAM_NAME,
+    "shardId": STREAM_NAME,
     "startSequenceNumber": SEQUENCE_NUMBER,
     "endSequenceNumber": SEQUENCE_NUMBER,
 }
+"""The fields of a dead letter that name the range."""
 
 MAX_EMPTY_PAGES: Final = 100
-"""In a row. DynamoDB may return an empty page though more follow, and of a shard that is written to there is always a
-next one: that nothing follows is never said. A pipe gathers a batch for five minutes at most, so that there are few
-between its records; and so many are read in about a second of the Lambda's minute."""
+"""Consecutive empty pages after which reading a shard stops. DynamoDB may return an empty page although more records
+follow, and an open shard always has a next page, so the end cannot be recognized otherwise. A pipe collects a batch for
+at most five minutes, so there are few empty pages between its records. Reading 100 pages takes about one second of the
+Lambda's minute."""
 
-MAX_NAMED: Final = 20
-"""Of the records that name no tenant. A batch may have 10,000, and SNS takes 256 KB."""
+MAX_LISTED_RECORDS: Final = 20
+"""Records without a tenant that a problem lists. A batch may have 10,000 records, and SNS accepts 256 KB."""
 
-NO_SUCH_PLACE: Final = "there is no such place in a stream"
-UNREADABLE: Final = {
-    "ResourceNotFoundException": "the stream or its shard is there no more",
-    "TrimmedDataAccessException": "the stream has forgotten the records, as it does after a day",
-    "ValidationException": NO_SUCH_PLACE,
+INVALID_POSITION: Final = "DynamoDB rejected the position in the stream as invalid"
+UNREADABLE_REASONS: Final = {
+    "ResourceNotFoundException": "the stream or its shard no longer exists",
+    "TrimmedDataAccessException": "the stream no longer has the records, it keeps them for 24 hours",
+    "ValidationException": INVALID_POSITION,
 }
+"""Why a range cannot be read, by DynamoDB's error code."""
 
 
 class UnreadableRange(Exception):
-    """Whose records were given up cannot be found out; the text says why."""
+    """A dead letter or a stream range that cannot be read. The message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamRange:
-    """A part of a shard of a DynamoDB stream."""
+    """A range of records in a shard of a DynamoDB stream."""
 
     stream_arn: str
+    """ARN of the stream."""
     shard_id: str
+    """Id of the shard."""
     first: str
-    """Its first record's sequence number."""
+    """Sequence number of the first record."""
     last: str
+    """Sequence number of the last record."""
 
     @classmethod
-    def read(cls, dead_letter: str) -> Self:
-        """The range that a pipe's dead letter tells of.
+    def parse(cls, dead_letter: str) -> Self:
+        """Return the range of a pipe's dead letter.
 
         Raises:
-            UnreadableRange: it is none of a pipe from a DynamoDB stream, or a field of it, which is named, is none.
+            UnreadableRange: The message is not a dead letter of a pipe from a DynamoDB stream, or a field is invalid.
         """
         try:
-            told = json.loads(dead_letter)["DDBStreamBatchInfo"]
-            fields = {name: told[name] for name in SHAPES}
+            batch_info = json.loads(dead_letter)["DDBStreamBatchInfo"]
+            fields = {name: batch_info[name] for name in FIELD_PATTERNS}
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise UnreadableRange("it is no dead letter of a pipe from a DynamoDB stream") from error
-        for name, shape in SHAPES.items():
-            if wrong := describe_mismatch(name, shape, fields[name]):
-                raise UnreadableRange(wrong)
-        found = cls(*fields.values())
-        if int(found.last) < int(found.first):
+            raise UnreadableRange("the message is not a dead letter of a pipe from a DynamoDB stream") from error
+        for name, pattern in FIELD_PATTERNS.items():
+            if reason := describe_mismatch(name, pattern, fields[name]):
+                raise UnreadableRange(reason)
+        stream_range = cls(*fields.values())
+        if int(stream_range.last) < int(stream_range.first):
             raise UnreadableRange(
-                f"endSequenceNumber: must not be less than startSequenceNumber {found.first}, got {found.last}"
+                f"endSequenceNumber: must be at least startSequenceNumber {stream_range.first}, got {stream_range.last}"
             )
-        return found
+        return stream_range
 
     def __str__(self) -> str:
         return f"records {self.first} to {self.last} of {self.shard_id} of {self.stream_arn}"
@@ -84,18 +92,18 @@ class StreamRange:
 
 @dataclass(frozen=True, slots=True)
 class StreamReader:
-    """Any DynamoDB stream."""
+    """A reader of DynamoDB streams."""
 
     client: DynamoDBStreamsClient
 
-    def records(self, stream_range: StreamRange) -> Iterator[Mapping[str, Any]]:
-        """The records of a range, read again.
+    def read(self, stream_range: StreamRange) -> Iterator[Mapping[str, Any]]:
+        """Yield the records of a range.
 
         Raises:
-            UnreadableRange: the stream does not have them, or not all; after those that it has.
+            UnreadableRange: The stream does not have all records of the range. Those that it has are yielded first.
         """
         last = int(stream_range.last)
-        for record in self._from(stream_range):
+        for record in self._read_from_first(stream_range):
             number = int(record["dynamodb"]["SequenceNumber"])
             if number <= last:
                 yield record
@@ -103,8 +111,8 @@ class StreamReader:
                 return
         raise UnreadableRange(f"the stream ended before {stream_range.last}")
 
-    def _from(self, stream_range: StreamRange) -> Iterator[Mapping[str, Any]]:
-        """The records from a range's first one on, until the shard seems to have no more."""
+    def _read_from_first(self, stream_range: StreamRange) -> Iterator[Mapping[str, Any]]:
+        """Yield the records from the first of a range, until the shard ends or too many pages are empty."""
         empty_pages = 0
         try:
             iterator: str | None = self.client.get_shard_iterator(
@@ -120,56 +128,57 @@ class StreamReader:
                 empty_pages = 0 if records else empty_pages + 1
                 iterator = page.get("NextShardIterator")
         except ParamValidationError as error:
-            raise UnreadableRange(NO_SUCH_PLACE) from error
+            raise UnreadableRange(INVALID_POSITION) from error
         except ClientError as error:
-            why = UNREADABLE.get(error.response.get("Error", {}).get("Code", ""))
-            if why is None:
+            reason = UNREADABLE_REASONS.get(error.response.get("Error", {}).get("Code", ""))
+            if reason is None:
                 raise
-            raise UnreadableRange(why) from error
+            raise UnreadableRange(reason) from error
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """What a dead letter comes to: it may be both."""
+class AffectedTenants:
+    """The tenants of a dead letter's records. If some records cannot be read, there is also a problem."""
 
-    tenants: frozenset[str] = frozenset()
-    """Whose submissions were given up."""
+    tenant_ids: frozenset[str] = frozenset()
+    """Tenants of the records that could be read."""
     problem: str | None = None
-    """What could not be found out, with where it is; None: all was."""
+    """Why the tenants of some records are unknown, with the stream range. None: all tenants are known."""
 
 
-def find_tenants(dead_letter: str, stream: StreamReader) -> Findings:
-    """Read again what a pipe gave up, by the dead letter that tells where it is."""
+def find_affected_tenants(dead_letter: str, stream: StreamReader) -> AffectedTenants:
+    """Read the records of a pipe's dead letter from the stream again, and return their tenants."""
     try:
-        stream_range = StreamRange.read(dead_letter)
+        stream_range = StreamRange.parse(dead_letter)
     except UnreadableRange as error:
-        return Findings(problem=str(error))
+        return AffectedTenants(problem=str(error))
     tenants: set[str] = set()
-    nameless: list[str] = []
+    without_tenant: list[str] = []
     problems: list[str] = []
     try:
-        for record in stream.records(stream_range):
-            owners = _owners(record)
+        for record in stream.read(stream_range):
+            owners = _find_owners(record)
             tenants |= owners
             if not owners and _is_submission(record):
-                nameless.append(record["dynamodb"]["SequenceNumber"])
+                without_tenant.append(record["dynamodb"]["SequenceNumber"])
     except UnreadableRange as error:
         problems.append(str(error))
-    if nameless:
-        more = f" and {len(nameless) - MAX_NAMED:,} more" if len(nameless) > MAX_NAMED else ""
-        problems.append(f"{', '.join(nameless[:MAX_NAMED])}{more} name no tenant")
-    return Findings(frozenset(tenants), f"{stream_range}: {'; '.join(problems)}" if problems else None)
+    if without_tenant:
+        unlisted = len(without_tenant) - MAX_LISTED_RECORDS
+        more = f" and {unlisted:,} more" if unlisted > 0 else ""
+        problems.append(f"{', '.join(without_tenant[:MAX_LISTED_RECORDS])}{more} have no valid tenant_id")
+    return AffectedTenants(frozenset(tenants), f"{stream_range}: {'; '.join(problems)}" if problems else None)
 
 
-def _owners(record: Mapping[str, Any]) -> set[str]:
-    """The tenants that a record names in its images."""
+def _find_owners(record: Mapping[str, Any]) -> set[str]:
+    """Return the valid tenant ids in the images of a record."""
     images = (record["dynamodb"].get(name, {}) for name in ("OldImage", "NewImage"))
-    named = (image.get("tenant_id", {}).get("S", "") for image in images)
-    return {tenant_id for tenant_id in named if TENANT_ID.fullmatch(tenant_id)}
+    tenant_ids = (image.get("tenant_id", {}).get("S", "") for image in images)
+    return {tenant_id for tenant_id in tenant_ids if TENANT_ID.fullmatch(tenant_id)}
 
 
 def _is_submission(record: Mapping[str, Any]) -> bool:
-    """Whether a tenant is to be expected: what is no submission was not the pipe's to deliver."""
-    # A table with keys of its own holds nothing else.
+    """Return whether a record is about a submission. The pipe delivers no other records."""
+    # A table with other key names holds only submissions.
     key: str = record["dynamodb"]["Keys"].get("PK", {}).get("S", keys.SUBMISSION_PREFIX)
     return key.startswith(keys.SUBMISSION_PREFIX)

@@ -1,56 +1,70 @@
-"""The broadcaster of a Lambda, and what is told of its work."""
+"""The broadcaster of a Lambda, and the log line and metrics of its results."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING
 
 from ..connections.table import ConnectionsTable
 from ..posting.delivery import Outcome
-from ..posting.poster import connection_poster
+from ..posting.poster import build_connection_poster
 from ..runtime import clock, environment
 from ..runtime.aws import client
 from ..runtime.logs import log
 from . import accounting
 from .accounting import Accounting, Tally
 from .broadcaster import Broadcaster
-from .changes import Change
 from .fanout_queue import FanoutQueue
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from mypy_boto3_sqs import SQSClient
+
+    from .changes import Change
 
 
 @cache
 def sqs() -> SQSClient:
+    """Return the SQS client of this Lambda."""
     return client("sqs")
 
 
 @cache
 def broadcaster() -> Broadcaster:
-    """Posts to the connections of the gateway that the environment names, or hands the work to its queue."""
+    """Return the broadcaster for the gateway, table and queue that the environment names."""
     connections = ConnectionsTable(client("dynamodb"), environment.string("CONNECTIONS_TABLE_NAME"))
     return Broadcaster(
         connections,
-        connection_poster(),
-        Accounting(connections, ThreadPoolExecutor(accounting.WRITES_AT_A_TIME), clock.now_ms, clock.monotonic_seconds),
+        build_connection_poster(),
+        Accounting(connections, ThreadPoolExecutor(accounting.WRITER_THREADS), clock.now_ms, clock.monotonic_seconds),
         FanoutQueue(sqs, environment.string("FANOUT_QUEUE_URL")),
         environment.integer("FANOUT_THRESHOLD"),
         clock.now_ms,
     )
 
 
-def report(what: str, tally: Tally, changes: Iterable[Change], facts: Mapping[str, object]) -> dict[str, float]:
-    """Log what became of `changes`; the same as metrics.
+def log_tally(message: str, tally: Tally, fields: Mapping[str, object]) -> None:
+    """Log the outcomes of an invocation's deliveries.
 
-    `RealTimeUpdateLatency` is that of the oldest change, from the stream's time, which is whole seconds on AWS, until
-    the last post that went well; `BroadcastSuccessRate` leaves out connections that are gone, which no post can reach.
+    Args:
+        message: A short constant phrase that names what was done.
+        tally: The outcomes.
+        fields: More fields of the log line, such as the ids of the request.
+    """
+    outcomes = {outcome.value: tally.outcomes[outcome] for outcome in Outcome}
+    log(message, {**fields, **outcomes, "handed_over": tally.handed_over, "failures": len(tally.failures)})
+
+
+def build_metrics(tally: Tally, changes: Iterable[Change]) -> dict[str, float]:
+    """Return the metrics of an invocation that posted `changes`.
+
+    `RealTimeUpdateLatency` is the time from the oldest change until the end of the last successful post, in
+    milliseconds. The time of a change is the stream's, which AWS gives in whole seconds. `BroadcastSuccessRate` is a
+    percentage and leaves out connections that are gone, because no post can reach them.
     """
     posted, behind = tally.outcomes[Outcome.POSTED], tally.outcomes[Outcome.BEHIND]
-    outcomes = {outcome.value: tally.outcomes[outcome] for outcome in Outcome}
-    log(what, {**facts, **outcomes, "handed_over": tally.handed_over, "failures": len(tally.failures)})
     values: dict[str, float] = {
         "StaleConnectionCleanups": tally.removed,
         "Behind": behind,

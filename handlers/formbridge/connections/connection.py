@@ -1,40 +1,43 @@
-"""A dashboard's connection, as the connections table holds it, and how posting to it ends."""
+"""A WebSocket connection of a client, as the connections table stores it. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..wire.subscription_filter import SubscriptionFilter
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..wire.subscription_filter import SubscriptionFilter
 
 
 class ConnectionKey(NamedTuple):
-    """Where the row of a connection stands."""
+    """The key of a connection's row in the connections table."""
 
     tenant_id: str
     connection_id: str
+    """API Gateway's id of the connection."""
     shard: int = 0
-    """Number of the tenant's partition that holds the row."""
+    """Number of the tenant's partition that holds the row, from 0."""
 
     @classmethod
     def from_request(cls, request_context: Mapping[str, Any]) -> ConnectionKey:
         """Read the key from the `requestContext` of an API Gateway event.
 
-        Tenant and shard are values that the authorizer returned for this connection, so a connection keeps its shard
-        when `connection_shards` changes. Without a shard it is in the first one.
+        The tenant and the shard are values that the authorizer returned when the connection was opened. A connection
+        therefore keeps its shard when `connection_shards` changes. A connection without a shard belongs to shard 0.
         """
         authorizer = request_context["authorizer"]
         return cls(authorizer["tenant_id"], request_context["connectionId"], int(authorizer.get("shard", 0)))
 
 
 class Span(NamedTuple):
-    """A part of a shard, in the order of its connections' ids."""
+    """A range of connection ids within a shard."""
 
     after: str | None = None
-    """None: from the first on."""
+    """The range starts after this connection id. None: it starts at the first connection of the shard."""
     until: str | None = None
-    """The last of it; None: to the last."""
+    """The last connection id of the range. None: the range ends at the last connection of the shard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,40 +45,46 @@ class Connection:
     """A row of the connections table."""
 
     key: ConnectionKey
+    """The key of the row."""
     connected_at: int
-    """Epoch milliseconds."""
+    """When the client connected, in epoch milliseconds."""
     expires_at: int
-    """When its token expires, in epoch seconds."""
+    """When the client's token expires, in epoch seconds."""
     issued_at: int = 0
-    """When its token was issued, in epoch seconds; 0: the token did not say."""
+    """When the client's token was issued, in epoch seconds. 0: the token has no such claim."""
     subscribed: bool = False
+    """Whether the connection receives updates."""
     filter: SubscriptionFilter | None = None
-    """What it asked to see; None: every submission of its tenant."""
+    """The subscription filter. None: the connection receives the updates of every submission of its tenant."""
     subscribed_at: int = 0
-    """When its present view began, in epoch milliseconds."""
-    behind: int | None = None
-    """Since when it has missed a post, in epoch milliseconds; None: it has missed none."""
+    """When the present subscription began, in epoch milliseconds."""
+    behind_since: int | None = None
+    """When a post to this connection failed, in epoch milliseconds. None: the connection has missed no post."""
     ttl: int = 0
-    """When its row goes, in epoch seconds: after API Gateway has closed it."""
+    """When the row may be deleted, in epoch seconds. API Gateway has closed the connection by then."""
 
     @property
     def tenant_id(self) -> str:
+        """The tenant that the connection belongs to."""
         return self.key.tenant_id
 
     @property
     def connection_id(self) -> str:
+        """API Gateway's id of the connection."""
         return self.key.connection_id
 
     def has_expired(self, now_ms: int) -> bool:
-        """Whether its token is no longer good: it gets nothing more."""
+        """Return whether the token has expired. A connection with an expired token receives no more updates."""
         return self.expires_at * 1000 <= now_ms
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimited:
-    """A message of a connection that came too soon."""
+    """A message that was refused because its connection exceeded the message rate."""
 
     connection: Connection
+    """The connection that sent the message."""
     retry_after_ms: int
+    """Milliseconds until a message of the connection is accepted again."""
     refusals: int
-    """How many there were since its bucket was last full, this one included."""
+    """Messages refused since the connection's token bucket was last full, including this one."""

@@ -1,4 +1,4 @@
-"""The connections table: one row a connection, in a partition of its tenant, and one for the tenant itself."""
+"""The connections table: one row per connection, in a partition of its tenant, and one row per tenant."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..runtime import clock, keys
 from ..wire.subscription_filter import SubscriptionFilter
 from .connection import Connection, ConnectionKey, RateLimited, Span
-from .tenant_row import TenantRow, number_attribute, shard_count
+from .rate_limit import MICROSECONDS_PER_MILLISECOND, Rate
+from .tenant_row import TenantRow, read_integer, read_shard_count
 from .tenants import Refusal, Tenants
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-    from .rate_limit import Rate
-
 Row = Mapping[str, "AttributeValueTypeDef"]
-WHOLE: Final = Span()
-_TENANT: Final = {"S": keys.TENANT_SORT_KEY}
-_NEEDED: Final = "SK, connected_at, expires_at, subscribed, subscribed_at, #filter, behind, connections, shards"
-"""By a broadcast, of the rows of connections and tenants."""
+"""A row as DynamoDB returns it."""
+WHOLE_SHARD: Final = Span()
+"""A span that contains every connection of a shard."""
+_TENANT_SORT_KEY: Final = {"S": keys.TENANT_SORT_KEY}
+_BROADCAST_ATTRIBUTES: Final = (
+    "SK, connected_at, expires_at, subscribed, subscribed_at, #filter, behind, connections, shards"
+)
+"""Attributes of connections and tenants that a broadcast reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +37,36 @@ class TenantConnections:
     """A tenant's connections, as a broadcast reads them."""
 
     reserved: int
-    """How many the tenant is counted to have, subscribed or not."""
+    """Number of connections reserved for the tenant, subscribed or not."""
     shards: int
-    """In how many partitions their rows may stand."""
+    """Number of partitions that may hold rows of the tenant's connections."""
     subscribed: Iterator[Connection]
-    """Those that get its updates; the table is read on as they are taken."""
+    """The subscribed connections. The iterator reads the table page by page."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionsTable:
-    """The table as `WebSocketGateway` makes it."""
+    """The connections table that `WebSocketGateway` creates."""
 
     client: DynamoDBClient
+    """The DynamoDB client."""
     table_name: str
+    """Name of the table."""
 
     @property
     def tenants(self) -> Tenants:
-        """The tenants' rows, in the same table."""
+        """The tenants' rows in the same table."""
         return Tenants(self.client, self.table_name)
 
     def add(self, connection: Connection, max_connections: int) -> Refusal | None:
-        """Write the row of a new connection, which gets nothing until it subscribes.
+        """Add the row of a new connection. The connection receives no updates until it subscribes.
 
-        What is returned says why it may not be: its tenant has `max_connections` already, or its token was revoked.
+        Args:
+            connection: The new connection.
+            max_connections: Connections that the tenant may have.
+
+        Returns:
+            The reason for a refusal, or None if the row was added.
         """
         key, connected_at = connection.key, connection.connected_at
         refusal = self.tenants.reserve(key.tenant_id, connected_at, connection.issued_at, max_connections, key.shard)
@@ -66,7 +76,7 @@ class ConnectionsTable:
             self.client.put_item(
                 TableName=self.table_name,
                 Item={
-                    **_key(key),
+                    **_build_key(key),
                     "subscribed": {"BOOL": False},
                     "connected_at": {"N": str(connected_at)},
                     "issued_at": {"N": str(connection.issued_at)},
@@ -75,97 +85,130 @@ class ConnectionsTable:
                 },
             )
         except (BotoCoreError, ClientError):
-            # It may have been written all the same.
+            # DynamoDB may have written the row although the call failed.
             self.delete(key)
             self.release(key.tenant_id, [connected_at])
             raise
         return None
 
     def remove(self, key: ConnectionKey) -> None:
-        """Delete a connection's row and count the connection no longer; one that is gone already is fine."""
+        """Delete a connection's row and release its reservation. Do nothing if there is no row."""
         connected_at = self.delete(key)
         if connected_at is not None:
             self.release(key.tenant_id, [connected_at])
 
     def delete(self, key: ConnectionKey) -> int | None:
-        """Delete a connection's row; when it had connected, which whoever deletes it is to release, or None: no row."""
-        deleted = self.client.delete_item(TableName=self.table_name, Key=_key(key), ReturnValues="ALL_OLD")
+        """Delete a connection's row, without releasing its reservation.
+
+        Returns:
+            The row's `connected_at`, so that the caller can release the reservation, or None if there was no row.
+        """
+        deleted = self.client.delete_item(TableName=self.table_name, Key=_build_key(key), ReturnValues="ALL_OLD")
         row = deleted.get("Attributes")
-        return number_attribute(row, "connected_at") if row else None
+        return read_integer(row, "connected_at") if row else None
 
     def release(self, tenant_id: str, connected_at: Iterable[int]) -> None:
-        """Count connections no longer whose rows were deleted."""
+        """Release the reservations of connections whose rows were deleted.
+
+        Args:
+            tenant_id: The tenant.
+            connected_at: When each of the connections was opened, in epoch milliseconds.
+        """
         self.tenants.release(tenant_id, connected_at)
 
     def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | RateLimited | None:
-        """Let a message of the connection through, or refuse it for coming too soon; None where it has no row.
+        """Count a message of a connection against its rate.
 
-        Most messages find the bucket full, and take one write, which brings the row along.
+        Most messages find a full token bucket. They cost one write, which also returns the row.
+
+        Returns:
+            The connection if the message is accepted, `RateLimited` if it exceeds the rate, or None if the connection
+            has no row.
         """
-        now_us = now_ms * 1000
-        done, row = self._update(
+        now_us = now_ms * MICROSECONDS_PER_MILLISECOND
+        accepted, row = self._update_if(
             key,
             "SET full_at = :next REMOVE refusals",
             "attribute_exists(PK) AND (attribute_not_exists(full_at) OR full_at <= :now)",
             {":next": {"N": str(now_us + rate.interval_us)}, ":now": {"N": str(now_us)}},
         )
-        if not done and row:
-            done, row = self._update(
+        if not accepted and row:
+            accepted, row = self._update_if(
                 key,
                 "SET full_at = full_at + :interval",
                 "full_at <= :latest",
                 {":interval": {"N": str(rate.interval_us)}, ":latest": {"N": str(now_us + rate.tolerance_us)}},
             )
-        if done or not row:
-            return _connection(row, key) if row else None
-        wait_ms = rate.wait_ms(number_attribute(row, "full_at"), now_us)
-        _, row = self._update(key, "ADD refusals :one", "attribute_exists(PK)", {":one": {"N": "1"}})
-        return RateLimited(_connection(row, key), wait_ms, number_attribute(row, "refusals")) if row else None
+        if accepted or not row:
+            return _parse_connection(row, key) if row else None
+        wait_ms = rate.wait_ms(read_integer(row, "full_at"), now_us)
+        _, row = self._update_if(key, "ADD refusals :one", "attribute_exists(PK)", {":one": {"N": "1"}})
+        return RateLimited(_parse_connection(row, key), wait_ms, read_integer(row, "refusals")) if row else None
 
-    def subscribe(self, key: ConnectionKey, wanted: SubscriptionFilter | None) -> bool:
-        """From now on the connection gets its tenant's updates, or those that it wants; False where it has no row."""
+    def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None) -> bool:
+        """Subscribe a connection to the updates of its tenant that pass the filter.
+
+        Return whether it has a row.
+        """
         values: Row = {":true": {"BOOL": True}, ":now": {"N": str(clock.now_ms())}}
         update = "SET subscribed = :true, subscribed_at = :now"
-        if wanted is None:
-            return self._change(key, f"{update} REMOVE #filter", values)
-        values = {**values, ":filter": {"S": wanted.text}}
-        return self._change(key, f"{update}, #filter = :filter", values)
+        if subscription_filter is None:
+            return self._update_existing(key, f"{update} REMOVE #filter", values)
+        values = {**values, ":filter": {"S": subscription_filter.text}}
+        return self._update_existing(key, f"{update}, #filter = :filter", values)
 
     def unsubscribe(self, key: ConnectionKey) -> bool:
-        """From now on the connection gets no updates; False where it has no row."""
+        """Stop sending updates to a connection. Return whether it has a row."""
         values: Row = {":false": {"BOOL": False}}
-        return self._change(key, "SET subscribed = :false REMOVE #filter", values)
+        return self._update_existing(key, "SET subscribed = :false REMOVE #filter", values)
 
     def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
-        """The connection has a new token, by which it lasts longer; False where it has no row."""
+        """Record the times of a connection's new token, in epoch seconds.
+
+        Return whether the connection has a row.
+        """
         values: Row = {":expires_at": {"N": str(expires_at)}, ":issued_at": {"N": str(issued_at)}}
-        return self._change(key, "SET expires_at = :expires_at, issued_at = :issued_at", values)
+        return self._update_existing(key, "SET expires_at = :expires_at, issued_at = :issued_at", values)
 
     def mark_behind(self, key: ConnectionKey, since_ms: int) -> None:
-        """Note that the connection missed a post; where its row is gone, so is the connection."""
-        self._change(key, "SET behind = :since", {":since": {"N": str(since_ms)}})
+        """Mark a connection as behind, because a post to it failed. Do nothing if the connection has no row.
+
+        Args:
+            key: The connection.
+            since_ms: When the post failed, in epoch milliseconds.
+        """
+        self._update_existing(key, "SET behind = :since", {":since": {"N": str(since_ms)}})
 
     def clear_behind(self, key: ConnectionKey, seen_ms: int) -> None:
-        """The connection was told to resync. A mark that another broadcast set since it was read stays."""
-        self._update(key, "REMOVE behind", "behind = :seen", {":seen": {"N": str(seen_ms)}})
+        """Remove the mark of a connection that was sent a resync frame.
 
-    def tenant_connections(self, tenant_id: str) -> TenantConnections:
-        """The tenant's subscribed connections, after one request. A subscription counts once it is acknowledged.
-
-        The tenant's row comes first, and tells of every shard that a row stands in. What subscribes later, in a shard
-        that is not told yet, reads itself what has happened until then.
+        Args:
+            key: The connection.
+            seen_ms: The mark that was read before the frame was sent. A newer mark of another broadcast stays.
         """
-        tenant, connections = self._read(tenant_id, subscribed=True)
-        return TenantConnections(number_attribute(tenant, "connections"), shard_count(tenant), connections)
+        self._update_if(key, "REMOVE behind", "behind = :seen", {":seen": {"N": str(seen_ms)}})
 
-    def shard(self, tenant_id: str, shard: int, span: Span = WHOLE) -> Iterator[Connection]:
-        """The tenant's subscribed connections whose rows stand in one of its shards, or a part of it."""
-        return _connections(self._partition(tenant_id, shard, span, subscribed=True), tenant_id, shard)
+    def read_tenant_connections(self, tenant_id: str) -> TenantConnections:
+        """Return a tenant's subscribed connections.
 
-    def spans(self, tenant_id: str, shard: int, size: int) -> Sequence[Span]:
-        """The parts of a shard, cut after every `size` rows, whatever they are: counted by DynamoDB, and not read.
+        The first page is read at once, later pages by the iterator.
 
-        Not read consistently either, for half the price: wherever the cuts are, every row is in one of the parts.
+        A connection is included if its subscription was acknowledged before the call. The first page begins with the
+        tenant's row, which names every shard that holds a row. A connection that subscribes later, in a shard that the
+        row does not name yet, reads the changes up to its subscription from the submissions table.
+        """
+        tenant, connections = self._read_tenant(tenant_id, subscribed=True)
+        return TenantConnections(read_integer(tenant, "connections"), read_shard_count(tenant), connections)
+
+    def read_shard(self, tenant_id: str, shard: int, span: Span = WHOLE_SHARD) -> Iterator[Connection]:
+        """Return the subscribed connections of one shard of a tenant, or of a span of that shard."""
+        return _parse_connections(self._query_partition(tenant_id, shard, span, subscribed=True), tenant_id, shard)
+
+    def split_shard(self, tenant_id: str, shard: int, size: int) -> Sequence[Span]:
+        """Divide a shard into spans of `size` rows each, subscribed or not; the last span may have fewer.
+
+        DynamoDB counts the rows and does not return them. It counts with eventual consistency, which costs half as
+        much: wherever a cut is, every row belongs to exactly one span.
         """
         cuts: list[str] = []
         counted = 0
@@ -187,46 +230,54 @@ class ConnectionsTable:
                 break
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
             if counted == size:
-                cuts.append(_connection_id(page["LastEvaluatedKey"]))
+                cuts.append(_parse_connection_id(page["LastEvaluatedKey"]))
                 counted = 0
-        # DynamoDB does not say whether anything comes after the last row that it counted.
+        # DynamoDB does not say whether a row follows the last row that it counted. If none does, drop the last cut.
         ends = cuts if counted else cuts[:-1]
         return [Span(after, until) for after, until in pairwise([None, *ends, None])]
 
     def list_connections(self, tenant_id: str) -> Iterator[Connection]:
-        """All connections of the tenant, subscribed or not, with all that the table holds of them."""
-        return self._read(tenant_id, subscribed=False)[1]
+        """Return all connections of a tenant, subscribed or not, with all their attributes."""
+        return self._read_tenant(tenant_id, subscribed=False)[1]
 
     def scan(self) -> Iterator[Connection | TenantRow]:
-        """Every row of every tenant. Read consistently: a token that was renewed counts."""
-        for row in _pages(partial(self.client.scan, TableName=self.table_name, ConsistentRead=True)):
-            if row["SK"] == _TENANT:
+        """Return every row of every tenant, read with strong consistency so that renewed tokens are seen."""
+        for row in _read_pages(partial(self.client.scan, TableName=self.table_name, ConsistentRead=True)):
+            if row["SK"] == _TENANT_SORT_KEY:
                 yield TenantRow.from_row(row)
             else:
                 tenant_id, shard = keys.parse_tenant_partition(row["PK"].get("S", ""))
-                yield from _connections([row], tenant_id, shard)
+                yield from _parse_connections([row], tenant_id, shard)
 
-    def _read(self, tenant_id: str, *, subscribed: bool) -> tuple[Row, Iterator[Connection]]:
-        """The tenant's row, empty where it has none, and its connections in every shard, read as they are taken."""
-        rows = self._partition(tenant_id, 0, WHOLE, subscribed=subscribed)
+    def _read_tenant(self, tenant_id: str, *, subscribed: bool) -> tuple[Row, Iterator[Connection]]:
+        """Return the tenant's row, empty if there is none, and an iterator over its connections in all shards."""
+        rows = self._query_partition(tenant_id, 0, WHOLE_SHARD, subscribed=subscribed)
         first = next(rows, None)
-        tenant: Row = first if first and first["SK"] == _TENANT else {}
-        here = _connections(chain([first] if first else [], rows), tenant_id, 0)
-        further = (
-            _connections(self._partition(tenant_id, shard, WHOLE, subscribed=subscribed), tenant_id, shard)
-            for shard in range(1, shard_count(tenant))
+        tenant: Row = first if first and first["SK"] == _TENANT_SORT_KEY else {}
+        first_shard = _parse_connections(chain([first] if first else [], rows), tenant_id, 0)
+        other_shards = (
+            _parse_connections(
+                self._query_partition(tenant_id, shard, WHOLE_SHARD, subscribed=subscribed), tenant_id, shard
+            )
+            for shard in range(1, read_shard_count(tenant))
         )
-        return tenant, chain(here, chain.from_iterable(further))
+        return tenant, chain(first_shard, chain.from_iterable(other_shards))
 
-    def _partition(self, tenant_id: str, shard: int, span: Span, *, subscribed: bool) -> Iterator[Row]:
-        """A partition's rows, in descending order, in which a tenant's comes before those of its connections.
+    def _query_partition(self, tenant_id: str, shard: int, span: Span, *, subscribed: bool) -> Iterator[Row]:
+        """Return the rows of a partition in descending order, so that the tenant's row comes first.
 
-        Those of connections that have not outlived it, and of the `subscribed` no more than a broadcast needs to know.
+        Rows whose `ttl` has passed are left out.
+
+        Args:
+            tenant_id: The tenant.
+            shard: The shard.
+            span: The connections to return.
+            subscribed: Return only subscribed connections, with only the attributes that a broadcast reads.
         """
-        # The text that comes next after another is that with the least character behind it.
+        # The next string after `after` in sort order is `after` followed by the lowest character.
         first = f"{keys.connection_sort_key(span.after)}\0" if span.after is not None else keys.CONNECTION_PREFIX
         last = keys.connection_sort_key(span.until) if span.until is not None else keys.TENANT_SORT_KEY
-        wanted = "#ttl > :now"
+        condition = "#ttl > :now"
         names = {"#ttl": "ttl"}
         values: dict[str, AttributeValueTypeDef] = {
             ":partition": {"S": keys.tenant_partition(tenant_id, shard)},
@@ -236,17 +287,17 @@ class ConnectionsTable:
         }
         projection: dict[str, Any] = {}
         if subscribed:
-            wanted += " AND subscribed = :true"
+            condition += " AND subscribed = :true"
             names["#filter"] = "filter"
             values[":true"] = {"BOOL": True}
-            projection = {"ProjectionExpression": _NEEDED}
-        return _pages(
+            projection = {"ProjectionExpression": _BROADCAST_ATTRIBUTES}
+        return _read_pages(
             partial(
                 self.client.query,
                 TableName=self.table_name,
                 KeyConditionExpression="PK = :partition AND SK BETWEEN :first AND :last",
                 # A tenant's row has no `ttl`.
-                FilterExpression=f"attribute_not_exists(#ttl) OR ({wanted})",
+                FilterExpression=f"attribute_not_exists(#ttl) OR ({condition})",
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues=values,
                 ConsistentRead=True,
@@ -255,17 +306,21 @@ class ConnectionsTable:
             )
         )
 
-    def _change(self, key: ConnectionKey, update: str, values: Row) -> bool:
-        """Change a connection's row; False where it has none."""
-        return self._update(key, update, "attribute_exists(PK)", values)[0]
+    def _update_existing(self, key: ConnectionKey, update: str, values: Row) -> bool:
+        """Update a connection's row if there is one. Return whether there is."""
+        return self._update_if(key, update, "attribute_exists(PK)", values)[0]
 
-    def _update(self, key: ConnectionKey, update: str, condition: str, values: Row) -> tuple[bool, Row]:
-        """Change a connection's row under a condition: whether that held, and the row; empty where there is none."""
+    def _update_if(self, key: ConnectionKey, update: str, condition: str, values: Row) -> tuple[bool, Row]:
+        """Update a connection's row if a condition holds.
+
+        Returns:
+            Whether the row was updated, and the row as it is now; empty if there is no row.
+        """
         names: dict[str, Any] = {"ExpressionAttributeNames": {"#filter": "filter"}} if "#filter" in update else {}
         try:
-            changed = self.client.update_item(
+            updated = self.client.update_item(
                 TableName=self.table_name,
-                Key=_key(key),
+                Key=_build_key(key),
                 UpdateExpression=update,
                 ConditionExpression=condition,
                 ExpressionAttributeValues=values,
@@ -273,13 +328,13 @@ class ConnectionsTable:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 **names,
             )
-        except self.client.exceptions.ConditionalCheckFailedException as refused:
-            return False, refused.response.get("Item", {})
-        return True, changed["Attributes"]
+        except self.client.exceptions.ConditionalCheckFailedException as error:
+            return False, error.response.get("Item", {})
+        return True, updated["Attributes"]
 
 
-def _pages(read: Callable[..., Any]) -> Iterator[Row]:
-    """The rows of every page; a page is read once those before it are taken."""
+def _read_pages(read: Callable[..., Any]) -> Iterator[Row]:
+    """Yield the rows of all pages. A page is read when the rows of the page before it are used up."""
     start: dict[str, Any] = {}
     while True:
         page = read(**start)
@@ -289,34 +344,34 @@ def _pages(read: Callable[..., Any]) -> Iterator[Row]:
         start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
-def _key(key: ConnectionKey) -> dict[str, AttributeValueTypeDef]:
+def _build_key(key: ConnectionKey) -> dict[str, AttributeValueTypeDef]:
     return {
         "PK": {"S": keys.tenant_partition(key.tenant_id, key.shard)},
         "SK": {"S": keys.connection_sort_key(key.connection_id)},
     }
 
 
-def _connections(rows: Iterable[Row], tenant_id: str, shard: int) -> Iterator[Connection]:
-    """The connections among the rows of a partition."""
+def _parse_connections(rows: Iterable[Row], tenant_id: str, shard: int) -> Iterator[Connection]:
+    """Yield the connections among the rows of a partition, which may also hold the tenant's row."""
     for row in rows:
-        if row["SK"] != _TENANT:
-            yield _connection(row, ConnectionKey(tenant_id, _connection_id(row), shard))
+        if row["SK"] != _TENANT_SORT_KEY:
+            yield _parse_connection(row, ConnectionKey(tenant_id, _parse_connection_id(row), shard))
 
 
-def _connection_id(row: Row) -> str:
+def _parse_connection_id(row: Row) -> str:
     return keys.parse_connection_sort_key(row["SK"].get("S", ""))
 
 
-def _connection(row: Row, key: ConnectionKey) -> Connection:
-    wanted = row.get("filter", {}).get("S")
+def _parse_connection(row: Row, key: ConnectionKey) -> Connection:
+    filter_text = row.get("filter", {}).get("S")
     return Connection(
         key,
-        connected_at=number_attribute(row, "connected_at"),
-        expires_at=number_attribute(row, "expires_at"),
-        issued_at=number_attribute(row, "issued_at"),
+        connected_at=read_integer(row, "connected_at"),
+        expires_at=read_integer(row, "expires_at"),
+        issued_at=read_integer(row, "issued_at"),
         subscribed=row.get("subscribed") == {"BOOL": True},
-        filter=SubscriptionFilter.from_text(wanted) if wanted is not None else None,
-        subscribed_at=number_attribute(row, "subscribed_at"),
-        behind=number_attribute(row, "behind") if "behind" in row else None,
-        ttl=number_attribute(row, "ttl"),
+        filter=SubscriptionFilter.from_text(filter_text) if filter_text is not None else None,
+        subscribed_at=read_integer(row, "subscribed_at"),
+        behind_since=read_integer(row, "behind") if "behind" in row else None,
+        ttl=read_integer(row, "ttl"),
     )

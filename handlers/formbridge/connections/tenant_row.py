@@ -1,22 +1,28 @@
-"""A tenant's row in the connections table: its number of connections, its shards and its revocation."""
+"""A tenant's row in the connections table: its number of connections, shards and revocation. Pure.
+
+A connection is counted in two attributes: `connections`, and `quarter_{n}`, where `n` is the number of quarters of an
+hour from the epoch until it connected.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..runtime import keys
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 QUARTER_MS: Final = 15 * 60 * 1000
-LONGEST_MS: Final = 130 * 60 * 1000
-"""API Gateway closes a connection after two hours; ten minutes for what is still under way then.
+"""A quarter of an hour in milliseconds."""
+MAX_CONNECTION_MS: Final = 130 * 60 * 1000
+"""Longest life of a connection: API Gateway closes it after two hours, and ten minutes are added for delays.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html"""
 QUARTER_PREFIX: Final = "quarter_"
-"""Prefix of the attributes that count the connections of a quarter of an hour."""
+"""Prefix of the attributes that count the connections that were opened in one quarter of an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,40 +31,42 @@ class TenantRow:
 
     tenant_id: str
     connections: int
-    """How many are reserved."""
+    """Number of reserved connections."""
     revoked_at: int
-    """Tokens issued before are refused, in epoch seconds; 0: none is."""
+    """Tokens that were issued before this time are refused, in epoch seconds. 0: no token is revoked."""
     quarters: Mapping[int, int]
-    """By the number of a quarter of an hour since the epoch: how many reserved then are left."""
+    """Number of reserved connections by the quarter of an hour in which they were opened, counted from the epoch."""
     shards: int = 1
-    """In how many partitions its connections' rows may stand. It never falls: what was written there stays there."""
+    """Number of partitions that may hold rows of the tenant's connections. It never decreases, because a row is never
+    moved to another partition."""
 
     @classmethod
     def from_row(cls, row: Mapping[str, AttributeValueTypeDef]) -> TenantRow:
+        """Read a row as DynamoDB returns it."""
         return cls(
             keys.parse_tenant_partition(row["PK"].get("S", ""))[0],
-            connections=number_attribute(row, "connections"),
-            revoked_at=number_attribute(row, "revoked_at"),
+            connections=read_integer(row, "connections"),
+            revoked_at=read_integer(row, "revoked_at"),
             quarters={
-                int(name.removeprefix(QUARTER_PREFIX)): number_attribute(row, name)
+                int(name.removeprefix(QUARTER_PREFIX)): read_integer(row, name)
                 for name in row
                 if name.startswith(QUARTER_PREFIX)
             },
-            shards=shard_count(row),
+            shards=read_shard_count(row),
         )
 
-    def leaks(self, now_ms: int) -> Iterator[tuple[int, int]]:
-        """The quarters whose connections have all ended, and what is still reserved for each."""
-        for quarter, left in self.quarters.items():
-            if (quarter + 1) * QUARTER_MS + LONGEST_MS <= now_ms:
-                yield quarter, left
+    def find_leaks(self, now_ms: int) -> Iterator[tuple[int, int]]:
+        """Return leaked reservations: each quarter whose connections have all ended, with its reserved number."""
+        for quarter, reserved in self.quarters.items():
+            if (quarter + 1) * QUARTER_MS + MAX_CONNECTION_MS <= now_ms:
+                yield quarter, reserved
 
 
-def shard_count(row: Mapping[str, AttributeValueTypeDef]) -> int:
-    """Return the number of partitions that a tenant's row names; 1 before a row was written to a second one."""
-    return number_attribute(row, "shards") or 1
+def read_shard_count(row: Mapping[str, AttributeValueTypeDef]) -> int:
+    """Return the number of partitions that a tenant's row names, or 1 if it names none."""
+    return read_integer(row, "shards") or 1
 
 
-def number_attribute(row: Mapping[str, AttributeValueTypeDef], name: str) -> int:
-    """Return an integer attribute of a row; 0 if the row does not have it."""
+def read_integer(row: Mapping[str, AttributeValueTypeDef], name: str) -> int:
+    """Return an integer attribute of a row, or 0 if the row does not have it."""
     return int(row.get(name, {}).get("N", "0"))

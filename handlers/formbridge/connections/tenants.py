@@ -1,45 +1,60 @@
-"""One row a tenant in the connections table: how many connections it has, in which partitions, and which tokens count.
+"""The tenants' rows in the connections table: reservations of connections, and revocations.
 
-The number is reserved before a connection's row is written and released after it was deleted, each by one conditional
-write to one item: however many connect at a time, no more than the limit get in. What a crash in between leaves
-reserved is given back by itself: reservations are also counted by the quarter of an hour they were made in, and once
-no connection of a quarter can be open any more, what is left of it is a leak (docs/adr/0013).
+A connection is reserved in its tenant's row before its own row is written, and released after its own row was deleted.
+Each reservation and each release is one conditional write to one item, so the number of connections never exceeds the
+limit, however many clients connect at the same time.
 
-A connection's row stands in one of the tenant's partitions, its shard. The tenant's row tells how many partitions there
-are to read, and tells it before a row is written there.
+A crash between two writes can leave a reservation without a row. The janitor reclaims such a leak: reservations are
+also counted by the quarter of an hour in which they were made, and whatever is still reserved for a quarter when none
+of its connections can be open any more is a leak (docs/adr/0013).
+
+The row of a connection is in one of the tenant's partitions, its shard. The tenant's row says how many partitions to
+read, and says so before a row is written to a new partition.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ..runtime import keys
-from .tenant_row import QUARTER_MS, QUARTER_PREFIX, number_attribute, shard_count
+from .tenant_row import QUARTER_MS, QUARTER_PREFIX, read_integer, read_shard_count
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 Refusal = Literal["too_many_connections", "revoked"]
+"""Why a connection is refused: the tenant has reached its limit, or the token was revoked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tenants:
-    """The tenants' rows."""
+    """Reads and writes of the tenants' rows."""
 
     client: DynamoDBClient
     table_name: str
+    """Name of the connections table."""
 
     def reserve(self, tenant_id: str, connected_at: int, issued_at: int, limit: int, shard: int = 0) -> Refusal | None:
-        """Count one connection more, at `connected_at` (epoch milliseconds), by a token of `issued_at` (epoch seconds).
+        """Reserve a connection, unless the tenant has reached its limit or the token was revoked.
 
-        What is returned says why it may not be. Once it is counted, whoever reads the tenant's connections knows of the
-        shard that its row will stand in.
+        After a successful reservation, every reader of the tenant's connections also reads `shard`.
+
+        Args:
+            tenant_id: The tenant.
+            connected_at: When the client connected, in epoch milliseconds.
+            issued_at: When the client's token was issued, in epoch seconds.
+            limit: Connections that the tenant may have.
+            shard: The shard that the connection's row will be written to.
+
+        Returns:
+            The reason for a refusal, or None if the connection was reserved.
         """
-        known = " AND shards > :shard" if shard else ""
+        shard_condition = " AND shards > :shard" if shard else ""
         values: dict[str, AttributeValueTypeDef] = {
             ":one": {"N": "1"},
             ":limit": {"N": str(limit)},
@@ -48,33 +63,34 @@ class Tenants:
         try:
             self.client.update_item(
                 TableName=self.table_name,
-                Key=_key(tenant_id),
+                Key=_build_key(tenant_id),
                 UpdateExpression="ADD connections :one, #quarter :one",
                 ConditionExpression=(
                     "(attribute_not_exists(connections) OR connections < :limit)"
-                    f" AND (attribute_not_exists(revoked_at) OR revoked_at <= :issued_at){known}"
+                    f" AND (attribute_not_exists(revoked_at) OR revoked_at <= :issued_at){shard_condition}"
                 ),
-                ExpressionAttributeNames={"#quarter": _quarter(connected_at // QUARTER_MS)},
+                ExpressionAttributeNames={"#quarter": _name_quarter(connected_at // QUARTER_MS)},
                 ExpressionAttributeValues={**values, ":shard": {"N": str(shard)}} if shard else values,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except self.client.exceptions.ConditionalCheckFailedException as refused:
-            held = refused.response.get("Item", {})
-            if issued_at < number_attribute(held, "revoked_at"):
+        except self.client.exceptions.ConditionalCheckFailedException as error:
+            row = error.response.get("Item", {})
+            if issued_at < read_integer(row, "revoked_at"):
                 return "revoked"
-            if shard_count(held) > shard or number_attribute(held, "connections") >= limit:
+            if read_shard_count(row) > shard or read_integer(row, "connections") >= limit:
                 return "too_many_connections"
         else:
             return None
-        self._open_up(tenant_id, shard)
+        # Only the condition on the number of shards failed.
+        self._add_shard(tenant_id, shard)
         return self.reserve(tenant_id, connected_at, issued_at, limit, shard)
 
-    def _open_up(self, tenant_id: str, shard: int) -> None:
-        """From now on a row may stand in the shard: once for each, as their number never falls."""
+    def _add_shard(self, tenant_id: str, shard: int) -> None:
+        """Raise the tenant's number of shards so that it includes `shard`. The number never decreases."""
         try:
             self.client.update_item(
                 TableName=self.table_name,
-                Key=_key(tenant_id),
+                Key=_build_key(tenant_id),
                 UpdateExpression="SET shards = :shards",
                 ConditionExpression="attribute_not_exists(shards) OR shards < :shards",
                 ExpressionAttributeValues={":shards": {"N": str(shard + 1)}},
@@ -83,47 +99,61 @@ class Tenants:
             return
 
     def release(self, tenant_id: str, connected_at: Iterable[int]) -> None:
-        """Count these connections no longer; where a quarter was given back as a whole, they were with it."""
+        """Release the reservations of connections whose rows were deleted.
+
+        A quarter that was reclaimed is skipped, because reclaiming it released these reservations too.
+
+        Args:
+            tenant_id: The tenant.
+            connected_at: When each of the connections was opened, in epoch milliseconds.
+        """
         for quarter, count in Counter(moment // QUARTER_MS for moment in connected_at).items():
             try:
                 self.client.update_item(
                     TableName=self.table_name,
-                    Key=_key(tenant_id),
+                    Key=_build_key(tenant_id),
                     UpdateExpression="ADD connections :less, #quarter :less",
                     ConditionExpression="attribute_exists(#quarter)",
-                    ExpressionAttributeNames={"#quarter": _quarter(quarter)},
+                    ExpressionAttributeNames={"#quarter": _name_quarter(quarter)},
                     ExpressionAttributeValues={":less": {"N": str(-count)}},
                 )
             except self.client.exceptions.ConditionalCheckFailedException:
                 continue
 
     def reclaim(self, tenant_id: str, quarter: int, left: int) -> None:
-        """Forget a quarter and what is reserved for it, unless that has changed."""
+        """Release all reservations of a quarter and remove its attribute, unless their number has changed.
+
+        Args:
+            tenant_id: The tenant.
+            quarter: Number of the quarter of an hour, counted from the epoch.
+            left: Reservations of the quarter when the row was read.
+        """
         try:
             self.client.update_item(
                 TableName=self.table_name,
-                Key=_key(tenant_id),
+                Key=_build_key(tenant_id),
                 UpdateExpression="SET connections = connections - :left REMOVE #quarter",
                 ConditionExpression="#quarter = :left",
-                ExpressionAttributeNames={"#quarter": _quarter(quarter)},
+                ExpressionAttributeNames={"#quarter": _name_quarter(quarter)},
                 ExpressionAttributeValues={":left": {"N": str(left)}},
             )
         except self.client.exceptions.ConditionalCheckFailedException:
             return
 
     def revoke(self, tenant_id: str, issued_before: int) -> None:
-        """From now on refuse the tenant's tokens that were issued before a moment, in epoch seconds."""
+        """Refuse new connections with tokens that were issued before `issued_before`, in epoch seconds."""
         self.client.update_item(
             TableName=self.table_name,
-            Key=_key(tenant_id),
+            Key=_build_key(tenant_id),
             UpdateExpression="SET revoked_at = :moment",
             ExpressionAttributeValues={":moment": {"N": str(issued_before)}},
         )
 
 
-def _key(tenant_id: str) -> dict[str, AttributeValueTypeDef]:
+def _build_key(tenant_id: str) -> dict[str, AttributeValueTypeDef]:
     return {"PK": {"S": keys.tenant_partition(tenant_id)}, "SK": {"S": keys.TENANT_SORT_KEY}}
 
 
-def _quarter(number: int) -> str:
+def _name_quarter(number: int) -> str:
+    """Return the name of the attribute that counts the connections of a quarter."""
     return f"{QUARTER_PREFIX}{number}"

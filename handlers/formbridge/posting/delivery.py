@@ -1,49 +1,61 @@
-"""A delivery to one connection and its outcome."""
+"""Deliveries of frames to connections, and their outcomes. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from ..connections.connection import Connection
 from ..wire import protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ..connections.connection import Connection
+
+POSTING_SHARE: Final = 0.6
+"""Part of a Lambda's remaining time after which posting ends."""
+WRITING_SHARE: Final = 0.9
+"""Part of a Lambda's remaining time after which writing ends."""
 
 
 class Outcome(Enum):
     """How a delivery to a connection ended."""
 
     POSTED = "posted"
+    """API Gateway accepted every frame, or closed the connection as requested."""
     GONE = "gone"
+    """API Gateway has no such connection."""
     BEHIND = "behind"
+    """The connection missed a frame and must resync."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What is to be done on one connection."""
+    """Frames to post to one connection, and whether to close it afterwards."""
 
     connection: Connection
     frames: Sequence[bytes]
     """Posted in order, up to the first that fails. The same frame to many connections is one object."""
     closes: bool = False
-    """Whether the connection is closed afterwards, however the posts ended; the outcome is then that of closing it."""
+    """Whether to close the connection after the posts, even if one failed. The outcome is then that of closing it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """How a delivery ended."""
+    """The result of a delivery."""
 
     delivery: Delivery
     outcome: Outcome
+    """How the delivery ended."""
     failure: Exception | None = None
-    """Why the outcome says nothing of the connection: what the stack itself does not allow or cannot do."""
+    """An error of the stack, such as a missing permission, because of which the state of the connection is unknown."""
     frames: int = 0
-    """How many frames API Gateway took."""
+    """Number of frames that API Gateway accepted."""
     sent_bytes: int = 0
-    """Of these frames."""
+    """Total size of the accepted frames."""
     retries: int = 0
-    """Requests that were made again."""
+    """Number of repeated requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +63,35 @@ class Deadlines:
     """Deadlines of one invocation, in seconds of the monotonic clock."""
 
     posting: float
-    """Posts that have not ended by then leave their connection behind."""
+    """A connection whose posts have not ended by then is behind."""
     writing: float
-    """Writes that have not ended by then have failed."""
+    """A write to the connections table that has not ended by then has failed."""
 
     @classmethod
     def split(cls, now: float, seconds_left: float) -> Deadlines:
         """Divide the time that a Lambda has left: three fifths for posting, most of the rest for writing."""
-        return cls(now + 0.6 * seconds_left, now + 0.9 * seconds_left)
+        return cls(now + POSTING_SHARE * seconds_left, now + WRITING_SHARE * seconds_left)
 
 
 class Poster(Protocol):
-    """Posts to connections through @connections."""
+    """Posts frames to connections through API Gateway's @connections endpoint."""
 
     def deliver(self, deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
-        """Make deliveries, many at a time; the receipt of each, in the order in which they end.
+        """Make deliveries, many at a time. Yield a receipt for each of them, in the order in which they end.
 
-        `deliveries` is asked for the next one when there is room for it. At `deadline`, by `time.monotonic`, whatever
-        has not ended, or not begun, is behind.
+        Args:
+            deliveries: The deliveries. The next one is read only when there is capacity for it.
+            deadline: A time of the monotonic clock, in seconds. Deliveries that have not ended or not started by then
+                have the outcome `BEHIND`.
         """
         ...
 
 
-def closing_delivery(connection: Connection, reason: protocol.Frame) -> Delivery:
-    """The end of a connection: `reason`, a `disconnect` frame, goes before, as API Gateway can set no close code."""
+def build_closing_delivery(connection: Connection, reason: protocol.Frame) -> Delivery:
+    """Return a delivery that closes a connection.
+
+    Args:
+        connection: The connection.
+        reason: A `disconnect` frame. It is posted first, because API Gateway cannot set a close code.
+    """
     return Delivery(connection, [protocol.encode(reason).encode()], closes=True)

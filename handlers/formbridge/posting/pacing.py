@@ -1,10 +1,13 @@
-"""The pace at which one Lambda posts, so that all Lambdas together stay below the account's quota. Pure."""
+"""The pace of one Lambda's posts, by which all Lambdas together stay below the account's quota. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..runtime.token_bucket import TokenBucket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BURST_SECONDS = 0.1
 """After a pause, a tenth of one second's posts may be made at once."""

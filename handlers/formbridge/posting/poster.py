@@ -1,6 +1,7 @@
-"""Posts frames to connections through API Gateway's @connections, many at a time, over connections that are kept.
+"""A poster that sends frames through API Gateway's @connections endpoint.
 
-libcurl does the HTTP and TLS, in one thread, for a fraction of what botocore's client costs.
+It makes many requests at a time and keeps its HTTP connections open. libcurl does HTTP and TLS in one thread, with a
+fraction of the CPU time of botocore's client.
 """
 
 from __future__ import annotations
@@ -10,11 +11,10 @@ import random
 import select
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import chain, count
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pycurl
 from botocore.httpsession import get_cert_path
@@ -26,43 +26,68 @@ from .delivery import Deadlines, Delivery, Outcome, Receipt
 from .pacing import Pacer
 from .signing import Signer
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
 CONNECT_SECONDS: Final = 2
+"""Time limit for opening a connection to API Gateway."""
 REQUEST_SECONDS: Final = 5
-"""Connecting included."""
-TRIES: Final = 3
-"""Of one request, before its connection is behind."""
+"""Time limit for one request, including opening a connection."""
+MAX_TRIES: Final = 3
+"""Tries of one request, after which the outcome is `BEHIND`."""
 BACKOFF_SECONDS: Final = 0.1
-"""The longest pause before the second try; it doubles with each."""
-FIRST_AT_A_TIME: Final = 32
-"""One more with each request that is taken, and never fewer again: how many go out is the pacer's business."""
-MOST_AT_A_TIME: Final = 256
-"""Requests in flight, and so connections to API Gateway: each costs as much as a dozen posts to open."""
-SLOW_SECONDS: Final = 0.001
-"""A delivery that takes longer to come was waited for, as one is that is read from a table."""
-EVENTS: Final = {
+"""Longest pause before the second try. It doubles with each further try."""
+INITIAL_CONCURRENCY: Final = 32
+"""Requests in flight at the start. Each accepted request raises the limit by one, up to `MAX_CONCURRENCY`. The limit
+never falls, because the pacer controls how many requests are sent."""
+MAX_CONCURRENCY: Final = 256
+"""Limit of requests in flight, and so of connections to API Gateway. To open one costs as much as a dozen posts."""
+SLOW_DELIVERY_SECONDS: Final = 0.001
+"""If reading the next delivery and starting its request takes longer, the delivery was waited for, for example because
+it was read from a table."""
+MAX_WAIT_MS: Final = 1_000
+"""Longest wait for sockets before the deadlines are checked again."""
+MILLISECONDS_PER_SECOND: Final = 1_000
+POLL_EVENTS: Final = {
     pycurl.POLL_IN: select.POLLIN,
     pycurl.POLL_OUT: select.POLLOUT,
     pycurl.POLL_INOUT: select.POLLIN | select.POLLOUT,
 }
-"""What libcurl wants to know of a socket, in the words of `poll`."""
-NO_ANSWER: Final = 0
-"""Stands for the status of a request that got none, or half of one."""
+"""The socket events that libcurl asks for, as flags of `poll`."""
+NO_RESPONSE: Final = 0
+"""Stands for the status of a request that got no response, or an incomplete one."""
+SUCCESS_STATUSES: Final = range(200, 300)
+GONE_STATUS: Final = 410
+"""API Gateway has no such connection."""
+TOO_LARGE_STATUS: Final = 413
+THROTTLED_STATUS: Final = 429
+FIRST_SERVER_ERROR_STATUS: Final = 500
 
 
 class PostRefused(Exception):
-    """@connections does not allow a request, or can make nothing of it: a fault of the stack, not of a connection."""
+    """A request that @connections rejected as forbidden or invalid.
+
+    The fault is in the stack, not in the connection.
+    """
 
     def __init__(self, method: str, connection_id: str, status: int) -> None:
+        """Keep the status.
+
+        Args:
+            method: HTTP method of the request.
+            connection_id: The connection that the request was about.
+            status: HTTP status of the response.
+        """
         super().__init__(f"{method} of connection {connection_id} was answered with status {status}")
         self.status = status
 
 
-def connection_poster() -> ConnectionPoster:
-    """To the connections of the gateway that the environment names, as many posts a second as it says.
+def build_connection_poster() -> ConnectionPoster:
+    """Return a poster for the gateway and the rate in `MANAGEMENT_ENDPOINT` and `POSTS_PER_SECOND`.
 
     Raises:
-        SettingsError: it does not say.
-        ValueError: what it says is no URL, or below 1.
+        EnvironmentVariableError: A variable is not set, or the rate is not an integer.
+        ValueError: The endpoint is not a valid URL, or the rate is below 1.
     """
     endpoint, per_second = environment.string("MANAGEMENT_ENDPOINT"), environment.integer("POSTS_PER_SECOND")
     return ConnectionPoster(Signer.from_environment(endpoint), Pacer(per_second, time.monotonic_ns))
@@ -75,252 +100,296 @@ def invocation_deadlines(context: Any) -> Deadlines:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a delivery has come: what its next request is, and what the answer means."""
+    """The progress of a delivery: its next request, and how a response is interpreted."""
 
     delivery: Delivery
     index: int = 0
-    """Which frame is next; behind the last one: closing the connection."""
+    """Index of the next frame. After the last frame, the next request closes the connection."""
     tries: int = 0
-    """Of the next request, so far."""
+    """Failed tries of the next request."""
     frames: int = 0
+    """Number of frames that API Gateway accepted."""
     sent_bytes: int = 0
+    """Total size of the accepted frames."""
     retries: int = 0
-    had_no_answer: bool = False
-    """Whether the last request got none: the next one is made over a new connection."""
+    """Number of repeated requests."""
+    had_no_response: bool = False
+    """Whether the last request got no response. The next one is then made over a new connection."""
 
     @property
-    def frame(self) -> bytes | None:
-        """What is posted next; None: nothing more."""
+    def next_frame(self) -> bytes | None:
+        """The next frame to post, or None after the last frame."""
         frames = self.delivery.frames
         return frames[self.index] if self.index < len(frames) else None
 
     @property
-    def is_over(self) -> bool:
-        """Whether there is nothing more to ask for."""
+    def is_complete(self) -> bool:
+        """Whether no request is left to make."""
         return self.index == len(self.delivery.frames) and not self.delivery.closes
 
-    def answered(self, status: int) -> Receipt | float:
-        """The end, or in how many seconds the next request is due."""
-        frame = self.frame
-        self.had_no_answer = status == NO_ANSWER
-        if 200 <= status < 300:
+    def handle_status(self, status: int) -> Receipt | float:
+        """Record the response to a request.
+
+        Args:
+            status: HTTP status, or `NO_RESPONSE`.
+
+        Returns:
+            The receipt if the delivery has ended, otherwise the seconds to wait before the next request.
+        """
+        frame = self.next_frame
+        self.had_no_response = status == NO_RESPONSE
+        if status in SUCCESS_STATUSES:
             if frame is None:
-                return self.ended(Outcome.POSTED)
+                return self.build_receipt(Outcome.POSTED)
             self.frames += 1
             self.sent_bytes += len(frame)
-            return self._go_on_with(self.index + 1)
+            return self._advance_to(self.index + 1)
         self.tries += 1
-        may_pass = status in (NO_ANSWER, 429) or status >= 500
-        if may_pass and self.tries < TRIES:
+        is_transient = status in (NO_RESPONSE, THROTTLED_STATUS) or status >= FIRST_SERVER_ERROR_STATUS
+        if is_transient and self.tries < MAX_TRIES:
             self.retries += 1
-            return random.uniform(0, BACKOFF_SECONDS * 2 ** (self.tries - 1))  # noqa: S311 - jitter is no secret
+            return random.uniform(0, BACKOFF_SECONDS * 2 ** (self.tries - 1))  # noqa: S311 - jitter needs no secure randomness
         if frame is not None and self.delivery.closes:
-            return self._go_on_with(len(self.delivery.frames))
-        if status == 410:
-            return self.ended(Outcome.GONE)
-        # A frame that is too large is never taken; the client resyncs, and gets what it missed in other frames.
-        if may_pass or status == 413:
-            return self.ended(Outcome.BEHIND)
+            return self._advance_to(len(self.delivery.frames))
+        if status == GONE_STATUS:
+            return self.build_receipt(Outcome.GONE)
+        # A frame that is too large is never accepted. The client resyncs and gets its updates in other frames.
+        if is_transient or status == TOO_LARGE_STATUS:
+            return self.build_receipt(Outcome.BEHIND)
         method = "DELETE" if frame is None else "POST"
         refused = PostRefused(method, self.delivery.connection.connection_id, status)
-        return self.ended(Outcome.BEHIND, refused)
+        return self.build_receipt(Outcome.BEHIND, refused)
 
-    def _go_on_with(self, index: int) -> Receipt | float:
+    def _advance_to(self, index: int) -> Receipt | float:
         self.index = index
         self.tries = 0
-        return self.ended(Outcome.POSTED) if self.is_over else 0.0
+        return self.build_receipt(Outcome.POSTED) if self.is_complete else 0.0
 
-    def ended(self, outcome: Outcome, failure: Exception | None = None) -> Receipt:
+    def build_receipt(self, outcome: Outcome, failure: Exception | None = None) -> Receipt:
+        """Return the receipt of the delivery."""
         return Receipt(self.delivery, outcome, failure, self.frames, self.sent_bytes, self.retries)
 
 
 @dataclass(slots=True)
 class _Call:
-    """What one call of `deliver` has to do, apart from what is in flight."""
+    """The state of one call of `deliver`, except the requests in flight."""
 
     deliveries: Iterator[Delivery]
+    """Deliveries that have not been read yet."""
     ready: deque[Progress] = field(default_factory=deque[Progress])
-    later: list[tuple[float, int, Progress]] = field(default_factory=list[tuple[float, int, Progress]])
-    """A heap of what is tried again, by when."""
+    """Deliveries whose next request can be made now."""
+    retries: list[tuple[float, int, Progress]] = field(default_factory=list[tuple[float, int, Progress]])
+    """A heap of deliveries whose next request is a retry: the time of the retry, a serial number, the delivery."""
     receipts: deque[Receipt] = field(default_factory=deque[Receipt])
-    """That the caller has not had yet."""
+    """Receipts that the caller has not received yet."""
     failures: Counter[str] = field(default_factory=Counter[str])
-    """Why requests failed, apart from connections that were gone."""
-    _order: count[int] = field(default_factory=count)
+    """Number of failed requests by reason. Requests to connections that are gone are not counted."""
+    _serial_numbers: count[int] = field(default_factory=count)
+    """Order retries of the same time, because `Progress` cannot be compared."""
 
-    def note(self, progress: Progress, result: Receipt | float, now: float) -> None:
-        """Take up what followed from an answer."""
+    def record(self, progress: Progress, result: Receipt | float, now: float) -> None:
+        """Record a result of `Progress.handle_status`."""
         if isinstance(result, Receipt):
             self.receipts.append(result)
         elif result:
-            heappush(self.later, (now + result, next(self._order), progress))
+            heappush(self.retries, (now + result, next(self._serial_numbers), progress))
         else:
             self.ready.append(progress)
 
-    def is_ready(self, now: float) -> bool:
-        """Whether a request could be made now; asks for another delivery only where nothing else is ready."""
-        while self.later and self.later[0][0] <= now:
-            self.ready.append(heappop(self.later)[2])
+    def prepare_request(self, now: float) -> bool:
+        """Return whether a request can be made now. Read another delivery only if no other request is ready."""
+        while self.retries and self.retries[0][0] <= now:
+            self.ready.append(heappop(self.retries)[2])
         if not self.ready:
             for delivery in self.deliveries:
                 progress = Progress(delivery)
-                if not progress.is_over:
+                if not progress.is_complete:
                     self.ready.append(progress)
                     break
-                self.receipts.append(progress.ended(Outcome.POSTED))
+                self.receipts.append(progress.build_receipt(Outcome.POSTED))
         return bool(self.ready)
 
     @property
-    def waits(self) -> bool:
-        """Whether there is anything left that was asked for and is not in flight."""
-        return bool(self.ready or self.later)
+    def has_waiting_requests(self) -> bool:
+        """Whether a delivery that was read waits for its next request."""
+        return bool(self.ready or self.retries)
 
-    def rest(self) -> Iterator[Progress]:
-        """What waits, and what was never asked for."""
-        return chain(self.ready, (progress for _, _, progress in self.later), map(Progress, self.deliveries))
+    def remaining(self) -> Iterator[Progress]:
+        """Return the deliveries that wait for a request, then those that have not been read yet."""
+        return chain(self.ready, (progress for _, _, progress in self.retries), map(Progress, self.deliveries))
 
 
 class ConnectionPoster:
-    """Keeps its connections from one invocation of a warm Lambda to the next.
+    """A poster that keeps its connections open between the invocations of a warm Lambda.
 
-    It is for one thread, and one call at a time: a call ends the one before, where that was left half-way.
+    It may be used by one thread, and for one call of `deliver` at a time. A new call ends an unfinished earlier one.
     """
 
     def __init__(
-        self, signer: Signer, pacer: Pacer, *, most_at_a_time: int = MOST_AT_A_TIME, ca_file: str | None = None
+        self, signer: Signer, pacer: Pacer, *, max_concurrency: int = MAX_CONCURRENCY, ca_file: str | None = None
     ) -> None:
-        """`ca_file` holds the authorities that are trusted, where they are not botocore's."""
+        """Create the poster without opening a connection.
+
+        Args:
+            signer: Signs the requests.
+            pacer: Limits the requests per second.
+            max_concurrency: Limit of requests in flight.
+            ca_file: File with the trusted certificate authorities; by default those of botocore.
+        """
         self._signer = signer
         self._pacer = pacer
-        self._at_a_time = min(FIRST_AT_A_TIME, most_at_a_time)
-        self._most_at_a_time = most_at_a_time
+        self._concurrency = min(INITIAL_CONCURRENCY, max_concurrency)
+        self._max_concurrency = max_concurrency
         self._ca_file = ca_file or session().get_config_variable("ca_bundle") or get_cert_path(verify=True)
         self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_MAXCONNECTS, most_at_a_time)
-        # Not pycurl's own `select`, which is blind to descriptors from 1,024 on.
+        self._multi.setopt(pycurl.M_MAXCONNECTS, max_concurrency)
+        # pycurl's own `select` does not support file descriptors of 1,024 and above.
         self._sockets = select.poll()
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, _watching(self._sockets))
-        self._free: list[Any] = []
-        """libcurl's handles of requests, to be used again, and those in flight."""
-        self._busy: dict[Any, Progress] = {}
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, _build_socket_callback(self._sockets))
+        self._idle_handles: list[Any] = []
+        """libcurl's handles of finished requests. They are used again."""
+        self._in_flight: dict[Any, Progress] = {}
+        """The deliveries of requests in flight, by libcurl's handle."""
         self._call: _Call | None = None
 
     def deliver(self, deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
-        """As `Poster` says."""
-        self._abort()  # what a call left that was not taken to its end
+        """Make deliveries, as `Poster.deliver` describes.
+
+        Args:
+            deliveries: The deliveries. The next one is read only when there is capacity for it.
+            deadline: A time of `time.monotonic`, in seconds.
+        """
+        self._abort_requests()  # requests of an earlier call that its caller did not iterate to the end
         call = self._call = _Call(iter(deliveries))
         try:
             while (now := time.monotonic()) < deadline:
-                pause = self._start(call, deadline)
+                pause = self._start_requests(call, deadline)
                 self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-                if self._collect(call) or call.receipts:
+                if self._collect_responses(call) or call.receipts:
                     pause = 0.0
-                elif not (self._busy or call.waits):
+                elif not (self._in_flight or call.has_waiting_requests):
                     return
                 self._wait(call, min(pause, deadline - now))
-                yield from self._ended(call)
-            # What came while the caller had its turn still counts.
+                yield from self._take_receipts(call)
+            # Responses that arrived while the caller processed receipts still count.
             self._wait(call, 0)
-            yield from self._ended(call)
-            begun = [*self._busy.values()]
-            self._abort()
-            for progress in chain(begun, call.rest()):
-                yield progress.ended(Outcome.BEHIND)
+            yield from self._take_receipts(call)
+            unfinished = [*self._in_flight.values()]
+            self._abort_requests()
+            for progress in chain(unfinished, call.remaining()):
+                yield progress.build_receipt(Outcome.BEHIND)
         finally:
             if call.failures:
                 log("failed posts", {"reasons": dict(call.failures)})
 
-    def _ended(self, call: _Call) -> Iterator[Receipt]:
+    def _take_receipts(self, call: _Call) -> Iterator[Receipt]:
+        """Yield the receipts that the caller has not received yet.
+
+        Raises:
+            RuntimeError: Another call of `deliver` began meanwhile and ended this one.
+        """
         while call.receipts:
             yield call.receipts.popleft()
             if self._call is not call:
                 raise RuntimeError("another call of `deliver` has ended this one")
 
-    def _start(self, call: _Call, deadline: float) -> float:
-        """Make what requests there are room and leave for; after how many seconds there may be more, whatever comes.
+    def _start_requests(self, call: _Call, deadline: float) -> float:
+        """Start requests until a limit is reached or no request is ready.
 
-        After a delivery that was slow to come it ends: the next may be as slow, and meanwhile nobody takes up answers.
+        Return after a delivery that was slow to read: the next one may be as slow, and responses are not collected
+        meanwhile.
+
+        Returns:
+            The seconds after which another request can be started even if no response arrives.
         """
-        while len(self._busy) < self._at_a_time and (now := time.monotonic()) < deadline:
-            if not call.is_ready(now):
-                return call.later[0][0] - now if call.later else math.inf
+        while len(self._in_flight) < self._concurrency and (now := time.monotonic()) < deadline:
+            if not call.prepare_request(now):
+                return call.retries[0][0] - now if call.retries else math.inf
             if pause := self._pacer.take():
                 return pause
-            self._request(call.ready.popleft())
-            if time.monotonic() - now > SLOW_SECONDS:
+            self._start_request(call.ready.popleft())
+            if time.monotonic() - now > SLOW_DELIVERY_SECONDS:
                 return 0.0
         return math.inf
 
-    def _request(self, progress: Progress) -> None:
-        frame = progress.frame
+    def _start_request(self, progress: Progress) -> None:
+        frame = progress.next_frame
         method = "DELETE" if frame is None else "POST"
-        url, headers = self._signer.signed(method, progress.delivery.connection.connection_id, frame or b"")
-        handle = self._free.pop() if self._free else self._new_handle()
+        url, headers = self._signer.sign(method, progress.delivery.connection.connection_id, frame or b"")
+        handle = self._idle_handles.pop() if self._idle_handles else self._create_handle()
         handle.setopt(pycurl.URL, url)
         handle.setopt(pycurl.CUSTOMREQUEST, method)
         handle.setopt(pycurl.HTTPHEADER, headers)
         handle.setopt(pycurl.POSTFIELDS, frame or b"")
-        # Where one kept connection leads nowhere, the others may as well.
-        handle.setopt(pycurl.FRESH_CONNECT, progress.had_no_answer)
+        # If one kept-alive connection is dead, the others may be dead too.
+        handle.setopt(pycurl.FRESH_CONNECT, progress.had_no_response)
         self._multi.add_handle(handle)
-        self._busy[handle] = progress
+        self._in_flight[handle] = progress
 
-    def _new_handle(self) -> Any:
+    def _create_handle(self) -> Any:
         handle = pycurl.Curl()
         handle.setopt(pycurl.POST, True)
         handle.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         handle.setopt(pycurl.CAINFO, self._ca_file)
-        handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(CONNECT_SECONDS * 1000))
-        handle.setopt(pycurl.TIMEOUT_MS, int(REQUEST_SECONDS * 1000))
+        handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(CONNECT_SECONDS * MILLISECONDS_PER_SECOND))
+        handle.setopt(pycurl.TIMEOUT_MS, int(REQUEST_SECONDS * MILLISECONDS_PER_SECOND))
         handle.setopt(pycurl.NOSIGNAL, True)
         handle.setopt(pycurl.PROXY, "")
-        # Nobody reads what an answer says beside its status: `len` takes it, and keeps nothing.
+        # Only the status of a response is used. `len` accepts the body and keeps none of it.
         handle.setopt(pycurl.WRITEFUNCTION, len)
         return handle
 
-    def _collect(self, call: _Call) -> bool:
-        """Take up the answers that there are; whether there was any."""
-        left, answered, failed = self._multi.info_read()
-        for handle in answered:
-            self._end(call, handle, handle.getinfo(pycurl.RESPONSE_CODE))
+    def _collect_responses(self, call: _Call) -> bool:
+        """Record finished requests. Return whether there were any."""
+        remaining, succeeded, failed = self._multi.info_read()
+        for handle in succeeded:
+            self._finish_request(call, handle, handle.getinfo(pycurl.RESPONSE_CODE))
         for handle, error, _ in failed:
-            self._end(call, handle, NO_ANSWER, error)
-        return bool(answered or failed or left)
+            self._finish_request(call, handle, NO_RESPONSE, error)
+        return bool(succeeded or failed or remaining)
 
-    def _end(self, call: _Call, handle: Any, status: int, error: int = 0) -> None:
-        progress = self._busy.pop(handle)
+    def _finish_request(self, call: _Call, handle: Any, status: int, error: int = 0) -> None:
+        progress = self._in_flight.pop(handle)
         self._multi.remove_handle(handle)
-        self._free.append(handle)
-        if 200 <= status < 300:
-            self._at_a_time = min(self._at_a_time + 1, self._most_at_a_time)
-        elif status != 410:
+        self._idle_handles.append(handle)
+        if status in SUCCESS_STATUSES:
+            self._concurrency = min(self._concurrency + 1, self._max_concurrency)
+        elif status != GONE_STATUS:
             call.failures[f"curl {error}" if error else f"status {status}"] += 1
-        call.note(progress, progress.answered(status), time.monotonic())
+        call.record(progress, progress.handle_status(status), time.monotonic())
 
     def _wait(self, call: _Call, seconds: float) -> None:
-        """Until there is something to do for a request in flight, and do it; no longer than that."""
-        due_ms = self._multi.timeout()
-        wait_ms = seconds * 1000 if due_ms < 0 else min(seconds * 1000, due_ms)
-        for socket, _ in self._sockets.poll(math.ceil(min(wait_ms, 1_000))):
-            self._multi.socket_action(socket, 0)  # 0: libcurl sees for itself what can be done
-        self._collect(call)
+        """Wait at most `seconds` for a socket event of a request in flight, then collect responses."""
+        timeout_ms = self._multi.timeout()
+        wait_ms = seconds * MILLISECONDS_PER_SECOND
+        if timeout_ms >= 0:
+            wait_ms = min(wait_ms, timeout_ms)
+        for socket, _ in self._sockets.poll(math.ceil(min(wait_ms, MAX_WAIT_MS))):
+            self._multi.socket_action(socket, 0)  # 0: libcurl finds out which events occurred
+        self._collect_responses(call)
 
-    def _abort(self) -> None:
-        """Take back what is in flight; its connections are closed, since their next answers would be these."""
-        for handle in self._busy:
+    def _abort_requests(self) -> None:
+        """Abort the requests in flight.
+
+        Their connections are closed, so that no later request gets their responses.
+        """
+        for handle in self._in_flight:
             self._multi.remove_handle(handle)
-        self._free.extend(self._busy)
-        self._busy.clear()
+        self._idle_handles.extend(self._in_flight)
+        self._in_flight.clear()
 
 
-def _watching(sockets: select.poll) -> Callable[..., None]:
-    """What libcurl calls to say what it waits for on a socket. It knows no poster, which therefore ends with its last
-    reference, and its connections with it."""
+def _build_socket_callback(sockets: select.poll) -> Callable[..., None]:
+    """Return a callback with which libcurl sets the events that it waits for on a socket.
 
-    def watch(wanted: int, socket: int, *_: object) -> None:
-        if wanted == pycurl.POLL_REMOVE:
+    The callback holds no reference to the poster. Without a reference cycle, the poster and its connections are freed
+    when the last reference to the poster is dropped.
+    """
+
+    def watch(event: int, socket: int, *_: object) -> None:
+        if event == pycurl.POLL_REMOVE:
             sockets.unregister(socket)
         else:
-            sockets.register(socket, EVENTS[wanted])
+            sockets.register(socket, POLL_EVENTS[event])
 
     return watch

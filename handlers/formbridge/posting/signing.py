@@ -1,7 +1,7 @@
-"""AWS Signature Version 4 for requests to @connections, at a tenth of what botocore's costs.
+"""AWS Signature Version 4 for requests to @connections, at a tenth of botocore's cost.
 
-What all requests of one second share is made once in it: the key, which is good for a day, the headers, and all of the
-signed text but the path and the payload's hash.
+The parts that all requests of one second share are built once per second: the headers, and the signed strings except
+the path and the hash of the payload. The signing key is valid for a day and is cached.
 """
 
 from __future__ import annotations
@@ -9,45 +9,55 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from botocore.exceptions import NoCredentialsError, NoRegionError
 
 from ..runtime.aws import session
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 SERVICE: Final = "execute-api"
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 class Credentials(NamedTuple):
-    """As they are at a moment."""
+    """AWS credentials at one point in time."""
 
     access_key: str
     secret_key: str
     token: str | None
+    """Session token of temporary credentials. None: the credentials are permanent."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Second:
-    """What the requests that are signed within one second share."""
+class _SharedParts:
+    """The parts of a signature that all requests of one second share."""
 
-    at: int
+    second: int
+    """The second, from the epoch."""
     headers: tuple[str, ...]
-    canonical: str
-    """The canonical request between its path and its payload's hash."""
-    to_sign: str
-    """The string to sign, up to the canonical request's hash."""
+    """The request's headers, except `Host` and `Authorization`."""
+    canonical_suffix: str
+    """The canonical request between its path and the hash of its payload."""
+    string_to_sign_prefix: str
+    """The string to sign, up to the hash of the canonical request."""
     key: bytes
-    authorization: str
-    """That header, up to the signature."""
+    """The signing key."""
+    authorization_prefix: str
+    """The `Authorization` header, up to the signature."""
 
 
 class Signer:
-    """Signs requests to the connections of one gateway, by the credentials that count when they are made."""
+    """A signer of requests to the connections of one gateway.
+
+    It reads the current credentials once in each second in which it signs a request.
+    """
 
     def __init__(
         self,
@@ -56,31 +66,38 @@ class Signer:
         credentials: Callable[[], Credentials],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`endpoint` is that of the gateway's stage, without a slash at its end.
+        """Prepare the parts of a signature that never change.
+
+        Args:
+            endpoint: URL of the gateway's stage, without a slash at the end.
+            region: AWS region of the gateway.
+            credentials: Returns the current credentials. Called once per second in which a request is signed.
+            clock: Returns the time in epoch seconds.
 
         Raises:
-            ValueError: it is no http or https URL.
+            ValueError: `endpoint` is not a valid http or https URL.
         """
         parts = urlsplit(endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"endpoint: must be https://HOST/STAGE, got {endpoint!r}")
-        usual_port = {"http": 80, "https": 443}[parts.scheme]
-        # The header that libcurl sends.
-        self._host = parts.hostname if parts.port in (None, usual_port) else f"{parts.hostname}:{parts.port}"
+        # The same value as in the `Host` header that libcurl sends.
+        self._host = (
+            parts.hostname if parts.port in (None, DEFAULT_PORTS[parts.scheme]) else f"{parts.hostname}:{parts.port}"
+        )
         self._path = quote(f"{parts.path}/@connections/", safe="/~")
         self._url = f"{endpoint}/@connections/"
         self._region = region
         self._credentials = credentials
         self._clock = clock
-        self._second: _Second | None = None
+        self._shared: _SharedParts | None = None
 
     @classmethod
     def from_environment(cls, endpoint: str) -> Signer:
-        """With the region and the credentials that botocore finds; those that it refreshes are taken up.
+        """Return a signer with the region and the credentials that botocore finds and refreshes.
 
         Raises:
-            ValueError: `endpoint` is no http or https URL.
-            NoRegionError: there is no region.
+            ValueError: `endpoint` is not a valid http or https URL.
+            NoRegionError: No region is configured.
         """
         region: str | None = session().get_config_variable("region")
         if region is None:
@@ -95,21 +112,30 @@ class Signer:
 
         return cls(endpoint, region, credentials)
 
-    def signed(self, method: str, connection_id: str, payload: bytes) -> tuple[str, list[str]]:
-        """The URL of a request about a connection, and the headers that it needs."""
-        now = int(self._clock())
-        second = self._second
-        if second is None or second.at != now:
-            second = self._second = self._begin(now)
-        # Encoded once where it stands in the URL, and, as for every service but S3, once more where it is signed.
-        once = quote(connection_id, safe="")
-        twice = once.replace("%", "%25")
-        canonical = f"{method}\n{self._path}{twice}{second.canonical}{_sha256(payload)}"
-        to_sign = f"{second.to_sign}{hashlib.sha256(canonical.encode()).hexdigest()}"
-        signature = hmac.digest(second.key, to_sign.encode(), "sha256").hex()
-        return f"{self._url}{once}", [*second.headers, f"{second.authorization}{signature}"]
+    def sign(self, method: str, connection_id: str, payload: bytes) -> tuple[str, list[str]]:
+        """Sign a request about a connection.
 
-    def _begin(self, now: int) -> _Second:
+        Args:
+            method: HTTP method of the request.
+            connection_id: The connection.
+            payload: Body of the request.
+
+        Returns:
+            The URL of the request, and its headers except `Host`.
+        """
+        now = int(self._clock())
+        shared = self._shared
+        if shared is None or shared.second != now:
+            shared = self._shared = self._build_shared_parts(now)
+        # The URL contains the id encoded once. As for every service except S3, the signed path is encoded once more.
+        encoded_id = quote(connection_id, safe="")
+        signed_id = encoded_id.replace("%", "%25")
+        canonical_request = f"{method}\n{self._path}{signed_id}{shared.canonical_suffix}{_sha256(payload)}"
+        string_to_sign = f"{shared.string_to_sign_prefix}{hashlib.sha256(canonical_request.encode()).hexdigest()}"
+        signature = hmac.digest(shared.key, string_to_sign.encode(), "sha256").hex()
+        return f"{self._url}{encoded_id}", [*shared.headers, f"{shared.authorization_prefix}{signature}"]
+
+    def _build_shared_parts(self, now: int) -> _SharedParts:
         credentials = self._credentials()
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         day = moment[:8]
@@ -118,27 +144,27 @@ class Signer:
         if credentials.token:
             signed["x-amz-security-token"] = credentials.token
         names = ";".join(signed)
-        return _Second(
-            at=now,
+        return _SharedParts(
+            second=now,
             headers=tuple(f"{name}: {value}" for name, value in signed.items() if name != "host"),
-            canonical="\n\n" + "".join(f"{name}:{value}\n" for name, value in signed.items()) + f"\n{names}\n",
-            to_sign=f"{ALGORITHM}\n{moment}\n{scope}\n",
-            key=_signing_key(credentials.secret_key, day, self._region),
-            authorization=f"Authorization: {ALGORITHM} Credential={credentials.access_key}/{scope}, "
+            canonical_suffix="\n\n" + "".join(f"{name}:{value}\n" for name, value in signed.items()) + f"\n{names}\n",
+            string_to_sign_prefix=f"{ALGORITHM}\n{moment}\n{scope}\n",
+            key=_derive_signing_key(credentials.secret_key, day, self._region),
+            authorization_prefix=f"Authorization: {ALGORITHM} Credential={credentials.access_key}/{scope}, "
             f"SignedHeaders={names}, Signature=",
         )
 
 
 @lru_cache(maxsize=2)
-def _signing_key(secret: str, day: str, region: str) -> bytes:
-    """The key of one day."""
+def _derive_signing_key(secret: str, day: str, region: str) -> bytes:
+    """Return the signing key of one day."""
     key = f"AWS4{secret}".encode()
     for part in (day, region, SERVICE, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     return key
 
 
-# The same frame goes to many connections, and `bytes` hash themselves but once.
+# The same frame is posted to many connections. A `bytes` object computes its own hash only once, so lookups are cheap.
 @lru_cache(maxsize=128)
 def _sha256(payload: bytes) -> str:
     return hashlib.sha256(payload).hexdigest()

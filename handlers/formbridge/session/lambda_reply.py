@@ -1,63 +1,74 @@
-"""How the Lambdas behind the routes answer API Gateway."""
+"""Replies of the Lambdas of client frames to API Gateway."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..connections.connection import ConnectionKey
 from ..connections.rate_limit import Rate
-from ..posting.delivery import Poster
 from ..runtime import environment, metrics
 from ..runtime.logs import correlation_ids, log, logger
 from ..wire import protocol
 from ..wire.protocol import Limits, RequestError
-from .session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ..posting.delivery import Poster
+    from .session import Session
 
 RETRY_AFTER_MS: Final = 1_000
+"""Milliseconds after which a client may repeat a request that failed with `internal`."""
 
 
 @cache
 def poster() -> Poster:
-    """To the connections of the gateway that the environment names."""
-    # Imported where it is needed: few connections are closed, and a cold start would wait for libcurl.
-    from ..posting.poster import connection_poster
+    """Return a poster for the gateway that the environment names."""
+    # Imported here because it is seldom used: few connections are closed, and loading libcurl delays a cold start.
+    from ..posting.poster import build_connection_poster
 
-    return connection_poster()
+    return build_connection_poster()
 
 
-def rate() -> Rate:
-    """How many messages a connection may send."""
+def read_rate() -> Rate:
+    """Return the message rate of a connection from the environment."""
     return Rate(environment.integer("MESSAGES_PER_SECOND"), environment.integer("MESSAGE_BURST"))
 
 
-def limits() -> Limits:
-    """What a message may hold."""
+def read_limits() -> Limits:
+    """Return the limits of a client's frame from the environment."""
     return Limits(environment.integer("MAX_FRAME_BYTES"), environment.integer("MAX_FILTER_LENGTH"))
 
 
 def reply_to_frame(
     open_session: Callable[[ConnectionKey], Session], event: Mapping[str, Any], context: object
 ) -> dict[str, Any]:
-    """The integration's answer to a client's frame.
+    """Reply to a client's frame.
 
-    Whatever fails unexpectedly is logged and counted, and the client told `internal`: raised, it would make API Gateway
-    send a frame of its own, which has no type (docs/adr/0014).
+    An unexpected error is logged and counted, and the client receives an `internal` error. If the error were raised,
+    API Gateway would send a frame of its own, which has no `type` (docs/adr/0014).
+
+    Args:
+        open_session: Returns the session of a connection.
+        event: The event of API Gateway.
+        context: The context of the Lambda.
+
+    Returns:
+        The response of the Lambda integration.
     """
     key = ConnectionKey.from_request(event["requestContext"])
     body: str | None = event.get("body")
     ids = {**correlation_ids(event, context), "tenant_id": key.tenant_id}
     frame: protocol.Frame | None
     try:
-        frame = open_session(key).answer(body)
-    except Exception:  # noqa: BLE001 - logged, counted, and told to the client
+        frame = open_session(key).reply(body)
+    except Exception:  # noqa: BLE001 - logged, counted and reported to the client
         logger.exception("failed", extra=ids)
         metrics.emit({"InternalErrors": 1})
-        again = "the server failed, try again"
-        frame = protocol.build_error(
-            RequestError("internal", again, protocol.find_request_id(body), retry_after_ms=RETRY_AFTER_MS)
-        )
+        request_id = protocol.find_request_id(body)
+        failure = RequestError("internal", "the server failed, try again", request_id, retry_after_ms=RETRY_AFTER_MS)
+        frame = protocol.build_error(failure)
     if frame is None:
         log("disconnected", ids)
         return {"statusCode": 200}

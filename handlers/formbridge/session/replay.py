@@ -1,69 +1,82 @@
-"""What a subscription sees of the submissions table: its newest submissions, and what changed since a cursor."""
+"""Replays for a subscription: its newest submissions, or the changes since a cursor. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ..submissions.submission import Page, Submission, Update
 from ..wire import protocol
 from ..wire.cursor import Cursor
-from ..wire.subscription_filter import SubscriptionFilter
+
+if TYPE_CHECKING:
+    from ..wire.subscription_filter import SubscriptionFilter
 
 PAGE_ITEMS = 500
-"""Submissions that are read from the table at a time."""
+"""Submissions per page that is read from the table."""
 
-READ_PAGES = 4
-"""Pages after which a reply is sent with what it has: a filter may match few of many."""
+MAX_PAGES = 4
+"""Pages that are read for one reply, because a filter may match few of many submissions."""
 
-NEWEST: Final = "~"
-"""A position after that of every submission: they begin with a year."""
+AFTER_NEWEST: Final = "~"
+"""A position after those of all submissions, which begin with a year."""
 
 SPARE_ITEMS: Final = 20
-"""What a snapshot reads beyond what it wants, in place of those that were deleted."""
+"""Submissions that a snapshot reads in addition to its size, to replace deleted ones."""
 
 
 class SubmissionsReader(Protocol):
-    """The submissions table, as far as a view needs it."""
+    """The part of the submissions table that a replay uses."""
 
-    def read(self, tenant_id: str, position: str, limit: int, *, newest_first: bool = False) -> Page: ...
+    def read(self, tenant_id: str, position: str, limit: int, *, newest_first: bool = False) -> Page:
+        """Return at most `limit` submissions of a tenant after a position, or before it with `newest_first`."""
+        ...
 
 
-Shown = Callable[[Submission], Update | None]
-"""What a view has of a submission; None: nothing."""
+BuildUpdate = Callable[[Submission], Update | None]
+"""Returns the update for a submission, or None if the reply leaves the submission out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """One subscription's."""
+    """The replay of one subscription."""
 
     tenant_id: str
+    """The tenant of the subscription."""
     filter: SubscriptionFilter | None
+    """The subscription filter. None: every submission of the tenant matches."""
     submissions: SubmissionsReader | None
-    """None: a gateway without a table, which shows what is posted and remembers nothing."""
+    """The submissions table. None: the gateway has none, so a replay is always empty."""
     now_ms: int
+    """Current time in epoch milliseconds."""
 
-    def since(self, cursor: Cursor | None, snapshot: int) -> dict[str, object]:
-        """`updates`, `cursor` and `complete` of a reply, and `recovered` where the cursor was too old.
+    def read_since(self, cursor: Cursor | None, snapshot: int) -> dict[str, object]:
+        """Read the changes since a cursor, or a snapshot if there is no cursor or the cursor is too old.
 
-        `snapshot`: how many of the newest submissions to give where there is no cursor to resume from.
+        Args:
+            cursor: The cursor of the client.
+            snapshot: Number of newest submissions in a snapshot.
+
+        Returns:
+            The fields `updates`, `cursor` and `complete` of a reply, `filter_id` if there is a filter, and `recovered`
+            if the client's cursor cannot be resumed from.
         """
         if cursor is None:
-            return self._snapshot(snapshot, NEWEST, self.now_ms)
+            return self._read_snapshot(snapshot, AFTER_NEWEST, self.now_ms)
         if self.submissions is None or cursor.is_too_old(self.now_ms):
-            return {**self._snapshot(snapshot, NEWEST, self.now_ms), "recovered": False}
+            return {**self._read_snapshot(snapshot, AFTER_NEWEST, self.now_ms), "recovered": False}
         started = self.now_ms if cursor.scan_started_ms is None else cursor.scan_started_ms
         if cursor.snapshot_left is not None:
-            return self._snapshot(cursor.snapshot_left, cursor.position, started)
-        updates, position = self._read(cursor.position, self._changed)
-        return self._reply(updates, started, position)
+            return self._read_snapshot(cursor.snapshot_left, cursor.position, started)
+        updates, position = self._read_updates(cursor.position, self._build_change)
+        return self._build_fields(updates, started, position)
 
-    def _snapshot(self, wanted: int, position: str, started: int) -> dict[str, object]:
-        updates, reached = self._read(position, self._current, wanted)
-        return self._reply(updates, started, reached, wanted - len(updates))
+    def _read_snapshot(self, size: int, position: str, started: int) -> dict[str, object]:
+        updates, reached = self._read_updates(position, self._build_current, size)
+        return self._build_fields(updates, started, reached, size - len(updates))
 
-    def _reply(
+    def _build_fields(
         self, updates: list[Update], started: int, position: str | None, snapshot_left: int | None = None
     ) -> dict[str, object]:
         if position is None:
@@ -73,37 +86,50 @@ class Replay:
         reply = {"updates": updates, "cursor": cursor.encode(), "complete": position is None}
         return {**reply, **protocol.build_filter_id(self.filter)}
 
-    def _current(self, submission: Submission) -> Update | None:
-        """In a snapshot: what is there and matches."""
+    def _build_current(self, submission: Submission) -> Update | None:
+        """Return the update for a submission in a snapshot, or None if it was deleted or does not match."""
         return submission.build_current() if not submission.is_deleted and self._matches(submission) else None
 
-    def _changed(self, submission: Submission) -> Update:
-        """In a resume: what does not match may be held by the client, from when it did."""
+    def _build_change(self, submission: Submission) -> Update:
+        """Return the update for a submission that changed since the cursor.
+
+        If it does not match the filter, the update is a `leave`, because the client may hold an earlier version that
+        did match.
+        """
         return submission.build_current() if self._matches(submission) else submission.build_leave()
 
     def _matches(self, submission: Submission) -> bool:
         return self.filter is None or self.filter.matches(submission)
 
-    def _read(self, position: str, shown: Shown, wanted: int | None = None) -> tuple[list[Update], str | None]:
-        """The updates from a position on, and the position that they reach; None: nothing is left to tell.
+    def _read_updates(
+        self, position: str, build_update: BuildUpdate, size: int | None = None
+    ) -> tuple[list[Update], str | None]:
+        """Read updates from a position, until the reply is full.
 
-        With `wanted` it goes from the newest to the oldest, until it has so many.
+        Args:
+            position: Where to start, exclusive.
+            build_update: Returns the update for a submission.
+            size: Number of updates of a snapshot, which is read from the newest to the oldest submission. None: read
+                all changes, from the oldest to the newest.
+
+        Returns:
+            The updates, and the position to continue from, or None if the replay is complete.
         """
         updates: list[Update] = []
-        if self.submissions is None or wanted == 0:
+        if self.submissions is None or size == 0:
             return updates, None
-        room = protocol.MAX_REPLY_BYTES - protocol.REPLY_ENVELOPE_BYTES
-        limit = PAGE_ITEMS if wanted is None or self.filter else min(wanted + SPARE_ITEMS, PAGE_ITEMS)
-        for _ in range(READ_PAGES):
-            page = self.submissions.read(self.tenant_id, position, limit, newest_first=wanted is not None)
+        bytes_left = protocol.MAX_REPLY_BYTES - protocol.REPLY_ENVELOPE_BYTES
+        limit = PAGE_ITEMS if size is None or self.filter else min(size + SPARE_ITEMS, PAGE_ITEMS)
+        for _ in range(MAX_PAGES):
+            page = self.submissions.read(self.tenant_id, position, limit, newest_first=size is not None)
             for submission in page.submissions:
-                update = None if submission.has_expired(self.now_ms) else shown(submission)
+                update = None if submission.has_expired(self.now_ms) else build_update(submission)
                 if update is not None:
-                    room -= protocol.measure_update(update)
-                    if room < 0 and updates:
+                    bytes_left -= protocol.measure_update(update)
+                    if bytes_left < 0 and updates:
                         return updates, position
                     updates.append(update)
-                    if len(updates) == wanted:
+                    if len(updates) == size:
                         return updates, None
                 position = submission.position
             if page.reached is None:

@@ -1,69 +1,92 @@
-"""What a connected client's requests do. Knows no AWS: tables, poster and verifier come in as what it needs of them."""
+"""Sessions: the requests of a connected client and the replies to them. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ..access.handshake import Identity, Unauthorized
 from ..connections.connection import Connection, ConnectionKey, RateLimited
-from ..connections.rate_limit import Rate
-from ..posting.delivery import Outcome, Poster, closing_delivery
+from ..posting.delivery import Outcome, Poster, build_closing_delivery
 from ..wire import protocol
 from ..wire.cursor import BadCursor, Cursor
 from ..wire.protocol import RequestError
-from ..wire.subscription_filter import SubscriptionFilter
 from .replay import Replay, SubmissionsReader
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..connections.rate_limit import Rate
+    from ..wire.subscription_filter import SubscriptionFilter
+
 MAX_REFUSALS: Final = 100
-"""Messages over the rate, without a pause in which the bucket fills up, after which a connection is closed."""
+"""Refused messages after which a connection is closed. The count restarts whenever the token bucket is full again."""
 
 CLOSING_SECONDS: Final = 3.0
-"""How long closing a connection may take. The Lambda has ten seconds in all, and a cold start may take some of them."""
+"""Time limit for closing a connection. The Lambda has ten seconds in all, and a cold start may take some of them."""
 
 
 class Connections(Protocol):
-    """The connections table, as far as a session needs it. None and False: the connection has no row."""
+    """The part of the connections table that a session uses."""
 
-    def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | RateLimited | None: ...
-    def subscribe(self, key: ConnectionKey, wanted: SubscriptionFilter | None) -> bool: ...
-    def unsubscribe(self, key: ConnectionKey) -> bool: ...
-    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool: ...
-    def remove(self, key: ConnectionKey) -> None: ...
+    def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | RateLimited | None:
+        """Count a message against the connection's rate. Return None if the connection has no row."""
+        ...
+
+    def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None) -> bool:
+        """Start sending updates to the connection. Return whether it has a row."""
+        ...
+
+    def unsubscribe(self, key: ConnectionKey) -> bool:
+        """Stop sending updates to the connection. Return whether it has a row."""
+        ...
+
+    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
+        """Record the times of the connection's new token, in epoch seconds. Return whether it has a row."""
+        ...
+
+    def remove(self, key: ConnectionKey) -> None:
+        """Delete the connection's row and release its reservation."""
+        ...
 
 
 class Verifier(Protocol):
-    """Verifies a token.
+    """A verifier of tokens."""
 
-    Raises:
-        Unauthorized: it does not verify.
-    """
+    def verify(self, token: str) -> Identity:
+        """Return the identity of a token.
 
-    def verify(self, token: str) -> Identity: ...
+        Raises:
+            Unauthorized: The token is not valid.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One connection of one tenant."""
+    """The session of one connection."""
 
     key: ConnectionKey
+    """The key of the connection's row."""
     connections: Connections
+    """The connections table."""
     submissions: SubmissionsReader | None
-    """None: a gateway without a table, which shows what is posted and remembers nothing."""
+    """The submissions table. None: the gateway has none and sends only new updates, without history."""
     poster: Callable[[], Poster]
-    """Made where it is needed: few connections are closed."""
+    """Returns the poster that closes connections. Called only when needed, because few connections are closed."""
     rate: Rate
+    """Limit on the messages of the connection."""
     limits: protocol.Limits
+    """Limits on a frame of the client."""
     now_ms: Callable[[], int]
-    """Current time in epoch milliseconds."""
+    """Returns the current time in epoch milliseconds."""
     monotonic: Callable[[], float]
-    """Seconds of the clock that deadlines are compared with."""
+    """Returns the seconds of the monotonic clock that deadlines are compared with."""
     verifier: Verifier | None = None
-    """None: `authenticate` is not for this Lambda, and has a route of its own."""
+    """The verifier of new tokens. None: this Lambda does not serve `authenticate`, which has its own route."""
 
-    def answer(self, body: str | None) -> protocol.Frame | None:
-        """The reply to one frame of the client; None where the connection is closed instead."""
+    def reply(self, body: str | None) -> protocol.Frame | None:
+        """Process one frame of the client. Return the reply, or None if the connection was closed instead."""
         request: protocol.Request | RequestError
         try:
             request = protocol.parse_request(body, self.limits)
@@ -71,41 +94,44 @@ class Session:
             request = refusal
         admitted = self.connections.admit(self.key, self.rate, self.now_ms())
         try:
-            return self._answer(request, admitted)
+            return self._process(request, admitted)
         except BadCursor as refusal:
             return protocol.build_error(RequestError("bad_cursor", str(refusal), request.request_id))
         except RequestError as refusal:
             refusal.request_id = request.request_id
             return protocol.build_error(refusal)
 
-    def _answer(
+    def _process(
         self, request: protocol.Request | RequestError, admitted: Connection | RateLimited | None
     ) -> protocol.Frame | None:
         if admitted is None:
-            raise RequestError("unauthorized", "this connection is no longer registered")
+            raise _connection_removed()
         if isinstance(admitted, RateLimited):
             return self._refuse(admitted)
         if admitted.has_expired(self.now_ms()):
             raise RequestError("unauthorized", "the token has expired")
-        return self._reply(request, admitted)
+        return self._dispatch(request, admitted)
 
     def _refuse(self, refused: RateLimited) -> protocol.Frame | None:
         if refused.refusals > MAX_REFUSALS:
             self._close(refused.connection)
             return None
-        limit = f"at most {self.rate.per_second} messages a second, {self.rate.burst} at once"
+        limit = f"at most {self.rate.per_second} messages per second, {self.rate.burst} at once"
         raise RequestError("rate_limited", limit, retry_after_ms=refused.retry_after_ms)
 
     def _close(self, connection: Connection) -> None:
-        """Close it and forget it; one that cannot be closed now keeps its row, and its next message closes it."""
-        end = closing_delivery(connection, protocol.PROTOCOL_ERROR)
-        for receipt in self.poster().deliver([end], self.monotonic() + CLOSING_SECONDS):
+        """Close a connection and remove its row.
+
+        If closing fails, the row stays and the next message tries again.
+        """
+        delivery = build_closing_delivery(connection, protocol.PROTOCOL_ERROR)
+        for receipt in self.poster().deliver([delivery], self.monotonic() + CLOSING_SECONDS):
             if receipt.failure is not None:
                 raise receipt.failure
             if receipt.outcome is not Outcome.BEHIND:
                 self.connections.remove(self.key)
 
-    def _reply(self, request: protocol.Request | RequestError, connection: Connection) -> protocol.Frame:
+    def _dispatch(self, request: protocol.Request | RequestError, connection: Connection) -> protocol.Frame:
         match request:
             case RequestError():
                 raise request
@@ -114,7 +140,7 @@ class Session:
             case protocol.Sync():
                 return self._sync(request, connection)
             case protocol.Unsubscribe():
-                _registered(self.connections.unsubscribe(self.key))
+                _require_row(self.connections.unsubscribe(self.key))
                 return protocol.build_reply("unsubscribed", request.request_id)
             case protocol.Authenticate():
                 return self._authenticate(request, connection)
@@ -123,12 +149,12 @@ class Session:
 
     def _subscribe(self, request: protocol.Subscribe, connection: Connection) -> protocol.Frame:
         cursor = Cursor.decode(request.cursor, self.key.tenant_id) if request.cursor is not None else None
-        # The subscription stands before the table is read: what commits in between is pushed, or read, or both.
-        _registered(self.connections.subscribe(self.key, request.filter))
+        # Subscribe before reading the table, so that a change made in between is posted, or read, or both.
+        _require_row(self.connections.subscribe(self.key, request.filter))
         return protocol.build_reply(
             "subscribed",
             request.request_id,
-            **self._replay(request.filter).since(cursor, request.snapshot),
+            **self._replay(request.filter).read_since(cursor, request.snapshot),
             heartbeat_seconds=protocol.HEARTBEAT_SECONDS,
             expires_at=connection.expires_at,
             server_time=self.now_ms(),
@@ -137,13 +163,15 @@ class Session:
     def _sync(self, request: protocol.Sync, connection: Connection) -> protocol.Frame:
         cursor = Cursor.decode(request.cursor, self.key.tenant_id)
         if not connection.subscribed:
-            raise RequestError("bad_request", "action: subscribe before sync")
+            raise RequestError("bad_request", "action: 'sync' requires a subscription, subscribe first")
         replay = self._replay(connection.filter)
-        return protocol.build_reply("synced", request.request_id, **replay.since(cursor, protocol.DEFAULT_SNAPSHOT))
+        return protocol.build_reply(
+            "synced", request.request_id, **replay.read_since(cursor, protocol.DEFAULT_SNAPSHOT)
+        )
 
     def _authenticate(self, request: protocol.Authenticate, connection: Connection) -> protocol.Frame:
         if self.verifier is None:
-            raise RequestError("unknown_action", "action: 'authenticate' is not for this route")
+            raise RequestError("unknown_action", "action: 'authenticate' is not available on this route")
         try:
             identity = self.verifier.verify(request.token)
         except Unauthorized as error:
@@ -151,14 +179,18 @@ class Session:
         if self.key.tenant_id not in identity.tenants:
             raise RequestError("unauthorized", "token: does not grant this connection's tenant")
         if identity.expires_at <= connection.expires_at:
-            raise RequestError("unauthorized", "token: must expire later than the one before it")
-        _registered(self.connections.extend(self.key, identity.expires_at, identity.issued_at))
+            raise RequestError("unauthorized", "token: must expire later than the previous token")
+        _require_row(self.connections.extend(self.key, identity.expires_at, identity.issued_at))
         return protocol.build_reply("authenticated", request.request_id, expires_at=identity.expires_at)
 
-    def _replay(self, wanted: SubscriptionFilter | None) -> Replay:
-        return Replay(self.key.tenant_id, wanted, self.submissions, self.now_ms())
+    def _replay(self, subscription_filter: SubscriptionFilter | None) -> Replay:
+        return Replay(self.key.tenant_id, subscription_filter, self.submissions, self.now_ms())
 
 
-def _registered(has_row: bool) -> None:
+def _require_row(has_row: bool) -> None:
     if not has_row:
-        raise RequestError("unauthorized", "this connection is no longer registered")
+        raise _connection_removed()
+
+
+def _connection_removed() -> RequestError:
+    return RequestError("unauthorized", "the connection was removed, connect again")

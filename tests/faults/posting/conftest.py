@@ -62,7 +62,7 @@ def impatient(soon: None, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """All deliveries that there is room for go out before the first answer is taken up, however slow the machine is."""
-    monkeypatch.setattr(poster, "SLOW_SECONDS", PATIENCE)
+    monkeypatch.setattr(poster, "SLOW_DELIVERY_SECONDS", PATIENCE)
 
 
 class Clock:

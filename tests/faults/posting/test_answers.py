@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from formbridge.posting.delivery import Outcome
-from formbridge.posting.poster import TRIES, PostRefused
+from formbridge.posting.poster import MAX_TRIES, PostRefused
 from tests.faults.posting.conftest import deliver, deliver_one, delivery, poster_to
 from tests.support.posting.server import OK, Peer, Script, Server
 
@@ -58,8 +58,8 @@ def test_what_does_not_pass_is_behind_in_the_end(serve: Serve, number: int) -> N
     receipt = deliver_one(poster_to(server.endpoint), delivery("one", b"1", b"2"))
 
     assert (receipt.outcome, receipt.failure) == (Outcome.BEHIND, None)
-    assert server.bodies == [b"1"] * TRIES
-    assert (receipt.frames, receipt.sent_bytes, receipt.retries) == (0, 0, TRIES - 1)
+    assert server.bodies == [b"1"] * MAX_TRIES
+    assert (receipt.frames, receipt.sent_bytes, receipt.retries) == (0, 0, MAX_TRIES - 1)
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_what_is_not_http_is_no_answer(serve: Serve, garbage: bytes) -> None:
 
     receipt = deliver_one(poster_to(server.endpoint))
 
-    assert (receipt.outcome, receipt.failure, receipt.retries) == (Outcome.BEHIND, None, TRIES - 1)
-    assert len(server.requests) == TRIES
+    assert (receipt.outcome, receipt.failure, receipt.retries) == (Outcome.BEHIND, None, MAX_TRIES - 1)
+    assert len(server.requests) == MAX_TRIES
 
 
 def test_the_body_of_an_answer_is_not_kept(serve: Serve, capfd: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from bench.connections_server import SECRET_KEY, is_signed
 from formbridge.posting import poster as poster_module
 from formbridge.posting.delivery import Delivery, Outcome
 from formbridge.posting.pacing import Pacer
-from formbridge.posting.poster import TRIES
+from formbridge.posting.poster import MAX_TRIES
 from tests.faults.posting.conftest import PATIENCE, TOKEN, Clock, connection, deliver, deliver_one, delivery, poster_to
 from tests.support.posting.server import OK, Peer, Server
 
@@ -123,7 +123,7 @@ class TestClosing:
         assert [request.method for request in server.requests] == ["POST", "POST", "DELETE"]
         assert (receipt.outcome, receipt.frames, receipt.sent_bytes) == (Outcome.POSTED, 2, 2)
 
-    @pytest.mark.parametrize(("refused", "posts"), [(410, 1), (403, 1), (413, 1), (429, TRIES), (500, TRIES)])
+    @pytest.mark.parametrize(("refused", "posts"), [(410, 1), (403, 1), (413, 1), (429, MAX_TRIES), (500, MAX_TRIES)])
     def test_follows_frames_that_were_not_taken(self, serve: Serve, refused: int, posts: int) -> None:
         def script(peer: Peer) -> None:
             while request := peer.read():
@@ -312,14 +312,14 @@ class TestWindow:
 
         server = serve(script)
 
-        receipts = deliver(poster_to(server.endpoint, most_at_a_time=4), (delivery(f"{n}") for n in range(40)))
+        receipts = deliver(poster_to(server.endpoint, max_concurrency=4), (delivery(f"{n}") for n in range(40)))
 
         assert {receipt.outcome for receipt in receipts} == {Outcome.POSTED}
         assert in_flight[1] == 4
         assert server.connections == 4
 
     def test_it_grows_with_what_there_is_to_do(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(poster_module, "FIRST_AT_A_TIME", 1)
+        monkeypatch.setattr(poster_module, "INITIAL_CONCURRENCY", 1)
         together = Barrier(8)
 
         def script(peer: Peer) -> None:
@@ -343,7 +343,7 @@ class TestWindow:
                 yield delivery(f"{n}", b"1", b"2", b"3")
 
         server = serve(answering)
-        receipts = poster_to(server.endpoint, most_at_a_time=2).deliver(deliveries(), time.monotonic() + PATIENCE)
+        receipts = poster_to(server.endpoint, max_concurrency=2).deliver(deliveries(), time.monotonic() + PATIENCE)
 
         next(receipts)
         assert len(asked) <= 3
@@ -364,7 +364,7 @@ class TestDeliveriesThatAreSlowToCome:
                 peer.send(OK)
 
         def deliveries() -> Iterator[Delivery]:
-            time.sleep(2 * poster_module.SLOW_SECONDS)
+            time.sleep(2 * poster_module.SLOW_DELIVERY_SECONDS)
             yield delivery("one")
             waited.append(seen.wait(PATIENCE))
             yield delivery("two")
@@ -390,14 +390,14 @@ class TestDeliveriesThatAreSlowToCome:
 
         def deliveries() -> Iterator[Delivery]:
             yield delivery("one", b"1", b"2")
-            while not followed.wait(0.2) and len(asked) < poster_module.FIRST_AT_A_TIME - 1:
+            while not followed.wait(0.2) and len(asked) < poster_module.INITIAL_CONCURRENCY - 1:
                 asked.append(f"other{len(asked)}")
                 yield delivery(asked[-1])
 
         receipts = deliver(poster_to(serve(script).endpoint), deliveries())
 
         assert {receipt.outcome for receipt in receipts} == {Outcome.POSTED}
-        assert len(asked) < poster_module.FIRST_AT_A_TIME - 1, "only what there was no room for any more came later"
+        assert len(asked) < poster_module.INITIAL_CONCURRENCY - 1, "only what there was no room for any more came later"
 
 
 class TestACallThatEndsEarly:
@@ -422,7 +422,7 @@ class TestACallThatEndsEarly:
 
     def test_may_even_be_kept_by_someone(self, serve: Serve) -> None:
         server = serve(answering)
-        poster = poster_to(server.endpoint, most_at_a_time=2)
+        poster = poster_to(server.endpoint, max_concurrency=2)
         kept = poster.deliver([delivery(f"{n}") for n in range(10)], time.monotonic() + PATIENCE)
         next(kept)
         receipts = poster.deliver(map(delivery, "abcd"), time.monotonic() + PATIENCE)
@@ -445,7 +445,7 @@ class TestACallThatEndsEarly:
                 peer.send(OK)
 
         server = serve(script)
-        poster = poster_to(server.endpoint, most_at_a_time=2)
+        poster = poster_to(server.endpoint, max_concurrency=2)
 
         with pytest.raises(ConnectionError, match="the table cannot be read"):
             deliver(poster, deliveries())
@@ -501,10 +501,10 @@ def test_failures_are_logged_by_their_reason_and_neither_frame_nor_secret_is(
     (record,) = caplog.records
     assert record.getMessage() == "failed posts"
     assert record.__dict__["reasons"] == {
-        f"status {429}": TRIES,
+        f"status {429}": MAX_TRIES,
         "status 413": 1,
         "status 403": 1,
-        "curl 52": TRIES,
+        "curl 52": MAX_TRIES,
     }
     written = repr(record.__dict__)
     assert not [secret for secret in ("a secret frame", "body!", SECRET_KEY, TOKEN) if secret in written]

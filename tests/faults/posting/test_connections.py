@@ -10,7 +10,7 @@ from threading import Semaphore
 import pytest
 
 from formbridge.posting.delivery import Outcome, Receipt
-from formbridge.posting.poster import TRIES
+from formbridge.posting.poster import MAX_TRIES
 from tests.faults.posting.conftest import PATIENCE, deliver, deliver_one, delivery, poster_to
 from tests.support.posting.server import OK, Peer, Script, Server
 
@@ -68,8 +68,8 @@ def test_one_that_breaks_each_time_is_behind(serve: Serve, broken: Script) -> No
 
     receipt = deliver_one(poster_to(server.endpoint))
 
-    assert (receipt.outcome, receipt.failure, receipt.retries) == (Outcome.BEHIND, None, TRIES - 1)
-    assert server.connections == TRIES
+    assert (receipt.outcome, receipt.failure, receipt.retries) == (Outcome.BEHIND, None, MAX_TRIES - 1)
+    assert server.connections == MAX_TRIES
 
 
 def test_an_answer_counts_once_its_status_is_there_and_no_body_is_announced(serve: Serve) -> None:
@@ -85,7 +85,7 @@ def test_nobody_listens() -> None:
         bound.bind(("127.0.0.1", 0))  # so that no other process listens there
         receipt = deliver_one(poster_to(f"http://127.0.0.1:{bound.getsockname()[1]}/live"))
 
-    assert (receipt.outcome, receipt.failure, receipt.retries) == (Outcome.BEHIND, None, TRIES - 1)
+    assert (receipt.outcome, receipt.failure, receipt.retries) == (Outcome.BEHIND, None, MAX_TRIES - 1)
 
 
 def test_connections_are_kept_from_one_call_to_the_next(serve: Serve) -> None:
@@ -142,7 +142,7 @@ def test_kept_ones_that_lead_nowhere_are_not_tried_one_after_the_other(
     serve: Serve, impatient: None, unhurried: None
 ) -> None:
     """As many as three tries of each would take."""
-    kept = 2 * TRIES
+    kept = 2 * MAX_TRIES
 
     def silent_after_one_answer(peer: Peer) -> None:
         peer.read()
@@ -212,7 +212,7 @@ def test_a_black_hole_is_given_up_and_holds_up_no_other(serve: Serve, impatient:
     receipts = deliver(poster_to(server.endpoint), [delivery("hole"), *(delivery(f"z{n}") for n in range(20))])
 
     assert [receipt.outcome for receipt in receipts] == [Outcome.BEHIND] + [Outcome.POSTED] * 20
-    assert receipts[0].retries == TRIES - 1
+    assert receipts[0].retries == MAX_TRIES - 1
 
 
 def test_an_answer_that_dribbles_in_is_taken(serve: Serve) -> None:
@@ -234,8 +234,8 @@ def test_one_that_never_ends_is_given_up(serve: Serve, impatient: None) -> None:
 
     receipt = deliver_one(poster_to(server.endpoint))
 
-    assert (receipt.outcome, receipt.retries) == (Outcome.BEHIND, TRIES - 1)
-    assert server.connections == TRIES
+    assert (receipt.outcome, receipt.retries) == (Outcome.BEHIND, MAX_TRIES - 1)
+    assert server.connections == MAX_TRIES
 
 
 @pytest.mark.parametrize(("size", "at_a_time"), [(131_072, 1_000), (16_777_216, 65_536)])

@@ -9,7 +9,7 @@ import pytest
 
 from bench.certificates import write_certificate
 from formbridge.posting.delivery import Outcome
-from formbridge.posting.poster import TRIES
+from formbridge.posting.poster import MAX_TRIES
 from tests.faults.posting.conftest import deliver, deliver_one, delivery, poster_to
 from tests.support.posting.server import Peer, Server
 
@@ -37,8 +37,8 @@ def test_one_that_nobody_vouches_for_learns_nothing(serve: Serve, pem: Path) -> 
 
     receipt = deliver_one(poster_to(server.endpoint))
 
-    assert (receipt.outcome, receipt.failure, receipt.retries) == (Outcome.BEHIND, None, TRIES - 1)
-    assert server.connections == TRIES
+    assert (receipt.outcome, receipt.failure, receipt.retries) == (Outcome.BEHIND, None, MAX_TRIES - 1)
+    assert server.connections == MAX_TRIES
     assert server.requests == []
 
 
@@ -49,7 +49,7 @@ def test_one_with_another_name_learns_nothing(serve: Serve, tmp_path: Path) -> N
     receipt = deliver_one(poster_to(server.endpoint, ca_file=str(other)))
 
     assert receipt.outcome is Outcome.BEHIND
-    assert server.connections == TRIES
+    assert server.connections == MAX_TRIES
     assert server.requests == []
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.broadcast.accounting import SHOWN_FAILURES, YOUNG_MS, Accounting, Tally
+from formbridge.broadcast.accounting import MAX_SHOWN_FAILURES, YOUNG_CONNECTION_MS, Accounting, Tally
 from formbridge.connections.connection import Connection, ConnectionKey
 from formbridge.posting.delivery import Delivery, Outcome, Receipt
 from tests.support.handlers.broadcasts import Inline
@@ -36,7 +36,9 @@ def test_every_delivery_ends_in_one_way_and_its_row_says_so(
     registered = Registered()
     receipts: list[Receipt] = []
     for number, (outcome, young, behind, fails) in enumerate(ends):
-        row = connection(str(number), connected_at=NOW - YOUNG_MS + young, behind=NOW - 1 if behind else None)
+        row = connection(
+            str(number), connected_at=NOW - YOUNG_CONNECTION_MS + young, behind_since=NOW - 1 if behind else None
+        )
         registered.rows.append(row)
         receipts.append(Receipt(Delivery(row, []), outcome, PermissionError("403") if fails else None))
     tally = accounting(registered).settle(receipts, NEVER)
@@ -94,10 +96,10 @@ def test_a_connection_that_could_not_be_closed_keeps_its_row_as_it_is() -> None:
 
 
 def test_a_row_that_has_a_mark_is_marked_again_only_where_something_new_was_missed() -> None:
-    rows = [connection("a", behind=NOW - 1), connection("b")]
-    for marks_again, marked in [(True, {"a", "b"}), (False, {"b"})]:
+    rows = [connection("a", behind_since=NOW - 1), connection("b")]
+    for replaces_marks, marked in [(True, {"a", "b"}), (False, {"b"})]:
         registered = Registered(rows)
-        settling = Accounting(registered, Inline(), lambda: NOW, time.monotonic, marks_again)
+        settling = Accounting(registered, Inline(), lambda: NOW, time.monotonic, replaces_marks)
         settling.settle([ended(Outcome.BEHIND, row) for row in rows], NEVER)
         assert registered.behind.keys() == marked
 
@@ -165,11 +167,11 @@ def test_connections_that_are_not_even_seen_in_time_are_a_failure() -> None:
 
 
 def test_nothing_that_fails_is_no_error() -> None:
-    Tally().check()
+    Tally().raise_failures()
 
 
 def test_an_error_holds_some_of_what_failed_and_says_how_much_did() -> None:
     tally = Tally(failures=[PermissionError(str(number)) for number in range(5_000)])
     with pytest.raises(ExceptionGroup, match="5000 failures") as raised:
-        tally.check()
-    assert len(raised.value.exceptions) == SHOWN_FAILURES
+        tally.raise_failures()
+    assert len(raised.value.exceptions) == MAX_SHOWN_FAILURES

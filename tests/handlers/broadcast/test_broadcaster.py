@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.broadcast.accounting import YOUNG_MS
+from formbridge.broadcast.accounting import YOUNG_CONNECTION_MS
 from formbridge.broadcast.changes import Change
 from formbridge.broadcast.fanout_task import FanoutTask
 from formbridge.broadcast.frames import Frames
@@ -84,7 +84,7 @@ def test_views_that_began_at_other_times_get_what_is_new_to_each_in_frames_that_
 
 
 def test_a_connection_behind_that_sees_nothing_of_a_batch_is_left_to_the_janitor() -> None:
-    world = Broadcast(connection("a", filter=NEW, behind=NOW - 1))
+    world = Broadcast(connection("a", filter=NEW, behind_since=NOW - 1))
     assert world.send(inserted(submission("s1", status="spam"))) == {}
     assert world.sent() == {}
     assert world.registered.untouched
@@ -104,21 +104,22 @@ def test_a_connection_that_missed_a_post_is_marked_behind() -> None:
 
 
 def test_a_connection_behind_is_told_to_resync_before_it_gets_the_update() -> None:
-    world = Broadcast(connection("a", behind=NOW - 1))
+    world = Broadcast(connection("a", behind_since=NOW - 1))
     assert world.send(UPDATE) == {Outcome.POSTED: 1}
     assert world.poster.to("a") == [RESYNC, FRAME]
     assert world.registered.cleared == ["a"]
 
 
 def test_a_connection_behind_that_misses_another_post_stays_behind() -> None:
-    world = Broadcast(connection("a", behind=NOW - 1), a=Outcome.BEHIND)
+    world = Broadcast(connection("a", behind_since=NOW - 1), a=Outcome.BEHIND)
     world.send(UPDATE)
     assert world.registered.behind == {"a": NOW}
     assert world.registered.cleared == []
 
 
 @pytest.mark.parametrize(
-    ("age_ms", "outcome"), [(0, Outcome.BEHIND), (YOUNG_MS - 1, Outcome.BEHIND), (YOUNG_MS, Outcome.GONE)]
+    ("age_ms", "outcome"),
+    [(0, Outcome.BEHIND), (YOUNG_CONNECTION_MS - 1, Outcome.BEHIND), (YOUNG_CONNECTION_MS, Outcome.GONE)],
 )
 def test_a_connection_that_is_seconds_old_and_gone_may_not_be_there_yet(age_ms: int, outcome: Outcome) -> None:
     world = Broadcast(connection("a", connected_at=NOW - age_ms), a=Outcome.GONE)
@@ -236,7 +237,7 @@ def test_what_counts_is_posts_and_so_a_burst_makes_a_tenant_large_sooner() -> No
     assert world.send(*two).total() == 0
     (work,) = world.queue.sent
     world.run_task(work)
-    assert [part.span for part in world.queue.sent[1:]] == world.registered.spans("t_acme", 0, THRESHOLD // 2)
+    assert [part.span for part in world.queue.sent[1:]] == world.registered.split_shard("t_acme", 0, THRESHOLD // 2)
 
 
 def test_an_invocation_hands_over_what_is_more_than_it_posts_though_no_tenant_is_large() -> None:
@@ -294,7 +295,7 @@ def test_connections_are_told_to_resync_whatever_their_filter() -> None:
 
 
 def test_a_connection_behind_that_is_told_so_is_behind_no_more() -> None:
-    world = Broadcast(connection("a", behind=NOW - 1))
+    world = Broadcast(connection("a", behind_since=NOW - 1))
     assert world.run_task(FanoutTask("t_acme", None)) == {Outcome.POSTED: 1}
     assert world.sent() == {"a": [RESYNC]}
     assert world.registered.cleared == ["a"]

@@ -70,12 +70,12 @@ def test_a_malformed_record_is_told_by_its_event_id_and_the_others_go_on() -> No
 @pytest.mark.parametrize("name", ["INSERT", "MODIFY", "REMOVE"])
 def test_a_record_without_the_image_it_needs_is_malformed(name: str) -> None:
     batch = Batch.read([record(name, event_id="r1")])
-    assert batch.malformed == {"r1": "the stream carries no images: it must be NEW_AND_OLD_IMAGES"}
+    assert batch.malformed == {"r1": "the record has no image: the stream view type must be NEW_AND_OLD_IMAGES"}
 
 
 def test_a_change_without_its_old_image_is_malformed() -> None:
     batch = Batch.read([record("MODIFY", new=image(submission()), event_id="r1")])
-    assert batch.malformed == {"r1": "the stream carries no old images: it must be NEW_AND_OLD_IMAGES"}
+    assert batch.malformed == {"r1": "the record has no old image: the stream view type must be NEW_AND_OLD_IMAGES"}
 
 
 def test_an_empty_batch_holds_nothing() -> None:

@@ -24,7 +24,7 @@ NEW = wanting({"status": ["new"]})
 def seen(wanted: SubscriptionFilter | None, *records: dict[str, Any]) -> Update | None:
     """What a subscription of t_acme sees of one submission's records."""
     (change,) = Batch.read(records).changes["t_acme"]
-    return change.seen_through(wanted)
+    return change.to_update(wanted)
 
 
 def written(version: int, status: str) -> Submission:

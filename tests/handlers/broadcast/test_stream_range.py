@@ -9,7 +9,13 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from formbridge.broadcast.stream_range import MAX_EMPTY_PAGES, MAX_NAMED, Findings, StreamReader, find_tenants
+from formbridge.broadcast.stream_range import (
+    MAX_EMPTY_PAGES,
+    MAX_LISTED_RECORDS,
+    AffectedTenants,
+    StreamReader,
+    find_affected_tenants,
+)
 from formbridge.runtime.aws import client
 
 STREAM: Final = "arn:aws:dynamodb:us-east-1:123456789012:table/submissions/stream/2026-11-22T20:00:00.000"
@@ -72,28 +78,30 @@ def test_the_tenants_of_the_range_are_found_and_no_others() -> None:
         [],
         [record(12, "t_acme"), record(13, "t_umbrella")],
     ) as read:
-        assert find_tenants(DEAD_LETTER, read) == Findings(frozenset({"t_acme", "t_globex", "t_initech"}))
+        assert find_affected_tenants(DEAD_LETTER, read) == AffectedTenants(
+            frozenset({"t_acme", "t_globex", "t_initech"})
+        )
 
 
 def test_nothing_is_read_beyond_the_range() -> None:
     with stream([record(10, "t_acme"), record(12, "t_globex")]) as read:
-        assert find_tenants(DEAD_LETTER, read).tenants == {"t_acme", "t_globex"}
+        assert find_affected_tenants(DEAD_LETTER, read).tenant_ids == {"t_acme", "t_globex"}
 
 
 def test_a_record_beyond_the_range_ends_it_and_is_not_of_it() -> None:
     with stream([record(10, "t_acme"), record(13, "t_umbrella")]) as read:
-        assert find_tenants(DEAD_LETTER, read) == Findings(frozenset({"t_acme"}))
+        assert find_affected_tenants(DEAD_LETTER, read) == AffectedTenants(frozenset({"t_acme"}))
 
 
 def test_a_shard_may_end_with_the_range() -> None:
     with stream([record(10, "t_acme"), record(12, "t_acme")], ends=True) as read:
-        assert find_tenants(DEAD_LETTER, read) == Findings(frozenset({"t_acme"}))
+        assert find_affected_tenants(DEAD_LETTER, read) == AffectedTenants(frozenset({"t_acme"}))
 
 
 def test_empty_pages_say_nothing_of_what_follows() -> None:
     empty: list[list[dict[str, Any]]] = [[]] * (MAX_EMPTY_PAGES - 1)
     with stream(*empty, [record(10, "t_acme")], *empty, [record(12, "t_globex")]) as read:
-        assert find_tenants(DEAD_LETTER, read) == Findings(frozenset({"t_acme", "t_globex"}))
+        assert find_affected_tenants(DEAD_LETTER, read) == AffectedTenants(frozenset({"t_acme", "t_globex"}))
 
 
 @pytest.mark.parametrize(
@@ -108,15 +116,16 @@ def test_a_range_that_ends_where_no_record_is_is_told_and_the_tenants_that_were_
     pages: list[list[dict[str, Any]]], ends: bool
 ) -> None:
     with stream(*pages, ends=ends) as read:
-        assert find_tenants(DEAD_LETTER, read) == Findings(
+        assert find_affected_tenants(DEAD_LETTER, read) == AffectedTenants(
             frozenset({"t_acme"}), f"{RANGE}: the stream ended before {BEFORE + 12}"
         )
 
 
 def test_all_that_is_the_matter_with_a_range_is_told() -> None:
     with stream([record(10, "t_acme"), record(11, None)], ends=True) as read:
-        assert find_tenants(DEAD_LETTER, read) == Findings(
-            frozenset({"t_acme"}), f"{RANGE}: the stream ended before {BEFORE + 12}; {BEFORE + 11} name no tenant"
+        assert find_affected_tenants(DEAD_LETTER, read) == AffectedTenants(
+            frozenset({"t_acme"}),
+            f"{RANGE}: the stream ended before {BEFORE + 12}; {BEFORE + 11} have no valid tenant_id",
         )
 
 
@@ -124,19 +133,19 @@ def test_all_that_is_the_matter_with_a_range_is_told() -> None:
 def test_a_submission_that_names_no_tenant_is_told_with_its_place_and_the_others_tenants_are_found(
     tenant: str | None,
 ) -> None:
-    problem = f"{RANGE}: {BEFORE + 11} name no tenant"
+    problem = f"{RANGE}: {BEFORE + 11} have no valid tenant_id"
     with stream([record(10, "t_acme"), record(11, tenant), record(12, "t_acme")]) as read:
-        assert find_tenants(DEAD_LETTER, read) == Findings(frozenset({"t_acme"}), problem)
+        assert find_affected_tenants(DEAD_LETTER, read) == AffectedTenants(frozenset({"t_acme"}), problem)
 
 
 def test_of_many_that_name_no_tenant_the_first_are_named_and_all_are_counted() -> None:
     """The notification that says it takes 256 KB, and a batch may have 10,000 records."""
-    last = 10 + MAX_NAMED + 2
+    last = 10 + MAX_LISTED_RECORDS + 2
     body = DEAD_LETTER.replace(str(BEFORE + 12), str(BEFORE + last))
     with stream([record(number, None) for number in range(10, last + 1)]) as read:
-        problem = find_tenants(body, read).problem or ""
+        problem = find_affected_tenants(body, read).problem or ""
     assert f"{BEFORE + 10}, {BEFORE + 11}, " in problem
-    assert problem.endswith(f", {BEFORE + 10 + MAX_NAMED - 1} and 3 more name no tenant")
+    assert problem.endswith(f", {BEFORE + 10 + MAX_LISTED_RECORDS - 1} and 3 more have no valid tenant_id")
 
 
 def test_a_table_with_other_keys_holds_nothing_but_submissions() -> None:
@@ -144,29 +153,29 @@ def test_a_table_with_other_keys_holds_nothing_but_submissions() -> None:
     for each in (ours, nameless):
         each["dynamodb"]["Keys"] = {"order_id": {"S": "1"}}
     with stream([ours, nameless]) as read:
-        assert find_tenants(DEAD_LETTER, read) == Findings(
-            frozenset({"t_acme"}), f"{RANGE}: {BEFORE + 12} name no tenant"
+        assert find_affected_tenants(DEAD_LETTER, read) == AffectedTenants(
+            frozenset({"t_acme"}), f"{RANGE}: {BEFORE + 12} have no valid tenant_id"
         )
 
 
 def test_what_is_no_submission_was_not_the_pipes_to_deliver() -> None:
     with stream([record(10, key="USER#1"), record(12, "t_acme")]) as read:
-        assert find_tenants(DEAD_LETTER, read) == Findings(frozenset({"t_acme"}))
+        assert find_affected_tenants(DEAD_LETTER, read) == AffectedTenants(frozenset({"t_acme"}))
 
 
 @pytest.mark.parametrize(
     ("code", "why"),
     [
-        ("TrimmedDataAccessException", "the stream has forgotten the records, as it does after a day"),
-        ("ResourceNotFoundException", "the stream or its shard is there no more"),
-        ("ValidationException", "there is no such place in a stream"),
+        ("TrimmedDataAccessException", "the stream no longer has the records, it keeps them for 24 hours"),
+        ("ResourceNotFoundException", "the stream or its shard no longer exists"),
+        ("ValidationException", "DynamoDB rejected the position in the stream as invalid"),
     ],
 )
 def test_a_range_that_the_stream_has_no_more_is_told_with_its_place(code: str, why: str) -> None:
     api = client("dynamodbstreams")
     with Stubber(api) as stubber:
         stubber.add_client_error("get_shard_iterator", code)
-        assert find_tenants(DEAD_LETTER, StreamReader(api)) == Findings(problem=f"{RANGE}: {why}")
+        assert find_affected_tenants(DEAD_LETTER, StreamReader(api)) == AffectedTenants(problem=f"{RANGE}: {why}")
 
 
 def test_the_tenants_that_were_found_before_a_stream_forgot_the_rest_are_told() -> None:
@@ -175,8 +184,8 @@ def test_the_tenants_that_were_found_before_a_stream_forgot_the_rest_are_told() 
         stubber.add_response("get_shard_iterator", {"ShardIterator": "page-1"})
         stubber.add_response("get_records", {"Records": [record(10, "t_acme")], "NextShardIterator": "page-2"})
         stubber.add_client_error("get_records", "TrimmedDataAccessException")
-        assert find_tenants(DEAD_LETTER, StreamReader(api)) == Findings(
-            frozenset({"t_acme"}), f"{RANGE}: the stream has forgotten the records, as it does after a day"
+        assert find_affected_tenants(DEAD_LETTER, StreamReader(api)) == AffectedTenants(
+            frozenset({"t_acme"}), f"{RANGE}: the stream no longer has the records, it keeps them for 24 hours"
         )
 
 
@@ -185,13 +194,14 @@ def test_a_stream_that_cannot_be_read_now_is_tried_again() -> None:
     with Stubber(api) as stubber:
         stubber.add_client_error("get_shard_iterator", "AccessDeniedException")
         with pytest.raises(ClientError):
-            find_tenants(DEAD_LETTER, StreamReader(api))
+            find_affected_tenants(DEAD_LETTER, StreamReader(api))
 
 
 def test_a_dead_letter_that_names_no_place_in_a_stream_is_told() -> None:
-    problem = f"records {BEFORE + 10} to {BEFORE + 12} of no-shard of {STREAM}: there is no such place in a stream"
+    range_ = f"records {BEFORE + 10} to {BEFORE + 12} of no-shard of {STREAM}"
+    problem = f"{range_}: DynamoDB rejected the position in the stream as invalid"
     body = DEAD_LETTER.replace(SHARD, "no-shard")
-    assert find_tenants(body, StreamReader(client("dynamodbstreams"))) == Findings(problem=problem)
+    assert find_affected_tenants(body, StreamReader(client("dynamodbstreams"))) == AffectedTenants(problem=problem)
 
 
 @pytest.mark.parametrize(
@@ -207,20 +217,20 @@ def test_a_dead_letter_that_names_no_place_in_a_stream_is_told() -> None:
         ("endSequenceNumber", "abc", "must match [0-9]{1,40}, got 'abc'"),
         ("endSequenceNumber", "٣", "must match [0-9]{1,40}, got '٣'"),
         ("endSequenceNumber", None, "must match [0-9]{1,40}, got None"),
-        ("endSequenceNumber", str(BEFORE), f"must not be less than startSequenceNumber {BEFORE + 10}, got {BEFORE}"),
+        ("endSequenceNumber", str(BEFORE), f"must be at least startSequenceNumber {BEFORE + 10}, got {BEFORE}"),
     ],
 )
 def test_a_part_of_a_range_that_is_none_is_told_by_its_name(field: str, value: object, problem: str) -> None:
     told = json.loads(DEAD_LETTER)
     told["DDBStreamBatchInfo"][field] = value
-    found = find_tenants(json.dumps(told), StreamReader(client("dynamodbstreams")))
-    assert found == Findings(problem=f"{field}: {problem}")
+    found = find_affected_tenants(json.dumps(told), StreamReader(client("dynamodbstreams")))
+    assert found == AffectedTenants(problem=f"{field}: {problem}")
 
 
 def test_a_range_may_be_one_record() -> None:
     body = DEAD_LETTER.replace(str(BEFORE + 12), str(BEFORE + 10))
     with stream([record(10, "t_acme")]) as read:
-        assert find_tenants(body, read) == Findings(frozenset({"t_acme"}))
+        assert find_affected_tenants(body, read) == AffectedTenants(frozenset({"t_acme"}))
 
 
 @pytest.mark.parametrize(
@@ -231,5 +241,5 @@ def test_a_range_may_be_one_record() -> None:
     ],
 )
 def test_what_is_no_dead_letter_of_such_a_pipe_is_told(body: str) -> None:
-    problem = "it is no dead letter of a pipe from a DynamoDB stream"
-    assert find_tenants(body, StreamReader(client("dynamodbstreams"))) == Findings(problem=problem)
+    problem = "the message is not a dead letter of a pipe from a DynamoDB stream"
+    assert find_affected_tenants(body, StreamReader(client("dynamodbstreams"))) == AffectedTenants(problem=problem)

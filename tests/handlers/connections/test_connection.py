@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from formbridge.posting.delivery import closing_delivery
+from formbridge.posting.delivery import build_closing_delivery
 from formbridge.wire import protocol
 from tests.support.handlers.builders import NOW
 from tests.support.handlers.connections import connection
@@ -12,7 +12,7 @@ from tests.support.handlers.connections import connection
 
 def test_a_connection_is_told_why_it_ends_and_then_closed() -> None:
     ended = connection("a")
-    end = closing_delivery(ended, protocol.REVOKED)
+    end = build_closing_delivery(ended, protocol.REVOKED)
     assert (end.connection, end.closes) == (ended, True)
     assert [json.loads(frame) for frame in end.frames] == [{"type": "disconnect", "code": "revoked", "reconnect": True}]
 

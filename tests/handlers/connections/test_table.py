@@ -211,9 +211,9 @@ def test_a_later_token_makes_a_connection_last_longer(region: Region, connection
 def test_a_connection_that_missed_a_post_is_behind_until_it_was_told(connections_table: ConnectionsTable) -> None:
     add(connections_table)
     connections_table.mark_behind(KEY, NOW + 5)
-    assert only(connections_table).behind == NOW + 5
+    assert only(connections_table).behind_since == NOW + 5
     connections_table.clear_behind(KEY, NOW + 5)
-    assert only(connections_table).behind is None
+    assert only(connections_table).behind_since is None
 
 
 def test_a_mark_that_another_broadcast_set_meanwhile_stays(connections_table: ConnectionsTable) -> None:
@@ -221,7 +221,7 @@ def test_a_mark_that_another_broadcast_set_meanwhile_stays(connections_table: Co
     connections_table.mark_behind(KEY, NOW + 5)
     connections_table.mark_behind(KEY, NOW + 6)
     connections_table.clear_behind(KEY, NOW + 5)
-    assert only(connections_table).behind == NOW + 6
+    assert only(connections_table).behind_since == NOW + 6
 
 
 # --- Reading --------------------------------------------------------------------------------------------------
@@ -243,13 +243,13 @@ def test_a_row_that_outlived_its_connection_is_left_out(connections_table: Conne
     clock.advance(TWO_HOURS_MS)
     assert (
         names(connections_table.list_connections("t_acme"))
-        == names(connections_table.tenant_connections("t_acme").subscribed)
+        == names(connections_table.read_tenant_connections("t_acme").subscribed)
         == ["conn-1"]
     )
     clock.advance(600_000)
     assert (
         names(connections_table.list_connections("t_acme"))
-        == names(connections_table.tenant_connections("t_acme").subscribed)
+        == names(connections_table.read_tenant_connections("t_acme").subscribed)
         == []
     )
 
@@ -265,17 +265,17 @@ def test_a_roster_holds_who_is_subscribed_with_what_a_broadcast_needs(connection
     subscribe(connections_table, connection("conn-1"), connection("conn-2", filter=wanted))
     add(connections_table, connection("conn-3"))
     connections_table.mark_behind(KEY, NOW + 5)
-    roster = connections_table.tenant_connections("t_acme")
+    roster = connections_table.read_tenant_connections("t_acme")
     assert (roster.reserved, roster.shards) == (3, 1)
     read: dict[str, Any] = {"subscribed": True, "subscribed_at": NOW, "issued_at": 0, "ttl": 0}
     assert sorted(roster.subscribed, key=repr) == [
-        connection("conn-1", behind=NOW + 5, **read),
+        connection("conn-1", behind_since=NOW + 5, **read),
         connection("conn-2", filter=wanted, **read),
     ]
 
 
 def test_the_roster_of_a_tenant_that_nobody_ever_connected_as_is_empty(connections_table: ConnectionsTable) -> None:
-    roster = connections_table.tenant_connections("t_acme")
+    roster = connections_table.read_tenant_connections("t_acme")
     assert (roster.reserved, roster.shards, list(roster.subscribed)) == (0, 1, [])
 
 
@@ -284,7 +284,7 @@ def test_connections_are_read_though_their_tenants_row_is_not_there(
 ) -> None:
     subscribe(connections_table, connection("conn-1"), connection("conn-2"))
     region.dynamodb.delete_item(TableName=CONNECTIONS, Key={"PK": {"S": "TENANT#t_acme"}, "SK": {"S": "TENANT"}})
-    roster = connections_table.tenant_connections("t_acme")
+    roster = connections_table.read_tenant_connections("t_acme")
     assert (roster.reserved, roster.shards, names(roster.subscribed)) == (0, 1, ["conn-1", "conn-2"])
 
 
@@ -308,7 +308,7 @@ def test_what_was_acknowledged_is_read(region: Region, connections_table: Connec
     add(connections_table, connection(shard=1))
     with requests(region) as asked:
         list(connections_table.list_connections("t_acme"))
-        list(connections_table.tenant_connections("t_acme").subscribed)
+        list(connections_table.read_tenant_connections("t_acme").subscribed)
         list(connections_table.scan())
     assert [params.get("ConsistentRead") for params in asked] == [True] * 5
 
@@ -348,10 +348,10 @@ def test_every_page_is_read(region: Region, connections_table: ConnectionsTable,
     add(connections_table, connection("silent"))
     expected = [f"conn-{n}" for n in range(8)]
     with pages_of(region, rows):
-        roster = connections_table.tenant_connections("t_acme")
+        roster = connections_table.read_tenant_connections("t_acme")
         assert (roster.reserved, names(roster.subscribed)) == (9, expected)
         assert names(connections_table.list_connections("t_acme")) == [*expected, "silent"]
-        assert names(connections_table.shard("t_acme", 1)) == expected[1::2]
+        assert names(connections_table.read_shard("t_acme", 1)) == expected[1::2]
         assert len(list(connections_table.scan())) == 10
 
 
@@ -375,19 +375,19 @@ def test_a_connections_row_stands_in_its_shard(region: Region, connections_table
 
 def test_the_rows_of_all_shards_are_read(connections_table: ConnectionsTable) -> None:
     subscribe(connections_table, *(connection(f"conn-{n}", shard=n % 4) for n in range(12)))
-    roster = connections_table.tenant_connections("t_acme")
+    roster = connections_table.read_tenant_connections("t_acme")
     assert (roster.reserved, roster.shards) == (12, 4)
     assert {each.key for each in roster.subscribed} == {("t_acme", f"conn-{n}", n % 4) for n in range(12)}
-    assert names(connections_table.shard("t_acme", 0)) == ["conn-0", "conn-4", "conn-8"]
-    assert names(connections_table.shard("t_acme", 3)) == ["conn-11", "conn-3", "conn-7"]
-    assert names(connections_table.shard("t_acme", 4)) == []
+    assert names(connections_table.read_shard("t_acme", 0)) == ["conn-0", "conn-4", "conn-8"]
+    assert names(connections_table.read_shard("t_acme", 3)) == ["conn-11", "conn-3", "conn-7"]
+    assert names(connections_table.read_shard("t_acme", 4)) == []
 
 
 def test_a_shard_is_read_when_its_turn_comes(region: Region, connections_table: ConnectionsTable) -> None:
     """A broadcast to a large tenant, which it hands over, reads no more than the first page."""
     subscribe(connections_table, *(connection(f"conn-{n}", shard=n) for n in range(3)))
     with requests(region) as asked:
-        roster = connections_table.tenant_connections("t_acme")
+        roster = connections_table.read_tenant_connections("t_acme")
         assert len(asked) == 1
         next(roster.subscribed)
         assert len(asked) == 1
@@ -402,7 +402,7 @@ def test_no_row_stands_in_a_shard_that_a_reader_does_not_know_of(
     told: list[int] = []
 
     def note(**_: object) -> None:
-        told.append(connections_table.tenant_connections("t_acme").shards)
+        told.append(connections_table.read_tenant_connections("t_acme").shards)
 
     with region.on("before-call.dynamodb.PutItem", note):
         add(connections_table, *(connection(f"conn-{n}", shard=n) for n in (0, 2, 1, 5, 0)))
@@ -451,7 +451,7 @@ def test_two_that_tell_of_shards_at_once_leave_the_higher_number(
 
     with region.on("before-call.dynamodb.UpdateItem", connect_another):
         add(connections_table, connection("conn-1", shard=3))
-    assert connections_table.tenant_connections("t_acme").shards == 8
+    assert connections_table.read_tenant_connections("t_acme").shards == 8
     assert names(connections_table.list_connections("t_acme")) == ["conn-1", "conn-2"]
 
 
@@ -465,7 +465,7 @@ def test_a_refused_connection_opens_up_no_shard(
     add(connections_table)
     connections_table.tenants.revoke("t_acme", 1)
     assert connections_table.add(connection("conn-2", shard=shard, issued_at=issued_at), max_connections) == refusal
-    assert connections_table.tenant_connections("t_acme").shards == 1
+    assert connections_table.read_tenant_connections("t_acme").shards == 1
 
 
 def test_no_other_tenants_shard_is_read_whatever_its_name(connections_table: ConnectionsTable) -> None:
@@ -473,9 +473,11 @@ def test_no_other_tenants_shard_is_read_whatever_its_name(connections_table: Con
     tenants = ("t_a", "t_a1", "t_a-1", "t_A", "t_")
     subscribe(connections_table, *(connection(f"of {tenant} {n}", tenant, n) for tenant in tenants for n in range(3)))
     for tenant in tenants:
-        assert names(connections_table.tenant_connections(tenant).subscribed) == [f"of {tenant} {n}" for n in range(3)]
+        assert names(connections_table.read_tenant_connections(tenant).subscribed) == [
+            f"of {tenant} {n}" for n in range(3)
+        ]
         assert names(connections_table.list_connections(tenant)) == [f"of {tenant} {n}" for n in range(3)]
-        assert names(connections_table.shard(tenant, 1)) == [f"of {tenant} 1"]
+        assert names(connections_table.read_shard(tenant, 1)) == [f"of {tenant} 1"]
     assert {(each.tenant_id, each.connection_id[3:-2]) for each in connections_table.scan() if is_one(each)} == {
         (tenant, tenant) for tenant in tenants
     }
@@ -515,11 +517,11 @@ def test_a_shard_is_cut_after_every_so_many_rows(
 ) -> None:
     add(connections_table, *(connection(f"conn-{n}", shard=shard) for n in range(8)))
     with pages_of(region, page):
-        assert connections_table.spans("t_acme", shard, size) == spans
+        assert connections_table.split_shard("t_acme", shard, size) == spans
 
 
 def test_a_shard_without_rows_is_one_span(connections_table: ConnectionsTable) -> None:
-    assert connections_table.spans("t_acme", 0, 3) == connections_table.spans("t_acme", 5, 3) == [Span()]
+    assert connections_table.split_shard("t_acme", 0, 3) == connections_table.split_shard("t_acme", 5, 3) == [Span()]
 
 
 @pytest.mark.parametrize("shard", [0, 1])
@@ -529,8 +531,8 @@ def test_each_connection_is_in_one_of_the_spans_whenever_it_came(
 ) -> None:
     subscribe(connections_table, *(connection(f"{n:02}=", shard=shard) for n in range(10, 20)))
     add(connections_table, connection("silent", shard=shard))
-    spans = connections_table.spans("t_acme", shard, size)
+    spans = connections_table.split_shard("t_acme", shard, size)
     subscribe(connections_table, *(connection(f"{n}a", shard=shard) for n in ("0", "12", "15", "20", "z")))
-    read = [each.connection_id for span in spans for each in connections_table.shard("t_acme", shard, span)]
-    assert sorted(read) == names(connections_table.shard("t_acme", shard))
+    read = [each.connection_id for span in spans for each in connections_table.read_shard("t_acme", shard, span)]
+    assert sorted(read) == names(connections_table.read_shard("t_acme", shard))
     assert len(read) == 15

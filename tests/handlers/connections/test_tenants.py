@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from formbridge.connections.tenant_row import LONGEST_MS, QUARTER_MS, TenantRow
+from formbridge.connections.tenant_row import MAX_CONNECTION_MS, QUARTER_MS, TenantRow
 from formbridge.connections.tenants import Tenants
 from tests.support.handlers.builders import NOW
 from tests.support.handlers.region import CONNECTIONS
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ISSUED_AT = NOW // 1000
 QUARTER = NOW // QUARTER_MS
-OVER_MS = (QUARTER + 1) * QUARTER_MS + LONGEST_MS
+OVER_MS = (QUARTER + 1) * QUARTER_MS + MAX_CONNECTION_MS
 """When every connection of NOW's quarter of an hour has ended."""
 
 
@@ -36,7 +36,7 @@ class World:
 
     def heal(self, now_ms: int) -> None:
         """Give back what has leaked, as the janitor does."""
-        for quarter, left in self.row.leaks(now_ms):
+        for quarter, left in self.row.find_leaks(now_ms):
             self.tenants.reclaim(self.tenant_id, quarter, left)
 
     @property
@@ -122,14 +122,14 @@ def test_the_limit_is_the_same_in_every_shard(world: World) -> None:
 
 def test_a_quarter_leaks_once_all_its_connections_must_have_ended() -> None:
     tenant = TenantRow("t_acme", 5, 0, {QUARTER: 2, QUARTER + 1: 3})
-    assert list(tenant.leaks(OVER_MS - 1)) == []
-    assert list(tenant.leaks(OVER_MS)) == [(QUARTER, 2)]
-    assert list(tenant.leaks(OVER_MS + QUARTER_MS)) == [(QUARTER, 2), (QUARTER + 1, 3)]
+    assert list(tenant.find_leaks(OVER_MS - 1)) == []
+    assert list(tenant.find_leaks(OVER_MS)) == [(QUARTER, 2)]
+    assert list(tenant.find_leaks(OVER_MS + QUARTER_MS)) == [(QUARTER, 2), (QUARTER + 1, 3)]
 
 
 def test_a_connection_of_two_hours_that_came_in_the_last_moment_of_its_quarter_is_no_leak() -> None:
     last_moment = (QUARTER + 1) * QUARTER_MS - 1
-    assert list(TenantRow("t_acme", 1, 0, {QUARTER: 1}).leaks(last_moment + 2 * 3600 * 1000)) == []
+    assert list(TenantRow("t_acme", 1, 0, {QUARTER: 1}).find_leaks(last_moment + 2 * 3600 * 1000)) == []
 
 
 def test_what_leaked_is_given_back(world: World) -> None:

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from formbridge.posting import poster
 from formbridge.posting.delivery import Delivery, Outcome, Receipt
-from formbridge.posting.poster import NO_ANSWER, TRIES, PostRefused, Progress, connection_poster
+from formbridge.posting.poster import MAX_TRIES, NO_RESPONSE, PostRefused, Progress, build_connection_poster
 from formbridge.runtime import environment
 from tests.support.handlers.connections import connection
 
-STATUSES = [200, 204, NO_ANSWER, 410, 413, 429, 403, 302, 500, 503]
+STATUSES = [200, 204, NO_RESPONSE, 410, 413, 429, 403, 302, 500, 503]
 
 
 @given(
@@ -27,22 +27,22 @@ def test_every_delivery_ends_after_a_bounded_number_of_requests(
 ) -> None:
     progress = Progress(Delivery(connection(), frames, closes))
     asked: list[tuple[bytes | None, int]] = []
-    receipt = progress.ended(Outcome.POSTED) if progress.is_over else None
+    receipt = progress.build_receipt(Outcome.POSTED) if progress.is_complete else None
     answers = iter(statuses)
     while receipt is None:
         index, status = progress.index, next(answers)
-        asked.append((progress.frame, status))
-        followed = progress.answered(status)
+        asked.append((progress.next_frame, status))
+        followed = progress.handle_status(status)
         if isinstance(followed, Receipt):
             receipt = followed
         else:
             again = progress.index == index
-            assert 0 <= followed <= poster.BACKOFF_SECONDS * 2 ** (TRIES - 2)
+            assert 0 <= followed <= poster.BACKOFF_SECONDS * 2 ** (MAX_TRIES - 2)
             assert followed == 0 or again, "only what is tried again waits"
 
     requests = [frame for frame, _ in asked]
     taken = [frame for frame, status in asked if frame is not None and 200 <= status < 300]
-    assert len(requests) <= TRIES * (len(frames) + closes)
+    assert len(requests) <= MAX_TRIES * (len(frames) + closes)
     assert (None in requests) == closes, "a connection is closed in any case, or in none"
     assert requests.index(None) == len(requests) - requests.count(None) if closes else True
     assert (receipt.frames, receipt.sent_bytes) == (len(taken), sum(map(len, taken)))
@@ -52,28 +52,32 @@ def test_every_delivery_ends_after_a_bounded_number_of_requests(
     assert isinstance(receipt.failure, PostRefused) == (last in (403, 302))
 
 
-@given(statuses=st.lists(st.sampled_from([NO_ANSWER, 429, 500, 502, 503, 504, 599]), min_size=TRIES, max_size=TRIES))
+@given(
+    statuses=st.lists(
+        st.sampled_from([NO_RESPONSE, 429, 500, 502, 503, 504, 599]), min_size=MAX_TRIES, max_size=MAX_TRIES
+    )
+)
 def test_what_may_pass_is_tried_three_times(statuses: list[int]) -> None:
     progress = Progress(Delivery(connection(), [b"frame"]))
 
-    *pauses, receipt = map(progress.answered, statuses)
+    *pauses, receipt = map(progress.handle_status, statuses)
 
     assert all(isinstance(pause, float) for pause in pauses)
     assert isinstance(receipt, Receipt)
-    assert (receipt.outcome, receipt.failure, receipt.retries) == (Outcome.BEHIND, None, TRIES - 1)
+    assert (receipt.outcome, receipt.failure, receipt.retries) == (Outcome.BEHIND, None, MAX_TRIES - 1)
 
 
 def test_every_frame_may_be_tried_as_often() -> None:
     progress = Progress(Delivery(connection(), [b"1", b"2"]))
 
-    *_, receipt = [progress.answered(status) for status in (429, 429, 200, 429, 429, 200)]
+    *_, receipt = [progress.handle_status(status) for status in (429, 429, 200, 429, 429, 200)]
 
     assert isinstance(receipt, Receipt)
     assert (receipt.outcome, receipt.frames, receipt.retries) == (Outcome.POSTED, 2, 4)
 
 
 def test_what_is_refused_names_request_and_connection_and_holds_no_frame() -> None:
-    receipt = Progress(Delivery(connection("conn-1"), [b"a secret"])).answered(403)
+    receipt = Progress(Delivery(connection("conn-1"), [b"a secret"])).handle_status(403)
 
     assert isinstance(receipt, Receipt)
     assert str(receipt.failure) == "POST of connection conn-1 was answered with status 403"
@@ -89,9 +93,9 @@ class TestFromTheEnvironment:
     def test_it_posts_to_the_gateway_that_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        monkeypatch.setattr(poster, "TRIES", 1)
+        monkeypatch.setattr(poster, "MAX_TRIES", 1)
 
-        (receipt,) = connection_poster().deliver([Delivery(connection(), [b"frame"])], time.monotonic() + 30)
+        (receipt,) = build_connection_poster().deliver([Delivery(connection(), [b"frame"])], time.monotonic() + 30)
 
         assert receipt.outcome is Outcome.BEHIND, "nobody listens there"
 
@@ -102,7 +106,7 @@ class TestFromTheEnvironment:
         with pytest.raises(
             environment.EnvironmentVariableError, match=f"^{name}: the environment variable is not set$"
         ):
-            connection_poster()
+            build_connection_poster()
 
     @pytest.mark.parametrize(
         ("name", "value", "message"),
@@ -118,4 +122,4 @@ class TestFromTheEnvironment:
         monkeypatch.setenv(name, value)
 
         with pytest.raises(ValueError, match=f"^{message}"):
-            connection_poster()
+            build_connection_poster()

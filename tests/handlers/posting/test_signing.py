@@ -70,7 +70,7 @@ def test_a_request_is_signed_as_botocore_signs_it(
 ) -> None:
     signer = Signer(endpoint, region, lambda: credentials, at.timestamp)
 
-    url, headers = signer.signed(method, connection_id, payload)
+    url, headers = signer.sign(method, connection_id, payload)
 
     assert {name.lower(): value for name, value in (header.split(": ", 1) for header in headers)} == (
         signed_by_botocore(method, url, payload, credentials, region, at)
@@ -84,7 +84,7 @@ def test_a_request_is_signed_as_botocore_signs_it(
 def test_an_id_is_one_part_of_the_path(connection_id: str, encoded: str) -> None:
     signer = Signer(ENDPOINT, "us-east-1", lambda: Credentials("key", "secret", None))
 
-    assert signer.signed("POST", connection_id, b"")[0] == f"{ENDPOINT}/@connections/{encoded}"
+    assert signer.sign("POST", connection_id, b"")[0] == f"{ENDPOINT}/@connections/{encoded}"
 
 
 def test_what_changes_while_it_is_warm_is_taken_up() -> None:
@@ -93,7 +93,7 @@ def test_what_changes_while_it_is_warm_is_taken_up() -> None:
     signer = Signer(ENDPOINT, "us-east-1", lambda: held[0], lambda: now[0])
 
     def headers() -> dict[str, str]:
-        _, lines = signer.signed("POST", "one", b"frame")
+        _, lines = signer.sign("POST", "one", b"frame")
         return {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
 
     def expected() -> dict[str, str]:
@@ -137,7 +137,7 @@ class TestFromTheEnvironment:
         if token:
             environment.setenv("AWS_SESSION_TOKEN", token)
 
-        _, headers = Signer.from_environment(ENDPOINT).signed("POST", "one", b"")
+        _, headers = Signer.from_environment(ENDPOINT).sign("POST", "one", b"")
 
         (authorization,) = [header for header in headers if header.startswith("Authorization: ")]
         assert " Credential=the-key/" in authorization
@@ -156,4 +156,4 @@ class TestFromTheEnvironment:
         signer = Signer.from_environment(ENDPOINT)
 
         with pytest.raises(botocore_errors.NoCredentialsError):
-            signer.signed("POST", "one", b"")
+            signer.sign("POST", "one", b"")

@@ -339,7 +339,7 @@ def send(vandal: Vandal, world: World) -> str:
     world.clock.advance(vandal.random.choice([0, 1, 100, 1_000]))
     body = vandal.frame()
     try:
-        frame = world.session.answer(body)
+        frame = world.session.reply(body)
         assert frame is not None
         kind = told(body, frame)
     except Exception as error:

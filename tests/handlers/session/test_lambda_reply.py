@@ -164,8 +164,8 @@ def test_the_limits_are_the_environments(monkeypatch: pytest.MonkeyPatch) -> Non
     settings = {"MESSAGES_PER_SECOND": 7, "MESSAGE_BURST": 9, "MAX_FRAME_BYTES": 1_024, "MAX_FILTER_LENGTH": 99}
     for name, value in settings.items():
         monkeypatch.setenv(name, str(value))
-    assert lambda_reply.rate() == Rate(per_second=7, burst=9)
-    assert lambda_reply.limits() == Limits(max_frame_bytes=1_024, max_filter_length=99)
+    assert lambda_reply.read_rate() == Rate(per_second=7, burst=9)
+    assert lambda_reply.read_limits() == Limits(max_frame_bytes=1_024, max_filter_length=99)
 
 
 def test_no_error_frame_is_larger_than_a_frame_may_be(world: World) -> None:

@@ -37,7 +37,7 @@ def see(
     now_ms: int = NOW,
 ) -> dict[str, Any]:
     """A view's reply as a client reads it, which with the longest `id` is still one frame."""
-    reply = Replay("t_acme", wanted, table, now_ms).since(start, snapshot)
+    reply = Replay("t_acme", wanted, table, now_ms).read_since(start, snapshot)
     frame = protocol.build_reply(
         "subscribed", LONGEST_ID, **reply, heartbeat_seconds=300, expires_at=10**10, server_time=10**13
     )
@@ -97,7 +97,7 @@ def test_the_pages_of_a_snapshot_are_the_newest_that_match_once_each(
     table.put(*held)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(replay, "PAGE_ITEMS", page_items)
-        patch.setattr(replay, "READ_PAGES", read_pages)
+        patch.setattr(replay, "MAX_PAGES", read_pages)
         replies = pages(table, None, snapshot, wanted=wanted)
     # What expires at NOW has expired on every page; nothing else does while the pages are read.
     matching = [
@@ -128,7 +128,7 @@ def test_the_pages_of_a_resume_are_all_that_changed_in_order_once_each(
     table.put(*held)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(replay, "PAGE_ITEMS", page_items)
-        patch.setattr(replay, "READ_PAGES", read_pages)
+        patch.setattr(replay, "MAX_PAGES", read_pages)
         replies = pages(table, Cursor("t_acme", iso(since)), wanted=wanted)
     expected = [
         each.build_current() if wanted is None or wanted.matches(each) else each.build_leave()
@@ -177,9 +177,9 @@ def test_a_snapshot_of_none_reads_nothing_and_is_complete(table: Submissions) ->
 
 def test_without_a_table_there_is_nothing_to_read() -> None:
     without = Replay("t_acme", None, None, NOW)
-    assert without.since(None, 50)["updates"] == []
-    assert "recovered" not in without.since(None, 50)
-    assert without.since(RESUME, 50)["recovered"] is False
+    assert without.read_since(None, 50)["updates"] == []
+    assert "recovered" not in without.read_since(None, 50)
+    assert without.read_since(RESUME, 50)["recovered"] is False
 
 
 # --- Pages ----------------------------------------------------------------------------------------------------
@@ -190,8 +190,8 @@ def test_a_reply_looks_at_so_many_and_no_more(table: Submissions, start: Cursor 
     table.put(*(submission(f"s{n:05}", updated_at=iso(n), expires_at=NOW_S) for n in range(5_000)))
     reply = see(table, start, 1, wanted=SURVEYS)
     assert (reply["updates"], reply["complete"]) == ([], False)
-    assert len(table.calls) == replay.READ_PAGES
-    looked_at = replay.READ_PAGES * replay.PAGE_ITEMS
+    assert len(table.calls) == replay.MAX_PAGES
+    looked_at = replay.MAX_PAGES * replay.PAGE_ITEMS
     last = table.in_order("t_acme", newest_first=start is None)[looked_at - 1]
     assert Cursor.decode(reply["cursor"], "t_acme").position == last.position
 
@@ -213,7 +213,7 @@ def test_a_snapshot_that_was_cut_a_day_ago_begins_again(table: Submissions) -> N
 def test_what_changes_while_a_snapshot_is_read_in_pages_comes_with_the_next_sync(table: Submissions) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(replay, "PAGE_ITEMS", 2)
-        patch.setattr(replay, "READ_PAGES", 1)
+        patch.setattr(replay, "MAX_PAGES", 1)
         table.put(*(submission(f"s{n}", updated_at=iso(n), form_id="survey") for n in range(4)))
         first = see(table, wanted=SURVEYS)
         assert ids(first) == ["s3", "s2"]

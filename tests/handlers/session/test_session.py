@@ -283,7 +283,7 @@ def test_sync_comes_after_subscribe(world: World) -> None:
     world.submissions.put(submission())
     reply = world.ask("sync", id="2", cursor=cursor(iso(-1)))
     assert (reply["type"], reply["id"], reply["code"]) == ("error", "2", "bad_request")
-    assert reply["message"] == "action: subscribe before sync"
+    assert reply["message"] == "action: 'sync' requires a subscription, subscribe first"
     assert world.calls == []
 
 
@@ -418,7 +418,7 @@ def test_a_client_that_syncs_ends_with_what_the_table_holds(data: st.DataObject)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(replay, "PAGE_ITEMS", 2)
-        patch.setattr(replay, "READ_PAGES", 2)
+        patch.setattr(replay, "MAX_PAGES", 2)
         reply = subscribe()
         for step in data.draw(st.lists(st.sampled_from(["write", "sync", "wait", "filter"]), max_size=25)):
             if step == "write":
@@ -512,7 +512,7 @@ def test_a_frame_that_is_too_large_is_refused(world: World) -> None:
     ).map(json.dumps)
 )
 def test_nothing_that_a_client_sends_raises(body: str) -> None:
-    reply = World().session.answer(body)
+    reply = World().session.reply(body)
     assert reply is not None
     assert reply["type"] in {"subscribed", "synced", "unsubscribed", "pong", "error"}
 
@@ -542,7 +542,7 @@ class TestOverTheRate:
             "type": "error",
             "id": "7",
             "code": "rate_limited",
-            "message": "at most 2 messages a second, 2 at once",
+            "message": "at most 2 messages per second, 2 at once",
             "retryable": True,
             "retry_after_ms": 400,
         }
@@ -645,8 +645,8 @@ class TestAuthenticate:
         [
             ("of another tenant", "token: does not grant this connection's tenant"),
             ("of no tenant", "token: does not grant this connection's tenant"),
-            ("as late", "token: must expire later than the one before it"),
-            ("earlier", "token: must expire later than the one before it"),
+            ("as late", "token: must expire later than the previous token"),
+            ("earlier", "token: must expire later than the previous token"),
             ("none of these", "token: does not verify (InvalidSignatureError)"),
         ],
     )

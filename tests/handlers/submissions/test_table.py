@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from formbridge.session.replay import NEWEST
+from formbridge.session.replay import AFTER_NEWEST
 from formbridge.submissions.table import SubmissionsTable
 from tests.support.handlers.builders import image, iso, submission
 from tests.support.handlers.region import SUBMISSIONS
@@ -25,7 +25,7 @@ def table(region: Region) -> SubmissionsTable:
 def test_the_newest_come_newest_first(region: Region, table: SubmissionsTable) -> None:
     held = [submission(f"s{n}", updated_at=iso(n)) for n in range(5)]
     region.put(*held)
-    assert table.read("t_acme", NEWEST, 10, newest_first=True).submissions == held[::-1]
+    assert table.read("t_acme", AFTER_NEWEST, 10, newest_first=True).submissions == held[::-1]
     assert table.read("t_acme", f"{iso(3)}#s3", 10, newest_first=True).submissions == held[2::-1]
 
 
@@ -45,7 +45,7 @@ def test_the_time_alone_is_before_every_submission_of_that_time(region: Region, 
 def test_a_page_that_was_the_last_says_so(region: Region, table: SubmissionsTable, newest_first: bool) -> None:
     held = [submission(f"s{n}", updated_at=iso(n)) for n in range(5)]
     region.put(*held)
-    start = NEWEST if newest_first else BEFORE
+    start = AFTER_NEWEST if newest_first else BEFORE
     assert table.read("t_acme", start, 6, newest_first=newest_first).reached is None
     cut = table.read("t_acme", start, 4, newest_first=newest_first)
     assert cut.reached == cut.submissions[-1].position
@@ -58,7 +58,7 @@ def test_the_pages_of_a_reading_are_all_submissions_once_each(
     held = [submission(f"s{n}", updated_at=iso(n // 3)) for n in range(8)]
     region.put(*held)
     for limit in range(1, 10):
-        position: str | None = NEWEST if newest_first else BEFORE
+        position: str | None = AFTER_NEWEST if newest_first else BEFORE
         found: list[Submission] = []
         while position is not None:
             submissions, position = table.read("t_acme", position, limit, newest_first=newest_first)
@@ -69,7 +69,7 @@ def test_the_pages_of_a_reading_are_all_submissions_once_each(
 
 def test_another_tenants_submissions_are_not_read(region: Region, table: SubmissionsTable) -> None:
     region.put(submission("s1", tenant_id="t_acme2"), submission("s2", tenant_id="t_acm"))
-    assert table.read("t_acme", NEWEST, 10, newest_first=True) == ([], None)
+    assert table.read("t_acme", AFTER_NEWEST, 10, newest_first=True) == ([], None)
     assert table.read("t_acme", BEFORE, 10) == ([], None)
 
 

@@ -114,8 +114,8 @@ class Rows:
     def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | RateLimited | None:
         return self.held.get(key)
 
-    def subscribe(self, key: ConnectionKey, wanted: SubscriptionFilter | None) -> bool:
-        return self._change(key, subscribed=True, filter=wanted, subscribed_at=self.now_ms())
+    def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None) -> bool:
+        return self._change(key, subscribed=True, filter=subscription_filter, subscribed_at=self.now_ms())
 
     def unsubscribe(self, key: ConnectionKey) -> bool:
         return self._change(key, subscribed=False, filter=None)
@@ -126,13 +126,13 @@ class Rows:
     def remove(self, key: ConnectionKey) -> None:
         self.held.pop(key, None)
 
-    def tenant_connections(self, tenant_id: str) -> TenantConnections:
-        return TenantConnections(len(self.held), 1, self.shard(tenant_id, 0, Span()))
+    def read_tenant_connections(self, tenant_id: str) -> TenantConnections:
+        return TenantConnections(len(self.held), 1, self.read_shard(tenant_id, 0, Span()))
 
-    def shard(self, tenant_id: str, shard: int, span: Span) -> Iterator[Connection]:
+    def read_shard(self, tenant_id: str, shard: int, span: Span) -> Iterator[Connection]:
         return iter([row for row in self.held.values() if row.subscribed])
 
-    def spans(self, tenant_id: str, shard: int, size: int) -> list[Span]:
+    def split_shard(self, tenant_id: str, shard: int, size: int) -> list[Span]:
         return [Span()]
 
     def delete(self, key: ConnectionKey) -> int | None:
@@ -143,11 +143,11 @@ class Rows:
         """No tenant has a row here."""
 
     def mark_behind(self, key: ConnectionKey, since_ms: int) -> None:
-        self._change(key, behind=since_ms)
+        self._change(key, behind_since=since_ms)
 
     def clear_behind(self, key: ConnectionKey, seen_ms: int) -> None:
-        if (row := self.held.get(key)) and row.behind == seen_ms:
-            self._change(key, behind=None)
+        if (row := self.held.get(key)) and row.behind_since == seen_ms:
+            self._change(key, behind_since=None)
 
     def reclaim(self, tenant_id: str, quarter: int, left: int) -> None:
         """No tenant has a row here."""
@@ -256,7 +256,7 @@ class World:
                 now_ms=lambda: self.table.now_ms,
                 monotonic=time.monotonic,
             )
-            reply = session.answer(body)
+            reply = session.reply(body)
             assert reply is not None
             self.inbox.append(protocol.encode(reply))
 
@@ -265,12 +265,12 @@ class World:
         size = self.chance.randint(1, 5)
         batch = Batch.read(self.table.stream[:size])
         assert batch.malformed == {}
-        self.broadcaster.broadcast(batch.changes, NEVER).check()
+        self.broadcaster.broadcast(batch.changes, NEVER).raise_failures()
         if self.calm or self.chance.random() < 0.7:
             del self.table.stream[:size]
 
     def clean(self) -> None:
-        self.janitor.sweep(list(self.rows.held.values()), NEVER).tally.check()
+        self.janitor.sweep(list(self.rows.held.values()), NEVER).tally.raise_failures()
 
     def deliver(self, deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
         """@connections."""

@@ -76,12 +76,12 @@ class Broadcast:
 
     def send(self, *records: dict[str, Any]) -> Counter[Outcome]:
         tally = self.tally(*records)
-        tally.check()
+        tally.raise_failures()
         return tally.outcomes
 
     def run_task(self, task: FanoutTask) -> Counter[Outcome]:
         tally = self.broadcaster.run_task(task, NEVER)
-        tally.check()
+        tally.raise_failures()
         return tally.outcomes
 
     def sent(self) -> dict[str, list[str]]:

@@ -53,23 +53,23 @@ class Registered:
     unreadable: set[str] = field(default_factory=set[str])
     """Tenants whose connections cannot be read."""
 
-    def tenant_connections(self, tenant_id: str) -> TenantConnections:
+    def read_tenant_connections(self, tenant_id: str) -> TenantConnections:
         if tenant_id in self.unreadable:
             raise ConnectionError(tenant_id)
         own = [row for row in self.rows if row.tenant_id == tenant_id]
         shards = 1 + max((row.key.shard for row in own), default=0)
         reserved = self.reserved.get(tenant_id, len(own))
         return TenantConnections(
-            reserved, shards, (row for shard in range(shards) for row in self.shard(tenant_id, shard))
+            reserved, shards, (row for shard in range(shards) for row in self.read_shard(tenant_id, shard))
         )
 
-    def shard(self, tenant_id: str, shard: int, span: Span = EVERYWHERE) -> Iterator[Connection]:
+    def read_shard(self, tenant_id: str, shard: int, span: Span = EVERYWHERE) -> Iterator[Connection]:
         for row in self.rows:
             within = (span.after or "") < row.connection_id and (not span.until or row.connection_id <= span.until)
             if (row.tenant_id, row.key.shard) == (tenant_id, shard) and row.subscribed and within:
                 yield row
 
-    def spans(self, tenant_id: str, shard: int, size: int) -> list[Span]:
+    def split_shard(self, tenant_id: str, shard: int, size: int) -> list[Span]:
         names = sorted(row.connection_id for row in self.rows if (row.tenant_id, row.key.shard) == (tenant_id, shard))
         ends = [*names[size - 1 : len(names) - 1 : size], None]
         return [Span(after, until) for after, until in zip([None, *ends], ends, strict=False)]

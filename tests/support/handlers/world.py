@@ -56,8 +56,8 @@ class Connections:
         self.full_at[key] = max(full_at, now_us) + rate.interval_us
         return held
 
-    def subscribe(self, key: ConnectionKey, wanted: SubscriptionFilter | None) -> bool:
-        return self._change("subscribe", key, subscribed=True, filter=wanted)
+    def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None) -> bool:
+        return self._change("subscribe", key, subscribed=True, filter=subscription_filter)
 
     def unsubscribe(self, key: ConnectionKey) -> bool:
         return self._change("unsubscribe", key, subscribed=False, filter=None)
@@ -182,7 +182,7 @@ class World:
 
     def tell(self, action: str, **fields: object) -> dict[str, Any] | None:
         """What a client reads after a request, and None where it reads nothing."""
-        frame = self.session.answer(json.dumps({"action": action, **fields}))
+        frame = self.session.reply(json.dumps({"action": action, **fields}))
         if frame is None:
             return None
         text = protocol.encode(frame)
