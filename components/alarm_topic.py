@@ -34,7 +34,7 @@ class AlarmTopic(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AlarmTopicArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-topic", MAX_TOPIC_NAME)
-        _checks.inputs(args, AlarmTopicArgs)
+        _checks.fields(args, AlarmTopicArgs)
         email = _checks.optional(_checks.email, "email", args.get("email"))
         super().__init__("formbridge:index:AlarmTopic", name, {}, opts)
         own = pulumi.ResourceOptions(parent=self)

@@ -31,7 +31,7 @@ class ApiGatewayLogRole(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ApiGatewayLogRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-role", MAX_ROLE_NAME)
-        _checks.inputs(args, ApiGatewayLogRoleArgs)
+        _checks.fields(args, ApiGatewayLogRoleArgs)
         super().__init__("formbridge:index:ApiGatewayLogRole", name, {}, opts)
         # What the whole account may rest on by now must not go with one stack.
         own = pulumi.ResourceOptions(parent=self, retain_on_delete=True)

@@ -30,6 +30,9 @@ CACHE_CONTROL = "no-cache"
 """A browser keeps a file and asks each time whether it still holds. No name carries a hash of its content, so one that
 was kept for a while would meet the newer others of the next deployment."""
 
+TYPE_DECLARATIONS = ".d.ts"
+"""Suffix of files that only the type checker reads. They are not uploaded."""
+
 MAX_OBJECT_TAGS = 10
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html"""
 
@@ -71,17 +74,17 @@ class DashboardPage(pulumi.ComponentResource):
     def __init__(self, name: str, args: DashboardPageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         # An object's name is its key, so that AWS limits no name here: what may be a site's may be its page's.
         check_name(name, "", MAX_BUCKET_NAME)
-        _checks.inputs(args, DashboardPageArgs)
+        _checks.fields(args, DashboardPageArgs)
         content_types = page_files(DASHBOARD)
         suffixes = child_suffixes([*content_types, CONFIG])
         sign_in = args["sign_in"]
-        _checks.inputs(sign_in, DashboardSignInArgs)
+        _checks.fields(sign_in, DashboardSignInArgs, _checks.below("sign_in"))
         config = pulumi.Output.json_dumps(
             {
                 "websocket_url": _urls.websocket_url("websocket_url", args["websocket_url"]),
                 "issuer": _urls.https_url("sign_in.issuer", sign_in["issuer"]),
-                "client_id": _checks.text("sign_in.client_id", sign_in["client_id"]),
-                "tenant_claim": _checks.text("sign_in.tenant_claim", sign_in.get("tenant_claim", DEFAULT_TENANT_CLAIM)),
+                "client_id": _checks.word("sign_in.client_id", sign_in["client_id"]),
+                "tenant_claim": _checks.word("sign_in.tenant_claim", sign_in.get("tenant_claim", DEFAULT_TENANT_CLAIM)),
             }
         )
         tags = _object_tags(args.get("tags"))
@@ -117,15 +120,19 @@ class DashboardPage(pulumi.ComponentResource):
 
 
 def page_files(folder: Path) -> dict[str, str]:
-    """The content types of the files below `folder`, by their path in it; sorted.
+    """Return the content type of each file to upload from `folder`, by its path in the folder, in sorted order.
+
+    Type declarations are skipped, and files and folders whose name starts with a dot, which belong to an editor or the
+    system.
 
     Raises:
-        ValueError: there is no `index.html`, or a file of which the content type is not known.
+        ValueError: There is no `index.html`, or the content type of a file is not known.
     """
     found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
-    # What begins with a dot is an editor's or the system's.
     paths = {
-        name.as_posix(): path for name, path in found.items() if not any(part.startswith(".") for part in name.parts)
+        name.as_posix(): path
+        for name, path in found.items()
+        if not any(part.startswith(".") for part in name.parts) and not name.name.endswith(TYPE_DECLARATIONS)
     }
     if "index.html" not in paths:
         raise ValueError(f"the dashboard's page: there is no index.html in {folder}")

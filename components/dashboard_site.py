@@ -64,7 +64,7 @@ class DashboardSite(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DashboardSiteArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-bucket", MAX_BUCKET_NAME)
-        _checks.inputs(args, DashboardSiteArgs)
+        _checks.fields(args, DashboardSiteArgs)
         sources = _connect_sources(args.get("connect_sources"))
         price_class = _checks.one_of("price_class", args.get("price_class", DEFAULT_PRICE_CLASS), PRICE_CLASSES)
         super().__init__("formbridge:index:DashboardSite", name, {}, opts)

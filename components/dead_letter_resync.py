@@ -5,13 +5,13 @@ from typing import NotRequired, TypedDict
 import pulumi
 
 from . import _checks, _urls
-from ._checks import WholeNumber
+from ._checks import IntegerInput
 from ._dead_letters import dead_letter_queue, queue_alarm
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
 from ._iam import Statement
 from ._naming import MAX_FUNCTION_NAME, check_name
 from ._packaging import DEFAULT_PACKAGE_FOR, check_package_for
-from ._queue_mapping import FUNCTION_SECONDS, map_queue, may_work_off
+from ._queue_mapping import FUNCTION_SECONDS, map_queue, may_receive
 from ._tags import Tags
 
 CONCURRENCY = 2
@@ -37,7 +37,7 @@ class DeadLetterResyncArgs(TypedDict):
     """The ARN of an SNS topic that hears of each dead letter that could not be read, with the reason and the range of
     the stream, and of the alarms. Where it has a KMS key, that key's policy must let the Lambda use it. Default: none,
     the alarms only show."""
-    log_retention_days: NotRequired[WholeNumber]
+    log_retention_days: NotRequired[IntegerInput]
     """Days that CloudWatch keeps the Lambda's log; a number that CloudWatch knows, such as 14, 30, 90 or 365.
     Default: 14."""
     package_for: NotRequired[str]
@@ -62,7 +62,7 @@ class DeadLetterResync(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: DeadLetterResyncArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-resync-function", MAX_FUNCTION_NAME)
-        _checks.inputs(args, DeadLetterResyncArgs)
+        _checks.fields(args, DeadLetterResyncArgs)
         queue_arn = _checks.standard_queue_arn("dead_letter_queue_arn", args["dead_letter_queue_arn"])
         stream_arn = _checks.stream_arn("stream_arn", args["stream_arn"])
         fanout_queue_url = _urls.queue_url("fanout_queue_url", args["fanout_queue_url"])
@@ -81,7 +81,7 @@ class DeadLetterResync(pulumi.ComponentResource):
             "DEAD_LETTER_QUEUE_URL": unread.url,
         }
         statements = [
-            may_work_off(queue_arn),
+            may_receive(queue_arn),
             Statement(["dynamodb:GetShardIterator", "dynamodb:GetRecords"], [stream_arn]),
             Statement(["sqs:SendMessage"], [fanout_queue_arn, unread.arn]),
         ]

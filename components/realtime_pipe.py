@@ -7,7 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from . import _checks
-from ._checks import WholeNumber
+from ._checks import IntegerInput
 from ._dead_letters import dead_letter_queue
 from ._event_patterns import pattern_texts
 from ._iam import Statement, policy_document, trust_policy
@@ -38,14 +38,14 @@ class RealtimePipeArgs(TypedDict):
     filters: NotRequired[pulumi.Input[Sequence[Any]]]
     """Event patterns over a raw stream record, at most 5 of at most 4,096 characters each; a record that matches any
     of them passes. Default: every record passes."""
-    batch_size: NotRequired[WholeNumber]
+    batch_size: NotRequired[IntegerInput]
     """Records in a batch, 1 to 10,000. Default: 100."""
-    batching_window_seconds: NotRequired[WholeNumber]
+    batching_window_seconds: NotRequired[IntegerInput]
     """Seconds for which a batch is gathered, 0 to 300. Default: 0, what one poll finds."""
-    retry_attempts: NotRequired[WholeNumber]
+    retry_attempts: NotRequired[IntegerInput]
     """How often a failed batch is tried again, 1 to 10,000. Default: 10. AWS's own default, for ever, lets one bad
     record hold up all behind it; and it is what 0 comes to, which the AWS provider leaves out of a new pipe."""
-    record_age_seconds: NotRequired[WholeNumber]
+    record_age_seconds: NotRequired[IntegerInput]
     """Seconds after which a record is given up, 60 to 86,400. Default: 3,600. AWS's own default is for ever."""
     dead_letter_queue_arn: NotRequired[pulumi.Input[str] | None]
     """The ARN of a standard SQS queue of your own for what is given up; its alarm is yours too. Default: one is made,
@@ -74,7 +74,7 @@ class RealtimePipe(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RealtimePipeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-pipe", MAX_PIPE_NAME)
-        _checks.inputs(args, RealtimePipeArgs)
+        _checks.fields(args, RealtimePipeArgs)
         stream_arn = _checks.stream_arn("stream_arn", args["stream_arn"])
         function_arn = _checks.function_arn("function_arn", args["function_arn"])
         patterns = _checks.checked(args.get("filters", []), lambda given: pattern_texts("filters", given))
@@ -156,17 +156,17 @@ def _stream_parameters(args: RealtimePipeArgs) -> aws.pipes.PipeSourceParameters
     """How the stream is read; checked."""
     return {
         "starting_position": "TRIM_HORIZON",
-        "batch_size": _checks.whole_number("batch_size", args.get("batch_size", DEFAULT_BATCH_SIZE), 1, MAX_BATCH_SIZE),
-        "maximum_batching_window_in_seconds": _checks.whole_number(
+        "batch_size": _checks.integer("batch_size", args.get("batch_size", DEFAULT_BATCH_SIZE), 1, MAX_BATCH_SIZE),
+        "maximum_batching_window_in_seconds": _checks.integer(
             "batching_window_seconds",
             args.get("batching_window_seconds", DEFAULT_BATCHING_WINDOW_SECONDS),
             0,
             MAX_BATCHING_WINDOW_SECONDS,
         ),
-        "maximum_retry_attempts": _checks.whole_number(
+        "maximum_retry_attempts": _checks.integer(
             "retry_attempts", args.get("retry_attempts", DEFAULT_RETRY_ATTEMPTS), 1, MAX_RETRY_ATTEMPTS
         ),
-        "maximum_record_age_in_seconds": _checks.whole_number(
+        "maximum_record_age_in_seconds": _checks.integer(
             "record_age_seconds",
             args.get("record_age_seconds", DEFAULT_RECORD_AGE_SECONDS),
             MIN_RECORD_AGE_SECONDS,

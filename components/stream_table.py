@@ -1,6 +1,6 @@
 """The submissions table and its stream: the log that every recovery reads."""
 
-from typing import Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
@@ -9,9 +9,14 @@ from . import _checks
 from ._naming import MAX_TABLE_NAME, check_name
 from ._tags import Tags
 
+if TYPE_CHECKING:
+    from formbridge.runtime import keys
+else:
+    from ._formbridge.runtime import keys
+
 SUBMISSION_RECORDS: dict[str, Any] = {
     "eventName": ["INSERT", "MODIFY", "REMOVE"],
-    "dynamodb": {"Keys": {"PK": {"S": [{"prefix": "SUB#"}]}}},
+    "dynamodb": {"Keys": {"PK": {"S": [{"prefix": keys.SUBMISSION_PREFIX}]}}},
 }
 """The pipe filter that lets through changes of submissions, and nothing else that the table may hold.
 
@@ -20,8 +25,7 @@ below a field that is missing altogether is documented nowhere, and if it did no
 
 
 HASH_KEY, RANGE_KEY = "PK", "SK"
-INDEX = "GSI1"
-INDEX_KEYS = ("GSI1PK", "GSI1SK")
+INDEX_KEYS = (keys.SUBMISSIONS_INDEX_PARTITION_KEY, keys.SUBMISSIONS_INDEX_SORT_KEY)
 INDEXED = ("tenant_id", "submission_id", "form_id", "status", "version", "submitted_at", "updated_at", "ttl")
 """What a dashboard is shown of an item; `version` and `ttl` are numbers."""
 NUMBERS = ("version", "ttl")
@@ -64,23 +68,23 @@ class StreamTable(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: StreamTableArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-table", MAX_TABLE_NAME)
-        _checks.inputs(args, StreamTableArgs)
-        keys = _keys(args)
+        _checks.fields(args, StreamTableArgs)
+        table_keys = _table_keys(args)
         super().__init__("formbridge:index:StreamTable", name, {}, opts)
         table = aws.dynamodb.Table(
             f"{name}-table",
             billing_mode="PAY_PER_REQUEST",
-            hash_key=keys[0],
-            range_key=keys[1] if len(keys) > 1 else None,
-            attributes=[{"name": key, "type": "S"} for key in (*keys, *INDEX_KEYS)],
+            hash_key=table_keys[0],
+            range_key=table_keys[1] if len(table_keys) > 1 else None,
+            attributes=[{"name": key, "type": "S"} for key in (*table_keys, *INDEX_KEYS)],
             global_secondary_indexes=[
                 {
-                    "name": INDEX,
+                    "name": keys.SUBMISSIONS_INDEX,
                     "hash_key": INDEX_KEYS[0],
                     "range_key": INDEX_KEYS[1],
                     "projection_type": "INCLUDE",
                     # An index has the table's keys anyway.
-                    "non_key_attributes": [name for name in INDEXED if name not in keys],
+                    "non_key_attributes": [name for name in INDEXED if name not in table_keys],
                 }
             ],
             stream_enabled=True,
@@ -100,7 +104,7 @@ class StreamTable(pulumi.ComponentResource):
         )
 
 
-def _keys(args: StreamTableArgs) -> list[str]:
+def _table_keys(args: StreamTableArgs) -> list[str]:
     """The partition key and, where there is one, the sort key.
 
     Raises:

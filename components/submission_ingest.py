@@ -7,8 +7,9 @@ import pulumi
 import pulumi_aws as aws
 
 from . import _checks
-from ._checks import WholeNumber
+from ._checks import IntegerInput
 from ._dead_letters import dead_letter_queue
+from ._event_rule import invoke_from_rule
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
 from ._iam import Statement, queue_policy
 from ._naming import MAX_FUNCTION_NAME, check_name
@@ -21,11 +22,11 @@ EVENT_PATTERN = {
 }
 
 RETRY_SECONDS = 3600
-"""How long EventBridge and Lambda keep trying before an event is a dead letter."""
-DELIVERY_ATTEMPTS = 10
-"""How often EventBridge hands an event to Lambda while Lambda does not take it."""
+"""Seconds for which EventBridge and Lambda retry an event before it becomes a dead letter."""
+DELIVERY_RETRIES = 10
+"""How often EventBridge retries an event while Lambda does not accept it."""
 FUNCTION_RETRIES = 2
-"""How often Lambda runs a failed event again: its limit."""
+"""How often Lambda runs a failed event again; 2 is Lambda's maximum."""
 
 
 class SubmissionIngestArgs(TypedDict):
@@ -33,9 +34,9 @@ class SubmissionIngestArgs(TypedDict):
 
     table_arn: pulumi.Input[str]
     """The ARN of the submissions table, a `StreamTable` with its default keys."""
-    retention_days: NotRequired[WholeNumber]
+    retention_days: NotRequired[IntegerInput]
     """Days until a submission expires, counted from its last change. Default: 0, never."""
-    log_retention_days: NotRequired[WholeNumber]
+    log_retention_days: NotRequired[IntegerInput]
     """Days that CloudWatch keeps the Lambda's log; a number that CloudWatch knows, such as 14, 30, 90 or 365.
     Default: 14."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
@@ -61,9 +62,9 @@ class SubmissionIngest(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: SubmissionIngestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-persist-function", MAX_FUNCTION_NAME)
-        _checks.inputs(args, SubmissionIngestArgs)
+        _checks.fields(args, SubmissionIngestArgs)
         table_arn = _checks.table_arn("table_arn", args["table_arn"])
-        retention_days = _checks.whole_number("retention_days", args.get("retention_days", 0), 0)
+        retention_days = _checks.integer("retention_days", args.get("retention_days", 0), 0)
         log_retention_days = _checks.log_retention(
             "log_retention_days", args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)
         )
@@ -106,33 +107,16 @@ class SubmissionIngest(pulumi.ComponentResource):
             tags=tags,
             opts=own,
         )
-        aws.lambda_.FunctionEventInvokeConfig(
-            f"{name}-persist-retries",
-            function_name=persist.name,
-            maximum_event_age_in_seconds=RETRY_SECONDS,
-            maximum_retry_attempts=FUNCTION_RETRIES,
-            destination_config={"on_failure": {"destination": dead_letters.arn}},
-            opts=own,
-        )
-        may_invoke = aws.lambda_.Permission(
-            f"{name}-persist-permission",
-            action="lambda:InvokeFunction",
-            function=persist.name,
-            principal="events.amazonaws.com",
-            source_arn=rule.arn,
-            opts=own,
-        )
-        aws.cloudwatch.EventTarget(
-            f"{name}-target",
+        invoke_from_rule(
+            f"{name}-persist",
+            rule,
+            persist,
+            self,
+            max_event_age_seconds=RETRY_SECONDS,
+            delivery_retries=DELIVERY_RETRIES,
+            function_retries=FUNCTION_RETRIES,
             event_bus_name=bus.name,
-            rule=rule.name,
-            arn=persist.arn,
-            dead_letter_config={"arn": dead_letters.arn},
-            retry_policy={
-                "maximum_event_age_in_seconds": RETRY_SECONDS,
-                "maximum_retry_attempts": DELIVERY_ATTEMPTS,
-            },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[may_invoke]),
+            dead_letter_queue_arn=dead_letters.arn,
         )
         self.event_bus_name = bus.name
         self.event_bus_arn = bus.arn

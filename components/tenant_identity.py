@@ -57,9 +57,9 @@ class TenantIdentity(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: TenantIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-dashboard", MAX_USER_POOL_NAME)  # an app client's name may be as long as a pool's
-        _checks.inputs(args, TenantIdentityArgs)
+        _checks.fields(args, TenantIdentityArgs)
         issuer = _checks.optional(_urls.https_url, "issuer", args.get("issuer"))
-        audience = _checks.optional(_checks.text, "audience", args.get("audience"))
+        audience = _checks.optional(_checks.word, "audience", args.get("audience"))
         jwks_url = _checks.optional(_urls.jwks_url, "jwks_url", args.get("jwks_url"))
         urls = args.get("callback_urls") or []
         _checks.check_list("callback_urls", urls)

@@ -1,20 +1,55 @@
-"""The WebSocket that dashboards connect to: who may, what they ask, and the Lambdas that post to them."""
+"""The WebSocket API that dashboards connect to, its Lambdas and its connections table."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
 from . import _checks
+from ._checks import IntegerInput
 from ._fanout_queue import fanout_queue
-from ._function import HandlerFunction
-from ._gateway_inputs import Inputs, WebSocketGatewayArgs
+from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
+from ._gateway_access import GatewayAccess, GatewayAccessArgs
+from ._gateway_limits import GatewayLimits, GatewayLimitsArgs
+from ._gateway_posting import GatewayPosting, GatewayPostingArgs
 from ._iam import Statement
 from ._janitor_schedule import JANITOR_SECONDS, run_every_minute
 from ._naming import MAX_FUNCTION_NAME, check_name
-from ._queue_mapping import FUNCTION_SECONDS, map_queue, may_work_off
+from ._packaging import DEFAULT_PACKAGE_FOR, check_package_for
+from ._queue_mapping import FUNCTION_SECONDS, map_queue, may_receive
+from ._tags import Tags
 from ._websocket_api import WebSocketApi
-from .stream_table import INDEX
+
+if TYPE_CHECKING:
+    from formbridge.runtime import keys
+else:
+    from ._formbridge.runtime import keys
+
+Environment = dict[str, pulumi.Input[str]]
+
+
+class WebSocketGatewayArgs(TypedDict):
+    """The inputs of a `WebSocketGateway`."""
+
+    access: GatewayAccessArgs
+    """Who may connect: the issuer and the audience of tokens, and the origins of web pages."""
+    table_arn: NotRequired[pulumi.Input[str] | None]
+    """The ARN of the submissions table, a `StreamTable`, that snapshots and resumes read. Default: none. Clients then
+    get only what is posted while they are connected: a snapshot is empty, and no cursor can be resumed."""
+    limits: NotRequired[GatewayLimitsArgs]
+    """Limits on tenants, connections and messages. Default: the default of each limit."""
+    posting: NotRequired[GatewayPostingArgs]
+    """How changes are posted: rate, concurrency and fan-out. Default: the default of each input."""
+    log_retention_days: NotRequired[IntegerInput]
+    """Days that CloudWatch keeps the logs; a value that CloudWatch accepts, such as 14, 30, 90 or 365. Default: 14."""
+    alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
+    """The ARN of an SNS topic that gets an alarm when a fan-out task has failed ten times. Default: none, the alarm is
+    only visible in CloudWatch."""
+    package_for: NotRequired[str]
+    """The machine that runs the Lambdas: `lambda`, or `host` for an emulator on this machine. Default: `lambda`."""
+    tags: NotRequired[Tags]
+    """Tags of every resource that supports tags. Default: none."""
 
 
 class WebSocketGateway(pulumi.ComponentResource):
@@ -41,14 +76,23 @@ class WebSocketGateway(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: WebSocketGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-authenticate-function", MAX_FUNCTION_NAME)
-        _checks.inputs(args, WebSocketGatewayArgs)
-        self._inputs = Inputs.of(args)
+        _checks.fields(args, WebSocketGatewayArgs)
+        self._access = GatewayAccess.check(args["access"], _checks.below("access"))
+        self._limits = GatewayLimits.check(args.get("limits", {}), _checks.below("limits"))
+        self._posting = GatewayPosting.check(args.get("posting", {}), _checks.below("posting"))
+        self._table_arn = _checks.optional(_checks.table_arn, "table_arn", args.get("table_arn"))
+        self._log_retention_days = _checks.log_retention(
+            "log_retention_days", args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)
+        )
+        alarm_topic_arn = _checks.optional(_checks.topic_arn, "alarm_topic_arn", args.get("alarm_topic_arn"))
+        self._package_for = check_package_for("package_for", args.get("package_for", DEFAULT_PACKAGE_FOR))
+        self._tags = args.get("tags")
         super().__init__("formbridge:index:WebSocketGateway", name, {}, opts)
         self._name = name
         self._own = pulumi.ResourceOptions(parent=self)
 
         connections = self._connections_table()
-        api = WebSocketApi(name, self, self._inputs.tags)
+        api = WebSocketApi(name, self, self._tags)
         authorizer = api.authorizer(self._authorize_function())
         connect = self._connect_function(connections)
         api.route("connect", "$connect", connect, authorizer=authorizer)
@@ -56,15 +100,15 @@ class WebSocketGateway(pulumi.ComponentResource):
         api.route("default", "$default", self._message_function(connections, api), replies=True)
         api.route("authenticate", "authenticate", self._authenticate_function(connections, api), replies=True)
         stage = api.stage(
-            rate_limit=self._inputs.rate_limit,
-            burst_limit=self._inputs.burst_limit,
-            log_retention_days=self._inputs.log_retention_days,
+            rate_limit=self._limits.rate_limit,
+            burst_limit=self._limits.burst_limit,
+            log_retention_days=self._log_retention_days,
         )
-        queue = fanout_queue(f"{name}-fanout", self, self._inputs.tags, self._inputs.alarm_topic_arn)
+        queue = fanout_queue(f"{name}-fanout", self, self._tags, alarm_topic_arn)
         broadcast = self._broadcast_function(connections, api, queue)
         fanout = self._fanout_function(connections, api, queue)
-        map_queue(f"{name}-fanout", queue.arn, fanout, self._inputs.posting.fanout_concurrency, self, self._inputs.tags)
-        run_every_minute(f"{name}-janitor", self._janitor_function(connections, api), self, self._inputs.tags)
+        map_queue(f"{name}-fanout", queue.arn, fanout, self._posting.fanout_concurrency, self, self._tags)
+        run_every_minute(f"{name}-janitor", self._janitor_function(connections, api), self, self._tags)
         self.websocket_url = stage.invoke_url
         self.management_endpoint = api.management_endpoint
         self.manage_connections_arn = api.connections_arn("POST")
@@ -97,7 +141,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             server_side_encryption={"enabled": True},
             point_in_time_recovery={"enabled": False},  # no connection outlives three hours
             ttl={"attribute_name": "ttl", "enabled": True},
-            tags=self._inputs.tags,
+            tags=self._tags,
             opts=self._own,
         )
 
@@ -105,10 +149,9 @@ class WebSocketGateway(pulumi.ComponentResource):
         return self._function(
             "authorize",
             environment={
-                **self._inputs.tokens.environment,
-                "ALLOWED_ORIGINS": self._inputs.allowed_origins,
-                "TOKEN_IN_QUERY": self._inputs.token_in_query.apply(lambda on: "true" if on else "false"),
-                "CONNECTION_SHARDS": self._inputs.posting.connection_shards.apply(str),
+                **self._access.token_environment,
+                **self._access.handshake_environment,
+                **self._posting.authorize_environment,
             },
             statements=[],
             requirements=["tokens"],
@@ -117,22 +160,19 @@ class WebSocketGateway(pulumi.ComponentResource):
     def _connect_function(self, connections: aws.dynamodb.Table) -> HandlerFunction:
         return self._function(
             "connect",
-            environment={
-                "CONNECTIONS_TABLE_NAME": connections.name,
-                "CONNECTION_TTL_SECONDS": self._inputs.connection_ttl_seconds.apply(str),
-                "MAX_CONNECTIONS": self._inputs.max_connections_per_tenant.apply(str),
-            },
+            environment={"CONNECTIONS_TABLE_NAME": connections.name, **self._limits.connect_environment},
             statements=[
                 Statement(["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"], [connections.arn])
             ],
         )
 
     def _message_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
-        environment = {**self._posting_environment(connections, api), **self._inputs.limits.environment}
+        environment = {**self._posting_environment(connections, api), **self._limits.message_environment}
         statements = [Statement(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]), _may_post(api)]
-        if table_arn := self._inputs.table_arn:
-            environment["TABLE_NAME"] = table_arn.apply(lambda arn: arn.split("/")[-1])
-            statements.append(Statement(["dynamodb:Query"], [pulumi.Output.concat(table_arn, "/index/", INDEX)]))
+        if self._table_arn is not None:
+            environment["TABLE_NAME"] = self._table_arn.apply(lambda arn: arn.split("/")[-1])
+            index_arn = pulumi.Output.concat(self._table_arn, "/index/", keys.SUBMISSIONS_INDEX)
+            statements.append(Statement(["dynamodb:Query"], [index_arn]))
         return self._function("message", environment=environment, statements=statements, requirements=["posting"])
 
     def _authenticate_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
@@ -140,8 +180,8 @@ class WebSocketGateway(pulumi.ComponentResource):
             "authenticate",
             environment={
                 **self._posting_environment(connections, api),
-                **self._inputs.limits.environment,
-                **self._inputs.tokens.environment,
+                **self._limits.message_environment,
+                **self._access.token_environment,
             },
             statements=[Statement(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]), _may_post(api)],
             requirements=["tokens", "posting"],
@@ -154,7 +194,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             "broadcast",
             environment={
                 **self._fanout_environment(connections, api, queue),
-                "FAILURE_IDENTIFIER": self._inputs.posting.failure_identifier,
+                **self._posting.broadcast_environment,
             },
             statements=[
                 Statement(["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]),
@@ -175,7 +215,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             statements=[
                 Statement(["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]),
                 _may_post(api),
-                may_work_off(queue.arn),
+                may_receive(queue.arn),
                 # Work for a large tenant comes back to the queue in parts.
                 Statement(["sqs:SendMessage"], [queue.arn]),
             ],
@@ -197,29 +237,29 @@ class WebSocketGateway(pulumi.ComponentResource):
             memory_mb=512,
         )
 
-    def _posting_environment(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> dict[str, pulumi.Input[str]]:
+    def _posting_environment(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> Environment:
         """Where connections are found, and posted to, and how fast."""
         return {
             "CONNECTIONS_TABLE_NAME": connections.name,
             "MANAGEMENT_ENDPOINT": api.management_endpoint,
-            "POSTS_PER_SECOND": self._inputs.posting.posts_per_second.apply(str),
+            **self._posting.posting_environment,
         }
 
     def _fanout_environment(
         self, connections: aws.dynamodb.Table, api: WebSocketApi, queue: aws.sqs.Queue
-    ) -> dict[str, pulumi.Input[str]]:
+    ) -> Environment:
         """The same, and where the work goes that is too much for one Lambda."""
         return {
             **self._posting_environment(connections, api),
             "FANOUT_QUEUE_URL": queue.url,
-            "FANOUT_THRESHOLD": self._inputs.posting.fanout_threshold.apply(str),
+            **self._posting.fanout_environment,
         }
 
     def _function(
         self,
         entry_point: str,
         *,
-        environment: dict[str, pulumi.Input[str]],
+        environment: Environment,
         statements: Sequence[Statement],
         requirements: Sequence[str] = (),
         timeout_seconds: int = 10,
@@ -230,12 +270,12 @@ class WebSocketGateway(pulumi.ComponentResource):
             entry_point,
             environment=environment,
             statements=statements,
-            package_for=self._inputs.package_for,
+            package_for=self._package_for,
             requirements=requirements,
             timeout_seconds=timeout_seconds,
             memory_mb=memory_mb,
-            log_retention_days=self._inputs.log_retention_days,
-            tags=self._inputs.tags,
+            log_retention_days=self._log_retention_days,
+            tags=self._tags,
             opts=self._own,
         )
 

@@ -1,7 +1,7 @@
 // @ts-check
 import { byId } from "./dom.js";
 
-/** Who is signed in, in the header, and the way out. */
+/** The header's account area: the name of the signed-in user and the sign-out button. */
 export class Account {
   /**
    * @param {string} name
@@ -10,7 +10,7 @@ export class Account {
   constructor(name, onSignOut) {
     const label = byId("account-name", HTMLElement);
     label.textContent = name;
-    // A long one is cut short.
+    // The label is truncated if the name is long; the tooltip shows all of it.
     label.title = name;
     byId("sign-out", HTMLButtonElement).addEventListener("click", onSignOut);
     byId("account", HTMLElement).hidden = false;

@@ -3,7 +3,7 @@ import { byId, fillSelect } from "./dom.js";
 
 /** @typedef {import("./api.js").Payload} Payload */
 
-/** The form that sends a submission. */
+/** The form that sends a new submission. */
 export class Compose {
   #form = byId("compose", HTMLFormElement);
   #result = byId("compose-result", HTMLParagraphElement);
@@ -11,7 +11,7 @@ export class Compose {
   #send;
 
   /**
-   * @param {string[]} forms The form ids to choose from.
+   * @param {string[]} forms The form ids that the user can choose from.
    * @param {(formId: string, payload: Payload) => Promise<{submission_id: string}>} send
    */
   constructor(forms, send) {
@@ -28,24 +28,26 @@ export class Compose {
     const fields = new FormData(this.#form);
     const text = (/** @type {string} */ name) => String(fields.get(name));
     this.#sending = true;
-    this.#tell("sending", "Sending…");
+    this.#showResult("sending", "Sending…");
     try {
       const payload = { name: text("name"), email: text("email"), message: text("message") };
       const { submission_id } = await this.#send(text("form_id"), payload);
       byId("message", HTMLTextAreaElement).value = "";
-      this.#tell("sent", `Sent as ${submission_id}`);
+      this.#showResult("sent", `Sent as ${submission_id}`);
     } catch (error) {
-      this.#tell("failed", `Not sent. ${error instanceof Error ? error.message : error}`);
+      this.#showResult("failed", `Not sent. ${error instanceof Error ? error.message : error}`);
     } finally {
       this.#sending = false;
     }
   }
 
   /**
+   * Show the outcome below the form.
+   *
    * @param {"sending" | "sent" | "failed"} outcome
    * @param {string} text
    */
-  #tell(outcome, text) {
+  #showResult(outcome, text) {
     this.#result.dataset.outcome = outcome;
     this.#result.textContent = text;
   }

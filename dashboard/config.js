@@ -2,19 +2,21 @@
 import { request } from "./request.js";
 
 /**
- * What the site on AWS says: nothing but static files stands beside the page, and people sign in at the issuer.
+ * The `config.json` of the site on AWS. The site has static files only, and users sign in at the issuer.
  *
  * @typedef {object} SiteConfig
  * @property {string} websocket_url
- * @property {string} issuer         An OIDC issuer's URL.
- * @property {string} client_id      The page's own at that issuer: a public client.
- * @property {string} tenant_claim   The ID token's claim that holds the tenant's id, or a list of them.
+ * @property {string} issuer         The URL of an OIDC issuer.
+ * @property {string} client_id      The page's client id at the issuer. It is a public client.
+ * @property {string} tenant_claim   The claim of the ID token that holds the tenant id, or a list of tenant ids.
+ */
+/**
+ * The `config.json` of the local run. Its server has a small API, which issues tokens for any tenant.
  *
- * What the local run says: a small API stands beside the page, and gives tokens for any tenant.
  * @typedef {object} LocalConfig
  * @property {string} websocket_url
- * @property {string[]} tenants
- * @property {string[]} forms
+ * @property {string[]} tenants          The tenant ids that the user can choose from.
+ * @property {string[]} forms            The form ids that the user can choose from.
  * @property {string} token_url
  * @property {string} submissions_url
  */
@@ -22,11 +24,18 @@ import { request } from "./request.js";
 const SITE_FIELDS = ["websocket_url", "issuer", "client_id", "tenant_claim"];
 const LOCAL_FIELDS = ["websocket_url", "tenants", "forms", "token_url", "submissions_url"];
 
-/** @returns {Promise<SiteConfig | LocalConfig>} With an `issuer`, the site's; without one, the local run's. */
+/**
+ * Load `config.json`. It is a SiteConfig if it has an `issuer`, otherwise a LocalConfig.
+ *
+ * @returns {Promise<SiteConfig | LocalConfig>}
+ * @throws {Error} A field is missing or empty.
+ */
 export async function loadConfig() {
-  const config = await request("config.json");
-  for (const name of config && "issuer" in config ? SITE_FIELDS : LOCAL_FIELDS) {
-    if (!config?.[name]?.length) throw new Error(`config.json gives no ${name}.`);
+  const config = (await request("config.json")) ?? {};
+  for (const name of "issuer" in config ? SITE_FIELDS : LOCAL_FIELDS) {
+    const value = config[name];
+    const isGiven = (typeof value === "string" || Array.isArray(value)) && value.length > 0;
+    if (!isGiven) throw new Error(`config.json: ${name} is required.`);
   }
-  return config;
+  return /** @type {SiteConfig | LocalConfig} */ (config);
 }

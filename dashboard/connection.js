@@ -2,52 +2,72 @@
 import { byId, setText } from "./dom.js";
 import { showNotice } from "./notice.js";
 
-/** @typedef {import("./client.js").ConnectionState} ConnectionState */
+/** @typedef {import("./client/client.js").ConnectionState} ConnectionState */
 /**
- * Without a `text`, what the page says stays: an attempt after a loss is not the end of it.
+ * The texts that describe a state. Without a `text`, the notice does not change: while the page tries to reconnect, the
+ * notice about the lost connection stays.
  *
  * @typedef {{label: string, text?: string, action?: string}} Description
  */
 
 const TICK_MS = 250;
 
-/** @type {Record<string, string>} */
+/**
+ * Texts for the user, by the code with which the gateway stopped the client.
+ *
+ * @type {Record<string, string>}
+ */
 const STOP_REASONS = {
   too_many_connections: "Too many dashboards are open for this tenant. Close one of them, then reconnect.",
-  protocol_error: "The gateway did not understand this page. Reload it to get the current version.",
-  revoked: "Access to this tenant was taken back. Sign in again to go on.",
+  protocol_error: "The gateway rejected a message of this page. Reload the page to get the current version.",
+  revoked: "Access to this tenant was revoked. Sign in again to continue.",
 };
 
-/** @type {Record<ConnectionState["name"], (state: any) => Description>} */
-const DESCRIPTIONS = {
-  idle: () => ({ label: "Not connected", text: "" }),
-  connecting: () => ({ label: "Connecting" }),
-  live: () => ({ label: "Live", text: "" }),
-  reconnecting: ({ reason }) => ({
-    label: "Reconnecting",
-    text:
-      `Not connected (${reason.replace(/\.$/, "")}). ` +
-      "What you see may be out of date; what changed meanwhile is fetched on reconnecting.",
-    action: "Reconnect now",
-  }),
-  offline: () => ({
-    label: "Offline",
-    text: "This device has no network. The page reconnects by itself as soon as it is back.",
-    action: "Try now",
-  }),
-  signed_out: ({ reason }) => ({
-    label: "Signed out",
-    text: STOP_REASONS[reason] ?? "Your session has ended. Sign in again to go on receiving submissions.",
-    action: "Sign in again",
-  }),
-  stopped: ({ reason }) => ({
-    label: "Disconnected",
-    text: STOP_REASONS[reason] ?? `The gateway ended the connection (${reason}). Reconnect to go on.`,
-    action: "Reconnect",
-  }),
-};
+/**
+ * Describe the state to the user.
+ *
+ * @param {ConnectionState} state
+ * @returns {Description}
+ */
+function describe(state) {
+  switch (state.name) {
+    case "idle":
+      return { label: "Not connected", text: "" };
+    case "connecting":
+      return { label: "Connecting" };
+    case "live":
+      return { label: "Live", text: "" };
+    case "reconnecting":
+      return {
+        label: "Reconnecting",
+        text:
+          `Not connected (${state.reason.replace(/\.$/, "")}). ` +
+          "What you see may be out of date. The page fetches all changes when it reconnects.",
+        action: "Reconnect now",
+      };
+    case "offline":
+      return {
+        label: "Offline",
+        text: "This device has no network. The page reconnects as soon as the network is back.",
+        action: "Try now",
+      };
+    case "signed_out":
+      return {
+        label: "Signed out",
+        text: STOP_REASONS[state.reason] ?? "Your session has ended. Sign in again to receive submissions.",
+        action: "Sign in again",
+      };
+    case "stopped":
+      return {
+        label: "Disconnected",
+        text:
+          STOP_REASONS[state.reason] ?? `The gateway ended the connection (${state.reason}). Reconnect to continue.`,
+        action: "Reconnect",
+      };
+  }
+}
 
-/** The connection's state in the header, and below it what it means and what to do. */
+/** The connection's state in the header, and the notice below it that explains the state and offers an action. */
 export class ConnectionView {
   #pill = byId("connection", HTMLParagraphElement);
   #label = byId("connection-label", HTMLSpanElement);
@@ -58,17 +78,21 @@ export class ConnectionView {
   #ticker;
 
   /**
-   * @param {() => void} onConnect The user asks to connect now.
-   * @param {() => void} onSignIn The session has ended, and the user asks to sign in again.
+   * @param {() => void} onConnect Called when the user chooses to connect now.
+   * @param {() => void} onSignIn Called when the session has ended and the user chooses to sign in again.
    */
   constructor(onConnect, onSignIn) {
     this.#onConnect = onConnect;
     this.#onSignIn = onSignIn;
   }
 
-  /** @param {ConnectionState} state */
+  /**
+   * Show the state.
+   *
+   * @param {ConnectionState} state
+   */
   render(state) {
-    const { label, text, action } = DESCRIPTIONS[state.name](state);
+    const { label, text, action } = describe(state);
     this.#pill.dataset.state = state.name;
     setText(this.#label, label);
     clearInterval(this.#ticker);
@@ -88,11 +112,11 @@ export class ConnectionView {
 }
 
 /**
- * Says that the page does not go on by itself.
+ * Show that the page waits for the user.
  *
- * @param {"idle" | "stopped"} state Whether that is as it should be, or a failure.
- * @param {string} label In a word or two.
- * @param {string} text
+ * @param {"idle" | "stopped"} state `idle`: the expected state, such as signed out. `stopped`: a failure.
+ * @param {string} label One or two words for the header.
+ * @param {string} text The notice.
  * @param {{label: string, onChoose: () => void}} action
  */
 export function showHalt(state, label, text, action) {

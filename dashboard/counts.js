@@ -1,9 +1,11 @@
 // @ts-check
 
 /**
- * @param {import("./protocol.js").Submission[]} submissions
+ * Count the submissions by the value of a field.
+ *
+ * @param {import("./client/protocol.js").Submission[]} submissions
  * @param {"form_id" | "status"} field
- * @returns {[string, number][]} Each value of the field and how many have it, by name, so that none changes places.
+ * @returns {[string, number][]} Each value and its count, in alphabetical order, so that values keep their places.
  */
 export function countBy(submissions, field) {
   /** @type {Map<string, number>} */

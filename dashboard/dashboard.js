@@ -5,14 +5,14 @@ import { SubmissionList } from "./list.js";
 import { Session } from "./session.js";
 import { Toasts } from "./toasts.js";
 
-/** The live part of the page: one tenant at a time, each as a session of its own. */
+/** The live part of the page. It shows one tenant at a time, in a session per tenant. */
 export class Dashboard {
   #main = byId("dashboard", HTMLElement);
   #views;
   /** @type {Session | null} */
   #session = null;
 
-  /** @param {() => void} onSignIn The session has ended, and the user asks to sign in again. */
+  /** @param {() => void} onSignIn Called when the session has ended and the user chooses to sign in again. */
   constructor(onSignIn) {
     this.#views = {
       connection: new ConnectionView(() => this.connect(), onSignIn),
@@ -26,31 +26,44 @@ export class Dashboard {
     addEventListener("offline", () => this.#session?.networkLost());
   }
 
-  /** @param {import("./session.js").Access} access To another tenant, in place of the one shown. */
+  /**
+   * Show a tenant instead of the current one.
+   *
+   * @param {import("./session.js").Access} access
+   */
   show(access) {
     this.#session?.end();
     this.#main.hidden = false;
     this.#session = new Session(access, this.#views);
   }
 
-  /** Closes the connection, and shows nothing any more. */
+  /** Close the connection and hide the dashboard. */
   end() {
     this.#session?.end();
     this.#session = null;
     this.#main.hidden = true;
   }
 
+  /** Connect now, without waiting for the next retry. */
   connect() {
     this.#session?.connect();
   }
 
-  /** @param {string} submissionId */
+  /**
+   * Return the submission, or undefined if it is not in view.
+   *
+   * @param {string} submissionId
+   */
   find(submissionId) {
     return this.#session?.find(submissionId);
   }
 
-  /** @param {string} message What did not work. */
-  fail(message) {
-    this.#views.toasts.fail(message);
+  /**
+   * Show an error to the user.
+   *
+   * @param {string} message
+   */
+  showError(message) {
+    this.#views.toasts.showError(message);
   }
 }

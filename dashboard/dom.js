@@ -1,13 +1,13 @@
 // @ts-check
 
 /**
- * The element with this id, as the class that index.html gives it.
+ * Return the element with this id.
  *
  * @template {HTMLElement} T
  * @param {string} id
- * @param {new () => T} type
+ * @param {new () => T} type The element's class.
  * @returns {T}
- * @throws {Error} Where index.html has no such element.
+ * @throws {Error} index.html has no such element.
  */
 export function byId(id, type) {
   const element = document.getElementById(id);
@@ -16,14 +16,14 @@ export function byId(id, type) {
 }
 
 /**
- * The first element in `parent` that matches.
+ * Return the first element in `parent` that matches the selector.
  *
  * @template {HTMLElement} T
  * @param {ParentNode} parent
  * @param {string} selector
  * @param {new () => T} type
  * @returns {T}
- * @throws {Error} Where there is none.
+ * @throws {Error} No element matches.
  */
 export function find(parent, selector, type) {
   const element = parent.querySelector(selector);
@@ -32,7 +32,7 @@ export function find(parent, selector, type) {
 }
 
 /**
- * Writes text only where it differs, so that nothing is announced or laid out twice.
+ * Set the element's text if it differs, so that the browser does not announce or lay out the same text twice.
  *
  * @param {HTMLElement} element
  * @param {string} text
@@ -42,6 +42,8 @@ export function setText(element, text) {
 }
 
 /**
+ * Replace the options of a select element.
+ *
  * @param {HTMLSelectElement} select
  * @param {string[]} values
  */

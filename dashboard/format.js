@@ -8,9 +8,11 @@ const absolute = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle:
 const day = new Intl.DateTimeFormat("en", { month: "short", day: "numeric" });
 
 /**
+ * Format how long ago a time was: `now`, `12 s ago`, `3 min ago`, `2 h ago` or `Nov 22`.
+ *
  * @param {string} iso
  * @param {number} now Epoch milliseconds.
- * @returns {string} How long ago, in as few words as will do: `now`, `12 s ago`, `3 min ago`, `Nov 22`.
+ * @returns {string} A dash if the time cannot be parsed.
  */
 export function ago(iso, now) {
   const elapsed = now - Date.parse(iso);
@@ -23,8 +25,10 @@ export function ago(iso, now) {
 }
 
 /**
+ * Format a time in full, in the local time zone.
+ *
  * @param {string} iso
- * @returns {string} The full local time.
+ * @returns {string} The input if it cannot be parsed.
  */
 export function fullTime(iso) {
   const time = Date.parse(iso);
@@ -32,8 +36,10 @@ export function fullTime(iso) {
 }
 
 /**
+ * Format a duration: `42 ms` or `1.3 s`.
+ *
  * @param {number | null} milliseconds
- * @returns {string} `42 ms`, `1.3 s`, or a dash for no value.
+ * @returns {string} A dash for null.
  */
 export function duration(milliseconds) {
   if (milliseconds === null) return "–";
@@ -41,8 +47,10 @@ export function duration(milliseconds) {
 }
 
 /**
+ * Format a number with its noun: `1 submission` or `1,024 submissions`.
+ *
  * @param {number} count
- * @param {string} noun In the singular; the plural takes an s.
+ * @param {string} noun The singular. The plural is formed with an s.
  */
 export function counted(count, noun) {
   return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;

@@ -2,32 +2,36 @@
 import * as oauth from "./vendor/oauth4webapi.js";
 
 /** @typedef {import("./config.js").SiteConfig} SiteConfig */
+/** @typedef {import("./vendor/oauth4webapi.js").AuthorizationServer} AuthorizationServer */
 /**
- * What one sign-in has to know again when the issuer answers.
+ * The secrets of one sign-in. They are needed again when the issuer redirects back to the page.
  *
  * @typedef {{state: string, nonce: string, verifier: string}} Attempt
- *
+ */
+/**
  * @typedef {object} Tokens
  * @property {string} idToken
- * @property {import("./vendor/oauth4webapi.js").IDToken} claims What the ID token says.
- * @property {number} expiresAt Epoch milliseconds by this device's clock, whatever that says.
+ * @property {import("./vendor/oauth4webapi.js").IDToken} claims The claims of the ID token.
+ * @property {number} expiresAt Epoch milliseconds by this device's clock, even if the clock is wrong.
  * @property {string | undefined} refreshToken
  */
 
-/** Cognito puts a custom attribute, which the tenant is, into the ID token for `profile`, and not for `openid email`. */
+/** Cognito adds custom attributes, such as the tenant, to the ID token only for the scope `profile`. */
 const SCOPE = "openid email profile";
 const TIMEOUT_MS = 10_000;
 const LOOPBACK = new Set(["127.0.0.1", "localhost"]);
 const COGNITO = /^cognito-idp\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$/;
 
-/** The issuer asks for a new sign-in: what was good for fresh tokens is so no longer. */
+/** The error for a refresh token that the issuer no longer accepts. The user must sign in again. */
 export class GrantRefusedError extends Error {}
 
 /**
- * An OIDC issuer, and this page as its public client: authorization code with PKCE. It knows the protocol and nothing
- * of the page. The ID token's signature is not checked: it comes from the token endpoint itself, over TLS.
+ * An OIDC issuer with this page as a public client: authorization code flow with PKCE.
  *
- * Each method throws an Error with a message fit for a person.
+ * The class handles the protocol and does not depend on the page. It does not check the ID token's signature, because
+ * the token comes directly from the token endpoint over TLS.
+ *
+ * The errors of all methods have messages that can be shown to the user.
  */
 export class Issuer {
   #name;
@@ -37,8 +41,8 @@ export class Issuer {
   #options;
 
   /**
-   * @param {string} name What messages call it.
-   * @param {import("./vendor/oauth4webapi.js").AuthorizationServer} server
+   * @param {string} name The issuer's name in error messages.
+   * @param {AuthorizationServer} server
    * @param {string} clientId
    * @param {string} redirectUri
    * @param {ReturnType<typeof requestOptions>} options
@@ -52,13 +56,13 @@ export class Issuer {
   }
 
   /**
-   * Reads what the issuer publishes of itself.
+   * Load the issuer's metadata.
    *
    * @param {SiteConfig} config
-   * @param {string} redirectUri The page's own address, as the issuer knows it.
+   * @param {string} redirectUri The page's own URL, as it is registered with the issuer.
    */
   static discover({ issuer, client_id }, redirectUri) {
-    return explained(`The sign-in service ${issuer} cannot be used`, async () => {
+    return withExplanation(`The sign-in service ${issuer} cannot be used`, async () => {
       const url = new URL(issuer);
       const options = requestOptions(url);
       const server = await oauth.processDiscoveryResponse(url, await oauth.discoveryRequest(url, options));
@@ -66,7 +70,7 @@ export class Issuer {
     });
   }
 
-  /** @returns {Attempt} */
+  /** @returns {Attempt} New random secrets for one sign-in. */
   newAttempt() {
     return {
       state: oauth.generateRandomState(),
@@ -76,11 +80,13 @@ export class Issuer {
   }
 
   /**
+   * Build the URL of the issuer's sign-in page.
+   *
    * @param {Attempt} attempt
-   * @returns {Promise<URL>} Where to sign in.
+   * @returns {Promise<URL>}
    */
   signInUrl({ state, nonce, verifier }) {
-    return explained(`The sign-in service ${this.#name} cannot be used`, async () => {
+    return withExplanation(`The sign-in service ${this.#name} cannot be used`, async () => {
       const url = new URL(this.#server.authorization_endpoint ?? "");
       oauth.checkProtocol(url, !this.#options[oauth.allowInsecureRequests]);
       return withParameters(url, {
@@ -97,12 +103,14 @@ export class Issuer {
   }
 
   /**
-   * @param {URLSearchParams} answer What the issuer said in the page's address.
+   * Exchange the authorization code for tokens.
+   *
+   * @param {URLSearchParams} answer The query parameters that the issuer added to the page's URL.
    * @param {Attempt} attempt
    * @returns {Promise<Tokens>}
    */
   redeem(answer, attempt) {
-    return explained("The sign-in did not succeed", async () => {
+    return withExplanation("The sign-in did not succeed", async () => {
       const granted = oauth.validateAuthResponse(this.#server, this.#client, answer, attempt.state);
       const response = await oauth.authorizationCodeGrantRequest(
         this.#server,
@@ -114,17 +122,19 @@ export class Issuer {
         this.#options,
       );
       const expected = { expectedNonce: attempt.nonce, requireIdToken: true };
-      return tokens(await oauth.processAuthorizationCodeResponse(this.#server, this.#client, response, expected));
+      return toTokens(await oauth.processAuthorizationCodeResponse(this.#server, this.#client, response, expected));
     });
   }
 
   /**
+   * Exchange the refresh token for new tokens.
+   *
    * @param {string} refreshToken
-   * @returns {Promise<Tokens>} With the refresh token to use from now on.
-   * @throws {GrantRefusedError} The refresh token is good for nothing any more.
+   * @returns {Promise<Tokens>} New tokens, with the refresh token to use next time.
+   * @throws {GrantRefusedError} The issuer no longer accepts the refresh token.
    */
   refresh(refreshToken) {
-    return explained("The session could not be renewed", async () => {
+    return withExplanation("The session could not be renewed", async () => {
       const response = await oauth.refreshTokenGrantRequest(
         this.#server,
         this.#client,
@@ -132,27 +142,30 @@ export class Issuer {
         refreshToken,
         this.#options,
       );
-      return tokens(await oauth.processRefreshTokenResponse(this.#server, this.#client, response), refreshToken);
+      return toTokens(await oauth.processRefreshTokenResponse(this.#server, this.#client, response), refreshToken);
     });
   }
 
-  /** @returns {URL | null} Where to end the issuer's own session; null where the issuer names no such place. */
+  /** @returns {URL | null} The URL that ends the issuer's own session; null if the issuer has none. */
   signOutUrl() {
     return signOutUrl(this.#server, this.#client.client_id, this.#redirectUri);
   }
 }
 
 /**
- * The ID token itself is not sent as a hint: it would stand in an address.
+ * Build the URL that ends the issuer's own session.
  *
- * @param {import("./vendor/oauth4webapi.js").AuthorizationServer} server
+ * It has no `id_token_hint`, because the ID token would then appear in a URL.
+ *
+ * @param {AuthorizationServer} server
  * @param {string} clientId
  * @param {string} returnTo
+ * @returns {URL | null} Null if the issuer publishes no such endpoint.
  */
 export function signOutUrl(server, clientId, returnTo) {
   const { issuer, authorization_endpoint, end_session_endpoint } = server;
   if (COGNITO.test(new URL(issuer).host)) {
-    // Cognito publishes its endpoint, or not, and either way gives the parameters names of its own.
+    // Cognito may not publish its endpoint, and the endpoint has its own parameter names.
     const url = new URL("/logout", authorization_endpoint);
     return withParameters(url, { client_id: clientId, logout_uri: returnTo });
   }
@@ -160,7 +173,11 @@ export function signOutUrl(server, clientId, returnTo) {
   return withParameters(new URL(end_session_endpoint), { client_id: clientId, post_logout_redirect_uri: returnTo });
 }
 
-/** @param {URL} issuer Without TLS only on this machine, where a developer runs one. */
+/**
+ * Return the options of all requests to the issuer.
+ *
+ * @param {URL} issuer HTTP without TLS is allowed only for an issuer on this machine, for development.
+ */
 function requestOptions(issuer) {
   return {
     [oauth.allowInsecureRequests]: issuer.protocol === "http:" && LOOPBACK.has(issuer.hostname),
@@ -175,23 +192,27 @@ function requestOptions(issuer) {
 }
 
 /**
+ * Read the tokens from the response of the token endpoint.
+ *
  * @param {import("./vendor/oauth4webapi.js").TokenEndpointResponse} response
- * @param {string} [refreshToken] The one in use, which an issuer that gives no other leaves good.
+ * @param {string} [refreshToken] The current refresh token. It stays valid if the response has no new one.
  * @returns {Tokens}
  */
-function tokens(response, refreshToken) {
+function toTokens(response, refreshToken) {
   const claims = oauth.getValidatedIdTokenClaims(response);
-  if (!claims || !response.id_token) throw new GrantRefusedError("the issuer gave no ID token");
+  if (!claims || !response.id_token) throw new GrantRefusedError("the issuer returned no ID token");
   return {
     idToken: response.id_token,
     claims,
-    // The lifetime, not `exp`: this device's clock may be wrong.
+    // Use the lifetime instead of `exp`, because this device's clock may be wrong.
     expiresAt: Date.now() + (claims.exp - claims.iat) * 1_000,
     refreshToken: response.refresh_token ?? refreshToken,
   };
 }
 
 /**
+ * Set query parameters of the URL, and return the URL.
+ *
  * @param {URL} url
  * @param {Record<string, string>} parameters
  */
@@ -201,23 +222,28 @@ function withParameters(url, parameters) {
 }
 
 /**
+ * Run the action. If it fails, throw an Error whose message begins with `problem` and continues with the reason.
+ *
  * @template T
- * @param {string} what What does not work if this fails, as the beginning of a sentence.
+ * @param {string} problem The beginning of a sentence, such as "The session could not be renewed".
  * @param {() => Promise<T>} action
  * @returns {Promise<T>}
  */
-async function explained(what, action) {
+async function withExplanation(problem, action) {
   try {
     return await action();
   } catch (error) {
-    const message = `${what}: ${reason(error)}.`;
+    const message = `${problem}: ${reasonOf(error)}.`;
     const refused = error instanceof GrantRefusedError || codeOf(error) === "invalid_grant";
     throw refused ? new GrantRefusedError(message, { cause: error }) : new Error(message, { cause: error });
   }
 }
 
-/** @param {unknown} error */
-function reason(error) {
+/**
+ * @param {unknown} error
+ * @returns {string} The reason of the failure, without a period.
+ */
+function reasonOf(error) {
   const code = codeOf(error);
   if (code === null) return error instanceof Error ? error.message : String(error);
   const { error_description } = /** @type {{error_description?: string}} */ (error);
@@ -226,9 +252,10 @@ function reason(error) {
 
 /**
  * @param {unknown} error
- * @returns {string | null} What the issuer called it, where it was the issuer that refused.
+ * @returns {string | null} The issuer's error code; null if the error does not come from the issuer.
  */
 function codeOf(error) {
-  const told = error instanceof oauth.AuthorizationResponseError || error instanceof oauth.ResponseBodyError;
-  return told ? error.error : null;
+  const isFromIssuer =
+    error instanceof oauth.AuthorizationResponseError || error instanceof oauth.ResponseBodyError;
+  return isFromIssuer ? error.error : null;
 }

@@ -1,33 +1,35 @@
 // @ts-check
 
-const KEPT = 500;
+const MAX_SAMPLES = 500;
 
-/** The time from submission to screen, over the newest 500 live submissions. Milliseconds. */
+/** The latency from submission to screen of the newest 500 live submissions, in milliseconds. */
 export class Latency {
   /** @type {number[]} */
   #samples = [];
 
   /**
-   * @param {number} milliseconds A value below zero, or none at all, is not taken: it says that the two clocks
-   *   disagree or that the time was unreadable, and nothing about latency.
+   * Add a sample.
+   *
+   * @param {number} milliseconds Ignored if it is negative (the two clocks disagree) or NaN (the time could not be
+   *   parsed).
    */
   add(milliseconds) {
     if (!(milliseconds >= 0)) return;
     this.#samples.push(milliseconds);
-    if (this.#samples.length > KEPT) this.#samples.shift();
+    if (this.#samples.length > MAX_SAMPLES) this.#samples.shift();
   }
 
-  /** @returns {number} How many samples stand behind the figures. */
+  /** @returns {number} The number of samples. */
   get count() {
     return this.#samples.length;
   }
 
-  /** @returns {number | null} */
+  /** @returns {number | null} The newest sample; null without samples. */
   get last() {
     return this.#samples.at(-1) ?? null;
   }
 
-  /** @returns {number | null} */
+  /** @returns {number | null} The median of the samples; null without samples. */
   get median() {
     if (this.#samples.length === 0) return null;
     const sorted = this.#samples.toSorted((a, b) => a - b);

@@ -2,13 +2,13 @@
 import { byId, find, setText } from "./dom.js";
 import { ago, counted, fullTime } from "./format.js";
 
-/** @typedef {import("./protocol.js").Submission} Submission */
+/** @typedef {import("./client/protocol.js").Submission} Submission */
 /** @typedef {{element: HTMLElement, submission: Submission | null}} Row */
 
-/** Rows shown at once; each press of "Show more" adds as many. */
-const PAGE = 500;
+/** Number of rows that the table shows at first, and that "Show more" adds. */
+const PAGE_SIZE = 500;
 
-/** The table of submissions. Rows are kept by id and touched only where something changed, so focus stays put. */
+/** The table of submissions. It keeps a row per id and changes only what differs, so that the focus is not lost. */
 export class SubmissionList {
   #section = byId("submissions", HTMLElement);
   #table = byId("table", HTMLTableElement);
@@ -16,28 +16,30 @@ export class SubmissionList {
   #empty = byId("empty", HTMLDivElement);
   #more = byId("more", HTMLButtonElement);
   #template = byId("row-template", HTMLTemplateElement);
-  #limit = PAGE;
+  #limit = PAGE_SIZE;
   /** @type {Map<string, Row>} */
   #rows = new Map();
 
-  /** @param {() => void} onShowMore */
+  /** @param {() => void} onShowMore Called when the user asks for more rows, after the limit has increased. */
   constructor(onShowMore) {
     this.#more.addEventListener("click", () => {
-      this.#limit += PAGE;
+      this.#limit += PAGE_SIZE;
       onShowMore();
     });
   }
 
-  /** Starts over for another tenant. */
+  /** Show an empty table while the submissions of another tenant load. */
   showLoading() {
-    this.#limit = PAGE;
+    this.#limit = PAGE_SIZE;
     this.render([], new Set(), 0);
-    this.#describeEmpty("Loading submissions", "The newest ones appear as soon as the gateway answers.");
+    this.#describeEmpty("Loading submissions", "The newest submissions appear as soon as the gateway answers.");
   }
 
   /**
+   * Show the submissions.
+   *
    * @param {Submission[]} submissions Newest first.
-   * @param {Set<string>} arrived Ids of those that came in live since the last call.
+   * @param {Set<string>} arrived Ids of the submissions that arrived live since the last call.
    * @param {number} now Epoch milliseconds.
    */
   render(submissions, arrived, now) {
@@ -55,10 +57,14 @@ export class SubmissionList {
     setText(this.#more, `Show more (${counted(hidden, "submission")} below)`);
     this.#table.hidden = submissions.length === 0;
     this.#empty.hidden = submissions.length > 0;
-    this.#describeEmpty("No submissions yet", "The next one appears here without a reload.");
+    this.#describeEmpty("No submissions yet", "New submissions appear here without a reload.");
   }
 
-  /** @param {Set<string>} ids */
+  /**
+   * Remove the rows of all other submissions.
+   *
+   * @param {Set<string>} ids
+   */
   #removeAllBut(ids) {
     for (const [id, { element }] of this.#rows) {
       if (ids.has(id)) continue;
@@ -71,7 +77,7 @@ export class SubmissionList {
   /**
    * @param {Submission} submission
    * @param {Set<string>} arrived
-   * @returns {Row} The submission's row, made or brought up to date.
+   * @returns {Row} The submission's row: a new one, or the existing one with current values.
    */
   #row(submission, arrived) {
     const id = submission.submission_id;

@@ -6,7 +6,7 @@ import { StatusMenu } from "./status-menu.js";
 import { TenantChoice } from "./tenant.js";
 
 /**
- * The page beside the local run's API: any tenant may be looked at, submissions can be sent and changed.
+ * Open the page of the local run. Its user can view any tenant, send submissions and change their status.
  *
  * @param {import("./config.js").LocalConfig} config
  */
@@ -17,13 +17,14 @@ export function openLocally(config) {
   new StatusMenu(change);
   show();
 
+  /** Show the selected tenant. */
   function show() {
     const tenantId = tenant.value;
     dashboard.show({ url: config.websocket_url, getToken: () => fetchToken(config, tenantId) });
   }
 
   /**
-   * Asks for another status; the list changes when the update comes back on the socket.
+   * Request another status. The list changes when the update arrives over the WebSocket.
    *
    * @param {string} submissionId
    * @param {string} status
@@ -34,7 +35,7 @@ export function openLocally(config) {
     try {
       await changeStatus(config, submission, status);
     } catch (error) {
-      dashboard.fail(error instanceof Error ? error.message : String(error));
+      dashboard.showError(error instanceof Error ? error.message : String(error));
     }
   }
 }

@@ -2,10 +2,10 @@
 import { byId, setText } from "./dom.js";
 
 /**
- * Says below the header why the page is not live, and offers what can be done. It takes the place of what was said.
+ * Show a notice below the header: why the page is not live, and an action for the user. It replaces the last notice.
  *
- * @param {string} text
- * @param {{label: string, onChoose: () => void}} [action]
+ * @param {string} text An empty text removes the notice.
+ * @param {{label: string, onChoose: () => void}} [action] The button's label, and what it does.
  */
 export function showNotice(text, action) {
   const button = byId("notice-action", HTMLButtonElement);

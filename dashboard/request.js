@@ -1,16 +1,16 @@
 // @ts-check
-import { UnauthorizedError } from "./client.js";
+import { UnauthorizedError } from "./client/client.js";
 
 const TIMEOUT_MS = 10_000;
 
 /**
- * Asks the page's own server.
+ * Send a request to the server that serves the page.
  *
  * @param {string} url
- * @param {object} [body] Sent as JSON with POST; GET without one.
- * @returns {Promise<any>} The answer's JSON; null where it has none.
- * @throws {UnauthorizedError} On 401 and 403.
- * @throws {Error} On anything else, with a message fit for a person.
+ * @param {object} [body] Sent as JSON with POST. Without a body, the method is GET.
+ * @returns {Promise<Record<string, unknown> | null>} The JSON object of the response; null if the response has none.
+ * @throws {UnauthorizedError} The status is 401 or 403.
+ * @throws {Error} The request failed. The message can be shown to the user.
  */
 export async function request(url, body) {
   /** @type {RequestInit} */
@@ -29,14 +29,18 @@ export async function request(url, body) {
   }
   const answer = parse(text);
   if (response.ok) return answer;
-  const message = answer?.error ?? `The server answered ${response.status} to ${url}.`;
+  const message = String(answer?.error ?? `The server answered ${response.status} to ${url}.`);
   throw response.status === 401 || response.status === 403 ? new UnauthorizedError(message) : new Error(message);
 }
 
-/** @param {string} text */
+/**
+ * @param {string} text
+ * @returns {Record<string, unknown> | null} Null if the text is not a JSON object.
+ */
 function parse(text) {
   try {
-    return JSON.parse(text);
+    const value = JSON.parse(text);
+    return value !== null && typeof value === "object" ? value : null;
   } catch {
     return null;
   }

@@ -1,28 +1,29 @@
 // @ts-check
-import { RealtimeClient } from "./client.js";
+import { RealtimeClient } from "./client/client.js";
 import { Latency } from "./latency.js";
-import { SubmissionStore } from "./store.js";
+import { SubmissionStore } from "./client/store.js";
 import { renderSummary } from "./summary.js";
 
-/** @typedef {import("./client.js").Origin} Origin */
-/** @typedef {import("./protocol.js").Submission} Submission */
-/** @typedef {import("./protocol.js").Update} Update */
+/** @typedef {import("./client/client.js").Origin} Origin */
+/** @typedef {import("./client/protocol.js").Submission} Submission */
+/** @typedef {import("./client/protocol.js").Update} Update */
 
-/** Times such as "12 s ago" are brought up to date this often; what expires goes at most this late. */
+/** How often the page updates times such as "12 s ago" and removes expired submissions. */
 const REFRESH_MS = 1_000;
 
 /**
- * How to reach one tenant.
+ * The connection options of one tenant.
  *
- * @typedef {Pick<import("./client.js").Options, "url" | "getToken">} Access
- *
+ * @typedef {Pick<import("./client/client.js").Options, "url" | "getToken">} Access
+ */
+/**
  * @typedef {object} Views
  * @property {import("./connection.js").ConnectionView} connection
  * @property {import("./list.js").SubmissionList} list
  * @property {import("./toasts.js").Toasts} toasts
  */
 
-/** One tenant on the page: its client, what it holds, and when to draw it. Another tenant is another session. */
+/** One tenant on the page: the client, the submissions, and the drawing. Another tenant needs a new session. */
 export class Session {
   #views;
   #store = new SubmissionStore();
@@ -32,13 +33,13 @@ export class Session {
   #frame = 0;
   #refresh;
   /**
-   * Ids that came in live since the last drawing.
+   * Ids of the submissions that arrived live since the last drawing.
    *
    * @type {Set<string>}
    */
   #arrived = new Set();
   /**
-   * `submitted_at` of those among them that a visible page is about to show.
+   * The `submitted_at` of those submissions whose latency the next drawing measures.
    *
    * @type {string[]}
    */
@@ -52,7 +53,7 @@ export class Session {
     this.#views = views;
     this.#client = new RealtimeClient({
       ...access,
-      onUpdates: (updates, origin) => this.#take(updates, origin),
+      onUpdates: (updates, origin) => this.#applyUpdates(updates, origin),
       onState: (state) => views.connection.render(state),
       isOnline: () => navigator.onLine,
     });
@@ -63,34 +64,39 @@ export class Session {
     this.#client.connect();
   }
 
-  /** Ends the session; the page is free for the next one. */
+  /** End the session, so that the page can show another one. */
   end() {
     clearInterval(this.#refresh);
     cancelAnimationFrame(this.#frame);
     this.#client.close();
   }
 
+  /** Connect now, without waiting for the next retry. */
   connect() {
     this.#client.connect();
   }
 
+  /** Connect or ask for missed changes, because the page is visible or online again. */
   wake() {
     this.#client.wake();
   }
 
+  /** Drop the connection, because the device lost its network. */
   networkLost() {
     this.#client.networkLost();
   }
 
   /**
+   * Find a submission by its id.
+   *
    * @param {string} submissionId
-   * @returns {Submission | undefined} Undefined where it is not in view.
+   * @returns {Submission | undefined} Undefined if the submission is not in view.
    */
   find(submissionId) {
     return this.#store.newestFirst().find(({ submission_id }) => submission_id === submissionId);
   }
 
-  /** Draws before the next frame; however often it is called until then, once. */
+  /** Draw before the next animation frame. Several calls before that frame draw once. */
   draw() {
     if (!this.#loaded) return;
     cancelAnimationFrame(this.#frame);
@@ -108,10 +114,12 @@ export class Session {
   }
 
   /**
+   * Apply the updates, and announce new submissions.
+   *
    * @param {Update[]} updates
    * @param {Origin} origin
    */
-  #take(updates, origin) {
+  #applyUpdates(updates, origin) {
     if (origin === "snapshot") {
       this.#store.clear();
       this.#loaded = true;
@@ -120,21 +128,21 @@ export class Session {
     const added = updates.filter((update) => this.#store.apply(update, now) === "added");
     if (origin === "push" || origin === "repair") {
       const inserted = added.filter(({ event }) => event === "insert").map(({ data }) => data);
-      this.#welcome(inserted, origin);
+      this.#announce(inserted, origin);
     }
     this.draw();
   }
 
   /**
-   * Tells of submissions that are new, not only new to this page.
+   * Announce submissions that were just created. Older submissions that only come into view are not announced.
    *
    * @param {Submission[]} submissions
    * @param {"push" | "repair"} origin
    */
-  #welcome(submissions, origin) {
+  #announce(submissions, origin) {
     for (const { submission_id } of submissions) this.#arrived.add(submission_id);
     this.#views.toasts.announce(submissions);
-    // A hidden page shows nothing, and what a repair brings was late for a reason of its own.
+    // Latency is not measured on a hidden page, which draws nothing, nor for a repair, whose updates are late.
     if (origin !== "push" || document.visibilityState !== "visible") return;
     this.#unmeasured.push(...submissions.map(({ submitted_at }) => submitted_at));
   }

@@ -1,26 +1,28 @@
 // @ts-check
-import { UnauthorizedError } from "./client.js";
+import { UnauthorizedError } from "./client/client.js";
 import { GrantRefusedError, Issuer } from "./issuer.js";
 
 /** @typedef {import("./config.js").SiteConfig} SiteConfig */
 /** @typedef {import("./issuer.js").Attempt} Attempt */
 /** @typedef {import("./issuer.js").Tokens} Tokens */
-/** @typedef {import("./token.js").TokenNeed} TokenNeed */
+/** @typedef {import("./client/token.js").TokenNeed} TokenNeed */
 
-/** A token that expires sooner is renewed before it is given away. */
+/** A token that expires within this time is renewed before it is used. */
 const RENEW_BEFORE_MS = 60_000;
-/** Nobody is sent to the issuer sooner than this after coming from there, unless they ask for it. */
-const SETTLED_AFTER_MS = 60_000;
-/** In sessionStorage, while the page is left for the issuer: the attempt, and the page's own query. */
+/** The page does not redirect to the issuer within this time after a sign-in, unless the user asks for it. */
+const REDIRECT_PAUSE_MS = 60_000;
+/** The sessionStorage key of the sign-in in progress: the attempt, and the page's own query string. */
 const ATTEMPT = "formbridge.sign-in";
-/** In sessionStorage, from signing out to signing in again. */
+/** The sessionStorage key that exists between signing out and the next sign-in. */
 const SIGNED_OUT = "formbridge.signed-out";
 const TENANT_ID = /^t_[A-Za-z0-9_-]{1,64}$/;
 
 /**
- * Who is signed in. Tokens are held in memory only: after a reload the issuer is asked again, and its own session
- * makes that silent. The page goes there by itself on its first opening and when a token cannot be renewed in
- * any other way, never after a failure.
+ * The signed-in user and the user's tokens.
+ *
+ * Tokens are kept in memory only. After a reload, the page redirects to the issuer again, whose own session makes that
+ * silent. Without a request of the user, the page redirects to the issuer only when it is first opened, and when a
+ * token cannot be renewed in another way. It does not redirect after a failure.
  */
 export class SignIn {
   #config;
@@ -33,25 +35,25 @@ export class SignIn {
   /** @type {Promise<boolean> | null} */
   #renewal = null;
   /** @type {Promise<never> | null} */
-  #leaving = null;
+  #redirection = null;
 
   /** @param {SiteConfig} config */
   constructor(config) {
     this.#config = config;
   }
 
-  /** @returns {boolean} Whether the last thing that this tab did was to sign out. */
+  /** @returns {boolean} Whether the user signed out in this tab and has not signed in again. */
   get hasSignedOut() {
     return sessionStorage.getItem(SIGNED_OUT) !== null;
   }
 
-  /** @returns {string} The e-mail address, or what else the issuer calls them. */
+  /** @returns {string} The user's email address, or the issuer's id of the user if there is none. */
   get account() {
     const { email, sub } = this.#current.claims;
     return typeof email === "string" && email ? email : sub;
   }
 
-  /** @returns {string[]} The tenants that the ID token grants. */
+  /** @returns {string[]} The ids of the tenants that the ID token grants. */
   get tenants() {
     const claim = this.#current.claims[this.#config.tenant_claim];
     const values = /** @type {unknown[]} */ (Array.isArray(claim) ? claim : [claim]);
@@ -59,15 +61,15 @@ export class SignIn {
   }
 
   /**
-   * Takes the issuer's answer where the page's address carries one; leaves for the issuer where it does not.
+   * Complete the sign-in if the page's URL has the issuer's answer; otherwise, redirect to the issuer.
    *
-   * @throws {Error} With a message fit for a person.
+   * @throws {Error} The sign-in failed. The message can be shown to the user.
    */
   async start() {
     const answer = this.#takeAnswer();
     const attempt = takeAttempt();
     if (answer === null) return this.begin();
-    if (attempt === null) throw new Error("This sign-in was not begun in this tab, or is over already.");
+    if (attempt === null) throw new Error("This sign-in was not started in this tab, or it is already complete.");
     history.replaceState(null, "", this.#redirectUri + attempt.query);
     this.#issuer = await Issuer.discover(this.#config, this.#redirectUri);
     this.#tokens = await this.#issuer.redeem(answer, attempt);
@@ -75,36 +77,39 @@ export class SignIn {
   }
 
   /**
-   * Leaves for the issuer to sign in there.
+   * Redirect to the issuer to sign in.
    *
-   * @returns {Promise<never>} Without an end, unless the issuer cannot be used: then the page stays.
+   * @returns {Promise<never>} Never resolves, because the browser leaves the page. Rejects if the issuer cannot be
+   *   used.
    */
   begin() {
-    this.#leaving ??= this.#leave();
-    return this.#leaving;
+    this.#redirection ??= this.#redirect();
+    return this.#redirection;
   }
 
   /**
-   * @param {TokenNeed} need For `later`, the page is not left, and the token in use is not given again.
-   * @returns {Promise<string>} The ID token, good for more than a minute where the issuer gives such tokens.
-   * @throws {UnauthorizedError} There is none without signing in again, and to ask for that is up to the user.
-   * @throws {Error} The issuer cannot be reached just now.
+   * Return the ID token, renewed if necessary.
+   *
+   * @param {TokenNeed} need For `later`, the method neither redirects nor returns the current token.
+   * @returns {Promise<string>} A token that is valid for more than a minute, if the issuer's tokens last that long.
+   * @throws {UnauthorizedError} The user must sign in again, and the page must not redirect without being asked to.
+   * @throws {Error} The issuer cannot be reached at the moment.
    */
   async getToken(need) {
     const { idToken, expiresAt } = this.#current;
     if (need === "any" && Date.now() < expiresAt - RENEW_BEFORE_MS) return idToken;
-    // Some issuers take a refresh token that is used twice for a stolen one.
+    // Never use a refresh token twice at the same time: some issuers then treat it as stolen.
     this.#renewal ??= this.#renew().finally(() => {
       this.#renewal = null;
     });
     if (await this.#renewal) return this.#current.idToken;
     if (need === "later") throw new UnauthorizedError("the token cannot be renewed");
-    if (Date.now() - this.#signedInAt >= SETTLED_AFTER_MS) return this.begin();
+    if (Date.now() - this.#signedInAt >= REDIRECT_PAUSE_MS) return this.begin();
     if (Date.now() < expiresAt) return idToken;
     throw new UnauthorizedError("the token has expired");
   }
 
-  /** Forgets the tokens and goes to end the issuer's session too. The page is left, or else begins anew. */
+  /** Forget the tokens, and end the issuer's session if it has a URL for that; otherwise, reload the page. */
   signOut() {
     const url = this.#issuer?.signOutUrl();
     this.#tokens = null;
@@ -113,12 +118,13 @@ export class SignIn {
     else location.reload();
   }
 
+  /** @throws {UnauthorizedError} Nobody is signed in. */
   get #current() {
     if (this.#tokens === null) throw new UnauthorizedError("nobody is signed in");
     return this.#tokens;
   }
 
-  /** @returns {Promise<boolean>} Whether there is a new token; without one, signing in again is what is left. */
+  /** @returns {Promise<boolean>} Whether there is a new token. If not, the user must sign in again. */
   async #renew() {
     const { refreshToken } = this.#current;
     if (!refreshToken || !this.#issuer) return false;
@@ -132,25 +138,29 @@ export class SignIn {
     }
   }
 
-  /** @returns {Promise<never>} */
-  async #leave() {
+  /** @returns {Promise<never>} Never resolves; rejects if the issuer cannot be used. */
+  async #redirect() {
     try {
-      // Asked anew each time: to be sent to an issuer that cannot be reached would be the end of the page.
+      // Check each time that the issuer can be reached, because a failed redirect would leave the user without a page.
       this.#issuer = await Issuer.discover(this.#config, this.#redirectUri);
       const attempt = this.#issuer.newAttempt();
       const url = await this.#issuer.signInUrl(attempt);
       sessionStorage.removeItem(SIGNED_OUT);
       sessionStorage.setItem(ATTEMPT, JSON.stringify({ ...attempt, query: location.search }));
-      // In place of this page: the way back from the issuer leads to where they were before, not into a circle.
+      // Replace this page in the history: otherwise, Back on the issuer's page would return here and redirect again.
       location.replace(url);
     } catch (error) {
-      this.#leaving = null;
+      this.#redirection = null;
       throw error;
     }
     return new Promise(() => {});
   }
 
-  /** @returns {URLSearchParams | null} What the issuer answered; the address bar holds it no longer. */
+  /**
+   * Take the issuer's answer from the page's URL, and remove it from the address bar.
+   *
+   * @returns {URLSearchParams | null} Null if the URL has no answer.
+   */
   #takeAnswer() {
     const answer = new URL(location.href).searchParams;
     if (!answer.has("code") && !answer.has("error")) return null;
@@ -159,7 +169,11 @@ export class SignIn {
   }
 }
 
-/** @returns {Attempt & {query: string} | null} What this tab began, which is good for one answer. */
+/**
+ * Take the sign-in that this tab started. It is valid for one answer of the issuer.
+ *
+ * @returns {Attempt & {query: string} | null}
+ */
 function takeAttempt() {
   const attempt = sessionStorage.getItem(ATTEMPT);
   sessionStorage.removeItem(ATTEMPT);

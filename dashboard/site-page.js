@@ -1,16 +1,16 @@
 // @ts-check
 import { Account } from "./account.js";
-import { UnauthorizedError } from "./client.js";
+import { UnauthorizedError } from "./client/client.js";
 import { showHalt } from "./connection.js";
 import { Dashboard } from "./dashboard.js";
 import { SignIn } from "./sign-in.js";
 import { TenantChoice } from "./tenant.js";
 
 /**
- * The page on its site: what a person may see is what their ID token grants.
+ * Open the page of the site on AWS. Users sign in and can view the tenants that their ID token grants.
  *
  * @param {import("./config.js").SiteConfig} config
- * @throws {Error} Nobody could be signed in, or whoever did has no tenant; the message says why.
+ * @throws {Error} The sign-in failed, or the user has no tenant. The message can be shown to the user.
  */
 export async function openSite(config) {
   const signIn = new SignIn(config);
@@ -29,8 +29,8 @@ export async function openSite(config) {
   const { tenants } = signIn;
   if (tenants.length === 0) {
     throw new Error(
-      `${signIn.account} belongs to no tenant: the ID token's ${config.tenant_claim} names none. ` +
-        "Ask an administrator, or sign out to use another account.",
+      `${signIn.account} belongs to no tenant: the claim ${config.tenant_claim} of the ID token has no tenant id. ` +
+        "Ask an administrator to add you to a tenant, or sign out to use another account.",
     );
   }
   const shown = new Dashboard(signInAgain);
@@ -38,6 +38,7 @@ export async function openSite(config) {
   const tenant = new TenantChoice(tenants, show);
   show();
 
+  /** Show the selected tenant. */
   function show() {
     const tenantId = tenant.value;
     const url = new URL(config.websocket_url);
@@ -46,8 +47,11 @@ export async function openSite(config) {
   }
 
   /**
+   * Return a token that grants the tenant.
+   *
    * @param {string} tenantId
-   * @param {import("./token.js").TokenNeed} need
+   * @param {import("./client/token.js").TokenNeed} need
+   * @throws {UnauthorizedError} The user has lost the tenant, or must sign in again.
    */
   async function tokenFor(tenantId, need) {
     const token = await signIn.getToken(need);
@@ -55,6 +59,7 @@ export async function openSite(config) {
     return token;
   }
 
+  /** Redirect to the issuer. If that fails, show the error. */
   async function signInAgain() {
     try {
       await signIn.begin();

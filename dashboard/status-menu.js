@@ -1,19 +1,21 @@
 // @ts-check
 import { byId, find } from "./dom.js";
-import { DELETED } from "./protocol.js";
+import { DELETED } from "./client/protocol.js";
 
-/** What the menu offers; a submission may carry any other status too. */
+/** The statuses that the menu offers, besides Delete. A submission may have any other status too. */
 const STATUSES = ["received", "processing", "completed", "failed", "spam"];
 
 /**
- * The one menu behind every row's status, which it makes a button, in the rows to come. The browser opens, closes and
- * places it (a popover).
+ * The menu that changes a submission's status. All rows share it.
+ *
+ * The constructor makes the status in the row template a button, so new rows can open the menu. The menu is a popover:
+ * the browser opens, closes and places it.
  */
 export class StatusMenu {
   #menu = byId("status-menu", HTMLDivElement);
   #submissionId = "";
 
-  /** @param {(submissionId: string, status: string) => void} onChoose */
+  /** @param {(submissionId: string, status: string) => void} onChoose Called when the user chooses a status. */
   constructor(onChoose) {
     const button = byId("status-button-template", HTMLTemplateElement).content;
     find(byId("row-template", HTMLTemplateElement).content, ".status", HTMLSpanElement).replaceWith(button);
@@ -29,15 +31,19 @@ export class StatusMenu {
       });
       this.#menu.append(button);
     }
-    byId("rows", HTMLTableSectionElement).addEventListener("click", (event) => this.#aim(event.target));
+    byId("rows", HTMLTableSectionElement).addEventListener("click", (event) => this.#setSubmission(event.target));
     this.#menu.addEventListener("toggle", (event) => {
       if (event.newState === "open") this.#buttons()[0].focus();
     });
-    this.#menu.addEventListener("keydown", (event) => this.#move(event));
+    this.#menu.addEventListener("keydown", (event) => this.#moveFocus(event));
   }
 
-  /** @param {EventTarget | null} target What was clicked: before its popover opens, note whose it is. */
-  #aim(target) {
+  /**
+   * Remember the submission whose status was clicked, before the menu opens.
+   *
+   * @param {EventTarget | null} target
+   */
+  #setSubmission(target) {
     if (!(target instanceof HTMLButtonElement)) return;
     this.#submissionId = target.closest("tr")?.dataset.submissionId ?? "";
     for (const button of this.#buttons()) {
@@ -45,8 +51,12 @@ export class StatusMenu {
     }
   }
 
-  /** @param {KeyboardEvent} event */
-  #move(event) {
+  /**
+   * Move the focus with the arrow keys.
+   *
+   * @param {KeyboardEvent} event
+   */
+  #moveFocus(event) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step) return;
     event.preventDefault();

@@ -3,11 +3,11 @@ import { countBy } from "./counts.js";
 import { byId, setText } from "./dom.js";
 import { counted, duration } from "./format.js";
 
-/** @typedef {import("./protocol.js").Submission} Submission */
+/** @typedef {import("./client/protocol.js").Submission} Submission */
 /** @typedef {import("./latency.js").Latency} Latency */
 
 /**
- * The tiles: how many are in view, how many of each status, and how fast they came.
+ * Show the tiles: the number of submissions, the number per status, and the latency.
  *
  * @param {Submission[]} submissions
  * @param {Latency} latency
@@ -21,7 +21,11 @@ export function renderSummary(submissions, latency) {
   renderCounts(countBy(submissions, "status"));
 }
 
-/** @param {[string, number][]} counts */
+/**
+ * Show the number of submissions per status, if it has changed.
+ *
+ * @param {[string, number][]} counts
+ */
 function renderCounts(counts) {
   const list = byId("counts", HTMLUListElement);
   const text = counts.map(([status, count]) => `${status} ${count.toLocaleString("en")}`);

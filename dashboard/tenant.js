@@ -1,16 +1,16 @@
 // @ts-check
 import { byId, fillSelect, setText } from "./dom.js";
 
-/** Names the tenant in the page's address, so that a reload or a shared link shows the same one. */
+/** The query parameter that holds the tenant, so that a reload or a shared link shows the same tenant. */
 const PARAMETER = "tenant";
 
-/** The tenant in the header: a chooser where there are several, else its name. */
+/** The tenant in the header: a select element if there are several tenants, otherwise the name. */
 export class TenantChoice {
   #chooser = byId("tenant", HTMLSelectElement);
 
   /**
-   * @param {string[]} tenants At least one. The address chooses among them; the first, where it names none of them.
-   * @param {() => void} onChange
+   * @param {string[]} tenants At least one. The URL selects one of them; by default, the first.
+   * @param {() => void} onChange Called when the user selects another tenant.
    */
   constructor(tenants, onChange) {
     fillSelect(this.#chooser, tenants);
@@ -26,7 +26,7 @@ export class TenantChoice {
     });
   }
 
-  /** @returns {string} The tenant to show. */
+  /** @returns {string} The selected tenant. */
   get value() {
     return this.#chooser.value;
   }

@@ -20,7 +20,7 @@ import components
 
 DOCS: Final = Path(__file__).parent
 ROOT: Final = DOCS.parent
-SNAPSHOT: Final = ROOT / "tests" / "components" / "schema.json"
+SNAPSHOT: Final = ROOT / "tests" / "support" / "components" / "schema.json"
 PROJECT: Final = "formbridge-realtime"
 STACKS: Final = ("dev", "prod")
 

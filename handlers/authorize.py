@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from formbridge.access.handshake import (
     Forbidden,
     Identity,
     Unauthorized,
-    bearer_token,
     build_policy,
     check_origin,
+    find_token,
 )
 from formbridge.access.token_verifier import TokenVerifier
 from formbridge.runtime import environment
-from formbridge.runtime.logs import correlation, log, log_failures
+from formbridge.runtime.logs import correlation_ids, log, log_failures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @cache
@@ -41,11 +43,11 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 @log_failures
 def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | None:
     """Return the policy for a token that verifies, or None for a handshake without one."""
-    ids = correlation(event, context)
+    ids = correlation_ids(event, context)
     headers: Mapping[str, str] = event.get("headers") or {}
     query: Mapping[str, str] = event.get("queryStringParameters") or {}
     try:
-        identity = verifier().verify(bearer_token(headers, query if environment.boolean("TOKEN_IN_QUERY") else {}))
+        identity = verifier().verify(find_token(headers, query if environment.boolean("TOKEN_IN_QUERY") else {}))
     except Unauthorized as error:
         log("unauthorized", {**ids, "reason": str(error)})
         return None
@@ -60,7 +62,7 @@ def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | Non
 
 
 def allow(identity: Identity, tenant_id: str, event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the policy that lets a connection in, with the values that the other Lambdas read of it."""
+    """Return the policy that allows a connection, with the values that the Lambda functions of the routes read."""
     context = {
         "tenant_id": tenant_id,
         "expires_at": str(identity.expires_at),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from formbridge.broadcast.changes import IDENTIFIERS, Batch
-from formbridge.broadcast.wiring import broadcaster, deadlines, report
+from formbridge.broadcast.wiring import broadcaster, report
+from formbridge.posting.poster import invocation_deadlines
 from formbridge.runtime import environment, metrics
-from formbridge.runtime.logs import correlation, log, log_failures
+from formbridge.runtime.logs import correlation_ids, log, log_failures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 @log_failures
@@ -19,8 +22,8 @@ def handler(event: Sequence[Mapping[str, Any]], context: object) -> dict[str, An
         ExceptionGroup: Something could not be posted, read or written. The pipe retries the batch.
     """
     batch = Batch.read(event, environment.choice("FAILURE_IDENTIFIER", IDENTIFIERS))
-    tally = broadcaster().broadcast(batch.changes, deadlines(context))
-    ids = correlation(event, context)
+    tally = broadcaster().broadcast(batch.changes, invocation_deadlines(context))
+    ids = correlation_ids(event, context)
     if batch.malformed:
         log("malformed records", {**ids, "reasons": batch.malformed})
     changes = [change for tenant_changes in batch.changes.values() for change in tenant_changes]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from formbridge.access.handshake import offered_subprotocols
+from formbridge.access.handshake import parse_subprotocols
 from formbridge.connections.connection import Connection, ConnectionKey
 from formbridge.connections.table import ConnectionsTable
 from formbridge.runtime import aws, clock, environment
-from formbridge.runtime.logs import correlation, log, log_failures
+from formbridge.runtime.logs import correlation_ids, log, log_failures
 from formbridge.wire import protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @cache
@@ -25,7 +27,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Handle one event of a connection."""
     request = event["requestContext"]
     key = ConnectionKey.from_request(request)
-    ids = {**correlation(event, context), "tenant_id": key.tenant_id}
+    ids = {**correlation_ids(event, context), "tenant_id": key.tenant_id}
     log(request["eventType"], ids)
     match request["eventType"]:
         case "CONNECT":
@@ -35,8 +37,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
             return {"statusCode": 200}
         case _:
             # A client's frame whose `action` is `$connect` or `$disconnect`. It neither connects nor disconnects.
-            unknown = protocol.RequestError("unknown_action", f"action: unknown, got {request['routeKey']!r}")
-            return {"statusCode": 200, "body": protocol.encode(protocol.build_error(unknown))}
+            refusal = protocol.build_unknown_action(request["routeKey"])
+            return {"statusCode": 200, "body": protocol.encode(protocol.build_error(refusal))}
 
 
 def connect(event: Mapping[str, Any], key: ConnectionKey, ids: Mapping[str, str]) -> dict[str, Any]:
@@ -49,10 +51,10 @@ def connect(event: Mapping[str, Any], key: ConnectionKey, ids: Mapping[str, str]
         issued_at=int(event["requestContext"]["authorizer"]["issued_at"]),
         ttl=now_ms // 1000 + environment.integer("CONNECTION_TTL_SECONDS"),
     )
-    refusal = connections_table().add(connection, environment.integer("MAX_CONNECTIONS"))
+    refusal = connections_table().add(connection, environment.integer("MAX_CONNECTIONS_PER_TENANT"))
     if refusal is not None:
         log("refused", {**ids, "reason": refusal})
         return {"statusCode": 403}
     # A browser closes the connection if it offered subprotocols and the server selects none of them.
-    offered = protocol.SUBPROTOCOL in offered_subprotocols(event.get("headers") or {})
+    offered = protocol.SUBPROTOCOL in parse_subprotocols(event.get("headers") or {})
     return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": protocol.SUBPROTOCOL} if offered else {}}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from formbridge.broadcast.fanout_task import FanoutTask
-from formbridge.broadcast.wiring import broadcaster, deadlines, report
+from formbridge.broadcast.wiring import broadcaster, report
+from formbridge.posting.poster import invocation_deadlines
 from formbridge.runtime import metrics
-from formbridge.runtime.logs import correlation, log_failures
+from formbridge.runtime.logs import correlation_ids, log_failures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @log_failures
@@ -20,7 +23,7 @@ def handler(event: Mapping[str, Any], context: object) -> None:
     """
     for record in event["Records"]:
         task = FanoutTask.decode(record["body"])
-        tally = broadcaster().run_task(task, deadlines(context))
-        ids = {**correlation(event, context), "message_id": record["messageId"], "tenant_id": task.tenant_id}
+        tally = broadcaster().run_task(task, invocation_deadlines(context))
+        ids = {**correlation_ids(event, context), "message_id": record["messageId"], "tenant_id": task.tenant_id}
         metrics.emit(report("fanned out", tally, task.changes or [], ids))
         tally.check()

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from formbridge.broadcast import accounting
 from formbridge.broadcast.accounting import Accounting
 from formbridge.broadcast.janitor import ConnectionState, Janitor
-from formbridge.broadcast.wiring import deadlines
 from formbridge.connections.table import ConnectionsTable
-from formbridge.posting.poster import connection_poster
+from formbridge.posting.poster import connection_poster, invocation_deadlines
 from formbridge.runtime import clock, environment, metrics
 from formbridge.runtime.aws import client
-from formbridge.runtime.logs import correlation, log, log_failures
+from formbridge.runtime.logs import correlation_ids, log, log_failures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @cache
@@ -39,7 +40,7 @@ def handler(event: Mapping[str, Any], context: object) -> None:
     Raises:
         ExceptionGroup: Something could not be posted or written. The next run finds it again.
     """
-    sweep = janitor().sweep(connections_table().scan(), deadlines(context))
+    sweep = janitor().sweep(connections_table().scan(), invocation_deadlines(context))
     found, failures = sweep.found, len(sweep.tally.failures)
     metrics.emit(
         {
@@ -49,5 +50,5 @@ def handler(event: Mapping[str, Any], context: object) -> None:
         }
     )
     counts = {state.value: found[state] for state in ConnectionState}
-    log("swept", {**correlation(event, context), **counts, "failures": failures})
+    log("swept", {**correlation_ids(event, context), **counts, "failures": failures})
     sweep.tally.check()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from formbridge.connections.connection import ConnectionKey
 from formbridge.connections.table import ConnectionsTable
 from formbridge.runtime import aws, clock, environment
 from formbridge.runtime.logs import log_failures
 from formbridge.session import lambda_reply
 from formbridge.session.session import Session
 from formbridge.submissions.table import SubmissionsTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from formbridge.connections.connection import ConnectionKey
 
 
 @cache

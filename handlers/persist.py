@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from formbridge.runtime import aws, clock, environment
 from formbridge.runtime.dead_letter_queue import DeadLetterQueue
-from formbridge.runtime.logs import correlation, log, log_failures
+from formbridge.runtime.logs import correlation_ids, log, log_failures
 from formbridge.submissions.event import MalformedEvent, SubmissionEvent
 from formbridge.submissions.table import SubmissionsTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @cache
@@ -28,7 +30,7 @@ def dead_letter_queue() -> DeadLetterQueue:
 @log_failures
 def handler(event: Mapping[str, Any], context: object) -> None:
     """Store one event, or keep it as a dead letter with the reason."""
-    ids = correlation(event, context)
+    ids = correlation_ids(event, context)
     try:
         parsed = SubmissionEvent.parse(event)
         saved = submissions_table().save(parsed, clock.now_ms(), environment.integer("RETENTION_DAYS"))

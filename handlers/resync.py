@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,11 @@ from formbridge.broadcast.stream_range import StreamReader, find_tenants
 from formbridge.runtime import environment, metrics
 from formbridge.runtime.aws import client
 from formbridge.runtime.dead_letter_queue import DeadLetterQueue
-from formbridge.runtime.logs import correlation, log, log_failures
+from formbridge.runtime.logs import correlation_ids, log, log_failures
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_sqs import SQSClient
 
 
@@ -40,8 +41,8 @@ def handler(event: Mapping[str, Any], context: object) -> None:
             queue.send([FanoutTask(tenant_id, None) for tenant_id in sorted(found.tenants)])
         if found.problem is not None:
             alert_operator(record["body"], record["messageId"], found.problem)
-        ids = {**correlation(event, context), "message_id": record["messageId"]}
-        log("given up", {**ids, "tenants": sorted(found.tenants), "problem": found.problem})
+        ids = {**correlation_ids(event, context), "message_id": record["messageId"]}
+        log("dead letter processed", {**ids, "tenants": sorted(found.tenants), "problem": found.problem})
         metrics.emit({"DeadLetters": 1, "UnreadableDeadLetters": int(found.problem is not None)})
 
 
@@ -51,5 +52,5 @@ def alert_operator(dead_letter: str, message_id: str, problem: str) -> None:
     Publish first: if it fails, SQS delivers the message again, and keeping first would keep one more copy each time.
     """
     if topic_arn := environment.optional_string("ALARM_TOPIC_ARN"):
-        client("sns").publish(TopicArn=topic_arn, Subject="Records that no tenant could be told of", Message=problem)
+        client("sns").publish(TopicArn=topic_arn, Subject="Stream records of unknown tenants", Message=problem)
     DeadLetterQueue(sqs(), environment.string("DEAD_LETTER_QUEUE_URL")).forward(dead_letter, message_id, problem)

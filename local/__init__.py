@@ -1,7 +1,7 @@
-"""The embedded run: the same Pulumi program, on one machine, against an emulator.
+"""The local run: the same Pulumi program on one machine, against an AWS emulator.
 
-It uses the handlers' own package, under the name by which they import it: `formbridge`. Their directory is put on the
-import path for that, at its end, so that it hides nothing of a program.
+This package imports `formbridge`, the package of the Lambda handlers, by the name that the handlers use. It appends
+their directory to the import path. At the end of the path, the directory cannot hide a module of the program.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""`python -m local up` in the background, for what needs a running stack: the benchmark and the end-to-end tests."""
+"""Local stack in a background process, for the benchmark and the end-to-end tests."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,24 +20,31 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[1]
 START_SECONDS: Final = 120
 STOP_SECONDS: Final = 30
+POLL_SECONDS: Final = 0.1
 
 
 @contextmanager
 def running_stack(state_dir: Path, log: Path, *, root: Path = ROOT, enforce_iam: bool = False) -> Generator[Stack]:
-    """The stack of the project in `root`, by default this one, up from the beginning of the block to its end.
+    """Run `python -m local up` during the block.
 
-    `log` gets what it prints; `enforce_iam` holds each Lambda to its role's policies.
+    Args:
+        state_dir: The state directory of the stack.
+        log: The file that receives the output of the stack.
+        root: The directory of the project's `Pulumi.yaml`; this project by default.
+        enforce_iam: Whether the emulator checks the requests of each Lambda against the policies of its role.
+
+    Yields:
+        The running stack.
 
     Raises:
-        UpError: it did not come up, or did not end in order; the message quotes the log.
+        UpError: The stack did not start, or ended with an error. The message quotes the log.
     """
     options = ["--state-dir", str(state_dir), "--root", str(root), *(["--enforce-iam"] if enforce_iam else [])]
     command = [sys.executable, "-m", "local", "up", "--headless", *options]
     with log.open("w") as output:
-        up = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)  # noqa: S603 - our own command
+        up = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)  # noqa: S603 - a command of this project
     try:
-        _wait_until_up(up, state_dir, log)
-        yield stack_file.read(state_dir)
+        yield _wait_until_up(up, state_dir, log)
     finally:
         up.terminate()
         status = up.wait(STOP_SECONDS)
@@ -45,9 +52,14 @@ def running_stack(state_dir: Path, log: Path, *, root: Path = ROOT, enforce_iam:
         raise UpError(f"the stack ended with exit code {status}:\n{log.read_text()}")
 
 
-def _wait_until_up(up: subprocess.Popen[bytes], state_dir: Path, log: Path) -> None:
+def _wait_until_up(up: subprocess.Popen[bytes], state_dir: Path, log: Path) -> Stack:
+    """Return the stack as soon as its file is there; a file of an earlier process does not count."""
     deadline = time.monotonic() + START_SECONDS
-    while not (state_dir / stack_file.FILE_NAME).exists():
+    while True:
+        with suppress(stack_file.StackError):
+            stack = stack_file.read(state_dir)
+            if stack.pid == up.pid:
+                return stack
         if up.poll() is not None or time.monotonic() > deadline:
-            raise UpError(f"the stack did not come up:\n{log.read_text()}")
-        time.sleep(0.1)
+            raise UpError(f"the stack did not start:\n{log.read_text()}")
+        time.sleep(POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""The stack's event bus, and the form submissions that it takes."""
+"""The stack's event bus, and the form submissions that are sent to it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from .stack import Stack
 
 SOURCE: Final = "form-bridge"
+"""The source of the form product's events."""
 BATCH_SIZE: Final = 10
-"""How many events one PutEvents call takes."""
+"""The largest number of events in one PutEvents call."""
 
-_SHAPES: Final = {
+_PATTERNS: Final = {
     "tenant_id": identifiers.TENANT_ID,
     "submission_id": identifiers.SUBMISSION_ID,
     "form_id": identifiers.FORM_ID,
@@ -32,19 +33,19 @@ _SHAPES: Final = {
 
 
 class BadSubmission(ValueError):
-    """A submission that is not well-formed; the message names field and value."""
+    """A field of a submission is invalid. The message names the field and the value."""
 
 
 class BusError(Exception):
-    """The bus did not take an event."""
+    """The event bus rejected an event or did not answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FormSubmission:
-    """One form submission, as the form product tells of it.
+    """One form submission, with the fields of the form product's events.
 
     Raises:
-        BadSubmission: a field is not well-formed.
+        BadSubmission: A field is invalid.
     """
 
     tenant_id: str
@@ -52,33 +53,37 @@ class FormSubmission:
     submission_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: str = DEFAULT_STATUS
     submitted_at: str = field(default_factory=lambda: timestamps.to_iso(clock.now_ms()))
-    """ISO 8601, UTC, with milliseconds."""
+    """The time of the submission in ISO 8601; by default now, in UTC with milliseconds."""
     payload: Mapping[str, Any] | None = None
-    """What the person entered; None in an update that leaves it as it is."""
+    """The data that was entered into the form; None in an update that does not change it."""
 
     def __post_init__(self) -> None:
-        for name, shape in _SHAPES.items():
+        """Check the fields."""
+        for name, pattern in _PATTERNS.items():
             value = getattr(self, name)
-            if not isinstance(value, str) or not shape.fullmatch(value):
-                raise BadSubmission(f"{name}: must match ^{shape.pattern}$, got {identifiers.quoted(value)}")
+            if not isinstance(value, str) or not pattern.fullmatch(value):
+                raise BadSubmission(f"{name}: must match ^{pattern.pattern}$, got {identifiers.quote(value)}")
         if not isinstance(self.payload, dict | None):
-            raise BadSubmission(f"payload: must be an object, got {identifiers.quoted(self.payload)}")
+            raise BadSubmission(f"payload: must be an object, got {identifiers.quote(self.payload)}")
         try:
             timestamps.normalise(self.submitted_at)
         except (TypeError, ValueError):
-            got = identifiers.quoted(self.submitted_at)
+            got = identifiers.quote(self.submitted_at)
             raise BadSubmission(f"submitted_at: must be an ISO 8601 time, got {got}") from None
 
     def detail(self) -> dict[str, Any]:
-        """The event's detail."""
+        """Return the detail of the submission's event."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class Bus:
-    """The stack's event bus.
+    """Client of the stack's event bus.
+
+    Args:
+        stack: The running local stack.
 
     Raises:
-        StackError: the program exports no bus.
+        StackError: The program does not export `event_bus_name`.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -86,10 +91,14 @@ class Bus:
         self._events = client("events", stack.endpoint_url, stack.region)
 
     def put(self, detail_type: str, details: Sequence[Mapping[str, Any]]) -> None:
-        """Put up to ten events; `detail_type` is `formbridge.submission.RECEIVED` or `UPDATED`.
+        """Put events on the bus.
+
+        Args:
+            detail_type: `RECEIVED` or `UPDATED` of `formbridge.submissions.event`.
+            details: The details of up to 10 events.
 
         Raises:
-            BusError: the bus refuses one of them.
+            BusError: The bus rejected at least one of the events or did not answer.
         """
         entries = [
             {
@@ -103,10 +112,10 @@ class Bus:
         try:
             response = self._events.put_events(Entries=entries)
         except BotoCoreError as error:
-            raise BusError(f"the bus {self._name} does not answer: {error}") from error
+            raise BusError(f"the event bus {self._name} did not answer: {error}") from error
         if response["FailedEntryCount"]:
             failed = next(entry for entry in response["Entries"] if "ErrorCode" in entry)
             raise BusError(
-                f"the bus {self._name} refused {response['FailedEntryCount']} of {len(entries)} events: "
+                f"the event bus {self._name} rejected {response['FailedEntryCount']} of {len(entries)} events: "
                 f"{failed['ErrorCode']}: {failed.get('ErrorMessage', '')}"
             )

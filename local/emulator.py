@@ -1,4 +1,4 @@
-"""MiniStack, the AWS emulator, as a child process that listens on 127.0.0.1 and leaves nothing behind."""
+"""MiniStack, the AWS emulator, as a child process that listens on 127.0.0.1 and leaves no files."""
 
 from __future__ import annotations
 
@@ -22,24 +22,36 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 ACCOUNT_ID = "000000000000"
-"""The account of everything in the emulator: its default."""
+"""The id of the emulator's default account, which owns every resource."""
 START_TIMEOUT_SECONDS = 30.0
 STOP_TIMEOUT_SECONDS = 1.0
-"""How long an end in order may take before it is a kill. There is nothing to save, and MiniStack waits for idle
-connections."""
+"""How long MiniStack may take to stop before it is killed.
+
+The limit is short because there is no state to save and MiniStack waits for idle connections.
+"""
+HEALTH_TIMEOUT_SECONDS = 2.0
+"""How long one health request may take."""
+HEALTH_POLL_SECONDS = 0.02
+CHILD = Path(__file__).with_name("ministack_child.py")
+"""The script that runs MiniStack."""
 LAMBDA_WARM_TTL_SECONDS = 20
-"""How long surplus Lambda workers (50 to 60 MB each) stay after a burst. The first of each function always stays."""
+"""How long extra Lambda workers (50 to 60 MB each) stay after a burst.
+
+The first worker of each function always stays.
+"""
+LOG_TAIL_LINES = 15
+"""How many lines of the emulator's log an error message quotes."""
 
 
 class EmulatorError(Exception):
-    """The emulator did not start, or ended by itself. The message quotes the end of its log."""
+    """The emulator did not start or stopped unexpectedly. The message quotes the end of its log."""
 
 
-def local_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """`environment` without the user's AWS settings, and with 127.0.0.1 reached directly rather than by a proxy.
+def build_local_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return `environment` without the user's AWS settings and with direct access to 127.0.0.1.
 
-    Nothing local may depend on, or touch, a real account: every `AWS_*` variable is dropped, and the shared
-    configuration and credentials files point nowhere.
+    The local run must neither use nor change a real AWS account. The result therefore has no `AWS_*` variables of the
+    user and names empty files as the shared configuration and credentials. Requests to 127.0.0.1 bypass any proxy.
     """
     kept = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
     exceptions = ",".join(filter(None, (kept.get("no_proxy") or kept.get("NO_PROXY"), "127.0.0.1", "localhost")))
@@ -54,108 +66,107 @@ def local_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def client(service: str, endpoint_url: str, region: str, *, read_timeout: float = 60) -> Any:
-    """A boto3 client of the emulator, with made-up credentials, which are the account's administrator.
+    """Create a boto3 client for the emulator, with fake credentials that have administrator rights.
 
-    `read_timeout` is in seconds. Calls are made once: a local failure is a fact to show, not a hiccup to retry.
+    The client does not retry: a failure on one machine is not transient, so it must be visible.
+
+    Args:
+        service: boto3's name of the service, such as `dynamodb`.
+        endpoint_url: The emulator's URL.
+        region: The region of the stack.
+        read_timeout: How long to wait for a response, in seconds.
     """
     session = boto3.session.Session(
         aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - the emulator checks none
+        aws_secret_access_key="test",  # noqa: S106 - the emulator accepts any credentials
         region_name=region,
     )
     config = Config(read_timeout=read_timeout, retries={"total_max_attempts": 1})
     return session.client(service, endpoint_url=endpoint_url, config=config)
 
 
-def cognito_keys(state_dir: Path) -> Path:
-    """Where the emulator that runs with `state_dir` keeps the keys of its Cognito user pools, as PEM files."""
-    return _state(_directory(state_dir)) / "cognito-pool-keys"
+def get_cognito_keys_directory(state_dir: Path) -> Path:
+    """Return the directory with the signing keys of the local Cognito.
+
+    It has PEM files named after the user pools. `state_dir` is that of the running emulator.
+    """
+    return _get_state_directory(_get_directory(state_dir)) / "cognito-pool-keys"
 
 
 class Emulator:
-    """One MiniStack process, with a directory of its own in `state_dir`: made by `start`, removed by `stop`.
+    """One MiniStack process with its own directory in `state_dir`.
 
-    A context manager: starts on entry, stops on exit. `stop` may be called at any time, and twice.
+    `start` creates the directory and `stop` removes it. As a context manager, the emulator starts on entry and stops on
+    exit. `stop` may be called at any time and more than once.
 
-    With `enforce_iam` each Lambda is its role: a request of it that no policy of the role allows is refused, and so is
-    one whose signature is wrong. Whatever `client` asks for is allowed.
+    Args:
+        state_dir: The state directory of the local stack.
+        region: The region of the stack.
+        enforce_iam: Whether MiniStack rejects a Lambda's request that no policy of its role allows, and requests with a
+            wrong signature. Clients made by `client` may do everything.
     """
 
     def __init__(self, state_dir: Path, region: str, *, enforce_iam: bool = False) -> None:
-        self.directory = _directory(state_dir.resolve())
+        self.directory = _get_directory(state_dir.resolve())
         self.region = region
         self.enforce_iam = enforce_iam
         self.endpoint_url = ""
-        """`http://127.0.0.1:PORT`, once it has started."""
-        self.line_port = 0
-        """Of the way for the local run's pipes, `ministack_child.Line`."""
+        """`http://127.0.0.1:PORT` after `start`; empty before."""
+        self.direct_port = 0
+        """The port of `ministack_child.DirectServer`, which the pipes call; 0 before `start`."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def log_path(self) -> Path:
-        """Everything that MiniStack and the Lambda functions print."""
+        """The file that receives all output of MiniStack and of the Lambda functions."""
         return self.directory / "emulator.log"
 
+    @property
+    def _temporary(self) -> Path:
+        """The directory for temporary files of MiniStack and of the Lambda functions."""
+        return self.directory / "tmp"
+
     def start(self) -> None:
-        """Start MiniStack on a free port and return when it answers.
+        """Start MiniStack on free ports and wait until it answers.
 
         Raises:
-            EmulatorError: it does not.
+            EmulatorError: MiniStack stopped, or did not answer within `START_TIMEOUT_SECONDS`.
         """
         shutil.rmtree(self.directory, ignore_errors=True)
-        temporary, state = self.directory / "tmp", _state(self.directory)
-        temporary.mkdir(parents=True)
-        state.mkdir()
-        port, self.line_port = _free_ports()
-        environment = {
-            **local_environment(os.environ),
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(port),
-            "MINISTACK_HOST": "127.0.0.1",
-            "MINISTACK_REGION": self.region,
-            "AUTH": "true" if self.enforce_iam else "false",
-            "LAMBDA_EXECUTOR": "local",
-            "LAMBDA_WARM_TTL_SECONDS": str(LAMBDA_WARM_TTL_SECONDS),
-            "IOT_MTLS_ENABLED": "0",
-            "SFTP_ENABLED": "0",
-            "PERSIST_STATE": "0",
-            "STATE_DIR": str(state),
-            "TMPDIR": str(temporary),
-            "LOG_LEVEL": "WARNING",
-            # At its start MiniStack removes containers that an earlier one left. Ours has none: keep it from Docker.
-            "DOCKER_HOST": f"unix://{temporary}/no-docker.sock",
-        }
-        with self.log_path.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own script
-                # -P: this script's directory is no place to import from.
-                [sys.executable, "-P", str(Path(__file__).with_name("ministack_child.py")), str(self.line_port)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                process_group=0,
-            )
+        self._temporary.mkdir(parents=True)
+        _get_state_directory(self.directory).mkdir()
+        with _bind_socket() as gateway, _bind_socket() as direct:
+            port, self.direct_port = gateway.getsockname()[1], direct.getsockname()[1]
+            self._process = self._start_process(gateway, direct)
         self.endpoint_url = f"http://127.0.0.1:{port}"
         self._wait_until_healthy(self._process, port)
 
     def wait(self, timeout: float | None = None) -> EmulatorError | None:
-        """Block until the process has ended, and say how it did; None if it still runs after `timeout` seconds."""
+        """Wait until the process has ended and return an error that says how it ended.
+
+        Args:
+            timeout: How long to wait, in seconds; None waits without limit.
+
+        Returns:
+            The error, or None if the process still runs or was never started.
+        """
         process = self._process
         if process is None:
             return None
         try:
-            return self._ended(process.wait(timeout))
+            return self._describe_end(process.wait(timeout))
         except subprocess.TimeoutExpired:
             return None
 
     def stop(self) -> None:
-        """End MiniStack and its Lambda workers, and remove their directory."""
+        """Stop MiniStack and its Lambda workers, then remove the emulator's directory."""
         process, self._process = self._process, None
         if process is not None:
             _end_group(process)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def __enter__(self) -> Self:
+        """Start the emulator."""
         try:
             self.start()
         except BaseException:
@@ -166,49 +177,86 @@ class Emulator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        """Stop the emulator."""
         self.stop()
+
+    def _start_process(self, gateway: socket.socket, direct: socket.socket) -> subprocess.Popen[bytes]:
+        """Start MiniStack on two sockets that are already bound, so that no other process can take their ports."""
+        environment = {
+            **build_local_environment(os.environ),
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(gateway.getsockname()[1]),
+            "MINISTACK_HOST": "127.0.0.1",
+            "MINISTACK_REGION": self.region,
+            "AUTH": "true" if self.enforce_iam else "false",
+            "LAMBDA_EXECUTOR": "local",
+            "LAMBDA_WARM_TTL_SECONDS": str(LAMBDA_WARM_TTL_SECONDS),
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "PERSIST_STATE": "0",
+            "STATE_DIR": str(_get_state_directory(self.directory)),
+            "TMPDIR": str(self._temporary),
+            "LOG_LEVEL": "WARNING",
+            # On start, MiniStack removes Docker containers of earlier runs. This socket keeps it away from Docker.
+            "DOCKER_HOST": f"unix://{self._temporary}/no-docker.sock",
+        }
+        with self.log_path.open("wb") as log:
+            return subprocess.Popen(  # noqa: S603 - a script of this package
+                # -P keeps the script's directory off the import path.
+                [sys.executable, "-P", str(CHILD), str(gateway.fileno()), str(direct.fileno())],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                process_group=0,
+                pass_fds=(gateway.fileno(), direct.fileno()),
+            )
 
     def _wait_until_healthy(self, process: subprocess.Popen[bytes], port: int) -> None:
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             code = process.poll()
             if code is not None:
-                raise self._ended(code)
-            if _answers(port):
+                raise self._describe_end(code)
+            if _is_healthy(port):
                 return
-            time.sleep(0.02)
-        raise EmulatorError(f"the emulator did not answer within {START_TIMEOUT_SECONDS:g} s{self._log_tail()}")
+            time.sleep(HEALTH_POLL_SECONDS)
+        raise EmulatorError(f"the emulator did not answer within {START_TIMEOUT_SECONDS:g} s{self._read_log_tail()}")
 
-    def _ended(self, code: int) -> EmulatorError:
+    def _describe_end(self, code: int) -> EmulatorError:
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        return EmulatorError(f"the emulator {how}{self._log_tail()}")
+        return EmulatorError(f"the emulator {how}{self._read_log_tail()}")
 
-    def _log_tail(self, lines: int = 15) -> str:
+    def _read_log_tail(self) -> str:
         try:
             text = self.log_path.read_text(errors="replace")
         except FileNotFoundError:
             return ""
-        tail = "\n".join(text.splitlines()[-lines:])
+        tail = "\n".join(text.splitlines()[-LOG_TAIL_LINES:])
         return f"; the end of its log:\n{tail}" if tail else ", and its log is empty"
 
 
-def _directory(state_dir: Path) -> Path:
+def _get_directory(state_dir: Path) -> Path:
     return state_dir / "emulator"
 
 
-def _state(directory: Path) -> Path:
+def _get_state_directory(directory: Path) -> Path:
     return directory / "state"
 
 
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
+def _bind_socket() -> socket.socket:
+    """Return a socket that is bound to a free port of 127.0.0.1 and does not listen yet."""
+    bound = socket.socket()
+    try:
+        bound.bind(("127.0.0.1", 0))
+    except BaseException:
+        bound.close()
+        raise
+    return bound
 
 
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+def _is_healthy(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HEALTH_TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/_ministack/health")
         return connection.getresponse().status == HTTPStatus.OK
@@ -219,7 +267,7 @@ def _answers(port: int) -> bool:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """Terminate, then kill, the process group that `process` leads."""
+    """Send SIGTERM, then SIGKILL, to the process group that `process` leads."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)

@@ -1,11 +1,11 @@
-"""What a person can get wrong, as errors whose messages are written for that person."""
+"""Errors that the user of the local run can correct; each message says how."""
 
 from __future__ import annotations
 
 
 class ConfigError(Exception):
-    """The project or its configuration cannot be used; the message names the file or key, and what is allowed."""
+    """Invalid project or configuration. The message names the file or key and the allowed values."""
 
 
 class ProgramError(Exception):
-    """The Pulumi program cannot be run here; the message names the resource and property, or the line that raised."""
+    """Failure of the Pulumi program. The message names the resource and property, or the line that raised."""

@@ -1,55 +1,69 @@
-"""The emulator's own process: MiniStack with two repairs and two additions, and an end tied to its parent's.
+"""The emulator's process: MiniStack with two fixes and four additions.
 
-Run by `local.emulator` as a script; it takes nothing from this project. What differs from plain `ministack`:
+`local.emulator` runs this file as a script. The script imports nothing else from this project. It differs from plain
+`ministack` as follows:
 
-- API Gateway selects the WebSocket subprotocol that the `$connect` integration returned in its
-  `Sec-WebSocket-Protocol` header. MiniStack drops it, and a browser that offered subprotocols then hangs up.
-- A `$connect` authorizer that raises "Unauthorized" makes a 401, as on AWS. MiniStack makes it a 500.
-- A GetRecords of a DynamoDB stream with the header `x-wait-seconds` is answered when there is a record, or after that
-  time. Without the header, and on AWS, the answer comes at once, and who reads a stream has to ask again and again.
-- Its argument is a port of 127.0.0.1 on which the local run's pipes reach streams and functions past the web server.
-- Standard input is a pipe from the parent. When it closes, however the parent ended, this process takes itself and
-  its process group (the Lambda workers) with it.
+- Fix: API Gateway accepts a WebSocket with the subprotocol that the `$connect` integration returned in its
+  `Sec-WebSocket-Protocol` header. MiniStack ignores the header, and a browser that offered subprotocols then closes the
+  connection.
+- Fix: a `$connect` authorizer that raises "Unauthorized" causes status 401, as on AWS. MiniStack returns 500.
+- Addition: GetRecords of a DynamoDB stream supports long polling. With the header `x-wait-seconds`, the response comes
+  when there is a record, or after that time. Without the header, and on AWS, it comes at once, so that a reader has to
+  poll.
+- Addition: the pipes of the local run reach streams and functions without the web server.
+- Addition: the arguments are the file descriptors of two sockets that are already bound. The web server listens on the
+  first, the pipes of the local run connect to the second.
+- Addition: the process ends with its parent. Standard input is a pipe from the parent. When the pipe closes, for
+  whatever reason, the process kills its process group, which includes the Lambda workers.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.metadata
 import inspect
 import json
 import os
 import signal
+import socket
 import socketserver
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-PATCHED = ("handle_websocket", "_invoke_ws_lambda", "_authorize_ws_connect", "run_reentrant")
-"""The functions of `ministack.services.apigateway` through which a WebSocket handshake passes."""
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+INVOKE_INTEGRATION = "_invoke_ws_lambda"
+AUTHORIZE_CONNECT = "_authorize_ws_connect"
+PATCHED = ("handle_websocket", INVOKE_INTEGRATION, AUTHORIZE_CONNECT, "run_reentrant")
+"""The functions of `ministack.services.apigateway` for a WebSocket handshake, which this script wraps."""
 
 AUTHORIZER_THREAD = "ministack-apigw-authorizer"
-"""How MiniStack names the thread in which it runs an authorizer."""
+"""The name of the thread in which MiniStack runs an authorizer."""
 
 WAIT_HEADER = "x-wait-seconds"
-"""The header in which a GetRecords says how long it would wait for a record."""
+"""The request header of GetRecords that holds how long to wait for a record, in seconds."""
 
 Fields = dict[str, Any]
 
 
 def end_with_parent() -> None:
-    """Kill this process group when standard input closes: not even a SIGKILL of the parent leaves it running."""
+    """Kill this process group when standard input closes.
+
+    It closes whenever the parent ends, even if the parent is killed by SIGKILL.
+    """
     sys.stdin.buffer.read()
     os.killpg(0, signal.SIGKILL)
 
 
-def check_fit(apigateway: Any, dynamodb: Any, streams: Any, functions: Any) -> None:
-    """Raise SystemExit unless this version of MiniStack has what is to be wrapped."""
+def check_compatibility(apigateway: Any, dynamodb: Any, streams: Any, functions: Any) -> None:
+    """Raise SystemExit unless this version of MiniStack has the functions that this script replaces."""
     coroutines = {f"apigateway.{name}": getattr(apigateway, name, None) for name in PATCHED}
     coroutines["dynamodb_streams.handle_request"] = getattr(streams, "handle_request", None)
     coroutines["lambda_svc.handle_request"] = getattr(functions, "handle_request", None)
@@ -58,15 +72,15 @@ def check_fit(apigateway: Any, dynamodb: Any, streams: Any, functions: Any) -> N
         missing.append("dynamodb.esm_wake")
     if missing:
         version = importlib.metadata.version("ministack")
-        raise SystemExit(f"MiniStack {version} has no ministack.services.{missing[0]}: our repairs do not fit it")
+        raise SystemExit(f"MiniStack {version} has no ministack.services.{missing[0]}: this version is not supported")
 
 
 def select_subprotocol(apigateway: Any) -> None:
-    """Accept a WebSocket with the subprotocol that its `$connect` integration returned."""
-    handle_websocket, invoke_integration = apigateway.handle_websocket, apigateway._invoke_ws_lambda
+    """Make API Gateway accept a WebSocket with the subprotocol that its `$connect` integration returned."""
+    handle_websocket, invoke_integration = apigateway.handle_websocket, getattr(apigateway, INVOKE_INTEGRATION)
     selected: ContextVar[str | None] = ContextVar("selected", default=None)
 
-    async def invoke_noting_subprotocol(*args: Any, **kwargs: Any) -> Fields | None:
+    async def invoke_and_store_subprotocol(*args: Any, **kwargs: Any) -> Fields | None:
         response: Fields | None = await invoke_integration(*args, **kwargs)
         headers: Fields = (response or {}).get("headers") or {}
         for name, value in headers.items():
@@ -74,7 +88,7 @@ def select_subprotocol(apigateway: Any) -> None:
                 selected.set(value)
         return response
 
-    async def handle_selecting_subprotocol(scope: Any, receive: Any, send: Any, *args: Any, **kwargs: Any) -> None:
+    async def handle_with_subprotocol(scope: Any, receive: Any, send: Any, *args: Any, **kwargs: Any) -> None:
         async def send_with_subprotocol(message: Fields) -> None:
             if message["type"] == "websocket.accept":
                 message = {**message, "subprotocol": selected.get()}
@@ -82,16 +96,19 @@ def select_subprotocol(apigateway: Any) -> None:
 
         await handle_websocket(scope, receive, send_with_subprotocol, *args, **kwargs)
 
-    apigateway.handle_websocket = handle_selecting_subprotocol
-    apigateway._invoke_ws_lambda = invoke_noting_subprotocol
+    apigateway.handle_websocket = handle_with_subprotocol
+    setattr(apigateway, INVOKE_INTEGRATION, invoke_and_store_subprotocol)
 
 
 def refuse_unauthorized(apigateway: Any) -> None:
-    """Answer 401 to a handshake whose authorizer raised an error of exactly the text "Unauthorized"."""
-    authorize, run_reentrant = apigateway._authorize_ws_connect, apigateway.run_reentrant
+    """Make API Gateway return status 401 if the authorizer raised an error.
+
+    The message of the error must be exactly "Unauthorized", as on AWS.
+    """
+    authorize, run_reentrant = getattr(apigateway, AUTHORIZE_CONNECT), apigateway.run_reentrant
     unauthorized: ContextVar[bool] = ContextVar("unauthorized", default=False)
 
-    async def run_noting_unauthorized(*args: Any, **kwargs: Any) -> Any:
+    async def run_and_store_unauthorized(*args: Any, **kwargs: Any) -> Any:
         result = await run_reentrant(*args, **kwargs)
         if kwargs.get("thread_name") == AUTHORIZER_THREAD and result.get("error"):
             unauthorized.set(result["body"].get("errorMessage") == "Unauthorized")
@@ -101,68 +118,91 @@ def refuse_unauthorized(apigateway: Any) -> None:
         refusal, context = await authorize(*args, **kwargs)
         return ((401, "Unauthorized") if unauthorized.get() else refusal), context
 
-    apigateway._authorize_ws_connect = authorize_or_401
-    apigateway.run_reentrant = run_noting_unauthorized
+    setattr(apigateway, AUTHORIZE_CONNECT, authorize_or_401)
+    apigateway.run_reentrant = run_and_store_unauthorized
 
 
-class Bell:
-    """Stands in for the event that `dynamodb` sets after each stream record, and wakes who waits for one too."""
+def serve_on(config_class: Any, descriptor: int) -> None:
+    """Make every web server that uses hypercorn's `config_class` listen on a socket that is already bound.
+
+    Args:
+        config_class: The class `hypercorn.config.Config`.
+        descriptor: The file descriptor of the socket.
+    """
+    create_sockets = config_class.create_sockets
+
+    def create_bound_socket(config: Any) -> Any:
+        config.bind = [f"fd://{descriptor}"]
+        sockets = create_sockets(config)
+        # Hypercorn makes the descriptor inheritable for its worker processes. The Lambda workers must not inherit it.
+        os.set_inheritable(descriptor, False)
+        return sockets
+
+    config_class.create_sockets = create_bound_socket
+
+
+class RecordSignal:
+    """Replacement for the event that MiniStack's `dynamodb` sets after each stream record.
+
+    It sets the original event and also wakes every GetRecords request that waits for a record.
+    """
 
     def __init__(self, event: threading.Event) -> None:
         self._event = event
         self._waiting: set[Callable[[], object]] = set()
 
     def set(self) -> None:
-        """There is a record, of whatever stream. Any thread may say so."""
+        """Report a new record of any stream. Any thread may call this."""
         self._event.set()
         for wake in tuple(self._waiting):
             wake()
 
     @contextmanager
     def waiting(self) -> Generator[asyncio.Event]:
-        """An event of the running loop, set by the first record after the beginning of the block."""
-        rung = asyncio.Event()
-        wake = partial(asyncio.get_running_loop().call_soon_threadsafe, rung.set)
+        """Provide an event of the running loop that the first record after the start of the block sets."""
+        arrived = asyncio.Event()
+        wake = partial(asyncio.get_running_loop().call_soon_threadsafe, arrived.set)
         self._waiting.add(wake)
         try:
-            yield rung
+            yield arrived
         finally:
             self._waiting.remove(wake)
 
 
-def await_records(dynamodb: Any, streams: Any) -> None:
-    """Let a GetRecords that says so wait for a record, and answer it as soon as there is one."""
+def enable_long_polling(dynamodb: Any, streams: Any) -> None:
+    """Make GetRecords wait for a record if the request has the header `WAIT_HEADER`."""
     get_records = streams.handle_request
-    bell = dynamodb.esm_wake = Bell(dynamodb.esm_wake)
+    record_signal = dynamodb.esm_wake = RecordSignal(dynamodb.esm_wake)
 
-    async def get_or_await_records(method: str, path: str, headers: Fields, *args: Any) -> tuple[int, Fields, bytes]:
+    async def get_or_wait(method: str, path: str, headers: Fields, *args: Any) -> tuple[int, Fields, bytes]:
         end = time.monotonic() + float(headers.get(WAIT_HEADER, 0))
         while True:
-            with bell.waiting() as rung:
+            with record_signal.waiting() as arrived:
                 answer: tuple[int, Fields, bytes] = await get_records(method, path, headers, *args)
                 left = end - time.monotonic()
                 if left <= 0 or json.loads(answer[2]).get("Records") != []:
                     return answer
                 with suppress(TimeoutError):
-                    # What was not heard of is found when the time is over.
+                    # If a signal is lost, the read after the timeout finds the record.
                     async with asyncio.timeout(left):
-                        await rung.wait()
+                        await arrived.wait()
 
-    streams.handle_request = get_or_await_records
+    streams.handle_request = get_or_wait
 
 
-class Line(socketserver.StreamRequestHandler):
-    """A connection to services of MiniStack without its web server, which is one thread's and busy after a write.
+class DirectHandler(socketserver.StreamRequestHandler):
+    """Handler of one connection that calls MiniStack's services without its web server.
 
-    What comes is a line of JSON, `[service, path, headers, body]`, and a line `[status, headers, body]` answers it; the
-    names of headers are in lower case. It asks as the administrator.
+    The web server has only one thread, which is busy after a write. A request is one line of JSON,
+    `[service, path, headers, body]`. The response is one line, `[status, headers, body]`. Header names are in lower
+    case. Requests have administrator rights.
     """
 
     disable_nagle_algorithm = True
-    server: LineServer  # pyright: ignore[reportIncompatibleVariableOverride]
+    server: DirectServer  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def handle(self) -> None:
-        """Answer one request after another."""
+        """Answer the requests of the connection in order."""
         with asyncio.Runner() as runner:
             for line in self.rfile:
                 service, path, headers, body = json.loads(line)
@@ -172,29 +212,43 @@ class Line(socketserver.StreamRequestHandler):
                 self.wfile.write(json.dumps([status, fields, body.decode()]).encode() + b"\n")
 
 
-class LineServer(socketserver.ThreadingTCPServer):
-    """Takes connections on a port of 127.0.0.1 to `services`, modules of MiniStack by a name for them."""
+class DirectServer(socketserver.ThreadingTCPServer):
+    """TCP server on 127.0.0.1 that runs a `DirectHandler` for each connection.
 
-    allow_reuse_address = True
+    Args:
+        bound: The socket to listen on, which is already bound.
+        services: MiniStack's service modules by the name that requests use.
+    """
+
     daemon_threads = True
 
-    def __init__(self, port: int, services: Mapping[str, Any]) -> None:
-        super().__init__(("127.0.0.1", port), Line)
+    def __init__(self, bound: socket.socket, services: Mapping[str, Any]) -> None:
+        super().__init__(bound.getsockname(), DirectHandler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = bound
         self.services = services
+        self.server_activate()
 
 
 def main() -> None:
-    """Run MiniStack until its parent ends or stops it."""
+    """Run MiniStack until the parent process stops it or ends."""
     threading.Thread(target=end_with_parent, name="end-with-parent", daemon=True).start()
-    from ministack import app
-    from ministack.services import apigateway, dynamodb, dynamodb_streams, lambda_svc
-
-    check_fit(apigateway, dynamodb, dynamodb_streams, lambda_svc)
+    # Imported after the thread has started, because the import is slow and the parent may end meanwhile.
+    app = importlib.import_module("ministack.app")
+    apigateway, dynamodb, dynamodb_streams, lambda_svc = (
+        importlib.import_module(f"ministack.services.{name}")
+        for name in ("apigateway", "dynamodb", "dynamodb_streams", "lambda_svc")
+    )
+    check_compatibility(apigateway, dynamodb, dynamodb_streams, lambda_svc)
     select_subprotocol(apigateway)
     refuse_unauthorized(apigateway)
-    await_records(dynamodb, dynamodb_streams)
-    lines = LineServer(int(sys.argv.pop()), {"dynamodbstreams": dynamodb_streams, "lambda": lambda_svc})
-    threading.Thread(target=lines.serve_forever, name="lines", daemon=True).start()
+    enable_long_polling(dynamodb, dynamodb_streams)
+    direct_descriptor, gateway_descriptor = int(sys.argv.pop()), int(sys.argv.pop())
+    serve_on(importlib.import_module("hypercorn.config").Config, gateway_descriptor)
+    os.set_inheritable(direct_descriptor, False)  # the Lambda workers must not inherit it
+    services = {"dynamodbstreams": dynamodb_streams, "lambda": lambda_svc}
+    direct = DirectServer(socket.socket(fileno=direct_descriptor), services)
+    threading.Thread(target=direct.serve_forever, name="direct-server", daemon=True).start()
     app.main()
 
 

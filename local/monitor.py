@@ -1,11 +1,11 @@
-"""The engine's side of a Pulumi program, in this process: a resource monitor that makes each resource at once.
+"""Pulumi's resource monitor and engine inside this process, which create each resource immediately.
 
-The SDK takes any Python object in place of its gRPC stubs, and calls it from several threads. There is no state
-and no diff: every resource is created, and the options that only matter to an existing stack (aliases, protection,
-ignored changes, …) have nothing to do.
+The Pulumi SDK accepts any Python object in place of its gRPC stubs and calls it from several threads. There is no state
+file and no diff: every resource is created. Options that concern only an existing stack (aliases, protection, ignored
+changes and others) have no effect.
 """
 
-# ruff: noqa: N802 - the methods have the names of Pulumi's gRPC services
+# ruff: noqa: N802 - the method names are those of Pulumi's gRPC services
 
 from __future__ import annotations
 
@@ -13,24 +13,28 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
-from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, engine_pb2, resource_pb2, source_pb2
 
 from . import provisioners, type_metadata, wire
 from .emulator import ACCOUNT_ID
 from .errors import ProgramError
-from .project import Project
-from .resource import Created, Provision, ProvisionError, Resource
+from .resource import CreatedResource, ProvisionError, Resource, ResourceProvisioner
+
+if TYPE_CHECKING:
+    from google.protobuf.struct_pb2 import Struct
+
+    from .project import Project
 
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
 PROVIDER_PREFIX: Final = "pulumi:providers:"
 
-# Without resource references, the SDK gives the id (or the URN of a component) where a program gives a resource.
+# Resource references are not among the features. Where a program passes a resource, the SDK therefore sends the id of
+# the resource, or the URN of the component.
 _FEATURES: Final = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
@@ -46,33 +50,34 @@ _Invoke = Callable[[callback_pb2.CallbackInvokeRequest], callback_pb2.CallbackIn
 
 @dataclass(frozen=True, slots=True)
 class LogMessage:
-    """A line that the program logged; `severity` is `info`, `warning` or `error`."""
+    """A message that the program logged."""
 
     severity: str
+    """`info`, `warning` or `error`."""
     text: str
 
 
 class Monitor:
-    """What one run of a program registers its resources with.
+    """Resource monitor and engine for one run of a program.
 
     Args:
-        project: the project whose program is run; its region answers `aws.get_region`.
-        provision: makes the resources; without it this is a preview: everything is checked, nothing is made, and ids
-            and outputs are unknown to the program.
-        on_resource: called after each custom resource was made (or checked, in a preview), one call at a time, from
-            a thread of the run.
+        project: The project of the program. `aws.get_region` returns its region.
+        provisioner: The provisioner that creates the resources. Without it, the run is a preview: the monitor checks
+            everything and creates nothing, and ids and outputs are unknown to the program.
+        on_resource: A function that is called after each custom resource was created (in a preview: checked). There is
+            only one call at a time, on a thread of the run.
 
     Attributes:
-        resources: every resource by URN, components and the stack included, in the order of registration.
-        exports: the stack's exports; secrets are plain.
-        logs: what the program logged, except debug messages.
-        failure: the first thing that went wrong, if anything did.
+        resources: All resources by URN, components and the stack included, in the order of registration.
+        exports: The exports of the stack; secrets are plain values.
+        logs: The messages that the program logged, except debug messages.
+        failure: The first failure of the run, or None.
     """
 
     def __init__(
         self,
         project: Project,
-        provision: Provision | None = None,
+        provisioner: ResourceProvisioner | None = None,
         *,
         on_resource: Callable[[Resource], None] | None = None,
     ) -> None:
@@ -81,7 +86,7 @@ class Monitor:
         self.exports: dict[str, Any] = {}
         self.logs: list[LogMessage] = []
         self.failure: ProgramError | None = None
-        self._provision = provision
+        self._provisioner = provisioner
         self._on_resource = on_resource
         self._lock = threading.Lock()
         self._callback_lock = threading.Lock()
@@ -89,33 +94,51 @@ class Monitor:
         self._stack_transforms: list[callback_pb2.Callback] = []
 
     @property
-    def preview(self) -> bool:
-        """Whether nothing is made."""
-        return self._provision is None
+    def is_preview(self) -> bool:
+        """Whether the run is a preview, which creates nothing."""
+        return self._provisioner is None
 
-    # Of the ResourceMonitor service
+    # Methods of the gRPC service ResourceMonitor
 
     def GetDeploymentInfo(self, _request: Empty) -> resource_pb2.DeploymentInfo:
+        """Return the features that this monitor supports."""
         return resource_pb2.DeploymentInfo(supportedFeatures=_FEATURES)
 
     def RegisterResource(self, request: resource_pb2.RegisterResourceRequest) -> resource_pb2.RegisterResourceResponse:
+        """Check and create a resource.
+
+        Raises:
+            ProgramError: The resource is invalid, not supported, or cannot be created.
+        """
         try:
             return self._register(request)
         except ProvisionError as error:
             text = f'{request.type} "{request.name}": {error}'
-            raise self._failed("\n  at ".join([text, *self._program_places(request)])) from error
+            raise self._record_failure("\n  at ".join([text, *self._find_program_lines(request)])) from error
 
     def RegisterResourceOutputs(self, request: resource_pb2.RegisterResourceOutputsRequest) -> Empty:
+        """Store the outputs of a component or the exports of the stack.
+
+        Raises:
+            ProgramError: An export depends on an output that the local run does not provide.
+        """
         resource = self.resources[request.urn]
         resource.outputs = wire.load(request.outputs)
         if resource.type == STACK_TYPE:
             self.exports = resource.outputs
-            unknown = next(wire.unknown_paths(self.exports), None)
-            if unknown is not None and not self.preview:
-                raise self._failed(f"export {unknown}: depends on an output that the local run does not give")
+            unknown = next(wire.find_unknown_paths(self.exports), None)
+            if unknown is not None and not self.is_preview:
+                raise self._record_failure(
+                    f"export {unknown}: depends on an output that the local run does not provide"
+                )
         return Empty()
 
     def Invoke(self, request: resource_pb2.ResourceInvokeRequest) -> resource_pb2.ResourceInvokeResponse:
+        """Return the result of `aws.get_region` or `aws.get_caller_identity`.
+
+        Raises:
+            ProgramError: The program called another function.
+        """
         arguments = wire.load(request.args)
         region = arguments.get("region", self.project.region)
         match request.tok:
@@ -135,30 +158,43 @@ class Monitor:
                     "arn": f"arn:aws:iam::{ACCOUNT_ID}:root",
                 }
             case token:
-                raise self._failed(f"{token}: the local run does not know this function")
+                raise self._record_failure(f"{token}: the local run does not support this function")
         response = resource_pb2.ResourceInvokeResponse()
         getattr(response, "return").update(result)
         return response
 
     def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> resource_pb2.ReadResourceResponse:
-        raise self._failed(
-            f'{request.type} "{request.name}": looked up by the id {request.id}, but the local run holds only '
-            "what the program itself creates"
+        """Reject a look-up of an existing resource.
+
+        Raises:
+            ProgramError: Always.
+        """
+        raise self._record_failure(
+            f'{request.type} "{request.name}": the local run does not support look-ups of existing resources '
+            f"(id {request.id})"
         )
 
     def Call(self, request: resource_pb2.ResourceCallRequest) -> object:
-        raise self._failed(f"{request.tok}: the local run calls no methods of resources")
+        """Reject a call of a resource method.
+
+        Raises:
+            ProgramError: Always.
+        """
+        raise self._record_failure(f"{request.tok}: the local run does not support methods of resources")
 
     def RegisterStackTransform(self, request: callback_pb2.Callback) -> Empty:
+        """Store a transform that applies to every resource of the stack."""
         self._stack_transforms.append(request)
         return Empty()
 
     def SignalAndWaitForShutdown(self, _request: Empty) -> Empty:
+        """Return immediately: no engine shuts down here."""
         return Empty()
 
-    # Of the Engine service
+    # Methods of the gRPC service Engine
 
     def Log(self, request: engine_pb2.LogRequest) -> Empty:
+        """Store a message that the program logged, unless it is a debug message."""
         if request.severity != engine_pb2.DEBUG:
             severity = engine_pb2.LogSeverity.Name(request.severity).lower()
             self.logs.append(LogMessage(severity, request.message))
@@ -167,27 +203,27 @@ class Monitor:
     def RequirePulumiVersion(
         self, _request: engine_pb2.RequirePulumiVersionRequest
     ) -> engine_pb2.RequirePulumiVersionResponse:
-        # The range is about the CLI, and there is none here.
+        """Accept any version range: it concerns the Pulumi CLI, which the local run does not use."""
         return engine_pb2.RequirePulumiVersionResponse()
 
-    # What the methods above are made of
+    # Helpers
 
     def _register(self, request: resource_pb2.RegisterResourceRequest) -> resource_pb2.RegisterResourceResponse:
-        urn = self._urn(request)
+        urn = self._build_urn(request)
         with self._lock:
-            # The SDK's stubs name this message's type wrongly, which leaves it unknown.
+            # The SDK's type stubs name a wrong type here, so the type is unknown to the type checker.
             callbacks = cast("Iterable[callback_pb2.Callback]", request.transforms)  # pyright: ignore[reportUnknownMemberType]
             self._transforms[urn] = list(callbacks)
-        properties, secrets = self._transformed(request, urn)
+        properties, secrets = self._apply_transforms(request, urn)
         resource = Resource(urn, request.type, request.name, request.parent, request.custom, wire.load(properties))
         with self._lock:
             if urn in self.resources:
-                raise ProvisionError("a second resource of this type, name and parent")
+                raise ProvisionError("another resource has the same type, name and parent")
             self.resources[urn] = resource
         if request.remote:
-            raise ProvisionError("a component of another language, which the local run cannot start")
+            raise ProvisionError("the local run does not support components written in another language")
         if request.importId:
-            raise ProvisionError(f"imported by the id {request.importId}, but there is nothing to import")
+            raise ProvisionError(f"the local run does not support imports (id {request.importId})")
         if not request.custom:
             return resource_pb2.RegisterResourceResponse(urn=urn, object=properties)
         self._check(resource)
@@ -200,36 +236,36 @@ class Monitor:
         return resource_pb2.RegisterResourceResponse(
             urn=urn,
             id=resource.id,
-            object=wire.merged(properties, created.outputs, secrets),
-            # An output that we do not give is unknown to the program, never a silent `None`: what depends on it then
-            # fails by name.
+            object=wire.merge(properties, created.outputs, secrets),
+            # An output that the local run does not provide is unknown to the program, not `None`. A resource that
+            # depends on it then fails with an error that names the property.
             unknown=True,
         )
 
     def _check(self, resource: Resource) -> None:
-        """Refuse what is wrong, what is not supported and, where a resource is to be made, what is not known.
+        """Check the type and the inputs of a resource.
 
         Raises:
-            ProvisionError: there is any of that.
+            ProvisionError: An input is invalid or not supported or, unless the run is a preview, unknown.
         """
         problems: list[str] = []
         if not resource.type.startswith(PROVIDER_PREFIX):
-            problems = type_metadata.problems(resource.type, resource.inputs)
-        problems = problems or provisioners.problems(resource, self.project.region)
-        if not problems and not self.preview:
+            problems = type_metadata.find_problems(resource.type, resource.inputs)
+        problems = problems or provisioners.find_problems(resource, self.project.region)
+        if not problems and not self.is_preview:
             problems = [
-                f"{path}: depends on an output that the local run does not give"
-                for path in wire.unknown_paths(resource.inputs)
+                f"{path}: depends on an output that the local run does not provide"
+                for path in wire.find_unknown_paths(resource.inputs)
             ]
         if problems:
             raise ProvisionError("; ".join(problems))
 
-    def _create(self, resource: Resource) -> Created:
-        if self._provision is None:
-            return Created("", {})
-        return self._provision.create(resource)
+    def _create(self, resource: Resource) -> CreatedResource:
+        if self._provisioner is None:
+            return CreatedResource("", {})
+        return self._provisioner.create(resource)
 
-    def _urn(self, request: resource_pb2.RegisterResourceRequest) -> str:
+    def _build_urn(self, request: resource_pb2.RegisterResourceRequest) -> str:
         kind = request.type
         if request.parent:
             parent_kind = request.parent.split("::")[2]
@@ -237,9 +273,12 @@ class Monitor:
                 kind = f"{parent_kind}${kind}"
         return f"urn:pulumi:{self.project.stack}::{self.project.name}::{kind}::{request.name}"
 
-    def _transformed(self, request: resource_pb2.RegisterResourceRequest, urn: str) -> tuple[Struct, list[str]]:
-        """The properties and the additional secret outputs after all transforms: the resource's own, its
-        ancestors', the stack's."""
+    def _apply_transforms(self, request: resource_pb2.RegisterResourceRequest, urn: str) -> tuple[Struct, list[str]]:
+        """Apply the transforms of the resource, of its ancestors and of the stack, in this order.
+
+        Returns:
+            The properties after the transforms, and the names of additional secret outputs.
+        """
         properties = request.object
         options = resource_pb2.TransformResourceOptions(
             depends_on=request.dependencies,
@@ -250,7 +289,7 @@ class Monitor:
             providers=request.providers,
             version=request.version,
         )
-        for callback in self._callbacks(urn, request.parent):
+        for callback in self._collect_transforms(urn, request.parent):
             message = resource_pb2.TransformRequest(
                 type=request.type,
                 name=request.name,
@@ -259,13 +298,13 @@ class Monitor:
                 properties=properties,
                 options=options,
             )
-            response = resource_pb2.TransformResponse.FromString(_call_back(callback, message.SerializeToString()))
+            response = resource_pb2.TransformResponse.FromString(_call_transform(callback, message.SerializeToString()))
             properties = response.properties
             if response.HasField("options"):
                 options = response.options
         return properties, list(options.additional_secret_outputs)
 
-    def _callbacks(self, urn: str, parent: str) -> list[callback_pb2.Callback]:
+    def _collect_transforms(self, urn: str, parent: str) -> list[callback_pb2.Callback]:
         with self._lock:
             found = list(self._transforms[urn])
             while parent:
@@ -273,25 +312,25 @@ class Monitor:
                 parent = self.resources[parent].parent
             return found + self._stack_transforms
 
-    def _failed(self, message: str) -> ProgramError:
+    def _record_failure(self, message: str) -> ProgramError:
         error = ProgramError(message)
         with self._lock:
-            # What depends on this resource fails too; the first error is the one to report.
+            # Resources that depend on this one fail too. Only the first error is reported.
             self.failure = self.failure or error
         return error
 
-    def _program_places(self, request: resource_pb2.RegisterResourceRequest) -> Iterator[str]:
-        """The lines of the program that led to `request`, innermost first."""
+    def _find_program_lines(self, request: resource_pb2.RegisterResourceRequest) -> Iterator[str]:
+        """Yield the lines of the program that led to `request`, innermost first."""
         trace = cast("source_pb2.StackTrace", request.stackTrace)  # pyright: ignore[reportUnknownMemberType]  # as above
         for frame in trace.frames:
             path = Path(unquote(urlsplit(frame.pc.uri).path))
-            place = self.project.place(path, frame.pc.line)
-            if place is not None:
-                yield place
+            line = self.project.locate(path, frame.pc.line)
+            if line is not None:
+                yield line
 
 
-def _call_back(callback: callback_pb2.Callback, request: bytes) -> bytes:
-    """Run a function of the program through the callback server that the SDK started for it."""
+def _call_transform(callback: callback_pb2.Callback, request: bytes) -> bytes:
+    """Call a transform of the program through the callback server that the SDK has started."""
     with grpc.insecure_channel(callback.target) as channel:
         stub = callback_pb2_grpc.CallbacksStub(channel)
         try:
@@ -299,6 +338,6 @@ def _call_back(callback: callback_pb2.Callback, request: bytes) -> bytes:
             invoke = cast("_Invoke", stub.Invoke)  # pyright: ignore[reportUnknownMemberType]  # as above
             return invoke(message).response
         except grpc.RpcError as error:
-            # Every error of a call is a `grpc.Call` too.
+            # grpc raises errors that also implement `grpc.Call`, which has the details.
             details = error.details() if isinstance(error, grpc.Call) else None
             raise ProvisionError(f"a transform failed: {(details or '').strip()}") from error

@@ -1,34 +1,41 @@
-"""What a program would create, as a tree, without an emulator."""
+"""Preview of the resources that a program would create, as a tree, without an emulator."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
 from .monitor import PROVIDER_PREFIX, STACK_TYPE, Monitor
 from .program import run
 from .project import load_project
-from .resource import Resource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from .resource import Resource
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The tree, and how many resources it would create (components and providers are none)."""
+    """Result of a preview."""
 
     tree: Tree
+    """All registered resources below their parents."""
     count: int
+    """The number of resources to create; components and providers do not count."""
 
 
 def preview(root: Path) -> Preview:
-    """Run the program in `root` without making anything.
+    """Run the program in `root` without creating resources.
 
     Raises:
-        ConfigError: the project or its configuration cannot be used.
-        ProgramError: the program fails, or asks for what does not exist or cannot be made in the local run.
+        ConfigError: The project or its configuration is invalid.
+        ProgramError: The program fails, or a resource is invalid or not supported by the local run.
     """
     monitor = Monitor(load_project(root))
     run(monitor.project, monitor)
@@ -36,25 +43,26 @@ def preview(root: Path) -> Preview:
     title = Text.assemble((monitor.project.name, "bold"), f" ({monitor.project.stack})")
     roots = {resource.urn for resource in resources if resource.type == STACK_TYPE}
     count = sum(resource.custom and not resource.type.startswith(PROVIDER_PREFIX) for resource in resources)
-    return Preview(_tree(Tree(title), roots | {""}, resources), count)
+    return Preview(_add_children(Tree(title), roots | {""}, resources), count)
 
 
-def render(console: Console, root: Path) -> None:
+def print_preview(console: Console, root: Path) -> None:
     """Print the preview of the program in `root`.
 
     Raises:
-        ConfigError, ProgramError: as `preview` does.
+        ConfigError: The project or its configuration is invalid.
+        ProgramError: The program fails, or a resource is invalid or not supported by the local run.
     """
     result = preview(root)
     console.print(result.tree)
     console.print(f"{result.count} resource{'s' if result.count != 1 else ''} to create", highlight=False)
 
 
-def _tree(tree: Tree, parents: set[str], resources: list[Resource]) -> Tree:
-    children = [one for one in resources if one.parent in parents and one.urn not in parents]
-    # The order of registration is that of threads; this one is the same every time.
-    for child in sorted(children, key=lambda one: (one.custom, one.name, one.type)):
+def _add_children(tree: Tree, parents: set[str], resources: list[Resource]) -> Tree:
+    children = [resource for resource in resources if resource.parent in parents and resource.urn not in parents]
+    # The order of registration depends on threads; this order is the same in every run.
+    for child in sorted(children, key=lambda resource: (resource.custom, resource.name, resource.type)):
         style = "" if child.custom else "bold"
         label = Text.assemble((child.name, style), "  ", (child.type, "dim"))
-        _tree(tree.add(label), {child.urn}, resources)
+        _add_children(tree.add(label), {child.urn}, resources)
     return tree

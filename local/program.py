@@ -1,4 +1,4 @@
-"""A Pulumi program, run unmodified and in this process, against a monitor."""
+"""Execution of an unmodified Pulumi program in this process, against a monitor."""
 
 from __future__ import annotations
 
@@ -10,32 +10,40 @@ import runpy
 import sys
 import threading
 import traceback
-from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi.runtime
 from pulumi.runtime.stack import run_in_stack
 
 from .errors import ProgramError
-from .monitor import Monitor
 from .project import Project, is_library
 
-_PARALLEL = 10  # as many as a boto3 client keeps connections
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+    from types import ModuleType
+
+    from .monitor import Monitor
+
+_PARALLEL = 10
+"""How many resources the SDK registers at the same time.
+
+It is the number of connections that a boto3 client keeps.
+"""
 
 
 def run(project: Project, monitor: Monitor) -> None:
-    """Run the program of `project`; afterwards `monitor` holds its resources and exports.
+    """Run the program of `project`. Afterwards, `monitor` holds its resources and exports.
 
-    While it runs, the working directory and the import path are those of the program, in the whole process. They are
-    restored, and the program's own modules are forgotten, so that the next run starts afresh. An interrupt stops the
+    During the run, the whole process uses the working directory and the import path of the program. Afterwards both are
+    restored and the program's modules are unloaded, so that the next run imports them again. An interrupt stops the
     program.
 
     Raises:
-        ProgramError: the program raised, logged an error, or asked for what cannot be made here.
+        ProgramError: The program raised an exception, logged an error, or registered a resource that the local run
+            cannot create.
     """
     program = _Program(project, monitor)
     thread = threading.Thread(target=contextvars.Context().run, args=[program.run], name="pulumi-program")
@@ -51,7 +59,10 @@ def run(project: Project, monitor: Monitor) -> None:
 
 
 class _Program:
-    """One run, in a thread, a context and an event loop of its own: the SDK keeps its state in the context."""
+    """One run of a program in its own thread, context and event loop.
+
+    The SDK keeps its state in the context.
+    """
 
     def __init__(self, project: Project, monitor: Monitor) -> None:
         self._project = project
@@ -61,17 +72,18 @@ class _Program:
         self.error: ProgramError | None = None
 
     def run(self) -> None:
+        """Run the program and set `error` if it failed."""
         try:
             with _program_environment(self._project.main), self._event_loop() as loop:
                 self._configure()
                 loop.run_until_complete(run_in_stack(self._execute))
-        except BaseException as error:  # noqa: BLE001 - whatever ended the program is reported, sys.exit included
-            self.error = self._monitor.failure or self._described(error)
+        except BaseException as error:  # noqa: BLE001 - every exception is reported, that of sys.exit included
+            self.error = self._monitor.failure or self._describe(error)
         else:
-            self.error = self._failed_quietly()
+            self.error = self._find_silent_failure()
 
     def cancel(self) -> None:
-        """Make `run` end soon; called from another thread."""
+        """Make `run` end soon. Called from another thread."""
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(_cancel_all, loop)
@@ -86,8 +98,8 @@ class _Program:
                 monitor=monitor,
                 engine=monitor,
                 parallel=_PARALLEL,
-                dry_run=monitor.preview,
-                organization="organization",  # what the CLI says where there is no account
+                dry_run=monitor.is_preview,
+                organization="organization",  # the CLI's value without a Pulumi account
                 root_directory=str(project.root),
             )
         )
@@ -104,7 +116,7 @@ class _Program:
         try:
             yield loop
         finally:
-            # After a failure, what depended on it is still waiting.
+            # After a failure, tasks that depend on the failed resource still wait.
             if waiting := _cancel_all(loop):
                 loop.run_until_complete(asyncio.wait(waiting))
             loop.run_until_complete(loop.shutdown_default_executor())
@@ -116,25 +128,25 @@ class _Program:
         if isinstance(error, BaseException):
             self._unhandled.append(error)
 
-    def _failed_quietly(self) -> ProgramError | None:
-        """The failure of a program that came to its end all the same."""
+    def _find_silent_failure(self) -> ProgramError | None:
+        """Return the failure of a program that ended without an exception, or None."""
         if self._monitor.failure is not None:
             return self._monitor.failure
         if self._unhandled:
-            return self._described(self._unhandled[0])
+            return self._describe(self._unhandled[0])
         errors = [message.text for message in self._monitor.logs if message.severity == "error"]
         return ProgramError("\n".join(errors)) if errors else None
 
-    def _described(self, error: BaseException) -> ProgramError:
-        """`error` as one line, and below it the lines of the program that led to it, innermost first."""
+    def _describe(self, error: BaseException) -> ProgramError:
+        """Return `error` as a message, followed by the lines of the program that led to it, innermost first."""
         if isinstance(error, ProgramError):
             return error
         text = "".join(traceback.format_exception_only(error)).strip()
         if isinstance(error, SystemExit):
             text = f"the program called sys.exit({error.code!r})"
         frames = traceback.extract_tb(error.__traceback__)
-        places = [self._project.place(Path(frame.filename), frame.lineno or 0) for frame in reversed(frames)]
-        described = ProgramError("\n  at ".join([text, *(place for place in places if place is not None)]))
+        lines = [self._project.locate(Path(frame.filename), frame.lineno or 0) for frame in reversed(frames)]
+        described = ProgramError("\n  at ".join([text, *(line for line in lines if line is not None)]))
         described.__cause__ = error
         return described
 
@@ -148,15 +160,15 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:
 
 @contextmanager
 def _program_environment(directory: Path) -> Generator[None]:
-    """Make `directory` the place that the program runs in and imports from, and put everything back.
+    """Set the working directory and the import path to `directory` for the block, then restore both.
 
     Raises:
-        ProgramError: there is no program in it.
+        ProgramError: The directory has no `__main__.py`.
     """
     if not (directory / "__main__.py").is_file():
         raise ProgramError(f"{directory.name}/__main__.py: no such file")
     working_directory, path = Path.cwd(), list(sys.path)
-    shadowed = _modules_of([directory])
+    shadowed = _find_modules([directory])
     for name in shadowed:
         del sys.modules[name]
     os.chdir(directory)
@@ -168,13 +180,13 @@ def _program_environment(directory: Path) -> Generator[None]:
         os.chdir(working_directory)
         added = [Path(entry) for entry in sys.path if entry not in path]
         sys.path[:] = path
-        for name in _modules_of(entry for entry in added if entry.is_relative_to(directory)):
+        for name in _find_modules(entry for entry in added if entry.is_relative_to(directory)):
             del sys.modules[name]
         sys.modules.update(shadowed)
 
 
-def _modules_of(directories: Iterable[Path]) -> dict[str, ModuleType]:
-    """The imported modules whose names are for these directories to give, except libraries."""
+def _find_modules(directories: Iterable[Path]) -> dict[str, ModuleType]:
+    """Return the imported modules whose top-level name exists in one of `directories`, except libraries."""
     own = {
         entry.stem
         for directory in directories

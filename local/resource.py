@@ -1,4 +1,4 @@
-"""A resource as the program registered it, and as it was made."""
+"""Registered and created resources, and the interface of the provisioner that creates them."""
 
 from __future__ import annotations
 
@@ -8,42 +8,50 @@ from typing import Any, Protocol
 
 @dataclass(slots=True)
 class Resource:
-    """One registered resource.
+    """One resource that the program registered.
 
-    `inputs` and `outputs` are plain Python values under pulumi's wire names (camelCase); secrets are plain, and in a
-    preview what is not known yet is `local.wire.UNKNOWN`. A component has neither id nor provisioned outputs: its
-    outputs are those it registers. `parent` is a URN, empty for the stack.
+    `inputs` and `outputs` hold plain Python values under Pulumi's wire names (camelCase). Secrets are plain values.
+    In a preview, a value that is not known yet is `local.wire.UNKNOWN`.
     """
 
     urn: str
     type: str
+    """Pulumi's type token, such as `aws:sqs/queue:Queue`."""
     name: str
+    """The logical name in the program."""
     parent: str
+    """The URN of the parent; empty for the stack."""
     custom: bool
+    """Whether a provider creates the resource; False for components and the stack."""
     inputs: dict[str, Any]
     outputs: dict[str, Any] = field(default_factory=dict[str, Any])
+    """For a component, the outputs that it registered."""
     id: str = ""
+    """The id that the provider gave; empty for components and in a preview."""
 
 
 @dataclass(frozen=True, slots=True)
-class Created:
-    """What making a resource gave: its id, and the outputs that its inputs do not hold already."""
+class CreatedResource:
+    """Result of creating a resource: its id, and the outputs that are not among its inputs."""
 
     id: str
     outputs: dict[str, Any]
 
 
-class Provision(Protocol):
-    """What makes resources. Called from several threads at once."""
+class ResourceProvisioner(Protocol):
+    """Interface of a provisioner. Several threads call it at the same time."""
 
-    def create(self, resource: Resource) -> Created:
-        """Make `resource`, whose inputs are all known.
+    def create(self, resource: Resource) -> CreatedResource:
+        """Create `resource`, whose inputs are all known.
 
         Raises:
-            ProvisionError: it cannot be made; the message need not name the resource.
+            ProvisionError: The resource cannot be created.
         """
         ...
 
 
 class ProvisionError(Exception):
-    """A resource that cannot be made; says what is wrong with it, but not which one it is."""
+    """Failure to create a resource.
+
+    The message states the problem. The monitor adds the type and name of the resource.
+    """

@@ -1,4 +1,4 @@
-"""Made-up form submissions."""
+"""Sample form submissions with random content."""
 
 from __future__ import annotations
 
@@ -27,34 +27,47 @@ _COMMENTS: Final = (
     'Says "error 7" on save.',
 )
 _PLANS: Final = ("free", "team", "business")
+_MAX_RATING: Final = 5
+_RECOMMEND_SHARE: Final = 0.7
+"""The share of survey submissions that recommend the form."""
+_NEWSLETTER_SHARE: Final = 0.4
+"""The share of sign-ups that subscribe to the newsletter."""
 
 
-def plausible_payload(form_id: str, chance: random.Random) -> dict[str, Any]:
-    """What a person might have entered into this form."""
-    name = chance.choice(_PEOPLE)
+def make_payload(form_id: str, rng: random.Random) -> dict[str, Any]:
+    """Return a random payload with the fields of the form `form_id`.
+
+    An unknown form gets the fields of a contact form.
+    """
+    name = rng.choice(_PEOPLE)
     email = f"{name.split()[0].lower()}@example.com"
     match form_id:
         case "survey":
             return {
-                "rating": chance.randint(1, 5),
-                "recommend": chance.random() < 0.7,
-                "comment": chance.choice(_COMMENTS),
+                "rating": rng.randint(1, _MAX_RATING),
+                "recommend": rng.random() < _RECOMMEND_SHARE,
+                "comment": rng.choice(_COMMENTS),
             }
         case "signup":
-            return {"name": name, "email": email, "plan": chance.choice(_PLANS), "newsletter": chance.random() < 0.4}
+            return {
+                "name": name,
+                "email": email,
+                "plan": rng.choice(_PLANS),
+                "newsletter": rng.random() < _NEWSLETTER_SHARE,
+            }
         case _:
             return {
                 "name": name,
                 "email": email,
-                "subject": chance.choice(_SUBJECTS),
-                "message": chance.choice(_COMMENTS),
+                "subject": rng.choice(_SUBJECTS),
+                "message": rng.choice(_COMMENTS),
             }
 
 
-def plausible(
-    tenant_id: str, form_id: str, count: int, chance: random.Random | None = None
+def make_submissions(
+    tenant_id: str, form_id: str, count: int, rng: random.Random | None = None
 ) -> Iterator[FormSubmission]:
-    """`count` different made-up submissions."""
-    chance = chance or random.Random()  # noqa: S311 - made-up data
+    """Yield `count` submissions with random payloads, from `rng` or a new random number generator."""
+    rng = rng or random.Random()  # noqa: S311 - sample data
     for _ in range(count):
-        yield FormSubmission(tenant_id=tenant_id, form_id=form_id, payload=plausible_payload(form_id, chance))
+        yield FormSubmission(tenant_id=tenant_id, form_id=form_id, payload=make_payload(form_id, rng))

@@ -1,10 +1,9 @@
-"""The dashboard's web server on this machine: its files, its tokens and its submissions, on 127.0.0.1 only."""
+"""Web server of the local dashboard, on 127.0.0.1: its files, and an API for tokens and submissions."""
 
 from __future__ import annotations
 
 import json
 import threading
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +22,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from formbridge.runtime.clock import now_ms
-from formbridge.runtime.identifiers import quoted
+from formbridge.runtime.identifiers import quote
 from formbridge.runtime.timestamps import to_iso
 from formbridge.submissions.event import RECEIVED, UPDATED
 
@@ -45,11 +44,18 @@ TENANTS: Final = ("t_acme", "t_globex", "t_initech")
 FORMS: Final = ("contact", "survey", "signup")
 TOKEN_LIFETIME_SECONDS: Final = 3600
 MAX_BODY_BYTES: Final = 256 * 1024
-"""What an event may hold; a request with more is refused unread."""
+"""The largest request body, which is EventBridge's limit for an event. A larger request is rejected."""
 
 
 class Server:
-    """The web server of one stack on `listener`, a bound socket: its port is known before the stack exists."""
+    """Web server of one stack.
+
+    Args:
+        stack: The running local stack.
+        state_dir: The state directory of the stack.
+        listener: A listening socket. Its port is known before the stack exists.
+        dashboard: The directory with the dashboard's files.
+    """
 
     def __init__(self, stack: Stack, state_dir: Path, listener: socket.socket, dashboard: Path = DASHBOARD) -> None:
         self._server = _NotifyingServer(
@@ -67,9 +73,10 @@ class Server:
         self._thread = ThreadPoolExecutor(1, "dashboard")
 
     def start(self) -> Future[None]:
-        """Serve in a thread, and return when the page can be had.
+        """Start the server in a thread and wait until it accepts requests.
 
-        The future ends when the server does: with None after `stop`, or else with what went wrong.
+        Returns:
+            A future that is done when the server ends. Its result is None after `stop`; otherwise it has the exception.
         """
         ended = self._thread.submit(self._server.run, [self._listener])
         ended.add_done_callback(lambda _ended: self._server.ready.set())
@@ -77,7 +84,7 @@ class Server:
         return ended
 
     def stop(self) -> None:
-        """End the server; requests under way get a second to finish."""
+        """Stop the server. Requests in progress have one second to finish."""
         self._server.should_exit = True
         self._thread.shutdown()
 
@@ -93,7 +100,7 @@ class _NotifyingServer(uvicorn.Server):
 
 
 def application(stack: Stack, state_dir: Path, dashboard: Path = DASHBOARD) -> Starlette:
-    """The web application: the files of `dashboard` and the small API beside them."""
+    """Create the web application: the files in `dashboard` and the API for tokens and submissions."""
     api = _Api(stack, state_dir)
     return Starlette(
         routes=[
@@ -106,7 +113,7 @@ def application(stack: Stack, state_dir: Path, dashboard: Path = DASHBOARD) -> S
         ],
         middleware=[
             Middleware(_SecurityHeaders, gateway=f"ws://{urlsplit(stack.endpoint_url).netloc}"),
-            # Another site's name that resolves to 127.0.0.1 gets no page and no token.
+            # A host name of another site that resolves to 127.0.0.1 (DNS rebinding) gets neither page nor token.
             Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"], www_redirect=False),
         ],
         exception_handlers={
@@ -129,7 +136,7 @@ class _Api:
         return Bus(self._stack)
 
     def config(self, _request: Request) -> Response:
-        """What the page needs to know."""
+        """Return the configuration of the dashboard's page."""
         return _answer(
             {
                 "websocket_url": self._stack.output("websocket_url"),
@@ -141,18 +148,17 @@ class _Api:
         )
 
     def jwks(self, _request: Request) -> Response:
-        """The keys that the tokens' signatures verify with."""
-        return Response(tokens.jwks(self._stack), media_type="application/json")
+        """Return the public keys that verify the tokens."""
+        return Response(tokens.fetch_jwks(self._stack), media_type="application/json")
 
     async def token(self, request: Request) -> Response:
-        """A token for one tenant."""
+        """Create a token for one tenant."""
         fields = await _fields(request, required=("tenant_id",))
-        expires_at = int(time.time()) + TOKEN_LIFETIME_SECONDS
         token = tokens.mint(self._stack, self._state_dir, fields["tenant_id"], TOKEN_LIFETIME_SECONDS)
-        return _answer({"token": token, "expires_at": expires_at})
+        return _answer({"token": token, "expires_at": tokens.expires_at(token)})
 
     async def submit(self, request: Request) -> Response:
-        """A new submission."""
+        """Send the event of a new submission."""
         fields = await _fields(request, required=("tenant_id", "form_id"), optional=("status", "payload"))
         fields.setdefault("payload", {})
         submission = FormSubmission(**fields)
@@ -161,7 +167,7 @@ class _Api:
         return _answer(answer, status=202)
 
     async def update(self, request: Request) -> Response:
-        """A change of a submission."""
+        """Send the event of a changed submission."""
         fields = await _fields(
             request, required=("tenant_id", "form_id", "status", "submitted_at"), optional=("payload",)
         )
@@ -173,33 +179,39 @@ class _Api:
 
 
 async def _fields(request: Request, *, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The request's JSON object.
+    """Return the JSON object in the body of the request.
+
+    Args:
+        request: The request.
+        required: The fields that must be present, as strings.
+        optional: The fields that may be present, of any type.
 
     Raises:
-        HTTPException: it is none, a required field is no text, or a field is unknown.
+        HTTPException: The body is not a JSON object or too large, a required field is not a string, or a field is
+            unknown.
     """
-    # Another site's page can post a form here, but nothing of this type without asking first.
+    # A page of another site can send a form without a CORS preflight request, but not this content type.
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
-        raise HTTPException(415, f"content-type: must be application/json, got {quoted(content_type)}")
+        raise HTTPException(415, f"content-type: must be application/json, got {quote(content_type)}")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"body: at most {MAX_BODY_BYTES} bytes")
+            raise HTTPException(413, f"body: must be at most {MAX_BODY_BYTES} bytes")
     try:
         document: object = json.loads(body)
     except ValueError as error:
-        raise HTTPException(400, f"body: not JSON: {error}") from error
+        raise HTTPException(400, f"body: must be valid JSON: {error}") from error
     if not isinstance(document, dict):
-        raise HTTPException(400, f"body: must be an object, got {quoted(document)}")
+        raise HTTPException(400, f"body: must be an object, got {quote(document)}")
     fields = cast("dict[str, Any]", document)
     for name in required:
         if not isinstance(fields.get(name), str):
-            raise HTTPException(400, f"{name}: required, as text, got {quoted(fields.get(name))}")
+            raise HTTPException(400, f"{name}: must be a string, got {quote(fields.get(name))}")
     for name, value in fields.items():
         if name not in (*required, *optional):
-            raise HTTPException(400, f"{quoted(name)}: unknown field (value {quoted(value)})")
+            raise HTTPException(400, f"{quote(name)}: unknown field (value {quote(value)})")
     return fields
 
 
@@ -221,12 +233,12 @@ def _failed(_request: Request, error: Exception) -> Response:
 
 
 class _SecurityHeaders:
-    """A middleware: headers of each response that keep a page to its own files and its own gateway."""
+    """ASGI middleware that adds security headers, which limit the page to its own files and gateway."""
 
     def __init__(self, app: ASGIApp, gateway: str) -> None:
         self._app = app
         self._headers = {
-            # As the site sends it on AWS (`components/dashboard_site.py`), so that what it blocks is blocked here.
+            # The same policy as on AWS (`components/dashboard_site.py`), so that it blocks the same requests here.
             "Content-Security-Policy": (
                 "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
                 f"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self' {gateway}"
@@ -236,7 +248,7 @@ class _SecurityHeaders:
             "Referrer-Policy": "no-referrer",
             "Cross-Origin-Opener-Policy": "same-origin",
             "Cross-Origin-Resource-Policy": "same-origin",
-            # The files change while someone works on them.
+            # The files change during development.
             "Cache-Control": "no-cache",
         }
 

@@ -1,72 +1,76 @@
-"""The running local stack, as `up` leaves it in `stack.json` for the other commands."""
+"""The running local stack, which `up` describes in the file `stack.json` for the other commands."""
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 FILE_NAME = "stack.json"
+PARTIAL_FILE_NAME = "stack.json.part"
+"""The file's name until it is complete."""
 
 
 class StackError(Exception):
-    """No stack is running, or it lacks what was asked of it."""
+    """No local stack is running, its file is invalid, or the program lacks an export."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A local stack that is up."""
+    """A running local stack."""
 
     endpoint_url: str
-    """The emulator: every AWS API, on 127.0.0.1."""
+    """The emulator's URL on 127.0.0.1, for every AWS API."""
     region: str
     dashboard_url: str
     pid: int
-    """The process of `python -m local up`."""
+    """The id of the process `python -m local up`."""
     outputs: Mapping[str, Any]
-    """What the program exports."""
+    """The exports of the program by name."""
 
     def output(self, name: str) -> str:
-        """An export that is text.
+        """Return the export `name`.
 
         Raises:
-            StackError: the program has no such export.
+            StackError: The program does not export it, or it is not a string.
         """
         value = self.outputs.get(name)
         if not isinstance(value, str):
-            raise StackError(f"{name}: the program must export it as text, but the stack has {value!r}")
+            raise StackError(f"{name}: the program must export it as a string, got {value!r}")
         return value
 
 
 def write(stack: Stack, state_dir: Path) -> None:
-    """Write `stack.json`, readable by its owner only, so that a reader sees all of it or nothing."""
-    # mkstemp makes the file with mode 0600.
-    descriptor, name = tempfile.mkstemp(prefix=FILE_NAME, dir=state_dir)
+    """Write `stack.json` atomically. Only its owner can read it.
+
+    If an interrupt ends the write early, `remove` deletes the partial file.
+    """
+    partial = state_dir / PARTIAL_FILE_NAME
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w") as file:  # noqa: PTH123 - a descriptor, not a path
         json.dump(asdict(stack), file, indent=2)
-    Path(name).replace(state_dir / FILE_NAME)
+    partial.replace(state_dir / FILE_NAME)
 
 
 def read(state_dir: Path) -> Stack:
-    """The stack that runs with this state directory.
+    """Return the stack that runs with the state directory `state_dir`.
 
     Raises:
-        StackError: there is none, or its file cannot be read.
+        StackError: No stack runs with this directory, or `stack.json` is invalid.
     """
     path = state_dir / FILE_NAME
     how = "start one with `python -m local up`"
     try:
         document = json.loads(path.read_text())
     except FileNotFoundError:
-        raise StackError(f"{path}: no such file, so no local stack is up; {how}") from None
+        raise StackError(f"{path}: no such file, so no local stack is running; {how}") from None
     except json.JSONDecodeError as error:
-        raise StackError(f"{path}: not JSON ({error}); remove it, and {how}") from error
+        raise StackError(f"{path}: must be valid JSON ({error}); remove the file and {how}") from error
     stack = _parsed(document, path)
     if not _alive(stack.pid):
         raise StackError(f"{path}: left by process {stack.pid}, which has ended; {how}")
@@ -74,8 +78,9 @@ def read(state_dir: Path) -> Stack:
 
 
 def remove(state_dir: Path) -> None:
-    """Remove `stack.json`, if it is there."""
-    (state_dir / FILE_NAME).unlink(missing_ok=True)
+    """Remove `stack.json`, and the partial file that an interrupted `write` left, if they exist."""
+    for name in (FILE_NAME, PARTIAL_FILE_NAME):
+        (state_dir / name).unlink(missing_ok=True)
 
 
 def _parsed(document: object, path: Path) -> Stack:
@@ -83,7 +88,7 @@ def _parsed(document: object, path: Path) -> Stack:
     fields = cast("dict[str, Any]", document) if isinstance(document, dict) else {}
     for name, kind in types.items():
         if not isinstance(fields.get(name), kind):
-            raise StackError(f"{path}: {name} must be {kind.__name__}, not {fields.get(name)!r}")
+            raise StackError(f"{path}: {name}: must be {kind.__name__}, got {fields.get(name)!r}")
     return Stack(**{name: fields[name] for name in types})
 
 

@@ -1,9 +1,9 @@
-"""What `python -m local submit` does: form submissions on the stack's bus, at a steady pace."""
+"""Form submissions sent to the stack's event bus at a steady rate, for `python -m local submit`."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from formbridge.submissions.event import RECEIVED
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .bus import Bus, FormSubmission
+
+BATCHES_PER_SECOND: Final = 10
+"""How many batches are sent per second, as long as a batch has from 1 to `BATCH_SIZE` events."""
 
 
 def send(
@@ -24,12 +27,18 @@ def send(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Put `submission.received` events in batches, `rate` of them a second.
+    """Put one `submission.received` event per submission on the bus, in batches.
 
-    `on_progress` hears how many each batch had.
+    Args:
+        bus: The event bus.
+        submissions: The submissions, sent in this order.
+        rate: How many events to send per second.
+        on_progress: A function that is called after each batch with its number of events.
+        clock: Returns the current time, in seconds.
+        sleep: Waits for a number of seconds.
     """
-    # A batch is what a tenth of a second holds, so that events come evenly and not ten at once.
-    size = max(1, min(BATCH_SIZE, int(rate / 10)))
+    # A batch holds the events of a tenth of a second, so that events arrive evenly.
+    size = max(1, min(BATCH_SIZE, int(rate / BATCHES_PER_SECOND)))
     started = clock()
     for first in range(0, len(submissions), size):
         sleep(max(0.0, started + first / rate - clock()))

@@ -1,4 +1,4 @@
-"""Tokens that the running gateway accepts: ID tokens of the local Cognito user pool, signed with the pool's own key."""
+"""Tokens that the running gateway accepts: ID tokens of the local Cognito user pool."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import jwt
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from formbridge.runtime.identifiers import TENANT_ID, quoted
+from formbridge.runtime.identifiers import TENANT_ID, quote
 
-from .emulator import cognito_keys
+from .emulator import get_cognito_keys_directory
 from .stack import StackError
 
 if TYPE_CHECKING:
@@ -27,23 +27,27 @@ if TYPE_CHECKING:
     from .stack import Stack
 
 MAX_LIFETIME_SECONDS: Final = 86_400
-"""A day, the longest that Cognito lets an ID token live."""
+"""The maximum lifetime of an ID token in Cognito, one day."""
+DEFAULT_LIFETIME_SECONDS: Final = 3600
+TIMEOUT_SECONDS: Final = 10
+"""How long to wait for the emulator's answer."""
 
 
 class TokenError(ValueError):
-    """A token that cannot be made; the message names the field and the value."""
+    """The tenant or the lifetime of a token is invalid. The message names the field and the value."""
 
 
-def jwks(stack: Stack) -> bytes:
-    """The user pool's public keys as JSON, which MiniStack serves under the pool's own path.
+def fetch_jwks(stack: Stack) -> bytes:
+    """Return the public keys of the user pool as JSON, from MiniStack's path for the pool.
 
     Raises:
-        StackError: the program exports no issuer, the issuer is not the local Cognito, or the emulator has ended.
+        StackError: The program does not export `issuer`, the issuer is not the local Cognito, or the emulator does not
+            answer.
     """
     issuer = stack.output("issuer")
-    connection = http.client.HTTPConnection(urlsplit(stack.endpoint_url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(stack.endpoint_url).netloc, timeout=TIMEOUT_SECONDS)
     try:
-        connection.request("GET", f"/{_pool_id(issuer)}/.well-known/jwks.json")
+        connection.request("GET", f"/{_get_pool_id(issuer)}/.well-known/jwks.json")
         response = connection.getresponse()
         body = response.read()
     except OSError as error:
@@ -51,33 +55,39 @@ def jwks(stack: Stack) -> bytes:
     finally:
         connection.close()
     if response.status != HTTPStatus.OK:
-        raise StackError(f"issuer: the local Cognito has no keys of {issuer!r} (HTTP {response.status})")
+        raise StackError(f"issuer: must be a user pool of the local Cognito, got {issuer!r} (HTTP {response.status})")
     return body
 
 
-def mint(stack: Stack, state_dir: Path, tenant: str, expires_in: int = 3600) -> str:
-    """An ID token for `tenant` that expires in `expires_in` seconds; a negative number gives one that has expired.
+def mint(stack: Stack, state_dir: Path, tenant: str, expires_in: int = DEFAULT_LIFETIME_SECONDS) -> str:
+    """Create an ID token for `tenant`.
 
-    `state_dir` is that of `up`. The pool's key is read from its files rather than Cognito asked, which issues no
-    token that has expired already.
+    The token is signed with the pool's key from the emulator's files. Cognito's API cannot be used, because it does not
+    issue expired tokens.
+
+    Args:
+        stack: The running local stack.
+        state_dir: The state directory of `python -m local up`.
+        tenant: The tenant id, such as `t_acme`.
+        expires_in: The lifetime in seconds, at most `MAX_LIFETIME_SECONDS`; a negative number makes an expired token.
 
     Raises:
-        TokenError: a bad tenant or lifetime.
-        StackError: the program exports no issuer or client, or the issuer is not the local Cognito.
+        TokenError: The tenant or the lifetime is invalid.
+        StackError: The program does not export `issuer` or `client_id`, or the issuer is not the local Cognito.
     """
     if not TENANT_ID.fullmatch(tenant):
-        raise TokenError(f"tenant_id: must match ^{TENANT_ID.pattern}$, got {quoted(tenant)}")
+        raise TokenError(f"tenant_id: must match ^{TENANT_ID.pattern}$, got {quote(tenant)}")
     if expires_in > MAX_LIFETIME_SECONDS:
-        raise TokenError(f"expires_in: at most {MAX_LIFETIME_SECONDS} seconds, not {expires_in}")
+        raise TokenError(f"expires_in: must be at most {MAX_LIFETIME_SECONDS} seconds, got {expires_in}")
     issuer = stack.output("issuer")
-    path = cognito_keys(state_dir) / f"{_pool_id(issuer)}-id.pem"
+    path = get_cognito_keys_directory(state_dir) / f"{_get_pool_id(issuer)}-id.pem"
     if not path.exists():
-        # MiniStack makes the keys when they are first asked for.
-        jwks(stack)
+        # MiniStack creates the keys on the first request for them.
+        fetch_jwks(stack)
     key = cast("RSAPrivateKey", load_pem_private_key(path.read_bytes(), password=None))
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     now = int(time.time())
-    # One that has expired was issued before it did.
+    # An expired token must have been issued before it expired.
     issued = min(now, now + expires_in - 1)
     subject = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{issuer}/{tenant}"))
     claims = {
@@ -96,5 +106,10 @@ def mint(stack: Stack, state_dir: Path, tenant: str, expires_in: int = 3600) -> 
     return jwt.encode(claims, key, algorithm="RS256", headers={"kid": key_id})
 
 
-def _pool_id(issuer: str) -> str:
+def expires_at(token: str) -> int:
+    """Return the time at which a token expires, in epoch seconds, without verifying the token."""
+    return jwt.decode(token, options={"verify_signature": False})["exp"]
+
+
+def _get_pool_id(issuer: str) -> str:
     return issuer.rsplit("/", 1)[-1]

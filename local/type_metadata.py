@@ -1,7 +1,8 @@
-"""A resource's inputs, checked at every depth against the type metadata of its own Python package.
+"""Check of a resource's inputs against the type metadata of its provider's Python package.
 
-The SDK translates the keys of nested dictionaries that it knows and sends the others on as they are, so that a typo
-(`batchsize`) would reach the provider. Here it is found first, with or without an emulator.
+Nested inputs are checked too. The Pulumi SDK translates the keys of nested dictionaries that it knows and passes
+unknown keys unchanged, so that a typo such as `batchsize` would reach the provider. This check finds it first, with or
+without an emulator.
 """
 
 from __future__ import annotations
@@ -11,19 +12,29 @@ import difflib
 import functools
 import importlib
 import types
-from typing import Any, Union, cast, get_args, get_origin
+from typing import Any, Final, Union, cast, get_args, get_origin
 
 import pulumi
-from pulumi import _types  # pyright: ignore[reportPrivateUsage]  # the metadata has no public reader
+
+# The SDK has no public functions for this metadata.
+from pulumi._types import (  # pyright: ignore[reportPrivateUsage]
+    _raw_return_hints,  # pyright: ignore[reportPrivateUsage]
+    is_input_type,
+)
 from pulumi.runtime import rpc
 
 from .wire import UNKNOWN
 
 
-def problems(token: str, inputs: dict[str, Any]) -> list[str]:
-    """What is wrong with the wire `inputs` of a resource of type `token`, each as `path: what`; empty if nothing is.
+def find_problems(token: str, inputs: dict[str, Any]) -> list[str]:
+    """Find unknown properties, missing required properties and values of the wrong type.
 
-    Finds unknown resource types, unknown properties, missing required ones and values of the wrong type.
+    Args:
+        token: Pulumi's type token of the resource, such as `aws:sqs/queue:Queue`.
+        inputs: The resource's inputs under their wire names.
+
+    Returns:
+        One message `path: problem` for each problem, or only `unknown resource type`; empty if the inputs are valid.
     """
     resource_class = _resource_class(token)
     if resource_class is None:
@@ -37,7 +48,7 @@ def problems(token: str, inputs: dict[str, Any]) -> list[str]:
 def _resource_class(token: str) -> type | None:
     package, module_name, _ = token.split(":")
     try:
-        importlib.import_module(f"pulumi_{package.replace('-', '_')}")  # it registers its types with the SDK
+        importlib.import_module(f"pulumi_{package.replace('-', '_')}")  # the import registers its types with the SDK
     except ModuleNotFoundError:
         return None
     module = rpc.get_resource_module(package, module_name, "")
@@ -49,15 +60,15 @@ def _resource_class(token: str) -> type | None:
 @functools.cache
 def _args_class(resource_class: type) -> type:
     module = importlib.import_module(resource_class.__module__)
-    # The inputs of a class whose `…Args` is another's part, or a resource of its own, are called `…InitArgs`.
+    # Where the name `…Args` is already taken by a nested type or another resource, the inputs are called `…InitArgs`.
     candidates = (getattr(module, f"{resource_class.__name__}{suffix}", None) for suffix in ("InitArgs", "Args"))
-    return next(found for found in candidates if found is not None and _types.is_input_type(found))
+    return next(found for found in candidates if found is not None and is_input_type(found))
 
 
 @functools.cache
 def _properties(args_class: type) -> dict[str, Any]:
-    """Wire name to type hint, `Input[…]` included."""
-    return _types._raw_return_hints(args_class)  # pyright: ignore[reportPrivateUsage]
+    """Return the type hint of each property by its wire name; a hint still contains `Input[…]`."""
+    return _raw_return_hints(args_class)
 
 
 def _check_object(value: dict[str, Any], args_class: type, path: str, found: list[str]) -> None:
@@ -69,7 +80,7 @@ def _check_object(value: dict[str, Any], args_class: type, path: str, found: lis
             found.append(f"{_join(path, name)}: unknown property{_suggestion(name, properties)}")
     for name, hint in properties.items():
         if name not in value and type(None) not in _members(hint):
-            found.append(f"{_join(path, name)}: required, and missing")
+            found.append(f"{_join(path, name)}: is required")
 
 
 def _check(value: Any, hint: Any, path: str, found: list[str]) -> None:
@@ -77,7 +88,7 @@ def _check(value: Any, hint: Any, path: str, found: list[str]) -> None:
         return
     alternatives = _alternatives(hint)
     if isinstance(value, dict):
-        # Of several kinds of object (IAM's principals), the one that fits best is the one that was meant.
+        # A hint may allow several kinds of object (IAM principals do). Report the kind with the fewest problems.
         readings = [
             reading
             for alternative in alternatives
@@ -93,14 +104,14 @@ def _check(value: Any, hint: Any, path: str, found: list[str]) -> None:
                     _check(item, get_args(alternative)[0], f"{path}[{index}]", found)
                 return
     if not any(_is_a(value, alternative) for alternative in alternatives):
-        expected = " or ".join(sorted(_display_name(alternative) for alternative in alternatives))
-        found.append(f"{path}: expected {expected}, got {_display_name(type(cast('object', value)))}")
+        expected = " or ".join(sorted(_describe_type(alternative) for alternative in alternatives))
+        found.append(f"{path}: must be {expected}, got {_describe_type(type(cast('object', value)))}")
 
 
 def _read_object(value: dict[str, Any], alternative: Any, path: str) -> list[str] | None:
-    """The problems of `value` read as `alternative`; `None` if that is no object."""
+    """Return the problems of `value` as an object of the type `alternative`; None for other types."""
     found: list[str] = []
-    if isinstance(alternative, type) and _types.is_input_type(alternative):
+    if isinstance(alternative, type) and is_input_type(alternative):
         _check_object(value, alternative, path, found)
     elif get_origin(alternative) in (dict, collections.abc.Mapping):
         for key, item in value.items():
@@ -117,7 +128,7 @@ def _is_a(value: Any, alternative: Any) -> bool:
         return False
     kind = cast("type[object]", alternative)
     if issubclass(kind, str):
-        # An enumeration of strings takes any string: the wire does not tell them apart.
+        # Enumerations travel as strings, so any string is accepted for an enumeration.
         return isinstance(value, str)
     if kind in (int, float):
         return isinstance(value, (int, kind)) and not isinstance(value, bool)
@@ -131,12 +142,12 @@ def _members(hint: Any) -> list[Any]:
 
 
 def _alternatives(hint: Any) -> list[Any]:
-    """The types that a value may have: the union without `None` and without the plumbing of `Input`."""
-    plumbing = (collections.abc.Awaitable, pulumi.Output)
+    """Return the members of the union `hint` without `None`, `Awaitable` and `Output`."""
+    wrappers = (collections.abc.Awaitable, pulumi.Output)
     return [
         member
         for member in _members(hint)
-        if member is not type(None) and get_origin(member) not in plumbing and member is not pulumi.Output
+        if member is not type(None) and get_origin(member) not in wrappers and member is not pulumi.Output
     ]
 
 
@@ -151,12 +162,15 @@ def _suggestion(name: str, properties: dict[str, Any]) -> str:
     return f" (did you mean {by_fold[close[0]]}?)" if close else ""
 
 
-def _display_name(kind: Any) -> str:
+_TYPE_NAMES: Final = {str: "a string", int: "an integer", float: "a number", bool: "a boolean"}
+
+
+def _describe_type(kind: Any) -> str:
     origin = get_origin(kind)
-    if isinstance(kind, type) and _types.is_input_type(kind):
+    if isinstance(kind, type) and is_input_type(kind):
         return "an object"
     if origin in (list, collections.abc.Sequence) or kind is list:
         return "a list"
     if origin in (dict, collections.abc.Mapping) or kind is dict:
         return "an object"
-    return str(getattr(kind, "__name__", kind))
+    return _TYPE_NAMES.get(kind) or str(getattr(kind, "__name__", kind))

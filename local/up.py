@@ -1,4 +1,4 @@
-"""`python -m local up`: everything that a running local stack consists of, started in order and ended in reverse."""
+"""Start and end of a local stack, for `python -m local up`. Parts end in reverse order of their start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import threading
 import webbrowser
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -30,6 +29,7 @@ from .stack import Stack
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
     from concurrent.futures import Future
+    from pathlib import Path
     from types import FrameType
 
     from rich.console import Console
@@ -44,35 +44,43 @@ PIPE_TYPE: Final = "aws:pipes/pipe:Pipe"
 
 
 class UpError(Exception):
-    """The local stack cannot start, or a part of it ended by itself."""
+    """The local stack cannot start, or a part of it ended unexpectedly."""
 
 
 class Interrupted(BaseException):
-    """Ctrl-C, SIGTERM or the terminal's end. No Exception: nothing may take it for a failure and carry on."""
+    """Ctrl-C, SIGTERM or SIGHUP.
+
+    It is not an `Exception`, so that no handler of failures catches it and continues.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What `up` is told."""
+    """Options of `python -m local up`."""
 
     root: Path
     """The directory of `Pulumi.yaml`."""
     state_dir: Path
+    """The directory for the files of the running stack."""
     port: int | None = None
-    """The dashboard's port; None: 8400, or any free one where that is taken."""
+    """The port of the dashboard. None means 8400, or a free port if 8400 is in use."""
     headless: bool = False
-    """Open no browser."""
+    """Whether to open no browser."""
     enforce_iam: bool = False
-    """Hold each Lambda to its role's policies."""
+    """Whether the emulator checks the requests of each Lambda against the policies of its role."""
 
 
 def run_stack(options: Options, console: Console) -> None:
-    """Run the local stack until it is interrupted.
+    """Run the local stack until a signal interrupts it.
 
-    However it ends, whatever it started has ended too, and no file of it is left.
+    When the function returns or raises, every process of the stack has ended and its files are removed.
 
     Raises:
-        UpError, EmulatorError, PipeError, ConfigError, ProgramError: it cannot start, or a part of it fails.
+        UpError: The stack cannot start, or a part of it ended unexpectedly.
+        EmulatorError: The emulator did not start or ended unexpectedly.
+        PipeError: A pipe has unsupported properties or failed.
+        ConfigError: The project or its configuration is invalid.
+        ProgramError: The program failed.
     """
     with _interruptible(), ExitStack() as parts:
         try:
@@ -91,7 +99,7 @@ def _run_stack(options: Options, console: Console, parts: ExitStack) -> None:
     overrides = {"jwksUrl": f"{dashboard_url}/.well-known/jwks.json", "packageFor": "host"}
     project = load_project(options.root, overrides=overrides)
 
-    # Left after the emulator has ended: an invocation that is under way ends with it, whatever its timeout.
+    # These callbacks wait for the pipes. They run after the emulator has ended, which also ends running invocations.
     idle = parts.enter_context(ExitStack())
     emulator = Emulator(state_dir, project.region, enforce_iam=options.enforce_iam)
     parts.callback(emulator.stop)
@@ -109,15 +117,18 @@ def _run_stack(options: Options, console: Console, parts: ExitStack) -> None:
         ended.append(server.start())
         parts.callback(stack_file.remove, state_dir)
         stack_file.write(stack, state_dir)
-        console.print(f"The dashboard: {dashboard_url}   (Ctrl-C ends it)", highlight=False)
+        console.print(f"Dashboard: {dashboard_url}   (press Ctrl-C to stop)", highlight=False)
         if not options.headless and has_screen(os.environ, sys.platform):
-            # Some browsers keep their caller waiting.
+            # In a thread, because some browsers block the caller until they are closed.
             threading.Thread(target=webbrowser.open, args=[dashboard_url], daemon=True).start()
         _wait(emulator, ended)
 
 
 def has_screen(environment: Mapping[str, str], platform: str) -> bool:
-    """Whether a browser would have a window: without one, `webbrowser` may run a text browser in this terminal."""
+    """Return whether there is a screen for a browser.
+
+    Without a screen, `webbrowser` may start a text browser in this terminal.
+    """
     return platform == "darwin" or bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
 
 
@@ -148,7 +159,14 @@ def _pipe_runners(monitor: Monitor, emulator: Emulator) -> Iterator[PipeRunner]:
 
 
 def _wait(emulator: Emulator, ended: list[Future[None]]) -> NoReturn:
-    """Raise Interrupted when it comes, or what made a part of the stack end by itself."""
+    """Wait until a signal raises Interrupted or a part of the stack ends.
+
+    If a part ends with an exception, raise it.
+
+    Raises:
+        Interrupted: A signal interrupted the stack.
+        UpError: A part ended without an exception.
+    """
     first: SimpleQueue[Future[None] | None] = SimpleQueue()
     for future in ended:
         future.add_done_callback(first.put)
@@ -161,16 +179,16 @@ def _wait(emulator: Emulator, ended: list[Future[None]]) -> NoReturn:
     future = first.get()
     if future is not None:
         future.result()
-    raise UpError("a part of the local stack ended by itself")
+    raise UpError("a part of the local stack ended unexpectedly")
 
 
 @contextmanager
 def _blaming(emulator: Emulator) -> Generator[None]:
-    """Whatever fails because the emulator has ended, say that the emulator has ended."""
+    """Raise the emulator's error instead of another exception if the emulator has ended."""
     try:
         yield
     except Exception as error:
-        # A process that has dropped its connections is about to end.
+        # If the emulator has closed its connections, its process may take a moment to end.
         ended = emulator.wait(timeout=0.5)
         if ended is not None:
             raise ended from error
@@ -179,13 +197,17 @@ def _blaming(emulator: Emulator) -> Generator[None]:
 
 @contextmanager
 def _interruptible() -> Generator[None]:
-    """Raise Interrupted in the main thread on the first signal to end; afterwards signals are as they were."""
+    """Raise Interrupted in the main thread on the first signal during the block.
+
+    The signal handlers are restored after the block.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         _ignore_interrupts()
         raise Interrupted
 
-    # A hang-up that is ignored stays so: `nohup` means it. An ignored Ctrl-C is but a shell's way with jobs.
+    # An ignored SIGHUP stays ignored, because `nohup` asks for that. An ignored SIGINT does not: shells set it for
+    # background jobs.
     hang_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
     previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, *hang_up)}
     try:
@@ -196,17 +218,17 @@ def _interruptible() -> Generator[None]:
 
 
 def _ignore_interrupts() -> None:
-    """Let nothing interrupt the way out."""
+    """Ignore further signals, so that they do not interrupt the cleanup."""
     for number in INTERRUPTS:
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
 def _only_one(state_dir: Path) -> Generator[None]:
-    """Hold the state directory.
+    """Lock the state directory during the block.
 
     Raises:
-        UpError: it cannot be used, or another process, which the message names, holds it.
+        UpError: The directory cannot be used, or another process has locked it. The message names the process.
     """
     path = state_dir / LOCK_FILE_NAME
     try:
@@ -220,12 +242,12 @@ def _only_one(state_dir: Path) -> Generator[None]:
         except BlockingIOError:
             lock.seek(0)
             raise UpError(
-                f"--state-dir: {state_dir} belongs to the stack that process {lock.read().strip()} runs"
+                f"--state-dir: {state_dir} is in use: process {lock.read().strip()} runs a stack there"
             ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        # Of a stack that was killed.
+        # A stack that was killed leaves its file behind.
         stack_file.remove(state_dir)
         try:
             yield
@@ -234,16 +256,16 @@ def _only_one(state_dir: Path) -> Generator[None]:
 
 
 def _listener(port: int | None) -> socket.socket:
-    """A listening socket on 127.0.0.1.
+    """Open a listening socket on 127.0.0.1.
 
     Raises:
-        UpError: the port that was asked for cannot be had.
+        UpError: The requested port is not available.
     """
     if port is not None:
         try:
             return _listen(port)
         except (OSError, OverflowError) as error:
-            raise UpError(f"--port: {port} cannot be had on 127.0.0.1 ({error})") from error
+            raise UpError(f"--port: {port} is not available on 127.0.0.1 ({error})") from error
     try:
         return _listen(DEFAULT_PORT)
     except OSError:
@@ -253,7 +275,7 @@ def _listener(port: int | None) -> socket.socket:
 def _listen(port: int) -> socket.socket:
     listener = socket.socket()
     try:
-        # A port that its last owner has just left is free.
+        # Without this option, a port stays blocked for a while after its last owner has ended.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen()

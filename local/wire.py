@@ -1,46 +1,53 @@
-"""Pulumi's wire format (protobuf structs) as plain Python values.
+"""Conversion of Pulumi's wire format (protobuf structs) to plain Python values.
 
-Numbers become `int` where they are whole, assets and archives become `pulumi.Asset` and `pulumi.Archive`, and what a
-preview cannot know is `UNKNOWN`. A secret is given plain: secrecy is kept in the message itself, which `merged` copies.
+Numbers without a fraction become `int`, assets and archives become `pulumi.Asset` and `pulumi.Archive`, and a value
+that is not known during a preview becomes `UNKNOWN`. Secrets become plain values; only the protobuf message marks them
+as secret, and `merge` keeps that mark.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
 from enum import Enum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 from google.protobuf.struct_pb2 import Struct, Value
 from pulumi.runtime import rpc
 
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-"""The key that marks a struct as something other than a plain object. Its values are fixed by the protocol."""
+"""The key that marks a struct as a special value. Pulumi's protocol fixes it and the values below."""
 ASSET: Final = "c44067f5952c0a294b673a41bacd8c17"
 ARCHIVE: Final = "0def7320c3a5731c473e5ecbe6d01bc7"
-SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker, no secret
+SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker, not a secret
 
 
 class Unknown(Enum):
-    """The type of `UNKNOWN`."""
+    """Type of `UNKNOWN`, so that type checkers can narrow it."""
 
     UNKNOWN = "unknown"
 
     def __repr__(self) -> str:
+        """Return the text that error messages show."""
         return "<unknown>"
 
 
 UNKNOWN: Final = Unknown.UNKNOWN
-"""A value that is known only after creation."""
+"""An output that is known only after its resource has been created."""
 
 
 def load(struct: Struct) -> dict[str, Any]:
-    """The properties of `struct` in alphabetical order (the wire has none), without those that are null."""
+    """Return the properties of `struct` without nulls.
+
+    They are in alphabetical order, because the wire format has no order.
+    """
     return {key: value for key, item in sorted(struct.fields.items()) if (value := load_value(item)) is not None}
 
 
 def load_value(value: Value) -> Any:
-    """One value, of any depth."""
+    """Return one protobuf value and everything in it as plain Python values."""
     match value.WhichOneof("kind"):
         case "bool_value":
             return value.bool_value
@@ -76,13 +83,15 @@ def _load_struct(struct: Struct) -> Any:
         if "path" in fields:
             return pulumi.FileArchive(fields["path"].string_value)
         return pulumi.RemoteArchive(fields["uri"].string_value)
-    raise ValueError(f"a value of a kind that the local run does not know (signature {signature})")
+    raise ValueError(f"the local run does not support this kind of value (signature {signature})")
 
 
-def merged(inputs: Struct, outputs: Mapping[str, Any], secrets: Collection[str] = ()) -> Struct:
-    """`inputs` as they came (secrets and assets included), overlaid with the plain `outputs`.
+def merge(inputs: Struct, outputs: Mapping[str, Any], secrets: Collection[str] = ()) -> Struct:
+    """Return a copy of `inputs` in which `outputs` replace the inputs of the same name.
 
-    An output is secret where it is named in `secrets` or overlays an input that is.
+    Secrets and assets of `inputs` are kept.
+
+    An output is marked as secret if `secrets` contains its name or if it replaces a secret input.
     """
     result = Struct()
     result.CopyFrom(inputs)
@@ -94,7 +103,7 @@ def merged(inputs: Struct, outputs: Mapping[str, Any], secrets: Collection[str] 
 
 
 def is_secret(struct: Struct, name: str) -> bool:
-    """Whether the property `name` of `struct` is a secret."""
+    """Return whether the property `name` of `struct` is a secret."""
     fields = struct.fields
     if name not in fields or fields[name].WhichOneof("kind") != "struct_value":
         return False
@@ -102,13 +111,13 @@ def is_secret(struct: Struct, name: str) -> bool:
     return SIGNATURE in marker and marker[SIGNATURE].string_value == SECRET
 
 
-def unknown_paths(value: Any, path: str = "") -> Iterator[str]:
-    """The paths (`a.b[0].c`) of the unknown values within a loaded value."""
+def find_unknown_paths(value: Any, path: str = "") -> Iterator[str]:
+    """Yield the path (`a.b[0].c`) of each unknown value in `value`, a result of `load` or `load_value`."""
     if value is UNKNOWN:
         yield path
     elif isinstance(value, dict):
         for key, item in value.items():  # pyright: ignore[reportUnknownVariableType]  # Any, narrowed to dict
-            yield from unknown_paths(item, f"{path}.{key}" if path else str(key))  # pyright: ignore[reportUnknownArgumentType]
+            yield from find_unknown_paths(item, f"{path}.{key}" if path else str(key))  # pyright: ignore[reportUnknownArgumentType]
     elif isinstance(value, list):
         for index, item in enumerate(value):  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
-            yield from unknown_paths(item, f"{path}[{index}]")
+            yield from find_unknown_paths(item, f"{path}[{index}]")

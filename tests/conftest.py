@@ -1,12 +1,20 @@
-"""The browser, for the page against a fake gateway and for the page on the running stack."""
+"""Settings of all property tests; the browser, for the page against a fake gateway and on the running stack."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+
+# How long an example takes says how busy the machine is, not whether the code is right. The profile is loaded here,
+# before any test module is imported, so that it also applies where only some of the folders run.
+hypothesis.settings.register_profile(
+    "no timing", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("no timing")
 
 FLAGS = [
     "--headless",

@@ -17,13 +17,18 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
-from typing import Annotated, Any, Final, cast
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 from rich.console import Console
 
 from .client import Client, Disconnected, HandshakeRefused, Subscription, Update
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 REFUSAL_MESSAGES: Final = {
     401: "--token: the gateway rejected it as invalid or expired",
@@ -62,7 +67,7 @@ def tail(
     cursor: Annotated[str | None, typer.Option(help="Resume from this cursor of an earlier run instead.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """Print the changes of a tenant's submissions until Ctrl-C.
+    """Print the changes of a tenant's submissions until Ctrl-C or SIGTERM.
 
     Stderr receives messages about the connection, and at the end the cursor from which the next run can resume.
     """
@@ -71,19 +76,20 @@ def tail(
         client = Client(url, token.strip(), subscription)
     except ValueError as error:
         raise UsageError(f"--{error}") from None
-    try:
-        with client:
-            for change in client:
-                typer.echo(json.dumps(change) if as_json else _format_line(change))
-    except KeyboardInterrupt:
-        pass
-    except HandshakeRefused as refused:
-        raise UsageError(REFUSAL_MESSAGES.get(refused.status, f"--url: {refused}")) from None
-    except Disconnected as ended:
-        raise UsageError(f"--filter: {ended}" if ended.code == "bad_filter" else f"disconnected: {ended}") from None
-    finally:
-        if client.cursor:
-            _print_to_stderr(f"cursor: {client.cursor}")
+    with _interruptible():
+        try:
+            with client:
+                for change in client:
+                    typer.echo(json.dumps(change) if as_json else _format_line(change))
+        except KeyboardInterrupt:
+            pass
+        except HandshakeRefused as refused:
+            raise UsageError(REFUSAL_MESSAGES.get(refused.status, f"--url: {refused}")) from None
+        except Disconnected as ended:
+            raise UsageError(f"--filter: {ended}" if ended.code == "bad_filter" else f"disconnected: {ended}") from None
+        finally:
+            if client.cursor:
+                _print_to_stderr(f"cursor: {client.cursor}")
 
 
 @app.command()
@@ -101,14 +107,14 @@ def revoke(
     # Imported here, because `tail` does not need them and starts faster without boto3.
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from formbridge.runtime.identifiers import TENANT_ID, quoted
+    from formbridge.runtime.identifiers import TENANT_ID, quote
 
     from .revoke import revoke as revoke_tenant
 
     if not TENANT_ID.fullmatch(tenant):
-        raise UsageError(f"--tenant: must match ^{TENANT_ID.pattern}$, got {quoted(tenant)}")
+        raise UsageError(f"--tenant: must match ^{TENANT_ID.pattern}$, got {quote(tenant)}")
     if not endpoint.startswith(("https://", "http://")):
-        raise UsageError(f"--endpoint: must be https://HOST/STAGE, got {quoted(endpoint)}")
+        raise UsageError(f"--endpoint: must be https://HOST/STAGE, got {quote(endpoint)}")
     try:
         revocation = revoke_tenant(tenant, table, endpoint)
     except (BotoCoreError, ClientError) as error:
@@ -118,6 +124,23 @@ def revoke(
         raise UsageError(
             "\n".join(("these connections could not be closed; run the command again:", *revocation.failures))
         )
+
+
+@contextmanager
+def _interruptible() -> Generator[None]:
+    """Raise KeyboardInterrupt on SIGINT and on SIGTERM inside the block.
+
+    By default Python does so for SIGINT only, and not if the process inherited an ignored SIGINT. A shell without job
+    control starts each background job that way. Then nothing could interrupt the command, and it would not print its
+    cursor.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _parse_filter(text: str | None) -> dict[str, Any] | None:

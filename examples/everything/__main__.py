@@ -52,13 +52,14 @@ staff = TenantIdentity(
 gateway = WebSocketGateway(
     "acme-gateway",
     {
-        "issuer": staff.issuer,
-        "audience": staff.client_id,
-        "jwks_url": staff.jwks_url,
+        "access": {
+            "issuer": staff.issuer,
+            "audience": staff.client_id,
+            "jwks_url": staff.jwks_url,
+            "allowed_origins": [site.url],
+        },
         "table_arn": table.table_arn,
-        "allowed_origins": [site.url],
-        "rate_limit": 200,
-        "burst_limit": 400,
+        "limits": {"rate_limit": 200, "burst_limit": 400},
         "log_retention_days": 90,
         "alarm_topic_arn": alarms.topic_arn,
         "package_for": package_for,

@@ -14,10 +14,12 @@ config = pulumi.Config()
 gateway = WebSocketGateway(
     "intranet",
     {
-        "issuer": config.require("issuer"),
-        "audience": config.require("audience"),
-        "tenant_claim": "branch",
-        "allowed_origins": ["https://intranet.example.com"],
+        "access": {
+            "issuer": config.require("issuer"),
+            "audience": config.require("audience"),
+            "tenant_claim": "branch",
+            "allowed_origins": ["https://intranet.example.com"],
+        },
     },
 )
 

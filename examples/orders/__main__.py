@@ -27,9 +27,11 @@ branches = TenantIdentity("branches", {"jwks_url": config.get("jwksUrl") or None
 live = WebSocketGateway(
     "live",
     {
-        "issuer": branches.issuer,
-        "audience": branches.client_id,
-        "jwks_url": branches.jwks_url,
+        "access": {
+            "issuer": branches.issuer,
+            "audience": branches.client_id,
+            "jwks_url": branches.jwks_url,
+        },
         "table_arn": orders.table_arn,
         "package_for": config.require("packageFor"),
         "tags": tags,

@@ -1,18 +1,24 @@
-"""What the Lambdas think with.
+"""The code that the Lambda functions share, in one package per concern.
 
-A pure core: what a submission is (`submission`, `timestamps`, `identifiers`), the wire (`protocol`, `cursor`,
-`filters`, `subscription_filter`, `rate_limit`), who may connect (`handshake`, `authentication`), what a connection is
-(`connection`, `routes`), what its requests do (`session`, `view`), what changed and how it is told (`changes`,
-`pushes`, `fanout`, `accounting`, `pacing`), and what is due (`janitor`).
+A package may import the packages below it in this list. Two pairs are independent of each other: `broadcast` and
+`session`, and `access` and `submissions`.
 
-And the adapters that touch AWS, with clients from `aws`: of the tables `submissions`, `registry` and `tenants`, of the
-connections `posting` and `signing`, of the queues `work` and `dead_letters`, of the stream `given_up`; and `settings`,
-`logs` and `metrics`.
-`answering` puts together what a Lambda behind a route needs, `broadcasting` what one does that posts changes.
+- `broadcast` sends the changes in a batch of stream records to the connections of each tenant.
+- `session` answers the requests of one connected client.
+- `posting` posts frames to connections through API Gateway's @connections endpoint.
+- `connections` stores connections and tenants in the connections table, and limits their rates.
+- `wire` is the protocol `formbridge.v1`: requests, frames, cursors and subscription filters.
+- `access` reads the handshake and verifies tokens.
+- `submissions` parses events and stores submissions in the submissions table.
+- `runtime` holds the parts that every package uses, such as AWS clients, environment variables, logs and keys.
+
+Pure modules contain the rules and do no I/O. Adapters (AWS, environment, clock, logs) call them. Import contracts in
+`pyproject.toml` check the direction and list both kinds of module.
 """
 
 import gc
 
-# A Lambda begins by making hundreds of thousands of objects that stay, modules and botocore's models above all. At
-# every 700 more of them Python would look for garbage, which takes a fifth of a cold start.
+# At a cold start, a Lambda function creates hundreds of thousands of long-lived objects, mostly modules and botocore's
+# service models. By default Python runs a garbage collection after every 700 new objects, which takes a fifth of the
+# cold start.
 gc.set_threshold(50_000, 20, 50)

@@ -1,9 +1,13 @@
-"""An EventBridge pipe, run from a DynamoDB stream to a Lambda function, as the program declared it.
+"""EventBridge pipes from a DynamoDB stream to a Lambda function, run as the program declared them.
 
-The emulator keeps pipes but delivers nothing to Lambda, so the local run does, with the real pipe's semantics: the
-declared filter, batches in order, retries with backoff, bisection, record age, partial batch failures, and a
-dead-letter message that says where in the stream the given-up records are. `settings` reads what was declared,
-`delivery` is what a pipe does with the records of a shard, `runner` reads the stream and feeds it.
+The emulator stores pipes but delivers no records to Lambda. This package delivers them with the semantics of a real
+pipe: the declared filter, ordered batches, retries with backoff, bisection, a maximum record age, partial batch
+failures, and dead-letter messages that say where in the stream the dropped records are.
+
+- `settings` reads the declared properties of a pipe.
+- `delivery` filters, batches and delivers the records of a shard.
+- `runner` reads the stream and passes its records to `delivery`.
+- `direct_client` calls the emulator's streams and functions.
 """
 
 from .runner import PipeRunner

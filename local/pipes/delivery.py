@@ -1,4 +1,4 @@
-"""What a pipe does with the records of a shard: it knows neither AWS nor threads."""
+"""Delivery of a shard's records to the target of a pipe, without access to AWS and without threads."""
 
 from __future__ import annotations
 
@@ -11,29 +11,38 @@ from datetime import UTC, datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from .settings import PipeSettings, Record
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from .settings import PipeSettings, Record
 
 log = logging.getLogger(__name__)
 
 Condition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded"]
 
 BACKOFF_SECONDS = 0.1
+"""The upper limit of the first pause before a retry. It doubles with each retry."""
 MAX_BACKOFF_SECONDS = 2.0
+MAX_DOUBLINGS = 10
+"""How often the pause doubles at most, which bounds the power of two."""
 
 
 class TargetError(Exception):
-    """An invocation of the target failed; the batch is to be retried."""
+    """An invocation of the target failed. The batch is retried."""
 
 
 class Delivery:
-    """What a pipe does with the records of one shard (or one lane of it): filter, batch, deliver, retry, give up.
+    """Delivery of the records of one shard, or of one lane of it: filter, batch, deliver, retry, drop.
 
-    `target` gets a batch and returns the function's decoded response, or raises TargetError. `dead_letter` gets the
-    message about records that were given up. `sleep` may raise to break a delivery off: what was under way is then
-    neither delivered nor given up.
+    Args:
+        settings: The settings of the pipe.
+        shard_id: The id of the shard, for dead-letter messages.
+        target: Receives a batch and returns the decoded response of the function, or raises TargetError.
+        dead_letter: Receives a dead-letter message about dropped records.
+        clock: Returns the current time, in seconds since the epoch.
+        sleep: Waits for a number of seconds. It may raise an exception to abort the delivery; the records of the
+            current batch are then neither delivered nor dropped.
+        jitter: Returns a factor from 0 to 1 for the pause before a retry.
     """
 
     def __init__(
@@ -58,7 +67,7 @@ class Delivery:
         self._pending_since = 0.0
 
     def offer(self, records: Iterable[Record]) -> None:
-        """Take what a poll found, and deliver every batch that is due: full, or as old as the batch window."""
+        """Add the records of a poll. Deliver every batch that is full or whose batching window has ended."""
         passing = [record for record in records if self._settings.passes(record)]
         if passing and not self._pending:
             self._pending_since = self._clock()
@@ -70,62 +79,65 @@ class Delivery:
             self._deliver([self._pending.popleft() for _ in range(min(size, len(self._pending)))])
             self._pending_since = self._clock()
 
-    def due_in(self) -> float:
-        """After how many seconds a batch is due, should no record come; infinitely many where nothing is pending."""
+    def seconds_until_due(self) -> float:
+        """Return in how many seconds the batching window ends; infinity if no record is pending."""
         if not self._pending:
             return math.inf
         return max(0.0, self._pending_since + self._settings.window_seconds - self._clock())
 
     def _deliver(self, batch: Sequence[Record]) -> None:
-        """Deliver a batch, in order, until each record is done or given up."""
-        waiting = [(batch, 0)]  # The last one is next.
+        """Deliver a batch, in order, until each record is done or dropped."""
+        waiting = [(batch, 0)]  # The last item is the next to deliver.
         while waiting:
             records, retries = waiting.pop()
-            records = self._without_expired(records)
-            done = self._attempt(records) if records else 0
+            records = self._drop_expired(records)
+            done = self._invoke_target(records) if records else 0
             left = records[done:]
             if not left:
                 continue
             if self._settings.bisect and len(records) > 1:
-                # A split costs no retry; what was done has split the batch already.
+                # A split does not count as a retry. If some records are done, the batch is already split.
                 middle = len(left) if done else len(left) // 2
                 waiting += [(part, retries) for part in (left[middle:], left[:middle]) if part]
-            elif 0 <= self._settings.retries <= retries:
-                self._give_up(left, "RetryAttemptsExhausted")
+            elif 0 <= self._settings.max_retries <= retries:
+                self._drop(left, "RetryAttemptsExhausted")
                 continue
             else:
                 waiting.append((left, retries + 1))
-            self._sleep(self._jitter() * min(MAX_BACKOFF_SECONDS, BACKOFF_SECONDS * 2 ** min(retries, 10)))
+            self._sleep(self._jitter() * min(MAX_BACKOFF_SECONDS, BACKOFF_SECONDS * 2 ** min(retries, MAX_DOUBLINGS)))
 
-    def _attempt(self, records: Sequence[Record]) -> int:
-        """Invoke the target; how many records, from the first on, are done."""
+    def _invoke_target(self, records: Sequence[Record]) -> int:
+        """Invoke the target and return how many of the records, from the first one on, are done."""
         try:
-            return records_done(records, self._target(records))
+            return count_done(records, self._target(records))
         except TargetError as error:
             log.warning("pipe %s: a batch of %d records failed: %s", self._settings.arn, len(records), error)
             return 0
 
-    def _without_expired(self, records: Sequence[Record]) -> Sequence[Record]:
-        """Give up the records that are too old: the first ones, since a shard is in order of time."""
-        if self._settings.record_age_seconds < 0:
+    def _drop_expired(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Drop the records that are too old and return the others.
+
+        A shard is in time order, so the oldest records come first.
+        """
+        if self._settings.max_record_age_seconds < 0:
             return records
-        oldest = self._clock() - self._settings.record_age_seconds
-        expired = sum(1 for _ in takewhile(lambda record: _created(record) < oldest, records))
+        oldest = self._clock() - self._settings.max_record_age_seconds
+        expired = sum(1 for _ in takewhile(lambda record: _get_creation_time(record) < oldest, records))
         if expired:
-            self._give_up(records[:expired], "RecordAgeExceeded")
+            self._drop(records[:expired], "RecordAgeExceeded")
         return records[expired:]
 
-    def _give_up(self, records: Sequence[Record], condition: Condition) -> None:
-        log.error("pipe %s: gave up %d records (%s)", self._settings.arn, len(records), condition)
-        self._dead_letter(dead_letter_message(self._settings, self._shard_id, records, condition, now=self._clock()))
+    def _drop(self, records: Sequence[Record], condition: Condition) -> None:
+        log.error("pipe %s: dropped %d records (%s)", self._settings.arn, len(records), condition)
+        self._dead_letter(build_dead_letter(self._settings, self._shard_id, records, condition, now=self._clock()))
 
 
-def records_done(records: Sequence[Record], response: object) -> int:
-    """How many of `records`, from the first on, a target's response says are done.
+def count_done(records: Sequence[Record], response: object) -> int:
+    """Return how many of `records`, from the first one on, are done according to the target's response.
 
-    A stream is delivered in order, so the first failed one is the checkpoint: it and all after it go again. Any
-    response without `batchItemFailures`, or with none in it, is a success; an identifier that is no record's
-    `eventID` or `SequenceNumber` fails the whole batch.
+    A stream is delivered in order. The first failed record is therefore the checkpoint: this record and all later ones
+    are delivered again. A response without `batchItemFailures`, or with an empty list, is a success. If an identifier
+    is not the `eventID` or `SequenceNumber` of a record, the whole batch has failed.
     """
     failures = cast("Mapping[str, object]", response).get("batchItemFailures") if isinstance(response, dict) else None
     if not failures:
@@ -141,30 +153,33 @@ def records_done(records: Sequence[Record], response: object) -> int:
     return done
 
 
-def dead_letter_message(
+def build_dead_letter(
     settings: PipeSettings, shard_id: str, records: Sequence[Record], condition: Condition, *, now: float
 ) -> Record:
-    """What Pipes sends to the dead-letter queue: where in the stream the records are, never the records."""
+    """Build the message that Pipes sends to the dead-letter queue.
+
+    It contains the position of the records in the stream, not the records themselves.
+    """
     first, last = records[0], records[-1]
     return {
         "context": {"partnerResourceArn": settings.arn, "condition": condition},
         "version": "1.0",
-        "timestamp": _iso(now, "milliseconds"),
+        "timestamp": _format_time(now, "milliseconds"),
         "DDBStreamBatchInfo": {
             "shardId": shard_id,
             "startSequenceNumber": first["dynamodb"]["SequenceNumber"],
             "endSequenceNumber": last["dynamodb"]["SequenceNumber"],
-            "approximateArrivalOfFirstRecord": _iso(_created(first), "seconds"),
-            "approximateArrivalOfLastRecord": _iso(_created(last), "seconds"),
+            "approximateArrivalOfFirstRecord": _format_time(_get_creation_time(first), "seconds"),
+            "approximateArrivalOfLastRecord": _format_time(_get_creation_time(last), "seconds"),
             "batchSize": len(records),
             "streamArn": settings.stream_arn,
         },
     }
 
 
-def _created(record: Record) -> float:
+def _get_creation_time(record: Record) -> float:
     return record["dynamodb"]["ApproximateCreationDateTime"]
 
 
-def _iso(seconds: float, precision: str) -> str:
+def _format_time(seconds: float, precision: str) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec=precision).replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""From a stream to a Lambda function and a dead-letter queue."""
+"""Runner of a pipe, which reads a stream and invokes a Lambda function."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..emulator import client
-from .calls import CallError, Calls, FunctionError
 from .delivery import Delivery, TargetError
+from .direct_client import CallError, DirectClient, FunctionError
 from .settings import PipeError, PipeSettings, Record
 
 if TYPE_CHECKING:
@@ -21,19 +21,27 @@ if TYPE_CHECKING:
     from ..emulator import Emulator
 
 WAIT_SECONDS = 1.0
-"""How long a poll waits for a record; with the next one, what the emulator told nobody about is found all the same."""
+"""How long a poll waits for a record, in seconds.
+
+If the emulator loses a signal, the next poll finds the record.
+"""
 
 
-class _Stopped(Exception):  # not an error
-    """The runner was asked to stop in the middle of a delivery."""
+class _Stopped(Exception):
+    """The runner was stopped during a delivery, which is not an error."""
 
 
 class PipeRunner:
-    """One declared pipe, run in a thread of its own."""
+    """Runner of one declared pipe in its own threads.
+
+    Args:
+        settings: The settings of the pipe.
+        emulator: The running emulator with the stream, the function and the queue.
+    """
 
     def __init__(self, settings: PipeSettings, emulator: Emulator) -> None:
         self.settings = settings
-        self._calls = Calls(emulator.line_port)
+        self._direct_client = DirectClient(emulator.direct_port)
         self._streams = client("dynamodbstreams", emulator.endpoint_url, emulator.region)
         self._sqs = client("sqs", emulator.endpoint_url, emulator.region)
         self._stopping = threading.Event()
@@ -42,17 +50,17 @@ class PipeRunner:
         self._lanes = ThreadPoolExecutor(settings.lanes, f"lane-{settings.arn}")
 
     def start(self) -> Future[None]:
-        """Find the stream's shard and the queue, then start polling.
+        """Look up the stream's shard and the dead-letter queue, then start to poll.
 
         Returns:
-            a future that ends when the runner does: with None after `stop`, or else with what went wrong.
+            A future that is done when the runner ends. Its result is None after `stop`; otherwise it has the exception.
 
         Raises:
-            PipeError: stream or queue do not exist.
+            PipeError: The stream or the queue does not exist.
         """
         try:
-            dead_letter = self._dead_letter_queue()
-            shard = _Shard(self._streams, self._calls, self.settings)
+            dead_letter = self._open_dead_letter_queue()
+            shard = _ShardReader(self._streams, self._direct_client, self.settings)
         except ClientError as error:
             raise PipeError(f"pipe {self.settings.arn}: {error}") from error
         lanes = [
@@ -62,39 +70,39 @@ class PipeRunner:
         return self._polling.submit(self._poll, shard, lanes)
 
     def stop(self) -> None:
-        """Begin nothing more."""
+        """Stop polling and retrying. Return immediately; `join` waits for the end."""
         self._stopping.set()
 
     def join(self) -> None:
-        """Return when nothing is under way any more, an invocation that had begun included."""
+        """Wait until the runner has ended, including invocations in progress, and close its connections."""
         self._polling.shutdown()
         self._reading.shutdown()
         self._lanes.shutdown()
-        self._calls.close()
+        self._direct_client.close()
 
-    def _poll(self, shard: _Shard, lanes: Sequence[Delivery]) -> None:
+    def _poll(self, shard: _ShardReader, lanes: Sequence[Delivery]) -> None:
         try:
             page = self._reading.submit(shard.read)
             while not self._stopping.is_set():
                 try:
-                    records = page.result(min(WAIT_SECONDS, *(lane.due_in() for lane in lanes)))
+                    records = page.result(min(WAIT_SECONDS, *(lane.seconds_until_due() for lane in lanes)))
                 except TimeoutError:
-                    records = []  # what is pending may be due
+                    records = []  # the batching window of pending records may have ended
                 else:
                     if self._stopping.is_set():
                         return
-                    # While these are delivered the next ones are waited for already.
+                    # Start the next poll while these records are delivered.
                     page = self._reading.submit(shard.read)
                 self._offer(records, lanes)
         except _Stopped:
             return
         except (CallError, ClientError, BotoCoreError) as error:
-            # The emulator may end while the last poll waits.
+            # After `stop`, the emulator may end while the last poll waits.
             if not self._stopping.is_set():
                 raise PipeError(f"pipe {self.settings.arn}: {error}") from error
 
     def _offer(self, records: Sequence[Record], lanes: Sequence[Delivery]) -> None:
-        """Offer each lane its records: those of one item always go to the same one, in order."""
+        """Offer each lane its records. Records of one item always go to the same lane, in order."""
         if len(lanes) == 1:
             lanes[0].offer(records)
             return
@@ -103,7 +111,7 @@ class PipeRunner:
             keys = json.dumps(record["dynamodb"]["Keys"], sort_keys=True)
             shares[zlib.crc32(keys.encode()) % len(lanes)].append(record)
         for _ in self._lanes.map(Delivery.offer, lanes, shares):
-            pass  # The next poll waits for every lane; this also raises what one of them raised.
+            pass  # Wait for every lane, and raise an exception that a lane raised.
 
     def _sleep(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
@@ -111,11 +119,11 @@ class PipeRunner:
 
     def _invoke(self, records: Sequence[Record]) -> object:
         try:
-            return self._calls.invoke(self.settings.function_arn, self.settings.invocation_type, records)
+            return self._direct_client.invoke(self.settings.function_arn, self.settings.invocation_type, records)
         except (CallError, FunctionError) as error:
             raise TargetError(str(error)) from error
 
-    def _dead_letter_queue(self) -> Callable[[Mapping[str, Any]], None]:
+    def _open_dead_letter_queue(self) -> Callable[[Mapping[str, Any]], None]:
         arn = self.settings.dead_letter_arn
         if arn is None:
             return lambda _message: None
@@ -124,12 +132,12 @@ class PipeRunner:
         return lambda message: self._sqs.send_message(QueueUrl=url, MessageBody=json.dumps(message))
 
 
-class _Shard:
-    """A position in a stream's shard; the emulator's streams have one."""
+class _ShardReader:
+    """Reader of the only shard that a stream of the emulator has."""
 
-    def __init__(self, streams: Any, calls: Calls, settings: PipeSettings) -> None:
+    def __init__(self, streams: Any, direct_client: DirectClient, settings: PipeSettings) -> None:
         self._streams = streams
-        self._calls = calls
+        self._direct_client = direct_client
         self._stream_arn = settings.stream_arn
         (shard,) = streams.describe_stream(StreamArn=self._stream_arn)["StreamDescription"]["Shards"]
         self.id: str = shard["ShardId"]
@@ -137,23 +145,25 @@ class _Shard:
         self._last_read = ""
 
     def read(self) -> list[Record]:
-        """The records since the last call, up to 1,000, as soon as there are some; none where none come for a while.
+        """Return the records since the last call, up to 1,000.
+
+        The list is empty if no record arrives within `WAIT_SECONDS`.
 
         Raises:
-            PipeError: the stream has been closed.
-            CallError: it cannot be read.
+            PipeError: The stream has been closed.
+            CallError: The emulator rejected the call or did not answer.
         """
         if self._iterator is None:
             raise PipeError(f"the stream {self._stream_arn} has been closed")
         try:
-            page = self._calls.get_records(self._iterator, WAIT_SECONDS)
+            page = self._direct_client.get_records(self._iterator, WAIT_SECONDS)
         except CallError as error:
             if not (self._last_read and error.code == "ExpiredIteratorException"):
                 raise
-            # Iterators live 15 minutes; a batch may have been retried for longer.
+            # An iterator expires after 15 minutes, and retries of a batch may take longer.
             self._iterator = self._open(ShardIteratorType="AFTER_SEQUENCE_NUMBER", SequenceNumber=self._last_read)
             return []
-        records = [pipe_record(record, self._stream_arn) for record in page["Records"]]
+        records = [to_pipe_record(record, self._stream_arn) for record in page["Records"]]
         if records:
             self._last_read = records[-1]["dynamodb"]["SequenceNumber"]
         self._iterator = page.get("NextShardIterator")
@@ -164,8 +174,8 @@ class _Shard:
         return response["ShardIterator"]
 
 
-def pipe_record(record: Mapping[str, Any], stream_arn: str) -> Record:
-    """A record of the DynamoDB Streams API, as JSON, as a pipe delivers it."""
+def to_pipe_record(record: Mapping[str, Any], stream_arn: str) -> Record:
+    """Convert a record of the DynamoDB Streams API (decoded JSON) to the form that a pipe delivers."""
     event = {**record, "eventSourceARN": stream_arn}
     if identity := record.get("userIdentity"):
         event["userIdentity"] = {"type": identity["Type"], "principalId": identity["PrincipalId"]}

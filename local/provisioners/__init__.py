@@ -1,14 +1,13 @@
-"""What makes each resource: one module an AWS service, one function a resource type, real API calls."""
+"""Provisioners of resources: one module per AWS service, one function per resource type."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..archives import ArchiveError
-from ..resource import Created, ProvisionError, Resource
+from ..resource import CreatedResource, ProvisionError, Resource
 from ..wire import UNKNOWN
 from . import (
     apigateway,
@@ -27,9 +26,13 @@ from . import (
     sqs,
 )
 from ._aws import Aws
-from ._resource_type import ResourceType
 
-__all__ = ["TYPES", "Provisioner", "problems"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ._resource_type import ResourceType
+
+__all__ = ["TYPES", "Provisioner", "find_problems"]
 
 TYPES: Final[dict[str, ResourceType]] = {
     **apigateway.TYPES,
@@ -47,52 +50,63 @@ TYPES: Final[dict[str, ResourceType]] = {
     **sns.TYPES,
     **sqs.TYPES,
 }
-"""Every resource type of the local run, by Pulumi's type token."""
+"""The resource types that the local run supports, by Pulumi's type token."""
 
 
-def problems(resource: Resource, region: str) -> list[str]:
-    """Why the local run cannot make `resource` as it stands, each as `property: why`; empty if it can."""
+def find_problems(resource: Resource, region: str) -> list[str]:
+    """Find the properties and values of `resource` that the local run does not support.
+
+    Args:
+        resource: The resource; its inputs may be unknown.
+        region: The region of the stack.
+
+    Returns:
+        One message `property: problem` for each problem, or only a message about the resource type; empty if the local
+        run can create the resource.
+    """
     resource_type = TYPES.get(resource.type)
     if resource_type is None:
-        return ["the local run does not know this resource type"]
-    # Every AWS resource has a region of its own to give.
+        return ["the local run does not support this resource type"]
+    # Every AWS resource accepts the property `region`. It is checked below.
     inputs = {name: value for name, value in resource.inputs.items() if name != "region"}
-    found = [f"{path}: the local run does not know this property" for path in resource_type.unknown_properties(inputs)]
-    for name, value in resource_type.unknown_values(inputs).items():
-        known = " or ".join(repr(known) for known in resource_type.values[name] if known is not None)
-        given = "left out" if value is None else repr(value)
-        found.append(f"{name}: {given}, but the local run knows only {known}")
+    found = [
+        f"{path}: the local run does not support this property"
+        for path in resource_type.find_unknown_properties(inputs)
+    ]
+    for name, value in resource_type.find_unsupported_values(inputs).items():
+        allowed = " or ".join(repr(allowed) for allowed in resource_type.allowed_values[name] if allowed is not None)
+        found.append(f"{name}: must be {allowed} in the local run, got {value!r}")
     own_region = resource.inputs.get("region", region)
     if own_region not in (region, UNKNOWN):
-        found.append(f"region: {own_region!r}, but the local run has one region, {region}")
+        found.append(f"region: must be {region}, the region of the stack, got {own_region!r}")
     return found
 
 
 class Provisioner:
-    """What makes resources in an emulator; safe to call from several threads.
+    """Provisioner that creates resources in the emulator. Several threads may use it at the same time.
 
     Args:
-        endpoint_url: where the emulator listens.
-        region: the region of the stack.
-        root: the directory that the program's relative asset paths start from.
+        endpoint_url: The emulator's URL.
+        region: The region of the stack.
+        root: The directory that relative asset paths of the program start from.
     """
 
     def __init__(self, endpoint_url: str, region: str, root: Path) -> None:
         self._aws = Aws(endpoint_url, region, root)
 
-    def create(self, resource: Resource) -> Created:
-        """Make `resource`, of a type in `TYPES` and with known inputs.
+    def create(self, resource: Resource) -> CreatedResource:
+        """Create `resource`, whose type is in `TYPES` and whose inputs are all known.
 
         Raises:
-            ProvisionError: the emulator refused, or an asset cannot be read.
+            ProvisionError: The emulator rejected the request, or an asset cannot be read.
         """
         try:
             created = TYPES[resource.type].create(self._aws, resource)
         except (ArchiveError, BotoCoreError, ClientError) as error:
             raise ProvisionError(str(error)) from error
-        # Every type of the AWS provider gives these two, or would if it had them.
+        # Outputs that the AWS provider adds to every type with these properties. They are harmless for other types.
         common = {"region": self._aws.region, "tagsAll": resource.inputs.get("tags", {})}
-        return Created(created.id, {**common, **created.outputs})
+        return CreatedResource(created.id, {**common, **created.outputs})
 
     def close(self) -> None:
         """Close the connections to the emulator."""

@@ -1,22 +1,24 @@
-"""The way to the emulator."""
+"""Access to the emulator for the provisioners."""
 
 from __future__ import annotations
 
 import threading
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .. import emulator
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 class Aws:
-    """The emulator: boto3 clients, and the names that AWS gives things.
+    """boto3 clients for the emulator, and the facts about the stack that provisioners need.
 
     Args:
-        endpoint_url: where the emulator listens, such as `http://127.0.0.1:4566`.
-        region: the one region of the stack.
-        root: the directory that relative asset paths start from.
+        endpoint_url: The emulator's URL, such as `http://127.0.0.1:4566`.
+        region: The region of the stack.
+        root: The directory that relative asset paths start from.
     """
 
     def __init__(self, endpoint_url: str, region: str, root: Path) -> None:
@@ -28,14 +30,17 @@ class Aws:
         self._lock = threading.Lock()
 
     def client(self, service: str) -> Any:
-        """The boto3 client of `service`; clients are safe to share between threads, making them is not."""
+        """Return the boto3 client of `service`.
+
+        Threads may share a client, but they may not create clients at the same time.
+        """
         with self._lock:
             if service not in self._clients:
                 self._clients[service] = emulator.client(service, self.endpoint_url, self.region)
             return self._clients[service]
 
     def arn(self, service: str, resource: str) -> str:
-        """`arn:aws:service:region:account:resource`."""
+        """Return `arn:aws:<service>:<region>:<account>:<resource>`."""
         return f"arn:aws:{service}:{self.region}:{emulator.ACCOUNT_ID}:{resource}"
 
     def close(self) -> None:

@@ -1,46 +1,56 @@
-"""How one type of resource is made, and what of it is known."""
+"""Description of a resource type: how to create it, and which of its properties are supported."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from ..resource import Created, Resource
 from ..wire import UNKNOWN
-from ._aws import Aws
+
+if TYPE_CHECKING:
+    from ..resource import CreatedResource, Resource
+    from ._aws import Aws
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceType:
-    """How one type of resource is made, and which of its properties are known.
+    """One resource type of the local run.
 
-    Properties are paths of wire names (`ttl.enabled`), without list indices; a path stands for all that lies below
-    it. A property in neither set is an error, and so is a value that is not among the `values` of its property.
+    A property is a path of wire names without list indices, such as `ttl.enabled`. A path includes everything below it.
+    A property in neither `forwarded` nor `ignored` is an error. So is a value that is not among the `allowed_values` of
+    its property.
     """
 
-    create: Callable[[Aws, Resource], Created]
-    passed: frozenset[str]
-    """Handed to the emulator."""
+    create: Callable[[Aws, Resource], CreatedResource]
+    """The function that creates a resource of this type."""
+    forwarded: frozenset[str]
+    """The properties that are sent to the emulator."""
     ignored: frozenset[str] = field(default_factory=frozenset[str])
-    """Accepted, with no effect in the local run; the reason stands where the set is written."""
-    values: Mapping[str, Collection[str | None]] = field(default_factory=dict[str, Collection[str | None]])
-    """The known values of a property that has others on AWS; None among them: it may be left out."""
+    """The properties that are accepted and have no effect in the local run.
 
-    def unknown_properties(self, inputs: Mapping[str, Any]) -> list[str]:
-        """The paths within `inputs` that neither set covers."""
-        known = self.passed | self.ignored
+    A comment at each set gives the reason.
+    """
+    allowed_values: Mapping[str, Collection[str | None]] = field(default_factory=dict[str, Collection[str | None]])
+    """The supported values of properties that allow more values on AWS.
+
+    None means that the property may be absent.
+    """
+
+    def find_unknown_properties(self, inputs: Mapping[str, Any]) -> list[str]:
+        """Return the paths in `inputs` that are neither forwarded nor ignored."""
+        known = self.forwarded | self.ignored
         unknown = (path for path, value in _leaves(inputs) if not _is_known(path, value, known))
         return list(dict.fromkeys(unknown))
 
-    def unknown_values(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The properties in `inputs` that have none of their known values; None for one that is left out."""
-        found = {name: inputs.get(name) for name in self.values}
-        return {name: value for name, value in found.items() if value not in (UNKNOWN, *self.values[name])}
+    def find_unsupported_values(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the properties whose value is not allowed, with their values; None if the property is absent."""
+        found = {name: inputs.get(name) for name in self.allowed_values}
+        return {name: value for name, value in found.items() if value not in (UNKNOWN, *self.allowed_values[name])}
 
 
 def properties(*paths: str) -> frozenset[str]:
-    """A set of property paths."""
+    """Return the set of the property paths `paths`."""
     return frozenset(paths)
 
 
@@ -55,8 +65,8 @@ def _leaves(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any
 
 
 def _is_known(path: str, value: Any, known: frozenset[str]) -> bool:
-    # An unknown value may turn out to be an object with nothing but known properties.
-    if value is UNKNOWN and any(one.startswith(f"{path}.") for one in known):
+    # An unknown value may later be an object whose properties are all known.
+    if value is UNKNOWN and any(other.startswith(f"{path}.") for other in known):
         return True
     while path not in known and path:
         path = path.rpartition(".")[0]

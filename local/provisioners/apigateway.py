@@ -1,19 +1,23 @@
-"""API Gateway's settings of an account (its v1 API holds them for WebSocket APIs too)."""
+"""Account settings of API Gateway. The v1 API holds them, for WebSocket APIs too."""
 
 from __future__ import annotations
 
-from ..resource import Created, Resource
-from ._aws import Aws
+from typing import TYPE_CHECKING
+
+from ..resource import CreatedResource, Resource
 from ._resource_type import ResourceType, properties
 
+if TYPE_CHECKING:
+    from ._aws import Aws
 
-def _account(aws: Aws, resource: Resource) -> Created:
+
+def _create_account(aws: Aws, resource: Resource) -> CreatedResource:
     role = resource.inputs.get("cloudwatchRoleArn", "")
     account = aws.client("apigateway").update_account(
         patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn", "value": role}]
     )
     throttle = account["throttleSettings"]
-    return Created(
+    return CreatedResource(
         "api-gateway-account",
         {
             "apiKeyVersion": account["apiKeyVersion"],
@@ -23,4 +27,4 @@ def _account(aws: Aws, resource: Resource) -> Created:
     )
 
 
-TYPES = {"aws:apigateway/account:Account": ResourceType(_account, properties("cloudwatchRoleArn"))}
+TYPES = {"aws:apigateway/account:Account": ResourceType(_create_account, properties("cloudwatchRoleArn"))}

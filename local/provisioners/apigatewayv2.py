@@ -1,12 +1,16 @@
-"""API Gateway v2: WebSocket APIs."""
+"""WebSocket APIs of API Gateway v2."""
 
 from __future__ import annotations
 
-from ..resource import Created, Resource
-from ._arguments import arguments, renamed
-from ._aws import Aws
-from ._names import name_of
+from typing import TYPE_CHECKING
+
+from ..resource import CreatedResource, Resource
+from ._arguments import pick_arguments, pick_renamed
+from ._names import choose_name
 from ._resource_type import ResourceType, properties
+
+if TYPE_CHECKING:
+    from ._aws import Aws
 
 _API = ("protocolType", "description", "routeSelectionExpression", "apiKeySelectionExpression", "version")
 _AUTHORIZER = ("authorizerType", "authorizerUri", "authorizerCredentialsArn")
@@ -25,111 +29,112 @@ _ROUTE_SETTINGS = (
 )
 
 
-def _api(aws: Aws, resource: Resource) -> Created:
-    inputs, name = resource.inputs, name_of(resource)
+def _create_api(aws: Aws, resource: Resource) -> CreatedResource:
+    inputs, name = resource.inputs, choose_name(resource)
     api_id = aws.client("apigatewayv2").create_api(
         Name=name,
         Tags=inputs.get("tags", {}),
-        **arguments(inputs, [*_API, "disableExecuteApiEndpoint"]),
+        **pick_arguments(inputs, [*_API, "disableExecuteApiEndpoint"]),
     )["ApiId"]
-    return Created(
+    return CreatedResource(
         api_id,
         {
             "name": name,
             "arn": f"arn:aws:apigateway:{aws.region}::/apis/{api_id}",
             "executionArn": aws.arn("execute-api", api_id),
-            "apiEndpoint": _endpoint(aws, api_id),
+            "apiEndpoint": _build_endpoint(aws, api_id),
         },
     )
 
 
-def _endpoint(aws: Aws, api_id: str) -> str:
-    """The emulator serves all APIs on its one port, told apart by path."""
+def _build_endpoint(aws: Aws, api_id: str) -> str:
+    """Return the URL of an API. The emulator serves all APIs on one port, with the API's id in the path."""
     return f"ws://{aws.host}/_aws/execute-api/{api_id}"
 
 
-def _authorizer(aws: Aws, resource: Resource) -> Created:
-    inputs, name = resource.inputs, name_of(resource)
-    request = arguments(inputs, _AUTHORIZER)
-    # The API demands a list, and takes an empty one.
+def _create_authorizer(aws: Aws, resource: Resource) -> CreatedResource:
+    inputs, name = resource.inputs, choose_name(resource)
+    request = pick_arguments(inputs, _AUTHORIZER)
+    # The API requires a list, which may be empty.
     request["IdentitySource"] = inputs.get("identitySources", [])
     response = aws.client("apigatewayv2").create_authorizer(ApiId=inputs["apiId"], Name=name, **request)
-    return Created(response["AuthorizerId"], {"name": name})
+    return CreatedResource(response["AuthorizerId"], {"name": name})
 
 
-def _integration(aws: Aws, resource: Resource) -> Created:
+def _create_integration(aws: Aws, resource: Resource) -> CreatedResource:
     inputs = resource.inputs
     response = aws.client("apigatewayv2").create_integration(
         ApiId=inputs["apiId"],
-        **arguments(inputs, _INTEGRATION),
-        **renamed(inputs, {"timeoutMilliseconds": "TimeoutInMillis"}),
+        **pick_arguments(inputs, _INTEGRATION),
+        **pick_renamed(inputs, {"timeoutMilliseconds": "TimeoutInMillis"}),
     )
-    return Created(response["IntegrationId"], {})
+    return CreatedResource(response["IntegrationId"], {})
 
 
-def _route(aws: Aws, resource: Resource) -> Created:
+def _create_route(aws: Aws, resource: Resource) -> CreatedResource:
     inputs = resource.inputs
-    response = aws.client("apigatewayv2").create_route(ApiId=inputs["apiId"], **arguments(inputs, _ROUTE))
-    return Created(response["RouteId"], {})
+    response = aws.client("apigatewayv2").create_route(ApiId=inputs["apiId"], **pick_arguments(inputs, _ROUTE))
+    return CreatedResource(response["RouteId"], {})
 
 
-def _route_response(aws: Aws, resource: Resource) -> Created:
+def _create_route_response(aws: Aws, resource: Resource) -> CreatedResource:
     inputs = resource.inputs
     response = aws.client("apigatewayv2").create_route_response(
         ApiId=inputs["apiId"],
-        **arguments(inputs, ["routeId", "routeResponseKey", "modelSelectionExpression"]),
+        **pick_arguments(inputs, ["routeId", "routeResponseKey", "modelSelectionExpression"]),
     )
-    return Created(response["RouteResponseId"], {})
+    return CreatedResource(response["RouteResponseId"], {})
 
 
-def _stage(aws: Aws, resource: Resource) -> Created:
-    inputs, name, api_id = resource.inputs, name_of(resource), resource.inputs["apiId"]
+def _create_stage(aws: Aws, resource: Resource) -> CreatedResource:
+    inputs, name, api_id = resource.inputs, choose_name(resource), resource.inputs["apiId"]
     aws.client("apigatewayv2").create_stage(
         ApiId=api_id,
         StageName=name,
         Tags=inputs.get("tags", {}),
         RouteSettings={
-            settings["routeKey"]: arguments(settings, _ROUTE_SETTINGS) for settings in inputs.get("routeSettings", [])
+            settings["routeKey"]: pick_arguments(settings, _ROUTE_SETTINGS)
+            for settings in inputs.get("routeSettings", [])
         },
-        **arguments(inputs, _STAGE),
-        **renamed(inputs, {"stageVariables": "StageVariables"}),
+        **pick_arguments(inputs, _STAGE),
+        **pick_renamed(inputs, {"stageVariables": "StageVariables"}),
     )
-    return Created(
+    return CreatedResource(
         name,
         {
             "name": name,
             "arn": f"arn:aws:apigateway:{aws.region}::/apis/{api_id}/stages/{name}",
             "executionArn": aws.arn("execute-api", f"{api_id}/{name}"),
-            "invokeUrl": f"{_endpoint(aws, api_id)}/{name}",
+            "invokeUrl": f"{_build_endpoint(aws, api_id)}/{name}",
         },
     )
 
 
 TYPES = {
     "aws:apigatewayv2/api:Api": ResourceType(
-        _api,
+        _create_api,
         properties("name", "tags", "disableExecuteApiEndpoint", *_API),
-        values={"protocolType": ["WEBSOCKET"]},
+        allowed_values={"protocolType": ["WEBSOCKET"]},
     ),
     "aws:apigatewayv2/authorizer:Authorizer": ResourceType(
-        _authorizer,
+        _create_authorizer,
         properties("apiId", "name", "identitySources", *_AUTHORIZER),
-        values={"authorizerType": ["REQUEST"]},
+        allowed_values={"authorizerType": ["REQUEST"]},
     ),
     "aws:apigatewayv2/integration:Integration": ResourceType(
-        _integration, properties("apiId", "timeoutMilliseconds", *_INTEGRATION)
+        _create_integration, properties("apiId", "timeoutMilliseconds", *_INTEGRATION)
     ),
     "aws:apigatewayv2/route:Route": ResourceType(
-        _route,
+        _create_route,
         properties("apiId", *_ROUTE),
-        values={"authorizationType": ["NONE", "AWS_IAM", "CUSTOM", None]},
+        allowed_values={"authorizationType": ["NONE", "AWS_IAM", "CUSTOM", None]},
     ),
     "aws:apigatewayv2/routeResponse:RouteResponse": ResourceType(
-        _route_response, properties("apiId", "routeId", "routeResponseKey", "modelSelectionExpression")
+        _create_route_response, properties("apiId", "routeId", "routeResponseKey", "modelSelectionExpression")
     ),
     "aws:apigatewayv2/stage:Stage": ResourceType(
-        # The emulator keeps the settings of throttling, logs and metrics, and acts on none.
-        _stage,
+        # The emulator stores the settings of throttling, logs and metrics and does not apply them.
+        _create_stage,
         properties("apiId", "name", "tags", "routeSettings", "stageVariables", *_STAGE),
     ),
 }

@@ -1,19 +1,22 @@
-"""CloudFront. The emulator serves a distribution on its own port, to who asks for the distribution's host."""
+"""CloudFront. The emulator serves a distribution on its own port, selected by the `Host` header."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..emulator import ACCOUNT_ID
-from ..resource import Created, Resource
-from ._arguments import arguments, pascal, renamed, tag_list
-from ._aws import Aws
-from ._names import generated_name, name_of
+from ..resource import CreatedResource, Resource
+from ._arguments import pick_arguments, pick_renamed, to_pascal_case, to_tag_list
+from ._names import choose_name, generate_name
 from ._resource_type import ResourceType, properties
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ._aws import Aws
+
 HOSTED_ZONE_ID = "Z2FDTNDATAQYW2"
-"""That of every distribution."""
+"""The Route 53 hosted zone id of every distribution."""
 
 _ACCESS_CONTROL = ("description", "originAccessControlOriginType", "signingBehavior", "signingProtocol")
 _SECURITY_HEADERS = (
@@ -27,96 +30,102 @@ _BEHAVIOR = (
 )
 
 
-def _origin_access_control(aws: Aws, resource: Resource) -> Created:
-    name = name_of(resource)
-    made = aws.client("cloudfront").create_origin_access_control(
-        OriginAccessControlConfig={"Name": name, **arguments(resource.inputs, _ACCESS_CONTROL)}
+def _create_origin_access_control(aws: Aws, resource: Resource) -> CreatedResource:
+    name = choose_name(resource)
+    response = aws.client("cloudfront").create_origin_access_control(
+        OriginAccessControlConfig={"Name": name, **pick_arguments(resource.inputs, _ACCESS_CONTROL)}
     )
-    own_id: str = made["OriginAccessControl"]["Id"]
-    return Created(own_id, {"name": name, "arn": _arn("origin-access-control", own_id), "etag": made["ETag"]})
+    resource_id: str = response["OriginAccessControl"]["Id"]
+    return CreatedResource(
+        resource_id, {"name": name, "arn": _build_arn("origin-access-control", resource_id), "etag": response["ETag"]}
+    )
 
 
-def _response_headers_policy(aws: Aws, resource: Resource) -> Created:
-    inputs, name = resource.inputs, name_of(resource)
-    config: dict[str, Any] = {"Name": name, **arguments(inputs, ["comment"])}
+def _create_response_headers_policy(aws: Aws, resource: Resource) -> CreatedResource:
+    inputs, name = resource.inputs, choose_name(resource)
+    config: dict[str, Any] = {"Name": name, **pick_arguments(inputs, ["comment"])}
     if security := inputs.get("securityHeadersConfig"):
-        config["SecurityHeadersConfig"] = pascal(security)
+        config["SecurityHeadersConfig"] = to_pascal_case(security)
     if custom := inputs.get("customHeadersConfig"):
-        config["CustomHeadersConfig"] = _counted(pascal(custom["items"]))
-    made = aws.client("cloudfront").create_response_headers_policy(ResponseHeadersPolicyConfig=config)
-    own_id: str = made["ResponseHeadersPolicy"]["Id"]
-    return Created(own_id, {"name": name, "arn": _arn("response-headers-policy", own_id), "etag": made["ETag"]})
+        config["CustomHeadersConfig"] = _to_quantity_list(to_pascal_case(custom["items"]))
+    response = aws.client("cloudfront").create_response_headers_policy(ResponseHeadersPolicyConfig=config)
+    resource_id: str = response["ResponseHeadersPolicy"]["Id"]
+    return CreatedResource(
+        resource_id, {"name": name, "arn": _build_arn("response-headers-policy", resource_id), "etag": response["ETag"]}
+    )
 
 
-def _distribution(aws: Aws, resource: Resource) -> Created:
+def _create_distribution(aws: Aws, resource: Resource) -> CreatedResource:
     inputs = resource.inputs
-    reference = generated_name(resource)
+    reference = generate_name(resource)
     config: dict[str, Any] = {
         "CallerReference": reference,
         "Comment": "",
-        "Origins": _counted([_origin(origin) for origin in inputs["origins"]]),
-        "DefaultCacheBehavior": _behavior(inputs["defaultCacheBehavior"]),
-        "Restrictions": {"GeoRestriction": {"Quantity": 0, **pascal(inputs["restrictions"]["geoRestriction"])}},
-        "ViewerCertificate": renamed(
+        "Origins": _to_quantity_list([_build_origin(origin) for origin in inputs["origins"]]),
+        "DefaultCacheBehavior": _build_behavior(inputs["defaultCacheBehavior"]),
+        "Restrictions": {"GeoRestriction": {"Quantity": 0, **to_pascal_case(inputs["restrictions"]["geoRestriction"])}},
+        "ViewerCertificate": pick_renamed(
             inputs["viewerCertificate"], {"cloudfrontDefaultCertificate": "CloudFrontDefaultCertificate"}
         ),
-        **arguments(inputs, _CONFIG),
-        **renamed(inputs, {"isIpv6Enabled": "IsIPV6Enabled"}),
+        **pick_arguments(inputs, _CONFIG),
+        **pick_renamed(inputs, {"isIpv6Enabled": "IsIPV6Enabled"}),
     }
-    made = aws.client("cloudfront").create_distribution_with_tags(
-        DistributionConfigWithTags={"DistributionConfig": config, "Tags": {"Items": tag_list(inputs)}}
+    response = aws.client("cloudfront").create_distribution_with_tags(
+        DistributionConfigWithTags={"DistributionConfig": config, "Tags": {"Items": to_tag_list(inputs)}}
     )
-    distribution = made["Distribution"]
-    return Created(
+    distribution = response["Distribution"]
+    return CreatedResource(
         distribution["Id"],
         {
             "arn": distribution["ARN"],
             "domainName": distribution["DomainName"],
             "status": distribution["Status"],
             "callerReference": reference,
-            "etag": made["ETag"],
+            "etag": response["ETag"],
             "hostedZoneId": HOSTED_ZONE_ID,
         },
     )
 
 
-def _origin(origin: dict[str, Any]) -> dict[str, Any]:
-    # Without an identity of the old kind: the provider says so, too, of an origin that is a bucket.
+def _build_origin(origin: dict[str, Any]) -> dict[str, Any]:
+    # Empty: no origin access identity, the older mechanism. The AWS provider sends the same for an S3 origin.
     return {
         "Id": origin["originId"],
         "S3OriginConfig": {"OriginAccessIdentity": ""},
-        **arguments(origin, _ORIGIN),
+        **pick_arguments(origin, _ORIGIN),
     }
 
 
-def _behavior(behavior: dict[str, Any]) -> dict[str, Any]:
-    methods = _counted(behavior["allowedMethods"]) | {"CachedMethods": _counted(behavior["cachedMethods"])}
-    return {"AllowedMethods": methods, **arguments(behavior, _BEHAVIOR)}
+def _build_behavior(behavior: dict[str, Any]) -> dict[str, Any]:
+    methods = _to_quantity_list(behavior["allowedMethods"]) | {
+        "CachedMethods": _to_quantity_list(behavior["cachedMethods"])
+    }
+    return {"AllowedMethods": methods, **pick_arguments(behavior, _BEHAVIOR)}
 
 
-def _arn(kind: str, own_id: str) -> str:
-    """CloudFront has no regions."""
-    return f"arn:aws:cloudfront::{ACCOUNT_ID}:{kind}/{own_id}"
+def _build_arn(kind: str, resource_id: str) -> str:
+    """Return the ARN of a CloudFront resource, which has no region."""
+    return f"arn:aws:cloudfront::{ACCOUNT_ID}:{kind}/{resource_id}"
 
 
-def _counted(items: Sequence[Any]) -> dict[str, Any]:
-    """A list, as CloudFront takes one."""
+def _to_quantity_list(items: Sequence[Any]) -> dict[str, Any]:
+    """Return `items` in CloudFront's form of a list, which also has the number of items."""
     return {"Quantity": len(items), "Items": items}
 
 
 TYPES = {
     "aws:cloudfront/originAccessControl:OriginAccessControl": ResourceType(
-        _origin_access_control, properties("name", *_ACCESS_CONTROL)
+        _create_origin_access_control, properties("name", *_ACCESS_CONTROL)
     ),
     "aws:cloudfront/responseHeadersPolicy:ResponseHeadersPolicy": ResourceType(
-        _response_headers_policy,
+        _create_response_headers_policy,
         properties(
             *("name", "comment", "customHeadersConfig.items"),
             *(f"securityHeadersConfig.{header}" for header in _SECURITY_HEADERS),
         ),
     ),
     "aws:cloudfront/distribution:Distribution": ResourceType(
-        _distribution,
+        _create_distribution,
         properties(
             *("tags", "isIpv6Enabled", "restrictions.geoRestriction.restrictionType"),
             *("viewerCertificate.cloudfrontDefaultCertificate", "origins.originId"),
@@ -125,7 +134,7 @@ TYPES = {
             *(f"origins.{name}" for name in _ORIGIN),
             *(f"defaultCacheBehavior.{name}" for name in _BEHAVIOR),
         ),
-        # About how long to wait for the edges, of which there are none.
+        # `waitForDeployment` concerns edge locations, which the emulator does not have.
         ignored=properties("waitForDeployment"),
     ),
 }

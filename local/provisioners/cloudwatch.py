@@ -1,23 +1,27 @@
-"""CloudWatch: log groups and alarms."""
+"""Log groups and metric alarms of CloudWatch."""
 
 from __future__ import annotations
 
-from ..resource import Created, Resource
-from ._arguments import arguments, renamed, tag_list
-from ._aws import Aws
-from ._names import name_of
+from typing import TYPE_CHECKING
+
+from ..resource import CreatedResource, Resource
+from ._arguments import pick_arguments, pick_renamed, to_tag_list
+from ._names import choose_name
 from ._resource_type import ResourceType, properties
 
+if TYPE_CHECKING:
+    from ._aws import Aws
 
-def _log_group(aws: Aws, resource: Resource) -> Created:
-    inputs, name = resource.inputs, name_of(resource)
+
+def _create_log_group(aws: Aws, resource: Resource) -> CreatedResource:
+    inputs, name = resource.inputs, choose_name(resource)
     logs = aws.client("logs")
-    optional = renamed(inputs, {"logGroupClass": "logGroupClass", "kmsKeyId": "kmsKeyId"})
+    optional = pick_renamed(inputs, {"logGroupClass": "logGroupClass", "kmsKeyId": "kmsKeyId"})
     logs.create_log_group(logGroupName=name, tags=inputs.get("tags", {}), **optional)
-    # Zero is Pulumi's way to say: for ever, which is what a group without a policy does.
+    # In Pulumi, 0 means that events never expire. A group without a retention policy has this behaviour.
     if days := inputs.get("retentionInDays"):
         logs.put_retention_policy(logGroupName=name, retentionInDays=days)
-    return Created(name, {"name": name, "arn": aws.arn("logs", f"log-group:{name}")})
+    return CreatedResource(name, {"name": name, "arn": aws.arn("logs", f"log-group:{name}")})
 
 
 _ALARM_ARGUMENTS = (
@@ -28,26 +32,26 @@ _ALARM_ARGUMENTS = (
 )
 
 
-def _metric_alarm(aws: Aws, resource: Resource) -> Created:
-    inputs, name = resource.inputs, name_of(resource)
-    request = arguments(inputs, _ALARM_ARGUMENTS) | renamed(inputs, {"okActions": "OKActions"})
+def _create_metric_alarm(aws: Aws, resource: Resource) -> CreatedResource:
+    inputs, name = resource.inputs, choose_name(resource)
+    request = pick_arguments(inputs, _ALARM_ARGUMENTS) | pick_renamed(inputs, {"okActions": "OKActions"})
     if dimensions := inputs.get("dimensions"):
         request["Dimensions"] = [{"Name": key, "Value": value} for key, value in dimensions.items()]
-    aws.client("cloudwatch").put_metric_alarm(AlarmName=name, Tags=tag_list(inputs), **request)
-    return Created(name, {"name": name, "arn": aws.arn("cloudwatch", f"alarm:{name}")})
+    aws.client("cloudwatch").put_metric_alarm(AlarmName=name, Tags=to_tag_list(inputs), **request)
+    return CreatedResource(name, {"name": name, "arn": aws.arn("cloudwatch", f"alarm:{name}")})
 
 
 TYPES = {
     "aws:cloudwatch/logGroup:LogGroup": ResourceType(
-        _log_group,
+        _create_log_group,
         properties("name", "tags", "retentionInDays", "logGroupClass", "kmsKeyId"),
-        # About deleting the group, and nothing is ever deleted here.
+        # `skipDestroy` concerns deletion, and the local run deletes nothing.
         ignored=properties("skipDestroy"),
     ),
     "aws:cloudwatch/metricAlarm:MetricAlarm": ResourceType(
-        _metric_alarm,
+        _create_metric_alarm,
         properties("name", "tags", "dimensions", "okActions", *_ALARM_ARGUMENTS),
-        # The emulator has no metric maths: it records such an alarm, and never evaluates it.
+        # The emulator does not support metric math: it stores such an alarm and never evaluates it.
         ignored=properties("metricQueries"),
     ),
 }

@@ -1,14 +1,16 @@
-"""Cognito user pools."""
+"""User pools of Cognito, with their clients and domains."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..resource import Created, Resource
-from ._arguments import arguments, pascal, renamed
-from ._aws import Aws
-from ._names import name_of
+from ..resource import CreatedResource, Resource
+from ._arguments import pick_arguments, pick_renamed, to_pascal_case
+from ._names import choose_name
 from ._resource_type import ResourceType, properties
+
+if TYPE_CHECKING:
+    from ._aws import Aws
 
 _POOL = (
     *("aliasAttributes", "autoVerifiedAttributes", "usernameAttributes", "usernameConfiguration"),
@@ -20,7 +22,7 @@ _CLIENT = (
     *("explicitAuthFlows", "generateSecret", "readAttributes", "writeAttributes", "preventUserExistenceErrors"),
     *("enableTokenRevocation", "supportedIdentityProviders"),
 )
-# Acronyms that the API writes in capitals.
+# Property names with acronyms, which the API spells in capital letters.
 _CLIENT_ACRONYMS = {
     "allowedOauthFlows": "AllowedOAuthFlows",
     "allowedOauthFlowsUserPoolClient": "AllowedOAuthFlowsUserPoolClient",
@@ -31,54 +33,54 @@ _CLIENT_ACRONYMS = {
 }
 
 
-def _user_pool(aws: Aws, resource: Resource) -> Created:
-    inputs, name = resource.inputs, name_of(resource)
-    request: dict[str, Any] = arguments(inputs, _POOL)
+def _create_user_pool(aws: Aws, resource: Resource) -> CreatedResource:
+    inputs, name = resource.inputs, choose_name(resource)
+    request: dict[str, Any] = pick_arguments(inputs, _POOL)
     if schemas := inputs.get("schemas"):
-        request["Schema"] = pascal(schemas)
+        request["Schema"] = to_pascal_case(schemas)
     if policy := inputs.get("passwordPolicy"):
-        request["Policies"] = {"PasswordPolicy": pascal(policy)}
+        request["Policies"] = {"PasswordPolicy": to_pascal_case(policy)}
     pool_id = aws.client("cognito-idp").create_user_pool(PoolName=name, UserPoolTags=inputs.get("tags", {}), **request)[
         "UserPool"
     ]["Id"]
-    return Created(
+    return CreatedResource(
         pool_id,
         {
             "name": name,
             "arn": aws.arn("cognito-idp", f"userpool/{pool_id}"),
-            # As on AWS: the issuer is derived from it. The emulator itself answers under its own address.
+            # The value is that of AWS, because programs derive the issuer from it. The emulator has another address.
             "endpoint": f"cognito-idp.{aws.region}.amazonaws.com/{pool_id}",
             "estimatedNumberOfUsers": 0,
         },
     )
 
 
-def _user_pool_client(aws: Aws, resource: Resource) -> Created:
-    inputs, name = resource.inputs, name_of(resource)
+def _create_user_pool_client(aws: Aws, resource: Resource) -> CreatedResource:
+    inputs, name = resource.inputs, choose_name(resource)
     client = aws.client("cognito-idp").create_user_pool_client(
         ClientName=name,
-        **arguments(inputs, ["userPoolId", *_CLIENT]),
-        **renamed(inputs, _CLIENT_ACRONYMS),
+        **pick_arguments(inputs, ["userPoolId", *_CLIENT]),
+        **pick_renamed(inputs, _CLIENT_ACRONYMS),
     )["UserPoolClient"]
-    return Created(client["ClientId"], {"name": name, "clientSecret": client.get("ClientSecret", "")})
+    return CreatedResource(client["ClientId"], {"name": name, "clientSecret": client.get("ClientSecret", "")})
 
 
-def _user_pool_domain(aws: Aws, resource: Resource) -> Created:
+def _create_user_pool_domain(aws: Aws, resource: Resource) -> CreatedResource:
     inputs = resource.inputs
-    made = aws.client("cognito-idp").create_user_pool_domain(
-        **arguments(inputs, ["domain", "userPoolId", "managedLoginVersion"])
+    response = aws.client("cognito-idp").create_user_pool_domain(
+        **pick_arguments(inputs, ["domain", "userPoolId", "managedLoginVersion"])
     )
-    return Created(inputs["domain"], {"managedLoginVersion": made["ManagedLoginVersion"]})
+    return CreatedResource(inputs["domain"], {"managedLoginVersion": response["ManagedLoginVersion"]})
 
 
 TYPES = {
     "aws:cognito/userPool:UserPool": ResourceType(
-        _user_pool, properties("name", "tags", "schemas", "passwordPolicy", *_POOL)
+        _create_user_pool, properties("name", "tags", "schemas", "passwordPolicy", *_POOL)
     ),
     "aws:cognito/userPoolClient:UserPoolClient": ResourceType(
-        _user_pool_client, properties("name", "userPoolId", *_CLIENT, *_CLIENT_ACRONYMS)
+        _create_user_pool_client, properties("name", "userPoolId", *_CLIENT, *_CLIENT_ACRONYMS)
     ),
     "aws:cognito/userPoolDomain:UserPoolDomain": ResourceType(
-        _user_pool_domain, properties("domain", "userPoolId", "managedLoginVersion")
+        _create_user_pool_domain, properties("domain", "userPoolId", "managedLoginVersion")
     ),
 }

@@ -1,18 +1,20 @@
-"""DynamoDB."""
+"""Tables of DynamoDB."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..resource import Created, Resource
-from ._arguments import arguments, pascal, tag_list
-from ._aws import Aws
-from ._names import name_of
+from ..resource import CreatedResource, Resource
+from ._arguments import pick_arguments, to_pascal_case, to_tag_list
+from ._names import choose_name
 from ._resource_type import ResourceType, properties
 
+if TYPE_CHECKING:
+    from ._aws import Aws
 
-def _table(aws: Aws, resource: Resource) -> Created:
-    inputs, name = resource.inputs, name_of(resource)
+
+def _create_table(aws: Aws, resource: Resource) -> CreatedResource:
+    inputs, name = resource.inputs, choose_name(resource)
     request: dict[str, Any] = {
         "TableName": name,
         "BillingMode": inputs["billingMode"],
@@ -20,12 +22,12 @@ def _table(aws: Aws, resource: Resource) -> Created:
             {"AttributeName": attribute["name"], "AttributeType": attribute["type"]}
             for attribute in inputs.get("attributes", [])
         ],
-        "KeySchema": _key_schema(inputs),
-        "Tags": tag_list(inputs),
-        **arguments(inputs, ["deletionProtectionEnabled", "tableClass"]),
+        "KeySchema": _build_key_schema(inputs),
+        "Tags": to_tag_list(inputs),
+        **pick_arguments(inputs, ["deletionProtectionEnabled", "tableClass"]),
     }
     if indexes := inputs.get("globalSecondaryIndexes"):
-        request["GlobalSecondaryIndexes"] = [_index(index) for index in indexes]
+        request["GlobalSecondaryIndexes"] = [_build_index(index) for index in indexes]
     if inputs.get("streamEnabled"):
         request["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": inputs["streamViewType"]}
     if encryption := inputs.get("serverSideEncryption"):
@@ -35,35 +37,35 @@ def _table(aws: Aws, resource: Resource) -> Created:
     dynamodb = aws.client("dynamodb")
     table = dynamodb.create_table(**request)["TableDescription"]
     if (ttl := inputs.get("ttl", {})).get("enabled"):
-        dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=pascal(ttl))
+        dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=to_pascal_case(ttl))
     if recovery := inputs.get("pointInTimeRecovery"):
         specification = {"PointInTimeRecoveryEnabled": recovery["enabled"]}
-        specification |= arguments(recovery, ["recoveryPeriodInDays"])
+        specification |= pick_arguments(recovery, ["recoveryPeriodInDays"])
         dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=specification)
     outputs: dict[str, Any] = {"name": name, "arn": table["TableArn"]}
     if "LatestStreamArn" in table:
         outputs |= {"streamArn": table["LatestStreamArn"], "streamLabel": table["LatestStreamLabel"]}
-    return Created(name, outputs)
+    return CreatedResource(name, outputs)
 
 
-def _key_schema(keys: dict[str, Any]) -> list[dict[str, str]]:
+def _build_key_schema(keys: dict[str, Any]) -> list[dict[str, str]]:
     schema = [{"AttributeName": keys["hashKey"], "KeyType": "HASH"}]
     if "rangeKey" in keys:
         schema.append({"AttributeName": keys["rangeKey"], "KeyType": "RANGE"})
     return schema
 
 
-def _index(index: dict[str, Any]) -> dict[str, Any]:
+def _build_index(index: dict[str, Any]) -> dict[str, Any]:
     return {
         "IndexName": index["name"],
-        "KeySchema": _key_schema(index),
-        "Projection": arguments(index, ["projectionType", "nonKeyAttributes"]),
+        "KeySchema": _build_key_schema(index),
+        "Projection": pick_arguments(index, ["projectionType", "nonKeyAttributes"]),
     }
 
 
 TYPES = {
     "aws:dynamodb/table:Table": ResourceType(
-        _table,
+        _create_table,
         properties(
             *("name", "tags", "attributes", "hashKey", "rangeKey", "tableClass", "deletionProtectionEnabled"),
             *("billingMode", "streamEnabled", "streamViewType", "serverSideEncryption", "pointInTimeRecovery", "ttl"),
@@ -72,7 +74,7 @@ TYPES = {
                 for name in ("name", "hashKey", "rangeKey", "projectionType", "nonKeyAttributes")
             ),
         ),
-        # Left out, it is PROVISIONED.
-        values={"billingMode": ["PAY_PER_REQUEST"]},
+        # If the property is absent, AWS uses PROVISIONED, which the local run does not support.
+        allowed_values={"billingMode": ["PAY_PER_REQUEST"]},
     )
 }

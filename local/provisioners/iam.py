@@ -1,27 +1,31 @@
-"""IAM."""
+"""Roles and role policies of IAM."""
 
 from __future__ import annotations
 
-from ..resource import Created, Resource
-from ._arguments import arguments, json_text, tag_list
-from ._aws import Aws
-from ._names import name_of
+from typing import TYPE_CHECKING
+
+from ..resource import CreatedResource, Resource
+from ._arguments import pick_arguments, to_json, to_tag_list
+from ._names import choose_name
 from ._resource_type import ResourceType, properties
 
+if TYPE_CHECKING:
+    from ._aws import Aws
 
-def _role(aws: Aws, resource: Resource) -> Created:
-    inputs, name = resource.inputs, name_of(resource)
-    trust = json_text(inputs["assumeRolePolicy"])
+
+def _create_role(aws: Aws, resource: Resource) -> CreatedResource:
+    inputs, name = resource.inputs, choose_name(resource)
+    trust = to_json(inputs["assumeRolePolicy"])
     iam = aws.client("iam")
     role = iam.create_role(
         RoleName=name,
         AssumeRolePolicyDocument=trust,
-        Tags=tag_list(inputs),
-        **arguments(inputs, ["description", "maxSessionDuration", "path", "permissionsBoundary"]),
+        Tags=to_tag_list(inputs),
+        **pick_arguments(inputs, ["description", "maxSessionDuration", "path", "permissionsBoundary"]),
     )["Role"]
     for policy_arn in inputs.get("managedPolicyArns", []):
         iam.attach_role_policy(RoleName=name, PolicyArn=policy_arn)
-    return Created(
+    return CreatedResource(
         name,
         {
             "name": name,
@@ -33,30 +37,30 @@ def _role(aws: Aws, resource: Resource) -> Created:
     )
 
 
-def _role_policy(aws: Aws, resource: Resource) -> Created:
-    role, name, policy = resource.inputs["role"], name_of(resource), json_text(resource.inputs["policy"])
+def _create_role_policy(aws: Aws, resource: Resource) -> CreatedResource:
+    role, name, policy = resource.inputs["role"], choose_name(resource), to_json(resource.inputs["policy"])
     aws.client("iam").put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=policy)
-    return Created(f"{role}:{name}", {"name": name, "policy": policy})
+    return CreatedResource(f"{role}:{name}", {"name": name, "policy": policy})
 
 
-def _role_policy_attachment(aws: Aws, resource: Resource) -> Created:
+def _create_role_policy_attachment(aws: Aws, resource: Resource) -> CreatedResource:
     role, policy_arn = resource.inputs["role"], resource.inputs["policyArn"]
     aws.client("iam").attach_role_policy(RoleName=role, PolicyArn=policy_arn)
-    return Created(f"{role}/{policy_arn}", {})
+    return CreatedResource(f"{role}/{policy_arn}", {})
 
 
 TYPES = {
     "aws:iam/role:Role": ResourceType(
-        _role,
+        _create_role,
         properties(
             *("name", "tags", "description", "path", "assumeRolePolicy", "permissionsBoundary"),
             *("maxSessionDuration", "managedPolicyArns"),
         ),
-        # About deleting the role, and nothing is ever deleted here.
+        # `forceDetachPolicies` concerns deletion, and the local run deletes nothing.
         ignored=properties("forceDetachPolicies"),
     ),
-    "aws:iam/rolePolicy:RolePolicy": ResourceType(_role_policy, properties("name", "role", "policy")),
+    "aws:iam/rolePolicy:RolePolicy": ResourceType(_create_role_policy, properties("name", "role", "policy")),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ResourceType(
-        _role_policy_attachment, properties("role", "policyArn")
+        _create_role_policy_attachment, properties("role", "policyArn")
     ),
 }

@@ -1,15 +1,17 @@
-"""Lambda."""
+"""Functions of Lambda, with their permissions, event invoke configurations and event source mappings."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..archives import archive_zip
-from ..resource import Created, ProvisionError, Resource
-from ._arguments import arguments
-from ._aws import Aws
-from ._names import generated_name, name_of
+from ..archives import build_zip
+from ..resource import CreatedResource, ProvisionError, Resource
+from ._arguments import pick_arguments
+from ._names import choose_name, generate_name
 from ._resource_type import ResourceType, properties
+
+if TYPE_CHECKING:
+    from ._aws import Aws
 
 _FUNCTION_ARGUMENTS = (
     *("runtime", "handler", "role", "description", "timeout", "memorySize", "architectures", "packageType"),
@@ -19,17 +21,19 @@ _FUNCTION_ARGUMENTS = (
 _MAPPING_ARGUMENTS = ("batchSize", "enabled", "filterCriteria", "functionResponseTypes", "scalingConfig")
 
 
-def _function(aws: Aws, resource: Resource) -> Created:
-    inputs, name = resource.inputs, name_of(resource)
+def _create_function(aws: Aws, resource: Resource) -> CreatedResource:
+    inputs, name = resource.inputs, choose_name(resource)
     if "code" not in inputs:
-        raise ProvisionError("code: required in the local run, which takes no function from S3 or as an image")
+        raise ProvisionError(
+            "code: is required; the local run does not support functions from S3 or from container images"
+        )
     client = aws.client("lambda")
     function = client.create_function(
         FunctionName=name,
-        Code={"ZipFile": archive_zip(inputs["code"], aws.root)},
+        Code={"ZipFile": build_zip(inputs["code"], aws.root)},
         Environment={"Variables": inputs.get("environment", {}).get("variables", {})},
         Tags=inputs.get("tags", {}),
-        **arguments(inputs, _FUNCTION_ARGUMENTS),
+        **pick_arguments(inputs, _FUNCTION_ARGUMENTS),
     )
     if "reservedConcurrentExecutions" in inputs:
         client.put_function_concurrency(
@@ -39,51 +43,51 @@ def _function(aws: Aws, resource: Resource) -> Created:
     outputs: dict[str, Any] = {
         "name": name,
         "arn": arn,
-        "invokeArn": _invoke_arn(aws, arn),
+        "invokeArn": _build_invoke_arn(aws, arn),
         "version": version,
         "qualifiedArn": f"{arn}:{version}",
-        "qualifiedInvokeArn": _invoke_arn(aws, f"{arn}:{version}"),
+        "qualifiedInvokeArn": _build_invoke_arn(aws, f"{arn}:{version}"),
         "codeSha256": function["CodeSha256"],
         "sourceCodeSize": function["CodeSize"],
         "lastModified": function["LastModified"],
     }
-    return Created(name, outputs)
+    return CreatedResource(name, outputs)
 
 
-def _invoke_arn(aws: Aws, function_arn: str) -> str:
+def _build_invoke_arn(aws: Aws, function_arn: str) -> str:
     return f"arn:aws:apigateway:{aws.region}:lambda:path/2015-03-31/functions/{function_arn}/invocations"
 
 
-def _permission(aws: Aws, resource: Resource) -> Created:
+def _create_permission(aws: Aws, resource: Resource) -> CreatedResource:
     inputs = resource.inputs
-    statement_id = inputs.get("statementId") or generated_name(resource)
+    statement_id = inputs.get("statementId") or generate_name(resource)
     names = ["action", "principal", "sourceArn", "sourceAccount", "qualifier", "principalOrgId"]
     aws.client("lambda").add_permission(
-        FunctionName=inputs["function"], StatementId=statement_id, **arguments(inputs, names)
+        FunctionName=inputs["function"], StatementId=statement_id, **pick_arguments(inputs, names)
     )
-    return Created(statement_id, {"statementId": statement_id})
+    return CreatedResource(statement_id, {"statementId": statement_id})
 
 
-def _event_invoke_config(aws: Aws, resource: Resource) -> Created:
+def _create_event_invoke_config(aws: Aws, resource: Resource) -> CreatedResource:
     inputs, function = resource.inputs, resource.inputs["functionName"]
-    qualifier = arguments(inputs, ["qualifier"])
+    qualifier = pick_arguments(inputs, ["qualifier"])
     aws.client("lambda").put_function_event_invoke_config(
         FunctionName=function,
         **qualifier,
-        **arguments(inputs, ["maximumRetryAttempts", "maximumEventAgeInSeconds", "destinationConfig"]),
+        **pick_arguments(inputs, ["maximumRetryAttempts", "maximumEventAgeInSeconds", "destinationConfig"]),
     )
-    return Created(f"{function}:{inputs['qualifier']}" if qualifier else function, {})
+    return CreatedResource(f"{function}:{inputs['qualifier']}" if qualifier else function, {})
 
 
-def _event_source_mapping(aws: Aws, resource: Resource) -> Created:
+def _create_event_source_mapping(aws: Aws, resource: Resource) -> CreatedResource:
     inputs = resource.inputs
     mapping = aws.client("lambda").create_event_source_mapping(
         EventSourceArn=inputs["eventSourceArn"],
         FunctionName=inputs["functionName"],
         Tags=inputs.get("tags", {}),
-        **arguments(inputs, _MAPPING_ARGUMENTS),
+        **pick_arguments(inputs, _MAPPING_ARGUMENTS),
     )
-    return Created(
+    return CreatedResource(
         mapping["UUID"],
         {
             "uuid": mapping["UUID"],
@@ -96,31 +100,31 @@ def _event_source_mapping(aws: Aws, resource: Resource) -> Created:
 
 TYPES = {
     "aws:lambda/function:Function": ResourceType(
-        _function,
+        _create_function,
         properties(
             *("name", "tags", "code", "environment.variables", "reservedConcurrentExecutions"),
             *_FUNCTION_ARGUMENTS,
         ),
-        # The hash only tells Pulumi when to update; the rest is about deleting or updating the function.
+        # These properties concern updates and deletion, and the local run only creates resources.
         ignored=properties("sourceCodeHash", "skipDestroy", "useResourceTimeoutForPropagation"),
     ),
     "aws:lambda/permission:Permission": ResourceType(
-        _permission,
+        _create_permission,
         properties(
             *("action", "function", "principal", "principalOrgId", "qualifier"),
             *("sourceAccount", "sourceArn", "statementId"),
         ),
     ),
     "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": ResourceType(
-        _event_invoke_config,
+        _create_event_invoke_config,
         properties(
             *("functionName", "qualifier", "destinationConfig", "maximumEventAgeInSeconds"),
             "maximumRetryAttempts",
         ),
     ),
     "aws:lambda/eventSourceMapping:EventSourceMapping": ResourceType(
-        # From a queue. What a stream's needs besides is not known here, a starting position above all.
-        _event_source_mapping,
+        # Only for queues: properties of streams, such as the starting position, are not supported.
+        _create_event_source_mapping,
         properties("eventSourceArn", "functionName", "tags", *_MAPPING_ARGUMENTS),
     ),
 }

@@ -1,46 +1,52 @@
-"""EventBridge Pipes: the record of the pipe. The emulator delivers nothing to Lambda; `local.pipes` does."""
+"""Pipes of EventBridge. The emulator only stores a pipe; `local.pipes` delivers its records to Lambda."""
 
 from __future__ import annotations
 
-from ..resource import Created, Resource
-from ._arguments import arguments, pascal
-from ._aws import Aws
-from ._names import name_of
+from typing import TYPE_CHECKING
+
+from ..resource import CreatedResource, Resource
+from ._arguments import pick_arguments, to_pascal_case
+from ._names import choose_name
 from ._resource_type import ResourceType, properties
+
+if TYPE_CHECKING:
+    from ._aws import Aws
 
 _STREAM = "sourceParameters.dynamodbStreamParameters"
 _LOG = "logConfiguration"
 
 
-def _pipe(aws: Aws, resource: Resource) -> Created:
-    inputs, name = resource.inputs, name_of(resource)
-    request = arguments(inputs, ["description", "roleArn", "source", "target", "targetParameters", "kmsKeyIdentifier"])
-    if source := pascal(inputs.get("sourceParameters")):
-        # The one name that is not the property's in another case.
+def _create_pipe(aws: Aws, resource: Resource) -> CreatedResource:
+    inputs, name = resource.inputs, choose_name(resource)
+    request = pick_arguments(
+        inputs, ["description", "roleArn", "source", "target", "targetParameters", "kmsKeyIdentifier"]
+    )
+    if source := to_pascal_case(inputs.get("sourceParameters")):
+        # The only argument name that differs from the property by more than its first letter.
         if stream := source.pop("DynamodbStreamParameters", None):
             source["DynamoDBStreamParameters"] = stream
         request["SourceParameters"] = source
-    # Stopped, whatever the program says: the emulator's own poller must not compete for the stream.
+    # Always stopped, so that the emulator's own poller does not compete for the stream.
     pipe = aws.client("pipes").create_pipe(Name=name, DesiredState="STOPPED", Tags=inputs.get("tags", {}), **request)
-    return Created(name, {"name": name, "arn": pipe["Arn"]})
+    return CreatedResource(name, {"name": name, "arn": pipe["Arn"]})
 
 
 TYPES = {
     "aws:pipes/pipe:Pipe": ResourceType(
-        _pipe,
+        _create_pipe,
         properties(
             *("name", "tags", "description", "roleArn", "source", "target", "kmsKeyIdentifier"),
             "sourceParameters.filterCriteria.filters.pattern",
             *(f"{_STREAM}.{name}" for name in ("startingPosition", "batchSize", "deadLetterConfig.arn")),
             *(
-                f"{_STREAM}.maximum{what}"
-                for what in ("BatchingWindowInSeconds", "RecordAgeInSeconds", "RetryAttempts")
+                f"{_STREAM}.maximum{limit}"
+                for limit in ("BatchingWindowInSeconds", "RecordAgeInSeconds", "RetryAttempts")
             ),
             *(f"{_STREAM}.{name}" for name in ("onPartialBatchItemFailure", "parallelizationFactor")),
             *("targetParameters.lambdaFunctionParameters", "targetParameters.inputTemplate"),
         ),
-        # The runner reads the state from the program's own inputs. Pipe logs have no counterpart here: what the
-        # runner does is in its own output.
+        # `local.pipes` reads the desired state from the program's inputs. There are no pipe logs here: the runner logs
+        # to the output of `python -m local up`.
         ignored=properties("desiredState", _LOG),
     )
 }

@@ -1,22 +1,26 @@
-"""An explicit `aws.Provider`: accepted where it means the place that everything goes to anyway."""
+"""Explicit AWS providers (`aws.Provider`), accepted if their region is that of the stack."""
 
 from __future__ import annotations
 
-from ..resource import Created, Resource
-from ._aws import Aws
-from ._names import generated_name
+from typing import TYPE_CHECKING
+
+from ..resource import CreatedResource, Resource
+from ._names import generate_name
 from ._resource_type import ResourceType, properties
 
+if TYPE_CHECKING:
+    from ._aws import Aws
 
-def _provider(_aws: Aws, resource: Resource) -> Created:
-    return Created(generated_name(resource), {})
+
+def _create_provider(_aws: Aws, resource: Resource) -> CreatedResource:
+    return CreatedResource(generate_name(resource), {})
 
 
 TYPES = {
     "pulumi:providers:aws": ResourceType(
-        _provider,
+        _create_provider,
         properties("region"),
-        # Who one is and where AWS lies: the local run has its own answer to both.
+        # Credentials and endpoints: the local run uses its own.
         ignored=properties(
             *("accessKey", "secretKey", "token", "profile", "sharedConfigFiles", "sharedCredentialsFiles"),
             *("endpoints", "maxRetries", "allowedAccountIds", "s3UsePathStyle", "skipCredentialsValidation"),

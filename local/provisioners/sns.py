@@ -1,40 +1,47 @@
-"""SNS. The emulator's alarms do publish; its e-mails go nowhere."""
+"""Topics of SNS, with policies and subscriptions.
+
+The emulator's alarms publish to topics. It sends no e-mail.
+"""
 
 from __future__ import annotations
 
-from ..resource import Created, Resource
-from ._arguments import json_text, tag_list
-from ._aws import Aws
-from ._names import name_of
+from typing import TYPE_CHECKING
+
+from ..resource import CreatedResource, Resource
+from ._arguments import to_json, to_tag_list
+from ._names import choose_name
 from ._resource_type import ResourceType, properties
 
+if TYPE_CHECKING:
+    from ._aws import Aws
 
-def _topic(aws: Aws, resource: Resource) -> Created:
-    inputs, name = resource.inputs, name_of(resource)
+
+def _create_topic(aws: Aws, resource: Resource) -> CreatedResource:
+    inputs, name = resource.inputs, choose_name(resource)
     attributes = {"DisplayName": inputs["displayName"]} if "displayName" in inputs else {}
-    arn: str = aws.client("sns").create_topic(Name=name, Attributes=attributes, Tags=tag_list(inputs))["TopicArn"]
-    return Created(arn, {"name": name, "arn": arn, "owner": arn.split(":")[4]})
+    arn: str = aws.client("sns").create_topic(Name=name, Attributes=attributes, Tags=to_tag_list(inputs))["TopicArn"]
+    return CreatedResource(arn, {"name": name, "arn": arn, "owner": arn.split(":")[4]})
 
 
-def _topic_policy(aws: Aws, resource: Resource) -> Created:
+def _create_topic_policy(aws: Aws, resource: Resource) -> CreatedResource:
     topic: str = resource.inputs["arn"]
-    policy = json_text(resource.inputs["policy"])
+    policy = to_json(resource.inputs["policy"])
     aws.client("sns").set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
-    return Created(topic, {"policy": policy, "owner": topic.split(":")[4]})
+    return CreatedResource(topic, {"policy": policy, "owner": topic.split(":")[4]})
 
 
-def _topic_subscription(aws: Aws, resource: Resource) -> Created:
+def _create_topic_subscription(aws: Aws, resource: Resource) -> CreatedResource:
     inputs = resource.inputs
     arn = aws.client("sns").subscribe(
         TopicArn=inputs["topic"], Protocol=inputs["protocol"], Endpoint=inputs["endpoint"], ReturnSubscriptionArn=True
     )["SubscriptionArn"]
-    return Created(arn, {"arn": arn})
+    return CreatedResource(arn, {"arn": arn})
 
 
 TYPES = {
-    "aws:sns/topic:Topic": ResourceType(_topic, properties("name", "tags", "displayName")),
-    "aws:sns/topicPolicy:TopicPolicy": ResourceType(_topic_policy, properties("arn", "policy")),
+    "aws:sns/topic:Topic": ResourceType(_create_topic, properties("name", "tags", "displayName")),
+    "aws:sns/topicPolicy:TopicPolicy": ResourceType(_create_topic_policy, properties("arn", "policy")),
     "aws:sns/topicSubscription:TopicSubscription": ResourceType(
-        _topic_subscription, properties("topic", "protocol", "endpoint")
+        _create_topic_subscription, properties("topic", "protocol", "endpoint")
     ),
 }

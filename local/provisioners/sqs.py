@@ -1,12 +1,16 @@
-"""SQS."""
+"""Queues of SQS, with their policies."""
 
 from __future__ import annotations
 
-from ..resource import Created, Resource
-from ._arguments import json_text
-from ._aws import Aws
-from ._names import name_of
+from typing import TYPE_CHECKING
+
+from ..resource import CreatedResource, Resource
+from ._arguments import to_json
+from ._names import choose_name
 from ._resource_type import ResourceType, properties
+
+if TYPE_CHECKING:
+    from ._aws import Aws
 
 _ATTRIBUTES = {
     "delaySeconds": "DelaySeconds",
@@ -23,26 +27,26 @@ _ATTRIBUTES = {
 }
 
 
-def _queue(aws: Aws, resource: Resource) -> Created:
-    inputs, name = resource.inputs, name_of(resource)
-    # Every attribute is text, numbers and booleans included.
+def _create_queue(aws: Aws, resource: Resource) -> CreatedResource:
+    inputs, name = resource.inputs, choose_name(resource)
+    # The API takes every attribute as a string, numbers and booleans included.
     attributes = {
-        attribute: json_text(inputs[property_name])
+        attribute: to_json(inputs[property_name])
         for property_name, attribute in _ATTRIBUTES.items()
         if property_name in inputs
     }
     url = aws.client("sqs").create_queue(QueueName=name, Attributes=attributes, tags=inputs.get("tags", {}))["QueueUrl"]
-    return Created(url, {"name": name, "url": url, "arn": aws.arn("sqs", name)})
+    return CreatedResource(url, {"name": name, "url": url, "arn": aws.arn("sqs", name)})
 
 
-def _queue_policy(aws: Aws, resource: Resource) -> Created:
+def _create_queue_policy(aws: Aws, resource: Resource) -> CreatedResource:
     url: str = resource.inputs["queueUrl"]
-    policy = json_text(resource.inputs["policy"])
+    policy = to_json(resource.inputs["policy"])
     aws.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
-    return Created(url, {"policy": policy})
+    return CreatedResource(url, {"policy": policy})
 
 
 TYPES = {
-    "aws:sqs/queue:Queue": ResourceType(_queue, properties("name", "tags", *_ATTRIBUTES)),
-    "aws:sqs/queuePolicy:QueuePolicy": ResourceType(_queue_policy, properties("queueUrl", "policy")),
+    "aws:sqs/queue:Queue": ResourceType(_create_queue, properties("name", "tags", *_ATTRIBUTES)),
+    "aws:sqs/queuePolicy:QueuePolicy": ResourceType(_create_queue_policy, properties("queueUrl", "policy")),
 }

@@ -137,7 +137,9 @@ def test_an_update_is_of_the_size_that_the_sums_assume() -> None:
         updated_at="2026-11-22T20:00:00.000Z",
     )
 
-    assert protocol.encoded_size(submission.update("modify")) == pytest.approx(arithmetic.UPDATE_BYTES, rel=0.05)
+    assert protocol.measure_update(submission.build_update("modify")) == pytest.approx(
+        arithmetic.UPDATE_BYTES, rel=0.05
+    )
 
 
 def test_a_frame_holds_ninety_updates_and_not_a_hundred() -> None:

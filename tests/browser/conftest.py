@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser.fake_gateway import FakeGateway, FakeSite
+from tests.support.browser.fake_gateway import PATIENCE, FakeGateway, FakeSite
+
+# What is expected appears within milliseconds; Playwright's own limit of 5 s is short for a busy machine.
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 @pytest.fixture

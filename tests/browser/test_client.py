@@ -11,8 +11,8 @@ CONTACT = {"form_id": ["contact"]}
 SURVEY = {"form_id": [{"prefix": "survey"}]}
 
 OPEN = """async ([url, filter]) => {
-    const { RealtimeClient } = await import("/client.js");
-    const { SubmissionStore } = await import("/store.js");
+    const { RealtimeClient } = await import("/client/client.js");
+    const { SubmissionStore } = await import("/client/store.js");
     const store = new SubmissionStore();
     const said = document.documentElement.dataset;
     said.origins = "";
@@ -236,7 +236,7 @@ def test_it_plans_to_renew_the_token_in_good_time(page: Page, site: FakeSite) ->
     """At most two minutes before the end, at least one, and never before half of the time has passed."""
     page.goto("/style.css")
     planned = page.evaluate("""async () => {
-        const { RealtimeClient } = await import("/client.js");
+        const { RealtimeClient } = await import("/client/client.js");
         const plan = async (seconds, random, serverAheadMs) => {
             const timers = [];
             let socket, need;

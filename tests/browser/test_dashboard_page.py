@@ -489,7 +489,7 @@ def test_a_disconnect_with_reconnect_comes_back_with_a_fresh_token(page: Page, g
     ("code", "label", "advice"),
     [
         ("token_expired", "Signed out", "Sign in again"),
-        ("revoked", "Signed out", "Access to this tenant was taken back"),
+        ("revoked", "Signed out", "Access to this tenant was revoked"),
         ("too_many_connections", "Disconnected", "Close one of them"),
         ("protocol_error", "Disconnected", "Reload"),
         ("server_shutdown", "Disconnected", "server_shutdown"),
@@ -858,7 +858,7 @@ def test_whatever_the_order_the_store_converges(page: Page, site: FakeSite) -> N
     """Every order of the updates, each delivered twice, leaves what the highest versions say, and then nothing."""
     page.goto("/")
     held = page.evaluate("""async () => {
-        const { SubmissionStore } = await import("/store.js");
+        const { SubmissionStore } = await import("/client/store.js");
         const row = (id, version, event, expires_at, status) => ({
             event, data: { submission_id: id, version, status, expires_at, submitted_at: "2026-11-22T20:00:00.000Z" },
         });
@@ -888,7 +888,7 @@ def test_whatever_the_order_the_store_converges(page: Page, site: FakeSite) -> N
 def test_what_arrives_expired_does_nothing_to_a_later_life_of_its_id(page: Page, site: FakeSite) -> None:
     page.goto("/")
     outcomes = page.evaluate("""async () => {
-        const { SubmissionStore } = await import("/store.js");
+        const { SubmissionStore } = await import("/client/store.js");
         const store = new SubmissionStore();
         const take = (version, event, expires_at) =>
             store.apply({ event, data: { submission_id: "a", version, expires_at } }, 5_000);
@@ -901,7 +901,7 @@ def test_what_arrives_expired_does_nothing_to_a_later_life_of_its_id(page: Page,
 def test_backoff_is_full_jitter_without_an_end(page: Page, site: FakeSite) -> None:
     page.goto("/")
     waits = page.evaluate("""async () => {
-        const { fullJitter } = await import("/backoff.js");
+        const { fullJitter } = await import("/client/backoff.js");
         return [0, 1, 2, 5, 9, 5000].map((n) => [0, 0.5].map((random) => fullJitter(n, () => random)));
     }""")
     assert waits == [[0, 500], [0, 1000], [0, 2000], [0, 15000], [0, 15000], [0, 15000]]

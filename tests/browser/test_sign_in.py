@@ -251,7 +251,7 @@ def test_who_has_no_tenant_can_sign_out_to_be_another(page: Page, gateway: FakeG
 def test_an_answer_to_nothing_is_not_taken(page: Page, issuer: FakeIssuer) -> None:
     page.clock.install()
     page.goto("/?code=somebody-elses&state=whatever")
-    expect_notice(page, "This sign-in was not begun in this tab")
+    expect_notice(page, "This sign-in was not started in this tab")
     assert page.url == issuer.redirect_uri
     expect_rest(page, issuer, sign_ins=0)
     assert issuer.requests["token"] == 0
@@ -304,7 +304,7 @@ def test_without_tls_only_an_issuer_on_this_machine_is_asked(page: Page, site: F
 def test_a_config_without_a_client_is_said(page: Page, site: FakeSite) -> None:
     del site.answers.config["client_id"]
     page.goto("/")
-    expect_notice(page, "config.json gives no client_id.")
+    expect_notice(page, "config.json: client_id is required.")
 
 
 # Renewal
@@ -455,7 +455,7 @@ def test_a_tenant_taken_back_ends_the_session(page: Page, gateway: FakeGateway, 
     issuer.claims[CLAIM] = "t_globex"
     connection.disconnect("token_expired", reconnect=True)
     expect_state(page, "Signed out")
-    expect_notice(page, "Access to this tenant was taken back.")
+    expect_notice(page, "Access to this tenant was revoked.")
     assert gateway.has_no_more()
     page.get_by_role("button", name="Sign in again").click()
     globex = gateway.accept()
@@ -526,7 +526,7 @@ def test_a_tenant_taken_back_is_shown_until_the_connection_ends(
     connection.resync()
     expect_state(page, "Live")
     connection.disconnect("token_expired", reconnect=True)
-    expect_notice(page, "Access to this tenant was taken back.")
+    expect_notice(page, "Access to this tenant was revoked.")
     assert gateway.has_no_more()
 
 

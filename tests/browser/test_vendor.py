@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 
 from tests.support.browser.fake_gateway import DASHBOARD
@@ -21,3 +22,8 @@ def test_the_vendored_library_is_the_published_file_of_the_version_that_the_read
     assert named
     assert named[1] == VERSION
     assert "MIT" in (VENDOR / "oauth4webapi.LICENSE.md").read_text()
+
+
+def test_the_type_checker_takes_the_librarys_types_from_the_same_version() -> None:
+    package = json.loads((DASHBOARD.parent / "package.json").read_text())
+    assert package["devDependencies"]["oauth4webapi"] == VERSION

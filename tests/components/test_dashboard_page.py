@@ -60,9 +60,13 @@ def objects(recording: Recording) -> dict[str, dict[str, Any]]:
 
 
 def test_each_file_of_the_dashboard_is_an_object_and_so_is_the_configuration(recording: Recording) -> None:
-    files = {path.relative_to(ROOT / "dashboard").as_posix() for path in (ROOT / "dashboard").rglob("*.*")}
+    files = {
+        path.relative_to(ROOT / "dashboard").as_posix()
+        for path in (ROOT / "dashboard").rglob("*.*")
+        if not path.name.endswith(".d.ts")
+    }
 
-    assert {"index.html", "app.js", "style.css", "icon.svg", "vendor/oauth4webapi.js"} <= files
+    assert {"index.html", "app.js", "style.css", "icon.svg", "client/client.js", "vendor/oauth4webapi.js"} <= files
     assert set(objects(recording)) == files | {"config.json"}
     assert {one["bucket"] for one in objects(recording).values()} == {BUCKET_NAME}
 
@@ -171,6 +175,20 @@ def test_what_an_editor_or_a_system_leaves_there_is_no_file_of_the_page(folder: 
     write(folder, ".DS_Store", ".idea/workspace.js", "vendor/.hidden.js")
 
     assert set(objects(declare())) == {"index.html", "config.json"}
+
+
+def test_type_declarations_are_not_uploaded(folder: Path) -> None:
+    write(folder, "vendor/library.js", "vendor/library.d.ts")
+
+    assert set(objects(declare())) == {"index.html", "vendor/library.js", "config.json"}
+
+
+def test_readmes_are_uploaded_as_text_that_a_browser_shows(recording: Recording) -> None:
+    uploaded = objects(recording)
+
+    assert {uploaded[key]["contentType"] for key in ("client/README.md", "vendor/README.md")} == {
+        "text/plain; charset=utf-8"
+    }
 
 
 def test_a_page_without_its_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

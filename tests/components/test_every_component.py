@@ -8,7 +8,7 @@ from functools import cache
 import pulumi
 import pytest
 
-from local.type_metadata import problems
+from local.type_metadata import find_problems
 from tests.support.components.contract import takes_tags
 from tests.support.components.examples import EXAMPLES, example
 from tests.support.components.harness import Recording, run
@@ -71,7 +71,7 @@ def test_every_input_is_one_that_pulumi_aws_knows(name: str) -> None:
     made = list(declare(name).custom())
 
     assert made
-    assert {one.name: problems(one.type, one.inputs) for one in made} == {one.name: [] for one in made}
+    assert {one.name: find_problems(one.type, one.inputs) for one in made} == {one.name: [] for one in made}
 
 
 def test_a_preview_declares_the_same_resources(name: str) -> None:

@@ -17,6 +17,8 @@ from tests.components.test_websocket_gateway import (
     environment,
     function_name,
 )
+from tests.support.components.examples import TABLE_ARN
+from tests.support.components.gateway import gateway_args
 from tests.support.components.harness import Recording, refusal, run
 from tests.support.components.policies import allow, allow_logs, document
 from tests.support.components.provider import ACCOUNT, REGION, arn, physical_name
@@ -50,7 +52,7 @@ class TestBroadcast:
         assert environment(recording, "broadcast") == {**FANOUT_ENVIRONMENT, "FAILURE_IDENTIFIER": "eventID"}
 
     def test_names_failures_as_it_is_told(self) -> None:
-        told = declare({**REQUIRED, "failure_identifier": "SequenceNumber"})
+        told = declare(gateway_args({"table_arn": TABLE_ARN, "failure_identifier": "SequenceNumber"}))
 
         assert environment(told, "broadcast")["FAILURE_IDENTIFIER"] == "SequenceNumber"
 
@@ -70,7 +72,12 @@ class TestFanout:
 
     @pytest.mark.parametrize("function", ["broadcast", "fanout"])
     def test_makes_as_many_posts_itself_as_is_told(self, function: str) -> None:
-        assert environment(declare({**REQUIRED, "fanout_threshold": 100}), function)["FANOUT_THRESHOLD"] == "100"
+        assert (
+            environment(declare(gateway_args({"table_arn": TABLE_ARN, "fanout_threshold": 100})), function)[
+                "FANOUT_THRESHOLD"
+            ]
+            == "100"
+        )
 
 
 class TestQueue:
@@ -106,13 +113,17 @@ class TestQueue:
 
     @pytest.mark.parametrize("concurrency", [2, 1_000])
     def test_runs_as_many_lambdas_as_is_told(self, concurrency: int) -> None:
-        mapping = declare({**REQUIRED, "fanout_concurrency": concurrency}).inputs("gateway-fanout-mapping")
+        mapping = declare(gateway_args({"table_arn": TABLE_ARN, "fanout_concurrency": concurrency})).inputs(
+            "gateway-fanout-mapping"
+        )
 
         assert mapping["scalingConfig"] == {"maximumConcurrency": concurrency}
 
     def test_has_an_alarm_on_the_first_dead_letter(self, recording: Recording) -> None:
         topic = arn("sns", "alarms")
-        told = declare({**REQUIRED, "alarm_topic_arn": topic}).inputs("gateway-fanout-dead-letters-alarm")
+        told = declare(gateway_args({"table_arn": TABLE_ARN, "alarm_topic_arn": topic})).inputs(
+            "gateway-fanout-dead-letters-alarm"
+        )
         silent = recording.inputs("gateway-fanout-dead-letters-alarm")
 
         assert silent["dimensions"] == {"QueueName": physical_name("gateway-fanout-dead-letters")}
@@ -123,43 +134,61 @@ class TestQueue:
 class TestPosts:
     @pytest.mark.parametrize("function", POSTERS)
     def test_are_divided_among_the_lambdas_that_run_at_once(self, function: str) -> None:
-        told = declare({**REQUIRED, "posts_per_second": 500, "broadcast_concurrency": 10, "fanout_concurrency": 20})
+        told = declare(
+            gateway_args(
+                {"table_arn": TABLE_ARN, "posts_per_second": 500, "broadcast_concurrency": 10, "fanout_concurrency": 20}
+            )
+        )
 
         assert environment(told, function)["POSTS_PER_SECOND"] == "16"
 
     def test_are_one_a_second_and_lambda_at_least(self) -> None:
-        told = declare({**REQUIRED, "posts_per_second": 9})
+        told = declare(gateway_args({"table_arn": TABLE_ARN, "posts_per_second": 9}))
 
         assert environment(told, "broadcast")["POSTS_PER_SECOND"] == "1"
 
     @pytest.mark.parametrize(
         ("args", "those", "got"),
         [
-            ({"posts_per_second": 8}, "broadcast_concurrency 4 + fanout_concurrency 4 + 1 janitor", 8),
-            ({"fanout_concurrency": 5, "posts_per_second": 9.0}, "broadcast_concurrency 4 + fanout_concurrency 5", 9),
-            ({"broadcast_concurrency": 9_000}, "broadcast_concurrency 9,000 + fanout_concurrency 4", 9000),
+            ({"posts_per_second": 8}, "posting.broadcast_concurrency 4 + posting.fanout_concurrency 4 + 1 janitor", 8),
+            (
+                {"fanout_concurrency": 5, "posts_per_second": 9.0},
+                "posting.broadcast_concurrency 4 + posting.fanout_concurrency 5",
+                9,
+            ),
+            (
+                {"broadcast_concurrency": 9_000},
+                "posting.broadcast_concurrency 9,000 + posting.fanout_concurrency 4",
+                9000,
+            ),
         ],
     )
     def test_that_are_too_few_are_refused_before_anything_is_made(
         self, args: dict[str, Any], those: str, got: int
     ) -> None:
-        message = refusal(lambda: WebSocketGateway("gateway", {**REQUIRED, **args}))  # pyright: ignore[reportArgumentType]  # of any kind
+        message = refusal(lambda: WebSocketGateway("gateway", gateway_args({"table_arn": TABLE_ARN, **args})))
 
-        assert message.startswith(f"posts_per_second: must be one or more for each Lambda that posts ({those}")
+        assert message.startswith(f"posting.posts_per_second: must be at least 1 for each Lambda that posts ({those}")
         assert message.endswith(f", got {got}")
 
     def test_that_are_too_few_are_refused_when_they_are_known(self) -> None:
         def program() -> None:
-            WebSocketGateway("gateway", {**REQUIRED, "posts_per_second": pulumi.Output.from_input(8)})
+            WebSocketGateway(
+                "gateway", gateway_args({"table_arn": TABLE_ARN, "posts_per_second": pulumi.Output.from_input(8)})
+            )
 
-        with pytest.raises(ValueError, match=r"^posts_per_second: must be one or more for each Lambda .*, got 8$"):
+        with pytest.raises(
+            ValueError, match=r"^posting.posts_per_second: must be at least 1 for each Lambda .*, got 8$"
+        ):
             run(program)
 
     def test_that_are_a_secret_are_refused_without_being_said(self) -> None:
         def program() -> None:
-            WebSocketGateway("gateway", {**REQUIRED, "posts_per_second": pulumi.Output.secret(8)})
+            WebSocketGateway(
+                "gateway", gateway_args({"table_arn": TABLE_ARN, "posts_per_second": pulumi.Output.secret(8)})
+            )
 
-        with pytest.raises(ValueError, match=r"^posts_per_second: must be one or more .*, got a secret$"):
+        with pytest.raises(ValueError, match=r"^posting.posts_per_second: must be at least 1 .*, got a secret$"):
             run(program)
 
     def test_may_be_outputs(self) -> None:
@@ -167,15 +196,17 @@ class TestPosts:
             known = pulumi.Output.from_input
             WebSocketGateway(
                 "gateway",
-                {
-                    **REQUIRED,
-                    "posts_per_second": known(100),
-                    "broadcast_concurrency": known(1),
-                    "fanout_concurrency": known(2),
-                    "fanout_threshold": known(700),
-                    "connection_shards": known(3),
-                    "failure_identifier": known("SequenceNumber"),
-                },
+                gateway_args(
+                    {
+                        "table_arn": TABLE_ARN,
+                        "posts_per_second": known(100),
+                        "broadcast_concurrency": known(1),
+                        "fanout_concurrency": known(2),
+                        "fanout_threshold": known(700),
+                        "connection_shards": known(3),
+                        "failure_identifier": known("SequenceNumber"),
+                    }
+                ),
             )
 
         recording = run(program)

@@ -19,6 +19,8 @@ from components import (
     DashboardSiteArgs,
     DeadLetterResync,
     DeadLetterResyncArgs,
+    GatewayLimitsArgs,
+    GatewayPostingArgs,
     RealtimePipe,
     RealtimePipeArgs,
     StreamTable,
@@ -41,6 +43,7 @@ from tests.support.components.examples import (
     TABLE_ARN,
     WEBSOCKET_URL,
 )
+from tests.support.components.gateway import gateway_args
 from tests.support.components.harness import refusal
 
 Make = Callable[[str, Any], pulumi.ComponentResource]
@@ -72,7 +75,7 @@ COMPONENTS: list[tuple[Make, Any, dict[str, Any]]] = [
     (StreamTable, StreamTableArgs, {}),
     (SubmissionIngest, SubmissionIngestArgs, {"table_arn": TABLE_ARN}),
     (TenantIdentity, TenantIdentityArgs, {}),
-    (WebSocketGateway, WebSocketGatewayArgs, {"issuer": ISSUER, "audience": AUDIENCE}),
+    (WebSocketGateway, WebSocketGatewayArgs, {"access": {"issuer": ISSUER, "audience": AUDIENCE}}),
 ]
 """Each component, what it takes, and what it requires."""
 
@@ -84,7 +87,7 @@ def test_an_unknown_input_is_refused_by_name(make: Make, kind: Any, required: di
     """A `TypedDict` is for the type checker; a program that runs without one would lose the value in silence."""
     message = refusal(lambda: make("a", {**required, "batchsize": 5}))
 
-    assert message == f"batchsize: is no input, {kind.__name__} has {', '.join(kind.__annotations__)}; got 5"
+    assert message == f"batchsize: unknown input, must be one of {', '.join(kind.__annotations__)}, got 5"
 
 
 @each_component
@@ -93,7 +96,7 @@ def test_a_missing_input_is_refused_by_name(make: Make, kind: Any, required: dic
     for field in required:
         rest = {name: value for name, value in required.items() if name != field}
 
-        assert refusal(lambda rest=rest: make("a", rest)) == f"{field}: is required, got nothing"
+        assert refusal(lambda rest=rest: make("a", rest)) == f"{field}: is required, got None"
 
 
 @pytest.mark.parametrize(
@@ -104,18 +107,37 @@ def test_a_missing_input_is_refused_by_name(make: Make, kind: Any, required: dic
             {"filters": {"eventName": ["INSERT"]}},
             "filters: must be a list, got {'eventName': ['INSERT']}",
         ),
-        (WebSocketGateway, {"allowed_origins": "https://a"}, "allowed_origins: must be a list, got 'https://a'"),
+        (
+            WebSocketGateway,
+            gateway_args({"allowed_origins": "https://a"}),
+            "access.allowed_origins: must be a list, got 'https://a'",
+        ),
         (DashboardSite, {"connect_sources": "https://a"}, "connect_sources: must be a list, got 'https://a'"),
         (TenantIdentity, {"callback_urls": "https://a/"}, "callback_urls: must be a list, got 'https://a/'"),
-        (WebSocketGateway, {"audience": ""}, "audience: must be a text without spaces, got ''"),
-        (WebSocketGateway, {"tenant_claim": " "}, "tenant_claim: must be a text without spaces, got ' '"),
+        (WebSocketGateway, gateway_args({"audience": ""}), "access.audience: must be a string without spaces, got ''"),
+        (
+            WebSocketGateway,
+            gateway_args({"tenant_claim": " "}),
+            "access.tenant_claim: must be a string without spaces, got ' '",
+        ),
         (
             DashboardPage,
             {"sign_in": {"issuer": ISSUER, "client_id": ""}},
-            "sign_in.client_id: must be a text without spaces, got ''",
+            "sign_in.client_id: must be a string without spaces, got ''",
         ),
-        (DashboardPage, {"sign_in": {"issuer": ISSUER}}, "client_id: is required, got nothing"),
-        (TenantIdentity, {"issuer": ISSUER, "audience": ""}, "audience: must be a text without spaces, got ''"),
+        (DashboardPage, {"sign_in": {"issuer": ISSUER}}, "sign_in.client_id: is required, got None"),
+        (WebSocketGateway, {"access": {"issuer": ISSUER}}, "access.audience: is required, got None"),
+        (
+            WebSocketGateway,
+            {"limits": {"burst": 5}},
+            f"limits.burst: unknown input, must be one of {', '.join(GatewayLimitsArgs.__annotations__)}, got 5",
+        ),
+        (
+            WebSocketGateway,
+            {"posting": {"fanout": 5}},
+            f"posting.fanout: unknown input, must be one of {', '.join(GatewayPostingArgs.__annotations__)}, got 5",
+        ),
+        (TenantIdentity, {"issuer": ISSUER, "audience": ""}, "audience: must be a string without spaces, got ''"),
     ],
 )
 def test_what_is_no_value_of_its_kind_is_refused(make: Make, args: dict[str, Any], message: str) -> None:

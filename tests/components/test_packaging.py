@@ -15,7 +15,7 @@ import pytest
 
 from components import _packaging
 from components._packaging import PackagingError, dependencies, handler_archive
-from local.archives import archive_zip
+from local.archives import build_zip
 from tests.support.components.packages import LEFT_OUT, PACKAGED, POSTING
 
 HANDLERS = _packaging.HANDLERS
@@ -64,7 +64,7 @@ class TestArchive:
         for tree in (first, second):
             monkeypatch.setattr(_packaging, "HANDLERS", tree)
             archive = handler_archive("persist", "lambda")
-            zips.append(archive_zip(archive, tree))
+            zips.append(build_zip(archive, tree))
             orders.append(names(archive))
 
         assert zips[0] == zips[1]
@@ -72,10 +72,10 @@ class TestArchive:
 
     def test_changes_with_the_code(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(_packaging, "HANDLERS", copy_tree(tmp_path))
-        before = archive_zip(handler_archive("persist", "lambda"), tmp_path)
+        before = build_zip(handler_archive("persist", "lambda"), tmp_path)
         (tmp_path / "formbridge" / "submissions" / "submission.py").write_text("VERSION = 2\n")
 
-        assert archive_zip(handler_archive("persist", "lambda"), tmp_path) != before
+        assert build_zip(handler_archive("persist", "lambda"), tmp_path) != before
 
 
 def copy_tree(target: Path) -> Path:

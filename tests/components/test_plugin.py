@@ -95,6 +95,6 @@ def test_handlers_travel_with_it(plugin: Plugin) -> None:
 def test_refuses_what_a_python_program_is_refused(plugin: Plugin) -> None:
     inputs = {"streamArn": STREAM_ARN, "functionArn": FUNCTION_ARN, "batchSize": 0}
 
-    with pytest.raises(grpc.RpcError, match="batch_size: must be a whole number from 1 to 10,000, got 0"):
+    with pytest.raises(grpc.RpcError, match="batch_size: must be an integer from 1 to 10,000, got 0"):
         plugin.construct("formbridge:index:RealtimePipe", "refused", inputs)
     assert not [one.name for one in plugin.recording.resources.values() if one.name.startswith("refused")]

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PLAIN = {
     "StreamTable": {"hashKey", "rangeKey"},
     "SubmissionIngest": {"packageFor"},
-    "WebSocketGateway": {"packageFor"},
+    "WebSocketGateway": {"access", "limits", "posting", "packageFor"},
     "DeadLetterResync": {"packageFor"},
     "TenantIdentity": {"callbackUrls"},
     "DashboardPage": {"signIn"},

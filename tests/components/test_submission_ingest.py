@@ -31,7 +31,7 @@ def test_declares_the_bus_the_rule_its_target_and_the_queue_for_what_fails(recor
     assert recording.children("ingest") == {
         ("cloudwatch/eventBus:EventBus", "ingest-bus"),
         ("cloudwatch/eventRule:EventRule", "ingest-rule"),
-        ("cloudwatch/eventTarget:EventTarget", "ingest-target"),
+        ("cloudwatch/eventTarget:EventTarget", "ingest-persist-target"),
         ("sqs/queue:Queue", "ingest-dead-letters"),
         ("sqs/queuePolicy:QueuePolicy", "ingest-dead-letters-policy"),
         ("cloudwatch/metricAlarm:MetricAlarm", "ingest-dead-letters-alarm"),
@@ -50,7 +50,7 @@ def test_the_rule_matches_submissions_and_nothing_else_on_the_bus(recording: Rec
 
 
 def test_the_target_is_the_persist_lambda_tried_for_an_hour_and_then_the_queue(recording: Recording) -> None:
-    assert recording.inputs("ingest-target") == {
+    assert recording.inputs("ingest-persist-target") == {
         "eventBusName": BUS,
         "rule": physical_name("ingest-rule"),
         "arn": FUNCTION_ARN,
@@ -60,7 +60,7 @@ def test_the_target_is_the_persist_lambda_tried_for_an_hour_and_then_the_queue(r
 
 
 def test_the_target_is_made_when_the_rule_may_invoke_it(recording: Recording) -> None:
-    assert "ingest-persist-permission" in recording.dependencies("ingest-target")
+    assert "ingest-persist-permission" in recording.dependencies("ingest-persist-target")
 
 
 def test_only_this_rule_may_invoke_the_lambda(recording: Recording) -> None:
@@ -163,7 +163,7 @@ def test_a_cursor_trails_the_clock_by_more_than_the_persist_lambda_may_run(recor
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("retention_days", -1, "must be a whole number of 0 or more, got -1"),
+        ("retention_days", -1, "must be an integer of at least 0, got -1"),
         ("log_retention_days", 0, "must be one of 1, 3, 5, 7, 14, 30, "),
         ("table_arn", arn("dynamodb", "table/orders/stream/1"), "must be the ARN of a DynamoDB table, got "),
         ("alarm_topic_arn", "alarms", "must be the ARN of a standard SNS topic, got 'alarms'"),

@@ -11,6 +11,7 @@ import pytest
 
 from components import WebSocketGateway, WebSocketGatewayArgs
 from tests.support.components.examples import AUDIENCE, ISSUER, TABLE_ARN
+from tests.support.components.gateway import full_name, gateway_args
 from tests.support.components.harness import Recording, refusal, run
 from tests.support.components.packages import PACKAGED, POSTING
 from tests.support.components.policies import allow, allow_logs, document
@@ -35,7 +36,7 @@ SERVED_BY = {
     "authorize": "authorize",
 }
 """The Lambda behind each route, and behind the authorizer."""
-REQUIRED: WebSocketGatewayArgs = {"table_arn": TABLE_ARN, "issuer": ISSUER, "audience": AUDIENCE}
+REQUIRED = gateway_args({"table_arn": TABLE_ARN})
 LIMITS = {
     "MESSAGES_PER_SECOND": "10",
     "MESSAGE_BURST": "20",
@@ -236,22 +237,34 @@ class TestAuthorizer:
         }
 
     def test_spreads_connections_over_as_many_shards_as_it_is_told(self) -> None:
-        told = environment(declare({**REQUIRED, "connection_shards": 64}), "authorize")
+        told = environment(declare(gateway_args({"table_arn": TABLE_ARN, "connection_shards": 64})), "authorize")
 
         assert told["CONNECTION_SHARDS"] == "64"
 
     def test_takes_a_token_in_the_query_where_it_is_told(self) -> None:
-        assert environment(declare({**REQUIRED, "token_in_query": True}), "authorize")["TOKEN_IN_QUERY"] == "true"
-        assert environment(declare({**REQUIRED, "token_in_query": False}), "authorize")["TOKEN_IN_QUERY"] == "false"
+        assert (
+            environment(declare(gateway_args({"table_arn": TABLE_ARN, "token_in_query": True})), "authorize")[
+                "TOKEN_IN_QUERY"
+            ]
+            == "true"
+        )
+        assert (
+            environment(declare(gateway_args({"table_arn": TABLE_ARN, "token_in_query": False})), "authorize")[
+                "TOKEN_IN_QUERY"
+            ]
+            == "false"
+        )
 
     def test_takes_what_it_is_told(self) -> None:
         recording = declare(
-            {
-                **REQUIRED,
-                "jwks_url": "https://keys.example.com/jwks.json",
-                "tenant_claim": "groups",
-                "allowed_origins": ["https://a.example.com", "http://localhost:8080"],
-            }
+            gateway_args(
+                {
+                    "table_arn": TABLE_ARN,
+                    "jwks_url": "https://keys.example.com/jwks.json",
+                    "tenant_claim": "groups",
+                    "allowed_origins": ["https://a.example.com", "http://localhost:8080"],
+                }
+            )
         )
 
         authorizer = environment(recording, "authorize")
@@ -270,7 +283,7 @@ class TestLambdas:
         assert environment(recording, "connect") == {
             "CONNECTIONS_TABLE_NAME": CONNECTIONS,
             "CONNECTION_TTL_SECONDS": "7800",
-            "MAX_CONNECTIONS": "5000",
+            "MAX_CONNECTIONS_PER_TENANT": "5000",
         }
 
     def test_for_messages_may_change_rows_close_connections_and_read_submissions_by_the_index_alone(
@@ -296,7 +309,11 @@ class TestLambdas:
         )
 
     def test_for_new_tokens_take_those_that_the_authorizer_takes(self, recording: Recording) -> None:
-        told = declare({**REQUIRED, "jwks_url": "https://keys.example.com/jwks.json", "tenant_claim": "groups"})
+        told = declare(
+            gateway_args(
+                {"table_arn": TABLE_ARN, "jwks_url": "https://keys.example.com/jwks.json", "tenant_claim": "groups"}
+            )
+        )
 
         assert environment(recording, "authenticate") == {
             **POSTING_ENVIRONMENT,
@@ -309,13 +326,15 @@ class TestLambdas:
     @pytest.mark.parametrize("function", ["message", "authenticate"])
     def test_for_frames_limit_them_as_they_are_told(self, function: str) -> None:
         told = declare(
-            {
-                **REQUIRED,
-                "messages_per_second": 1,
-                "message_burst": 2,
-                "max_filter_length": 3,
-                "max_frame_bytes": 131_072,
-            }
+            gateway_args(
+                {
+                    "table_arn": TABLE_ARN,
+                    "messages_per_second": 1,
+                    "message_burst": 2,
+                    "max_filter_length": 3,
+                    "max_frame_bytes": 131_072,
+                }
+            )
         )
 
         assert {name: environment(told, function)[name] for name in LIMITS} == {
@@ -364,7 +383,7 @@ class TestLambdas:
 class TestJanitor:
     def test_runs_every_minute(self, recording: Recording) -> None:
         assert recording.inputs("gateway-janitor-rule") == {
-            "description": "The gateway's janitor, once a minute",
+            "description": "The gateway's janitor, once per minute",
             "scheduleExpression": "rate(1 minute)",
         }
 
@@ -434,9 +453,9 @@ class TestStage:
         }
 
     def test_is_throttled_as_it_is_told(self) -> None:
-        settings = declare({**REQUIRED, "rate_limit": 5, "burst_limit": 10}).inputs("gateway-stage")[
-            "defaultRouteSettings"
-        ]
+        settings = declare(gateway_args({"table_arn": TABLE_ARN, "rate_limit": 5, "burst_limit": 10})).inputs(
+            "gateway-stage"
+        )["defaultRouteSettings"]
 
         assert (settings["throttlingRateLimit"], settings["throttlingBurstLimit"]) == (5, 10)
 
@@ -461,7 +480,9 @@ class TestStage:
 
 
 def test_logs_are_kept_as_long_as_was_asked_for() -> None:
-    groups = declare({**REQUIRED, "log_retention_days": 30}).of_type("cloudwatch/logGroup:LogGroup")
+    groups = declare(gateway_args({"table_arn": TABLE_ARN, "log_retention_days": 30})).of_type(
+        "cloudwatch/logGroup:LogGroup"
+    )
 
     assert {one.name: one.inputs["retentionInDays"] for one in groups} == {
         "gateway-access-logs": 30,
@@ -512,7 +533,7 @@ class TestWithoutATable:
     """As for those who post to connections themselves."""
 
     def test_messages_are_answered_without_submissions(self) -> None:
-        recording = declare({"issuer": ISSUER, "audience": AUDIENCE})
+        recording = declare(gateway_args({}))
 
         assert "TABLE_NAME" not in environment(recording, "message")
         assert recording.json("gateway-message-policy", "policy") == document(
@@ -522,17 +543,17 @@ class TestWithoutATable:
         )
 
     def test_all_else_is_as_with_one(self, recording: Recording) -> None:
-        assert declare({"issuer": ISSUER, "audience": AUDIENCE}).children("gateway") == recording.children("gateway")
+        assert declare(gateway_args({})).children("gateway") == recording.children("gateway")
 
 
 def test_a_tenant_has_as_many_connections_as_it_is_given() -> None:
-    recording = declare({**REQUIRED, "max_connections_per_tenant": 1})
+    recording = declare(gateway_args({"table_arn": TABLE_ARN, "max_connections_per_tenant": 1}))
 
-    assert environment(recording, "connect")["MAX_CONNECTIONS"] == "1"
+    assert environment(recording, "connect")["MAX_CONNECTIONS_PER_TENANT"] == "1"
 
 
 def test_rows_of_connections_outlive_them(recording: Recording) -> None:
-    longer = declare({**REQUIRED, "connection_ttl_seconds": 10_000})
+    longer = declare(gateway_args({"table_arn": TABLE_ARN, "connection_ttl_seconds": 10_000}))
 
     assert environment(recording, "connect")["CONNECTION_TTL_SECONDS"] == "7800"
     assert environment(longer, "connect")["CONNECTION_TTL_SECONDS"] == "10000"
@@ -564,7 +585,7 @@ def test_rows_of_connections_outlive_them(recording: Recording) -> None:
             "http://login.example.com/keys",
             ": must be an https URL, or http of localhost or ",
         ),
-        ("connection_ttl_seconds", 7199, ": must be a whole number of 7,200 or more, got 7199"),
+        ("connection_ttl_seconds", 7199, ": must be an integer of at least 7,200, got 7199"),
         ("issuer", "login.example.com", ": must be an https URL, got 'login.example.com'"),
         (
             "jwks_url",
@@ -574,49 +595,49 @@ def test_rows_of_connections_outlive_them(recording: Recording) -> None:
         ("table_arn", "submissions", ": must be the ARN of a DynamoDB table, got 'submissions'"),
         ("token_in_query", "yes", ": must be true or false, got 'yes'"),
         ("token_in_query", 1, ": must be true or false, got 1"),
-        ("max_connections_per_tenant", 0, ": must be a whole number of 1 or more, got 0"),
-        ("messages_per_second", 0, ": must be a whole number from 1 to 1,000, got 0"),
-        ("messages_per_second", 1_001, ": must be a whole number from 1 to 1,000, got 1001"),
-        ("messages_per_second", 0.5, ": must be a whole number from 1 to 1,000, got 0.5"),
-        ("message_burst", 0, ": must be a whole number from 1 to 10,000, got 0"),
-        ("message_burst", 10_001, ": must be a whole number from 1 to 10,000, got 10001"),
-        ("max_filter_length", 0, ": must be a whole number from 1 to 4,096, got 0"),
-        ("max_filter_length", 4_097, ": must be a whole number from 1 to 4,096, got 4097"),
-        ("max_frame_bytes", 1_023, ": must be a whole number from 1,024 to 131,072, got 1023"),
-        ("max_frame_bytes", 131_073, ": must be a whole number from 1,024 to 131,072, got 131073"),
-        ("posts_per_second", 0, ": must be a whole number of 1 or more, got 0"),
-        ("broadcast_concurrency", 0, ": must be a whole number of 1 or more, got 0"),
-        ("fanout_concurrency", 1, ": must be a whole number from 2 to 1,000, got 1"),
-        ("fanout_concurrency", 1_001, ": must be a whole number from 2 to 1,000, got 1001"),
-        ("fanout_threshold", 99, ": must be a whole number of 100 or more, got 99"),
-        ("connection_shards", 0, ": must be a whole number from 1 to 64, got 0"),
-        ("connection_shards", 65, ": must be a whole number from 1 to 64, got 65"),
+        ("max_connections_per_tenant", 0, ": must be an integer of at least 1, got 0"),
+        ("messages_per_second", 0, ": must be an integer from 1 to 1,000, got 0"),
+        ("messages_per_second", 1_001, ": must be an integer from 1 to 1,000, got 1001"),
+        ("messages_per_second", 0.5, ": must be an integer from 1 to 1,000, got 0.5"),
+        ("message_burst", 0, ": must be an integer from 1 to 10,000, got 0"),
+        ("message_burst", 10_001, ": must be an integer from 1 to 10,000, got 10001"),
+        ("max_filter_length", 0, ": must be an integer from 1 to 4,096, got 0"),
+        ("max_filter_length", 4_097, ": must be an integer from 1 to 4,096, got 4097"),
+        ("max_frame_bytes", 1_023, ": must be an integer from 1,024 to 131,072, got 1023"),
+        ("max_frame_bytes", 131_073, ": must be an integer from 1,024 to 131,072, got 131073"),
+        ("posts_per_second", 0, ": must be an integer of at least 1, got 0"),
+        ("broadcast_concurrency", 0, ": must be an integer of at least 1, got 0"),
+        ("fanout_concurrency", 1, ": must be an integer from 2 to 1,000, got 1"),
+        ("fanout_concurrency", 1_001, ": must be an integer from 2 to 1,000, got 1001"),
+        ("fanout_threshold", 99, ": must be an integer of at least 100, got 99"),
+        ("connection_shards", 0, ": must be an integer from 1 to 64, got 0"),
+        ("connection_shards", 65, ": must be an integer from 1 to 64, got 65"),
         ("failure_identifier", "eventId", ": must be one of eventID, SequenceNumber, got 'eventId'"),
         ("alarm_topic_arn", "alarms", ": must be the ARN of a standard SNS topic, got 'alarms'"),
-        ("rate_limit", 0, ": must be a whole number of 1 or more, got 0"),
-        ("burst_limit", 0, ": must be a whole number of 1 or more, got 0"),
+        ("rate_limit", 0, ": must be an integer of at least 1, got 0"),
+        ("burst_limit", 0, ": must be an integer of at least 1, got 0"),
         ("log_retention_days", 13, ": must be one of 1, 3, 5, 7, 14, 30, "),
         ("package_for", "arm64", ": must be one of lambda, host, got 'arm64'"),
     ],
 )
 def test_a_bad_value_is_refused_by_name_before_anything_is_made(field: str, value: object, message: str) -> None:
-    args: Any = {**REQUIRED, field: value}
+    args = gateway_args({"table_arn": TABLE_ARN, field: value})
 
-    assert refusal(lambda: WebSocketGateway("gateway", args)).startswith(f"{field}{message}")
+    assert refusal(lambda: WebSocketGateway("gateway", args)).startswith(f"{full_name(field)}{message}")
 
 
 def test_origins_are_what_browsers_send() -> None:
     origins = ["https://a.example.com", "http://localhost:8080", "https://a.example.com:8443", "http://[::1]:443"]
 
-    assert environment(declare({**REQUIRED, "allowed_origins": origins}), "authorize")["ALLOWED_ORIGINS"] == (
-        "https://a.example.com http://localhost:8080 https://a.example.com:8443 http://[::1]:443"
-    )
+    assert environment(declare(gateway_args({"table_arn": TABLE_ARN, "allowed_origins": origins})), "authorize")[
+        "ALLOWED_ORIGINS"
+    ] == ("https://a.example.com http://localhost:8080 https://a.example.com:8443 http://[::1]:443")
 
 
 def test_a_page_whose_url_is_an_output_may_connect() -> None:
     def program() -> None:
         page = pulumi.Output.from_input("https://d1.example.com")
-        WebSocketGateway("gateway", {**REQUIRED, "allowed_origins": [page]})
+        WebSocketGateway("gateway", gateway_args({"table_arn": TABLE_ARN, "allowed_origins": [page]}))
 
     recording = run(program)
 

@@ -21,12 +21,15 @@ from tools.revoke import revoke
 # --- Limits ---------------------------------------------------------------------------------------------------
 
 LIMITS = (
-    "**Limits**, each a setting of the stack: connections a tenant (5,000), messages a connection (10 a second, 20 at "
-    "once), a client's frame (32 KB), a filter (4,096 characters as JSON)."
+    "Each of these limits is a setting of the stack:",
+    "| connections per tenant | 5,000 |",
+    "| messages per connection | 10 per second, 20 at once |",
+    "| frame of a client | 32 KB |",
+    "| filter | 4,096 characters as JSON |",
 )
 
 
-@states(LIMITS)
+@states(*LIMITS)
 def test_the_limits_are_these_unless_the_stack_says_otherwise(backstage: Backstage) -> None:
     limits = {
         "MESSAGES_PER_SECOND": "10",
@@ -36,10 +39,10 @@ def test_the_limits_are_these_unless_the_stack_says_otherwise(backstage: Backsta
     }
     for function in ("gateway-message", "gateway-authenticate"):
         assert limits.items() <= backstage.variables(function).items()
-    assert backstage.variables("gateway-connect")["MAX_CONNECTIONS"] == "5000"
+    assert backstage.variables("gateway-connect")["MAX_CONNECTIONS_PER_TENANT"] == "5000"
 
 
-@states(LIMITS)
+@states(*LIMITS)
 def test_other_limits_hold_where_the_stack_says_so(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -56,12 +59,12 @@ def test_other_limits_hold_where_the_stack_says_so(
         assert wire.ask("subscribe", filter={"form_id": ["x" * 15]})["code"] == "bad_filter"
 
 
-@states(LIMITS)
+@states(LIMITS[2])
 def test_so_many_messages_at_once_are_answered(flood: Flood) -> None:
     assert flood.at_once >= 20
 
 
-@states("Over the rate: `rate_limited` with `retry_after_ms`.")
+@states("A message over the rate gets `rate_limited` with `retry_after_ms`.")
 def test_over_the_rate_a_message_is_refused_for_a_while(flood: Flood) -> None:
     for refused in flood.refused:
         assert (refused["code"], refused["retryable"], refused["id"]) == ("rate_limited", True, "more")
@@ -69,15 +72,15 @@ def test_over_the_rate_a_message_is_refused_for_a_while(flood: Flood) -> None:
 
 
 @states(
-    "A client that sends a hundred messages too many without a pause is told `disconnect` `protocol_error` with "
-    '`"reconnect": false`.'
+    "A client that sends a hundred messages over the rate without a pause gets `disconnect` `protocol_error` "
+    'with `"reconnect": false`.'
 )
 def test_a_hundred_messages_too_many_end_the_connection(flood: Flood) -> None:
     assert len(flood.refused) == 100
     assert flood.last == {"type": "disconnect", "code": "protocol_error", "reconnect": False}
 
 
-@states("A larger frame: `too_large`.")
+@states("A frame over the size limit gets `too_large`.")
 def test_a_frame_of_32_kb_is_answered_and_a_larger_one_is_not(gateway: Gateway, issuer: Issuer, tenant: str) -> None:
     def ping(size: int) -> str:
         beside = len(json.dumps({"action": "ping", "padding": ""}))
@@ -93,7 +96,7 @@ def test_a_frame_of_32_kb_is_answered_and_a_larger_one_is_not(gateway: Gateway, 
 # --- Filters --------------------------------------------------------------------------------------------------
 
 
-@states("**`filter_id`**, a text, stands in replies and pushes that were made through a filter.")
+@states("**`filter_id`** (string) is present in each reply and each update frame that was made with a filter.")
 def test_what_was_made_through_a_filter_says_through_which(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -116,8 +119,8 @@ def test_what_was_made_through_a_filter_says_through_which(
 
 
 @states(
-    "A client that has replaced its filter drops the pushes whose `filter_id` is not that of its last `subscribed` "
-    "reply: what the former filter made may still be under way."
+    "After a client has replaced its filter, it drops the update frames whose `filter_id` differs from that "
+    "of its last `subscribed` reply: frames that were made with the previous filter may still arrive."
 )
 def test_a_client_drops_what_its_former_filter_made(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
@@ -138,7 +141,7 @@ def test_a_client_drops_what_its_former_filter_made(
     assert client.versions == {held.submission_id: 1}
 
 
-@states("A filter of `null` or `{}` is none.")
+@states("A filter of `null` or `{}` means that the subscription has no filter.")
 @pytest.mark.parametrize("wanted", [None, {}])
 def test_an_empty_filter_is_none(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str, wanted: object
@@ -166,8 +169,8 @@ def test_the_alternatives_of_all_lists_count(gateway: Gateway, issuer: Issuer, t
 
 
 @states(
-    "A snapshot through a filter that matches few of many comes with `complete: false`, like a long resume, and `sync` "
-    "gives the rest of it."
+    "A snapshot with a filter that matches few of many submissions comes with `complete: false`, like a long "
+    "resume, and `sync` returns the rest of it."
 )
 def test_a_snapshot_of_few_of_many_comes_in_parts(gateway: Gateway, issuer: Issuer, crowd: Crowd) -> None:
     with gateway.join(issuer.token(crowd.tenant_id), filter={"status": ["rare"]}) as wire:
@@ -181,8 +184,11 @@ def test_a_snapshot_of_few_of_many_comes_in_parts(gateway: Gateway, issuer: Issu
 
 
 @states(
-    "`authenticate` with a token that does not verify, does not grant this connection's tenant or expires no later "
-    "than the one before it gets `unauthorized`, and the connection goes on as it was."
+    (
+        "`authenticate` gets `unauthorized` if the token does not verify, does not grant this connection's "
+        "tenant, or expires no later than the previous token."
+    ),
+    "The connection then continues unchanged.",
 )
 def test_a_token_that_does_not_extend_a_connection_leaves_it_as_it_was(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
@@ -201,7 +207,7 @@ def test_a_token_that_does_not_extend_a_connection_leaves_it_as_it_was(
         assert wire.ask("subscribe")["expires_at"] == ends
 
 
-@states("Once its token has expired, a connection is not extended any more.")
+@states("After its token has expired, a connection can no longer be extended.")
 def test_an_expired_connection_is_not_extended(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -213,8 +219,8 @@ def test_an_expired_connection_is_not_extended(
 
 
 @states(
-    '`revoked` comes with `"reconnect": true`: a token that was issued after the revocation may connect again, one '
-    "from before gets 403."
+    '`revoked` comes with `"reconnect": true`: a token that was issued after the revocation may connect '
+    "again, and an older token gets 403."
 )
 def test_after_a_revocation_a_new_token_connects_and_an_old_one_does_not(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str, monkeypatch: pytest.MonkeyPatch
@@ -238,7 +244,7 @@ def test_after_a_revocation_a_new_token_connects_and_an_old_one_does_not(
     assert gateway.status(issuer.token(tenant, iat=int(time.time()) + 2)) == 101
 
 
-@states("`internal` is `retryable`.")
+@states('The error `internal` has `"retryable": true`.')
 def test_what_failed_may_be_tried_again(gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str) -> None:
     with gateway.join(issuer.token(tenant)) as wire:
         cursor = wire.frames[0]["cursor"]

@@ -11,7 +11,7 @@ from typing import Any
 from tests.support.conformance.document import PAGE, stated_by, statements
 
 INTRODUCTIONS = {
-    "What a dashboard and the gateway say to each other.": "It says what the page is about.",
+    "This page specifies the frames that a dashboard and the gateway exchange.": "It says what the page is about.",
 }
 """Sentences that state nothing which a test could show, and why."""
 

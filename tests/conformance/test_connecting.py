@@ -21,7 +21,8 @@ PAGE_ORIGIN = "https://dashboard.example"
 
 
 @states(
-    "`wss://{api}.execute-api.{region}.amazonaws.com/{stage}` with the subprotocols `formbridge.v1` and `bearer.<JWT>`."
+    "A client connects to `wss://{api}.execute-api.{region}.amazonaws.com/{stage}` with the subprotocols "
+    "`formbridge.v1` and `bearer.<JWT>`."
 )
 def test_a_browser_connects_by_two_subprotocols(gateway: Gateway, issuer: Issuer, tenant: str) -> None:
     assert gateway.url.endswith("/live")
@@ -29,7 +30,7 @@ def test_a_browser_connects_by_two_subprotocols(gateway: Gateway, issuer: Issuer
         assert wire.ask("ping")["type"] == "pong"
 
 
-@states("A client that is no browser may send `Authorization: Bearer <JWT>` instead.")
+@states("A client that is not a browser may send `Authorization: Bearer <JWT>` instead.")
 def test_a_token_is_taken_from_the_header(gateway: Gateway, issuer: Issuer, tenant: str) -> None:
     with gateway.connect(issuer.token(tenant), in_header=True) as wire:
         assert wire.ask("ping")["type"] == "pong"
@@ -51,7 +52,7 @@ def test_the_handshakes_answer_names_the_protocol_and_not_the_token(
         assert part not in f"{response.headers}{response.body!r}{frames}"
 
 
-@states("`?token=` works only where the stack's config turns it on.")
+@states("`?token=` works only if the configuration of the stack enables it.")
 def test_a_token_in_the_query_is_taken_only_where_it_is_turned_on(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -62,8 +63,11 @@ def test_a_token_in_the_query_is_taken_only_where_it_is_turned_on(
 
 
 @states(
-    "`?tenant_id=t_…` is optional: it must name a tenant that the token grants (it chooses one where the token grants "
-    "several); any other value is refused."
+    (
+        "The query parameter `?tenant_id=t_…` is optional: it must name a tenant that the token grants, and it "
+        "chooses the tenant if the token grants several."
+    ),
+    "Any other value is refused.",
 )
 def test_the_query_chooses_among_the_tokens_tenants(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
@@ -81,7 +85,7 @@ def test_the_query_chooses_among_the_tokens_tenants(
         assert gateway.status(one, query=f"?tenant_id={other}") == 403
 
 
-@states("The tenant comes from the verified token alone.")
+@states("The tenant of a connection comes from the verified token alone.")
 def test_no_field_or_header_makes_a_client_another_tenants(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -99,7 +103,7 @@ def test_no_field_or_header_makes_a_client_another_tenants(
     assert {update["data"]["tenant_id"] for frame in wire.frames for update in updates_of(frame)} == {tenant}
 
 
-@states("Ids match `^t_[A-Za-z0-9_-]{1,64}$`.")
+@states("Tenant ids match `^t_[A-Za-z0-9_-]{1,64}$`.")
 @pytest.mark.parametrize(
     ("claim", "status"),
     [
@@ -136,7 +140,8 @@ BAD_TOKENS: Mapping[str, Callable[[Issuer, str], str]] = {
 }
 
 UNAUTHORIZED = (
-    "401: no token, or one that does not verify (signature, algorithm, issuer, audience, expiry, not-before)."
+    "The server answers the handshake with 401 if the client sent no token, or if the token does not verify "
+    "(signature, algorithm, issuer, audience, expiry, not-before)."
 )
 
 
@@ -152,7 +157,8 @@ def test_a_token_that_does_not_verify_is_401(gateway: Gateway, issuer: Issuer, t
 
 
 FORBIDDEN = (
-    "403: verified, but wrong tenant, Origin not on the allow-list, or the tenant's connection limit is reached."
+    "It answers with 403 if the token verifies, but does not grant the tenant, or if the Origin is not on the "
+    "allow-list, or if the tenant's connection limit is reached."
 )
 
 
@@ -182,7 +188,7 @@ def test_a_connection_more_than_the_tenant_may_have_is_403(
         assert gateway.status(issuer.token(f"{tenant}-other")) == 101
 
 
-@states("A connection gets nothing until it has subscribed.")
+@states("A connection receives no updates until it has subscribed.")
 def test_a_connection_gets_nothing_until_it_has_subscribed(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:

@@ -41,8 +41,8 @@ def check(gateway: Gateway, issuer: Issuer, cases: list[tuple[Pattern, str]]) ->
 
 
 LANGUAGE = (
-    "The EventBridge event-pattern language over `data`'s fields `form_id`, `status`, `submission_id`: a field maps to "
-    "a list of alternatives (OR), fields combine with AND, and `$or` is allowed."
+    "A filter is an EventBridge event pattern over the fields `form_id`, `status` and `submission_id` of "
+    "`data`: a field maps to a list of alternatives (OR), fields combine with AND, and `$or` is allowed."
 )
 
 
@@ -89,7 +89,8 @@ def test_what_is_no_filter_is_refused_with_the_place_of_the_fault(
 
 
 OPERATORS = (
-    "Operators: a literal, `prefix`, `suffix`, `equals-ignore-case`, `anything-but` (a literal or a list), `exists`."
+    "The operators are a literal, `prefix`, `suffix`, `equals-ignore-case`, `anything-but` (a literal or a "
+    "list) and `exists`."
 )
 
 
@@ -131,7 +132,7 @@ def test_there_is_no_other_operator(gateway: Gateway, issuer: Issuer, operator: 
         assert wire.ask("subscribe", filter={"form_id": [operator]})["code"] == "bad_filter"
 
 
-@states("At most 4,096 characters and 50 alternatives.")
+@states("A filter has at most 4,096 characters and 50 alternatives.")
 def test_a_filter_has_at_most_4096_characters_and_50_alternatives(gateway: Gateway, issuer: Issuer) -> None:
     def long(characters: int) -> Pattern:
         beside = len(json.dumps({"form_id": [""]}, separators=(",", ":")))
@@ -150,6 +151,10 @@ def test_a_filter_has_at_most_4096_characters_and_50_alternatives(gateway: Gatew
 EXAMPLE = '{"form_id": ["contact", {"prefix": "survey-"}], "status": [{"anything-but": "spam"}]}'
 
 
-@states(f"`{EXAMPLE}`")
+@states(
+    "The following filter selects the form `contact` and all forms whose id starts with `survey-`, but no submissions "
+    "with the status `spam`:",
+    f"`{EXAMPLE}`",
+)
 def test_the_pages_example_is_a_filter(gateway: Gateway, issuer: Issuer) -> None:
     check(gateway, issuer, [(json.loads(EXAMPLE), "one three")])

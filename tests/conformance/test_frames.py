@@ -73,8 +73,8 @@ def test_an_error_is_like_the_pages_example(flood: Flood) -> None:
 
 
 @states(
-    "Independent clients are written against this page, so its names, types and codes are fixed; fields may be added, "
-    "none removed or changed."
+    "Independent clients are written against this page, so its names, types and codes are fixed: fields may "
+    "be added, but no field is removed or changed."
 )
 def test_what_is_added_leaves_server_and_client_as_they_are(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
@@ -94,17 +94,23 @@ def test_what_is_added_leaves_server_and_client_as_they_are(
 # --- Updates --------------------------------------------------------------------------------------------------
 
 DATA = (
-    "`data`: `tenant_id`, `submission_id`, `form_id`, `status`, `version` (integer, rises by one with each write of "
-    "that submission), `submitted_at`, `updated_at`, `timestamp` (as `updated_at`), `message`, `event`."
+    "`data` has the fields `tenant_id`, `submission_id`, `form_id`, `status`, `version` (integer, rises by "
+    "one with each write of that submission), `submitted_at`, `updated_at`, `timestamp` (same as "
+    "`updated_at`), `message` and `event`."
 )
 TIMES = (
-    "Times in `data` are ISO 8601 UTC with milliseconds; `timestamp` of a frame and `server_time` are epoch "
-    "milliseconds."
+    "Times in `data` are ISO 8601 in UTC with milliseconds.",
+    "The `timestamp` of a frame and `server_time` are in epoch milliseconds.",
 )
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 
-@states(DATA, "`event`: `insert`", "`event`: `modify`")
+@states(
+    DATA,
+    "`event` says how the submission changed:",
+    "| `insert` | the submission was created |",
+    "| `modify` | the submission was changed |",
+)
 def test_data_has_these_fields_and_each_write_is_the_next_version(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -132,7 +138,7 @@ def test_data_has_these_fields_and_each_write_is_the_next_version(
         assert data["submitted_at"] < data["updated_at"]
 
 
-@states(TIMES)
+@states(*TIMES)
 def test_times_in_data_are_iso_and_others_epoch_milliseconds(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -150,8 +156,12 @@ def test_times_in_data_are_iso_and_others_epoch_milliseconds(
 
 
 @states(
-    "Each `expires_at` is epoch seconds: in a reply the connection's, in `data` (only where the submission has a "
-    "retention time) the moment at which a client drops it."
+    "Each `expires_at` is in epoch seconds.",
+    "In a reply, `expires_at` is the time at which the connection expires.",
+    (
+        "In `data`, `expires_at` is the time at which a client drops the submission; it is present only if the "
+        "submission has a retention time."
+    ),
 )
 def test_expires_at_is_the_connections_or_the_submissions_end(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
@@ -174,8 +184,8 @@ def test_expires_at_is_the_connections_or_the_submissions_end(
 
 
 @states(
-    "`event`: `leave` (it changed and no longer matches this subscription's filter: only `submission_id`, `version`, "
-    "`tenant_id` and `event` are given)"
+    "| `leave` | the submission was changed and no longer matches the filter of this subscription; `data` has "
+    "only `submission_id`, `version`, `tenant_id` and `event` |"
 )
 def test_what_no_longer_matches_the_filter_leaves(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
@@ -194,7 +204,7 @@ def test_what_no_longer_matches_the_filter_leaves(
     }
 
 
-@states("`event`: `remove` (the item is gone from the table; `version` is its last)")
+@states("| `remove` | the item is gone from the table; `version` is its last version |")
 def test_what_is_gone_from_the_table_is_removed(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -209,7 +219,7 @@ def test_what_is_gone_from_the_table_is_removed(
     assert (update["data"]["version"], update["data"]["event"]) == (2, "remove")
 
 
-@states("Of two with the same version, `remove` and `leave` win.")
+@states("If two updates of a submission have the same `version`, `remove` and `leave` win over `insert` and `modify`.")
 @pytest.mark.parametrize("goes", ["remove", "leave"])
 def test_of_the_same_version_what_goes_wins(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str, goes: str
@@ -233,7 +243,7 @@ def test_of_the_same_version_what_goes_wins(
         assert view.get_submissions(time.time()) == {}
 
 
-@states("One update goes as `submission_update`, several in one `submission_updates`.")
+@states("The server sends one update as `submission_update`, and several updates in one `submission_updates` frame.")
 def test_several_updates_go_in_one_frame(gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str) -> None:
     with gateway.join(issuer.token(tenant)) as wire:
         backstage.broadcast(inserted(made(tenant, "one")))
@@ -246,7 +256,7 @@ def test_several_updates_go_in_one_frame(gateway: Gateway, issuer: Issuer, backs
     ]
 
 
-@states("A frame carries, for each submission, only the newest version that the batch held.")
+@states("For each submission, a frame contains only the newest version in its batch.")
 def test_a_frame_has_the_newest_version_of_each_submission(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -283,9 +293,14 @@ def test_a_client_sends_back_whatever_cursor_it_got() -> None:
 
 
 @states(
-    "`complete: false` means that more is waiting: `sync` again with the cursor just given.",
-    "A `subscribed` or `synced` reply with `complete: true` means: every change up to that cursor that this "
-    "subscription may see has been sent.",
+    (
+        "`complete: false` means that more updates are waiting: send `sync` again with the cursor that you just "
+        "received."
+    ),
+    (
+        "A `subscribed` or `synced` reply with `complete: true` means that the server has sent every change up to "
+        "that cursor that this subscription may see."
+    ),
 )
 @pytest.mark.parametrize("action", ["subscribe", "sync"])
 def test_sync_goes_on_until_every_change_was_sent(gateway: Gateway, issuer: Issuer, crowd: Crowd, action: str) -> None:
@@ -298,7 +313,10 @@ def test_sync_goes_on_until_every_change_was_sent(gateway: Gateway, issuer: Issu
     assert [name for reply in replies for name in ids_of(reply)] == crowd.ids()[seen:]
 
 
-@states("A fresh snapshot is complete with the newest `snapshot` submissions; older ones appear when they change.")
+@states(
+    "A fresh snapshot is complete when it contains the newest `snapshot` submissions.",
+    "Older submissions appear when they change.",
+)
 def test_a_fresh_snapshot_is_complete_and_older_ones_appear_when_they_change(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -313,13 +331,7 @@ def test_a_fresh_snapshot_is_complete_and_older_ones_appear_when_they_change(
         wire.until_told(older, "modify")
 
 
-UNREADABLE = (
-    "A cursor that the server cannot read gets `error` `bad_cursor`; one too old to resume from gets a fresh snapshot "
-    'and `"recovered": false` in the reply.'
-)
-
-
-@states(UNREADABLE, "Error codes: `bad_cursor`")
+@states("A cursor that the server cannot read gets the `error` `bad_cursor`.", "Error codes: `bad_cursor`")
 @pytest.mark.parametrize("action", ["subscribe", "sync"])
 def test_a_cursor_that_cannot_be_read_is_bad(gateway: Gateway, issuer: Issuer, tenant: str, action: str) -> None:
     with gateway.join(issuer.token(tenant)) as wire:
@@ -329,7 +341,7 @@ def test_a_cursor_that_cannot_be_read_is_bad(gateway: Gateway, issuer: Issuer, t
             assert (refusal["type"], refusal["code"], refusal["retryable"]) == ("error", "bad_cursor", False), cursor
 
 
-@states(UNREADABLE)
+@states('A cursor that is too old to resume from gets a fresh snapshot and `"recovered": false` in the reply.')
 @pytest.mark.parametrize("action", ["subscribe", "sync"])
 def test_a_cursor_that_is_too_old_gets_a_fresh_snapshot(
     gateway: Gateway, issuer: Issuer, crowd: Crowd, action: str
@@ -344,10 +356,10 @@ def test_a_cursor_that_is_too_old_gets_a_fresh_snapshot(
 
 # --- The end --------------------------------------------------------------------------------------------------
 
-DISCONNECT = "`disconnect` comes before the server closes (API Gateway can set no close code)."
+DISCONNECT = "`disconnect` comes before the server closes the connection, because API Gateway can set no close code."
 
 
-@states(DISCONNECT, "Codes: `token_expired`")
+@states(DISCONNECT, "Disconnect codes: `token_expired`")
 @pytest.mark.parametrize("by", ["broadcast", "janitor"])
 def test_a_connection_whose_token_has_expired_is_told_and_closed(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str, by: str
@@ -364,7 +376,7 @@ def test_a_connection_whose_token_has_expired_is_told_and_closed(
     assert backstage.rows(tenant) == []
 
 
-@states(DISCONNECT, "Codes: `revoked`")
+@states(DISCONNECT, "Disconnect codes: `revoked`")
 def test_a_connection_of_a_revoked_tenant_is_told_and_closed(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -376,12 +388,12 @@ def test_a_connection_of_a_revoked_tenant_is_told_and_closed(
     assert (last["type"], last["code"]) == ("disconnect", "revoked")
 
 
-@states(DISCONNECT, "Codes: `protocol_error`")
+@states(DISCONNECT, "Disconnect codes: `protocol_error`")
 def test_a_client_that_breaks_the_rules_is_told_and_disconnected(flood: Flood) -> None:
     assert (flood.last["type"], flood.last["code"]) == ("disconnect", "protocol_error")
 
 
-@states("Codes: `too_many_connections`", "Codes: `server_shutdown`")
+@states("Disconnect codes: `too_many_connections`", "Disconnect codes: `server_shutdown`")
 @pytest.mark.parametrize("code", ["too_many_connections", "server_shutdown"])
 @pytest.mark.parametrize("reconnect", [True, False])
 def test_a_client_knows_the_codes_that_this_server_does_not_send(
@@ -446,7 +458,7 @@ def test_a_failure_of_the_server_is_internal(
         assert wire.ask("subscribe")["type"] == "subscribed"
 
 
-@states("None names anything that belongs to another tenant.")
+@states("No error names anything that belongs to another tenant.")
 def test_no_error_tells_of_another_tenant(gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str) -> None:
     other = f"t_secret-{tenant[-8:]}"
     with gateway.join(issuer.token(other)) as theirs:

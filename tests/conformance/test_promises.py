@@ -37,7 +37,7 @@ def is_behind(backstage: Backstage, tenant: str) -> bool:
     return any(row.behind is not None for row in backstage.rows(tenant))
 
 
-@states("**At least once, to convergence.**")
+@states("**Updates are delivered at least once, and every client converges.**")
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_is_lost_a_client_ends_with_what_the_table_holds(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str, seed: int
@@ -66,12 +66,18 @@ def test_whatever_is_lost_a_client_ends_with_what_the_table_holds(
 
 
 ONE_OF_THREE = (
-    "Every update to a live connection ends in exactly one of three: posted, gone (row deleted), or behind (marked, "
-    "and told to `resync` by the next post that succeeds, or by the janitor within a minute)."
+    (
+        "Every update to a live connection ends in exactly one of three states: posted, gone (the row of the "
+        "connection is deleted), or behind (the row is marked)."
+    ),
+    (
+        "A connection that is behind gets a `resync` with the next post that succeeds, or from the janitor within "
+        "a minute."
+    ),
 )
 
 
-@states(ONE_OF_THREE)
+@states(ONE_OF_THREE[0])
 def test_an_update_is_posted_or_the_row_of_what_is_gone_is_deleted(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -85,7 +91,7 @@ def test_an_update_is_posted_or_the_row_of_what_is_gone_is_deleted(
         assert not is_behind(backstage, tenant)
 
 
-@states(ONE_OF_THREE, "`resync` means that a post to this connection failed for a while: `sync` now.")
+@states(*ONE_OF_THREE, "`resync` means that posts to this connection failed for some time: send `sync` now.")
 def test_a_post_that_failed_is_made_up_for_by_the_next(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -108,7 +114,7 @@ def test_a_post_that_failed_is_made_up_for_by_the_next(
     assert client.versions[lost] == 1
 
 
-@states(ONE_OF_THREE)
+@states(*ONE_OF_THREE)
 def test_a_post_that_failed_is_made_up_for_by_the_janitor(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -121,7 +127,7 @@ def test_a_post_that_failed_is_made_up_for_by_the_janitor(
     assert backstage.janitor_runs == "rate(1 minute)"
 
 
-@states("A failure of the accounting itself fails the batch, which the pipe retries.")
+@states("A failure of the accounting itself fails the batch, and the pipe retries it.")
 def test_a_batch_that_is_not_accounted_for_is_retried(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -135,8 +141,8 @@ def test_a_batch_that_is_not_accounted_for_is_retried(
 
 
 @states(
-    "Duplicates and reordering happen; a client keeps, for each `submission_id`, the highest `version` and drops the "
-    "rest."
+    "Duplicates and reordering happen: for each `submission_id`, a client keeps the highest `version` and "
+    "drops the others."
 )
 def test_of_what_comes_twice_and_in_any_order_the_highest_version_is_kept(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
@@ -152,7 +158,10 @@ def test_of_what_comes_twice_and_in_any_order_the_highest_version_is_kept(
     assert client.versions == {"one": 2}
 
 
-@states("A `synced` reply gives what changed and no longer matches as `leave`, so a filtered view converges too.")
+@states(
+    "A `synced` reply contains a `leave` for each submission that changed and no longer matches, so a "
+    "filtered view converges too."
+)
 def test_sync_tells_what_left_a_filtered_view(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -173,7 +182,10 @@ def test_sync_tells_what_left_a_filtered_view(
     assert client.versions == {kept: 1}
 
 
-@states("Deletion is a write like any other (`status` `deleted`, then the table's TTL): it is never missed.")
+@states(
+    "A deletion is a write like any other (`status` becomes `deleted`, and later the table's TTL removes the "
+    "item), so no client misses it."
+)
 def test_a_deletion_is_pushed_and_synced_like_any_write(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -199,8 +211,8 @@ def test_a_deletion_is_pushed_and_synced_like_any_write(
 
 
 AFTER_ANY_FAULT = (
-    "After any fault a subscribed client equals the table again within one heartbeat of silence, and within 30 minutes "
-    "at the worst."
+    "After any fault, the submissions of a subscribed client equal the table again within one heartbeat "
+    "interval without frames, and within 30 minutes in any case."
 )
 
 
@@ -243,7 +255,7 @@ def test_without_any_silence_a_client_equals_the_table_within_half_an_hour(
     assert client.versions == {lost: 1}
 
 
-@states("Filters narrow what a tenant may see; they are never access control.")
+@states("Filters narrow down what a client sees of its own tenant.", "They are never access control.")
 def test_no_filter_shows_another_tenants_and_any_may_be_taken_away(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:

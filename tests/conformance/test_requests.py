@@ -24,13 +24,17 @@ from tools.client.subscription import MAX_SECONDS_BETWEEN_REPLIES
 
 MINUTE_MS = 60_000
 HEARTBEAT_SECONDS = 300
-ENVELOPE = "One JSON object a frame; `action` chooses the route, `id` (string, optional, ≤ 64) comes back in the reply."
+ENVELOPE = (
+    "Each frame is one JSON object.",
+    "Its `action` chooses the route.",
+    "Its `id` (string, optional, at most 64 characters) comes back in the reply.",
+)
 
 
 # --- Frames ---------------------------------------------------------------------------------------------------
 
 
-@states(ENVELOPE)
+@states(*ENVELOPE)
 def test_the_id_comes_back_and_the_action_chooses(gateway: Gateway, issuer: Issuer, tenant: str) -> None:
     longest = "é" * 64
     with gateway.connect(issuer.token(tenant)) as wire:
@@ -54,7 +58,7 @@ def test_the_id_comes_back_and_the_action_chooses(gateway: Gateway, issuer: Issu
     ]
 
 
-@states(ENVELOPE)
+@states(ENVELOPE[0])
 def test_what_is_no_one_json_object_is_refused(gateway: Gateway, issuer: Issuer, tenant: str) -> None:
     ping = json.dumps({"action": "ping"})
     with gateway.connect(issuer.token(tenant)) as wire:
@@ -67,8 +71,8 @@ def test_what_is_no_one_json_object_is_refused(gateway: Gateway, issuer: Issuer,
 # --- Actions --------------------------------------------------------------------------------------------------
 
 SUBSCRIBE = (
-    "| `subscribe` | `filter` (optional), `cursor` (optional: resume from it), `snapshot` (optional, 0–200: newest "  # noqa: RUF001
-    "submissions, default 50) | `subscribed` |"
+    "| `subscribe` | `filter` (optional), `cursor` (optional: resume from it), `snapshot` (optional, 0–200: "  # noqa: RUF001
+    "number of newest submissions, default 50) | `subscribed` |"
 )
 
 
@@ -131,12 +135,15 @@ def test_ping_is_answered_by_pong(gateway: Gateway, issuer: Issuer, tenant: str)
 # --- Views ----------------------------------------------------------------------------------------------------
 
 REPLACES = (
-    "`subscribe` again replaces the filter in place and starts a new view: the client clears what it holds, and sends "
-    "no cursor when the filter changed."
+    (
+        "A further `subscribe` replaces the filter in place and starts a new view: the client clears the "
+        "submissions that it holds."
+    ),
+    "If the filter has changed, the client sends no cursor.",
 )
 
 
-@states(REPLACES)
+@states(REPLACES[0])
 def test_subscribe_again_replaces_the_filter(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -152,7 +159,7 @@ def test_subscribe_again_replaces_the_filter(
     assert "a2" not in [name for frame in wire.pushes for name in ids_of(frame)]
 
 
-@states(REPLACES)
+@states(*REPLACES)
 def test_a_client_with_a_new_filter_begins_anew(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -169,7 +176,8 @@ def test_a_client_with_a_new_filter_begins_anew(
 
 
 @states(
-    "With both, `cursor` decides, and `snapshot` is the fallback where the cursor is too old (24 hours by default)."
+    "If a request has both `cursor` and `snapshot`, `cursor` decides, and `snapshot` applies only if the "
+    "cursor is too old (older than 24 hours by default)."
 )
 def test_the_cursor_decides_unless_it_is_too_old(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
@@ -191,7 +199,7 @@ def test_the_cursor_decides_unless_it_is_too_old(
 
 @states(
     '`sync` is heartbeat, cumulative acknowledgment and repair in one: it says "I hold everything up to this '
-    'cursor", and the reply carries whatever changed since.'
+    'cursor", and the reply contains every change since then.'
 )
 def test_sync_gives_what_changed_since_its_cursor(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, crowd: Crowd
@@ -207,7 +215,7 @@ def test_sync_gives_what_changed_since_its_cursor(
 # --- The cursor to resume from ----------------------------------------------------------------------------------
 
 
-@states("**The cursor to resume from** is that of the last `subscribed` or `synced` reply with `complete: true`.")
+@states("**The cursor to resume from** is the cursor of the last `subscribed` or `synced` reply with `complete: true`.")
 def test_a_client_resumes_from_the_last_complete_reply(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -229,7 +237,7 @@ def test_a_client_resumes_from_the_last_complete_reply(
     assert client.versions == {missed: 1}
 
 
-@states("**The cursor to resume from** is that of the last `subscribed` or `synced` reply with `complete: true`.")
+@states("**The cursor to resume from** is the cursor of the last `subscribed` or `synced` reply with `complete: true`.")
 def test_a_client_does_not_resume_from_a_reply_that_was_cut(gateway: Gateway, issuer: Issuer, crowd: Crowd) -> None:
     begun = crowd.cursor(Crowd.SIZE - 600)
     subscription = Subscription(cursor=begun)
@@ -245,7 +253,8 @@ def test_a_client_does_not_resume_from_a_reply_that_was_cut(gateway: Gateway, is
 
 
 @states(
-    "A push's `cursor` only tells how recent it is; it acknowledges nothing, because an earlier push may have failed."
+    "The `cursor` of an update frame (`submission_update` or `submission_updates`) only says how recent the "
+    "frame is: it acknowledges nothing, because an earlier frame may have failed."
 )
 def test_a_pushs_cursor_acknowledges_nothing(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
@@ -268,8 +277,9 @@ def test_a_pushs_cursor_acknowledges_nothing(
 
 
 SYNCS = (
-    "A client sends `sync` when it has heard nothing for `heartbeat_seconds` (any frame restarts that timer), on a "
-    "`resync` frame, on waking up, and 30 minutes after the last reply at the latest."
+    "A client sends `sync` when it has received no frame for `heartbeat_seconds` (any frame restarts that "
+    "timer), on a `resync` frame, when its device wakes up, and at the latest 30 minutes after the last "
+    "`subscribed` or `synced` reply."
 )
 
 

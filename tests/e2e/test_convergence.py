@@ -130,7 +130,7 @@ class Line:
     def sees(self, submission: Submission) -> bool:
         """Whether its filter matches."""
         wanted = self.subscription.filter
-        matches = wanted is None or SubscriptionFilter.check(wanted, 4_096).matches(submission)
+        matches = wanted is None or SubscriptionFilter.parse(wanted, 4_096).matches(submission)
         return matches and not submission.is_deleted
 
     def _now(self) -> float:

@@ -12,18 +12,17 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from queue import Queue
-from threading import Thread
-from typing import IO, Any
+from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from formbridge.connections.table import ConnectionsTable
-from local.emulator import client, local_environment
+from local.emulator import build_local_environment, client
 from local.stack import Stack
 from tests.e2e.conftest import ROOT
 from tests.support.e2e.client import PATIENCE, Producer, aws, dashboard
+from tests.support.processes import Printed
 
 Mint = Callable[..., str]
 
@@ -33,7 +32,7 @@ def tools(*words: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tools", *words],
         cwd=ROOT,
-        env=local_environment(os.environ) | environment,
+        env=build_local_environment(os.environ) | environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -41,35 +40,23 @@ def tools(*words: str, **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def lines_of(stream: IO[str] | None) -> Queue[str]:
-    """What a process prints, line by line as it comes."""
-    lines: Queue[str] = Queue()
-
-    def read() -> None:
-        for line in stream or ():
-            lines.put(line)
-
-    Thread(target=read, daemon=True).start()
-    return lines
-
-
 @dataclass(frozen=True)
 class Tail:
     """A running `tail --json`."""
 
     process: subprocess.Popen[str]
-    output: Queue[str]
-    errors: Queue[str]
+    output: Printed
+    errors: Printed
 
     def change(self) -> tuple[str, str, int]:
         """Event, submission and version of the next line."""
-        change = json.loads(self.output.get(timeout=PATIENCE))
+        change = json.loads(self.output.line(PATIENCE))
         return change["event"], change["data"]["submission_id"], change["data"]["version"]
 
     def tells(self, pattern: str) -> str:
         """The first match of a pattern in what it says beside its output."""
         while True:
-            if match := re.search(pattern, self.errors.get(timeout=PATIENCE)):
+            if match := re.search(pattern, self.errors.line(PATIENCE)):
                 return match[0]
 
 
@@ -81,10 +68,13 @@ def tail(stack: Stack, token: Mint, tenant: str) -> Callable[..., Any]:
     def running(*options: str) -> Generator[Tail]:
         words = ("tail", "--json", "--url", stack.output("websocket_url"), *options)
         with tools(*words, FORMBRIDGE_TOKEN=token(tenant)) as process:
+            printed = Printed(process.stdout), Printed(process.stderr)
             try:
-                yield Tail(process, lines_of(process.stdout), lines_of(process.stderr))
+                yield Tail(process, *printed)
             finally:
                 process.kill()
+                for stream in printed:
+                    stream.whole(PATIENCE)
 
     return running
 

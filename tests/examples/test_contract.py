@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.type_metadata import problems
+from local.type_metadata import find_problems
 from tests.examples.conftest import EXAMPLES, NAMES
 from tests.support.components.contract import CONTRACT, nested_name, takes_tags
 from tests.support.components.harness import Declared, Recording
@@ -72,7 +72,9 @@ def test_what_can_have_tags_has_the_programs(example: str, recordings: Recording
 
 @each_example
 def test_every_input_is_one_that_aws_knows(example: str, recordings: Recordings) -> None:
-    wrong = {one.name: problems(one.type, one.inputs) for one in recordings[example].custom() if not is_provider(one)}
+    wrong = {
+        one.name: find_problems(one.type, one.inputs) for one in recordings[example].custom() if not is_provider(one)
+    }
 
     assert {name: found for name, found in wrong.items() if found} == {}
 

@@ -43,7 +43,7 @@ class Pipe:
             stream_arn="arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/2026-11-22T20:00:00.000",
             function_arn="arn:aws:lambda:us-east-1:000000000000:function:f",
             starting_position="TRIM_HORIZON",
-            retries=2,
+            max_retries=2,
             bisect=True,
         )
         self.delivery = Delivery(

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import boto3
-import hypothesis
 import pytest
 from moto import mock_aws
 
@@ -32,10 +31,6 @@ from tests.support.handlers.region import (
     make_submissions_table,
 )
 from tests.support.handlers.server import Answer, LocalServer, serving
-
-# No timing assertions: not by us, and not by Hypothesis.
-hypothesis.settings.register_profile("no deadline", deadline=None)
-hypothesis.settings.load_profile("no deadline")
 
 
 @pytest.fixture
@@ -86,7 +81,7 @@ def region(aws: Region, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: Non
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", aws.queue_url)
     monkeypatch.setenv("RETENTION_DAYS", "0")
     monkeypatch.setenv("CONNECTION_TTL_SECONDS", "7800")
-    monkeypatch.setenv("MAX_CONNECTIONS", "5000")
+    monkeypatch.setenv("MAX_CONNECTIONS_PER_TENANT", "5000")
     monkeypatch.setenv("MESSAGES_PER_SECOND", "10")
     monkeypatch.setenv("MESSAGE_BURST", "20")
     monkeypatch.setenv("MAX_FILTER_LENGTH", "4096")

@@ -12,7 +12,7 @@ import pytest
 from jwt import api_jwk, jwk_set_cache, jwks_client
 
 import authorize
-from formbridge.access.token_verifier import KEYS_SECONDS, REFETCH_SECONDS
+from formbridge.access.token_verifier import KEY_LIFETIME_SECONDS, KEY_REFETCH_SECONDS
 from tests.support.handlers import issuer
 from tests.support.handlers.builders import METHOD_ARN, LambdaContext, authorizer_event
 from tests.support.handlers.issuer import BAD_TOKENS, CLAIM, claims, token
@@ -318,7 +318,7 @@ def hours(monkeypatch: pytest.MonkeyPatch) -> Hours:
 def test_the_keys_are_fetched_once_and_again_after_an_hour(jwks: Jwks, hours: Hours) -> None:
     for _ in range(3):
         authorization(token())
-    hours.seconds += KEYS_SECONDS
+    hours.seconds += KEY_LIFETIME_SECONDS
     authorization(token())
     assert jwks.fetched == 1
     hours.seconds += 1
@@ -330,7 +330,7 @@ def test_a_key_that_the_issuer_adds_later_is_fetched(jwks: Jwks, hours: Hours) -
     authorization(token())
     jwks.keys = issuer.published("rsa-1", "rsa-2")
     new = token(kid="rsa-2", key="rsa-2")
-    hours.seconds += REFETCH_SECONDS - 1
+    hours.seconds += KEY_REFETCH_SECONDS - 1
     assert unauthorized(new)
     hours.seconds += 1
     assert effect(authorization(new)) == "Allow"
@@ -342,13 +342,13 @@ def test_a_key_that_the_issuer_withdraws_is_good_until_the_keys_are_fetched_agai
     authorization(token())
     jwks.keys = issuer.published("rsa-2")
     assert effect(authorization(token())) == "Allow"
-    hours.seconds += KEYS_SECONDS + 1
+    hours.seconds += KEY_LIFETIME_SECONDS + 1
     assert unauthorized(token())
 
 
 def test_keys_that_nobody_knows_make_for_one_fetch_a_minute(jwks: Jwks, hours: Hours) -> None:
     authorization(token())
-    for second in range(5 * REFETCH_SECONDS):
+    for second in range(5 * KEY_REFETCH_SECONDS):
         hours.seconds += 1
         assert unauthorized(token(kid=f"rsa-{second + 9}"))
     assert jwks.fetched == 1 + 5

@@ -123,7 +123,7 @@ def test_connect(calls: Calls, clock: Clock) -> None:
 def test_message(calls: Calls, gateway: Gateway, clock: Clock, one_message_a_second: None) -> None:
     gateway.subscribe("conn-1")
     calls.clear()
-    cursor = Cursor.complete("t_acme", NOW).encode()
+    cursor = Cursor.for_complete_reply("t_acme", NOW).encode()
     for request in ({"action": "subscribe"}, {"action": "sync", "cursor": cursor}, {"action": "unsubscribe"}):
         clock.advance(1_000)
         message.handler(message_event(request), LambdaContext())

@@ -44,7 +44,7 @@ def test_an_update_reaches_the_dashboards_of_its_tenant_alone(gateway: Gateway) 
     for connection_id in ("a", "b"):
         (frame,) = gateway.posted(connection_id)
         assert (frame["type"], frame["event"]) == ("submission_update", "insert")
-        assert frame["data"] == submission("s1").current()["data"]
+        assert frame["data"] == submission("s1").build_current()["data"]
     assert gateway.posted("c") == []
 
 
@@ -70,10 +70,10 @@ def test_a_dashboard_with_a_filter_sees_what_matches_and_what_no_longer_does(gat
     send(inserted(was))
     send(modified(became, before=was))
     first, second = gateway.posted("a")
-    assert (first["event"], first["data"]) == ("insert", was.current()["data"])
-    assert (second["event"], second["data"]) == ("leave", became.leave()["data"])
+    assert (first["event"], first["data"]) == ("insert", was.build_current()["data"])
+    assert (second["event"], second["data"]) == ("leave", became.build_leave()["data"])
     (only,) = gateway.posted("b")
-    assert (only["event"], only["data"]) == ("modify", became.current()["data"])
+    assert (only["event"], only["data"]) == ("modify", became.build_current()["data"])
     assert only["filter_id"] == SubscriptionFilter.from_text('{"status":["spam"]}').id
 
 

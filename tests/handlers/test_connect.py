@@ -79,7 +79,7 @@ def test_a_connection_that_cannot_be_registered_is_refused(region: Region, monke
 def test_a_tenant_at_its_limit_is_refused_until_a_connection_ends(
     region: Region, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("MAX_CONNECTIONS", "1")
+    monkeypatch.setenv("MAX_CONNECTIONS_PER_TENANT", "1")
     connect.handler(connect_event(connection_id="conn-1"), LambdaContext())
     caplog.set_level(logging.INFO, logger="formbridge")
     assert connect.handler(connect_event(connection_id="conn-2"), LambdaContext()) == {"statusCode": 403}

@@ -44,7 +44,7 @@ def test_a_shard_is_told_what_changed(dashboards: Gateway) -> None:
     told = got(dashboards)
     assert told.keys() == {"a", "b", "c"}
     for (frame,) in told.values():
-        assert frame["data"] == submission("s1").current()["data"]
+        assert frame["data"] == submission("s1").build_current()["data"]
 
 
 def test_a_span_of_a_shard_is_told_and_no_more(dashboards: Gateway) -> None:

@@ -247,7 +247,7 @@ def test_a_connection_whose_token_was_renewed_lives_on(
 def test_a_connection_that_ended_unnoticed_is_forgotten_and_makes_room(
     gateway: Gateway, region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MAX_CONNECTIONS", "1")
+    monkeypatch.setenv("MAX_CONNECTIONS_PER_TENANT", "1")
     gateway.subscribe("a", expires_in=3 * HOUR_S)
     clock.advance(LONGEST_MS)
     assert connect.handler(connect_event(connection_id="b"), LambdaContext())["statusCode"] == 403

@@ -114,7 +114,9 @@ def test_a_filter_that_is_wrong_is_refused_and_changes_nothing(region: Region) -
     before = row(region)
     reply = ask({"action": "subscribe", "id": "1", "filter": {"status": ["new", {"like": "x"}]}})
     assert (reply["code"], reply["id"]) == ("bad_filter", "1")
-    assert reply["message"].startswith("filter.status[1]: 'like' is no operator")
+    assert reply["message"].startswith(
+        "filter.status[1]: must be an operator that EventBridge Pipes support, got 'like'"
+    )
     assert {**row(region), "full_at": before["full_at"]} == before
 
 

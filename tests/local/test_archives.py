@@ -8,7 +8,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from local.archives import ArchiveError, archive_zip, asset_bytes
+from local.archives import ArchiveError, build_zip, read_asset
 
 
 def contents(data: bytes) -> dict[str, bytes]:
@@ -28,7 +28,7 @@ def test_an_archive_of_assets_puts_archives_below_their_key(tmp_path: Path) -> N
             ".": pulumi.FileArchive("lib"),
         }
     )
-    assert contents(archive_zip(archive, tmp_path)) == {
+    assert contents(build_zip(archive, tmp_path)) == {
         "file.py": b"a",
         "inner/b.py": b"b",
         "text.py": b"text",
@@ -45,12 +45,12 @@ def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
             os.utime(path, (age, age))
     (tmp_path / "two" / "code" / "a.py").chmod(0o700)
     archive = pulumi.FileArchive("code")
-    assert archive_zip(archive, tmp_path / "one") == archive_zip(archive, tmp_path / "two")
+    assert build_zip(archive, tmp_path / "one") == build_zip(archive, tmp_path / "two")
 
 
 def test_members_are_sorted_and_readable(tmp_path: Path) -> None:
     archive = pulumi.AssetArchive({"b": pulumi.StringAsset("b"), "a": pulumi.StringAsset("a")})
-    with zipfile.ZipFile(io.BytesIO(archive_zip(archive, tmp_path))) as file:
+    with zipfile.ZipFile(io.BytesIO(build_zip(archive, tmp_path))) as file:
         assert [(info.filename, info.external_attr >> 16) for info in file.infolist()] == [("a", 0o644), ("b", 0o644)]
 
 
@@ -58,15 +58,18 @@ def test_byte_code_caches_stay_out(tmp_path: Path) -> None:
     (tmp_path / "code" / "__pycache__").mkdir(parents=True)
     (tmp_path / "code" / "__pycache__" / "a.pyc").write_bytes(b"cache")
     (tmp_path / "code" / "a.py").write_text("a")
-    assert contents(archive_zip(pulumi.FileArchive("code"), tmp_path)) == {"a.py": b"a"}
+    assert contents(build_zip(pulumi.FileArchive("code"), tmp_path)) == {"a.py": b"a"}
 
 
 @pytest.mark.parametrize(
     ("archive", "message"),
     [
         (pulumi.FileArchive("missing"), "archive missing: no such directory"),
-        (pulumi.FileArchive("notes.txt"), "archive notes.txt: not a directory, and the local run unpacks no files"),
-        (pulumi.RemoteArchive("https://example.com/a.zip"), "archive https://example.com/a.zip: the local run fetches"),
+        (
+            pulumi.FileArchive("notes.txt"),
+            "archive notes.txt: must be a directory; the local run does not support archive files",
+        ),
+        (pulumi.RemoteArchive("https://example.com/a.zip"), "archive https://example.com/a.zip: the local run does"),
         (pulumi.AssetArchive({"a": pulumi.FileAsset("missing.py")}), "asset missing.py: no such file"),
         (pulumi.AssetArchive({"a": pulumi.RemoteAsset("https://example.com/a")}), "asset https://example.com/a: the"),
     ],
@@ -74,16 +77,16 @@ def test_byte_code_caches_stay_out(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_named(tmp_path: Path, archive: pulumi.Archive, message: str) -> None:
     (tmp_path / "notes.txt").write_text("notes")
     with pytest.raises(ArchiveError, match=message):
-        archive_zip(archive, tmp_path)
+        build_zip(archive, tmp_path)
 
 
 def test_a_name_given_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "a.py").write_text("a")
     archive = pulumi.AssetArchive({"a.py": pulumi.StringAsset("other"), ".": pulumi.FileArchive("code")})
-    with pytest.raises(ArchiveError, match=r"a\.py is there twice"):
-        archive_zip(archive, tmp_path)
+    with pytest.raises(ArchiveError, match=r"a\.py occurs twice"):
+        build_zip(archive, tmp_path)
 
 
 def test_an_asset_is_its_bytes(tmp_path: Path) -> None:
-    assert asset_bytes(pulumi.StringAsset("é"), tmp_path) == "é".encode()
+    assert read_asset(pulumi.StringAsset("é"), tmp_path) == "é".encode()

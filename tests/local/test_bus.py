@@ -25,7 +25,7 @@ class FakeEvents:
 
 def test_a_bus_whose_emulator_has_ended_is_an_error() -> None:
     bus = Bus(Stack("http://127.0.0.1:1", "us-east-1", "", 1, {"event_bus_name": "bus"}))
-    with pytest.raises(BusError, match=r"^the bus bus does not answer: "):
+    with pytest.raises(BusError, match=r"^the event bus bus did not answer: "):
         bus.put(RECEIVED, [{}])
 
 
@@ -66,7 +66,7 @@ def test_an_event_is_what_the_gateway_expects(bus: Bus, events: FakeEvents) -> N
 
 def test_a_refused_event_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     bus = bus_of(FakeEvents(failing=2), monkeypatch)
-    with pytest.raises(BusError, match="the bus bus refused 2 of 3 events: InternalFailure: no"):
+    with pytest.raises(BusError, match="the event bus bus rejected 2 of 3 events: InternalFailure: no"):
         bus.put(RECEIVED, [FormSubmission(tenant_id="t_acme", form_id="contact").detail()] * 3)
 
 

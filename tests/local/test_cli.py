@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Empty
 from textwrap import dedent
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.emulator import client
+from tests.support.processes import Printed, ignored, listeners, reacted_to
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60
@@ -41,16 +43,16 @@ def make_program(root: Path, source: str) -> Path:
 
 
 def start(*words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "local", *words],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Where these tests run under `nohup`, what they start would ignore a hang-up.
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
-    )
+    # Under `nohup` pytest ignores a hang-up, and `up` would too.
+    with reacted_to(signal.SIGHUP):
+        return subprocess.Popen(
+            [sys.executable, "-m", "local", *words],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -77,6 +79,8 @@ class Up:
     def __init__(self, process: subprocess.Popen[str], state_dir: Path) -> None:
         self.process = process
         self.state_dir = state_dir
+        self.output = Printed(process.stdout)
+        self.errors = Printed(process.stderr)
 
     @property
     def stack(self) -> dict[str, Any]:
@@ -85,9 +89,17 @@ class Up:
     def descendants(self) -> list[int]:
         return list(_descendants(self.process.pid))
 
+    def until(self, text: str) -> None:
+        """Wait until it prints a line that contains `text`."""
+        try:
+            self.output.until(text, SECONDS)
+        except (AssertionError, Empty) as missing:
+            self.process.kill()
+            raise AssertionError(f"no {text!r}; errors: {self.errors.whole(SECONDS)}") from missing
+
     def ended(self) -> subprocess.CompletedProcess[str]:
-        output, errors = self.process.communicate(timeout=SECONDS)
-        return subprocess.CompletedProcess([], self.process.returncode, output, errors)
+        status = self.process.wait(SECONDS)
+        return subprocess.CompletedProcess([], status, self.output.whole(SECONDS), self.errors.whole(SECONDS))
 
 
 def _descendants(pid: int) -> Generator[int]:
@@ -98,26 +110,20 @@ def _descendants(pid: int) -> Generator[int]:
 
 
 @contextmanager
-def up(root: Path, state_dir: Path, *words: str, until: str = "stack.json") -> Generator[Up]:
-    """`up`, from the moment that it has written `until`; killed at the end if it still runs."""
+def up(root: Path, state_dir: Path, *words: str, until: str = "The dashboard: ") -> Generator[Up]:
+    """`up`, from the moment that it has printed `until`; killed at the end if it still runs.
+
+    It prints the dashboard's URL last, after it has written `stack.json`.
+    """
     command = ("up", "--headless", "--root", str(root), "--state-dir", str(state_dir), *words)
-    began = time.time()
     with start(*command) as process:
+        running = Up(process, state_dir)
         try:
-            while not _is_newer(state_dir / until, began):
-                assert process.poll() is None, process.communicate()
-                assert time.time() < began + SECONDS
-                time.sleep(0.02)
-            yield Up(process, state_dir)
+            running.until(until)
+            yield running
         finally:
             process.kill()
-
-
-def _is_newer(path: Path, moment: float) -> bool:
-    try:
-        return path.stat().st_mtime >= moment
-    except FileNotFoundError:
-        return False
+            running.ended()
 
 
 def assert_nothing_is_left(state_dir: Path, pids: list[int], *urls: str) -> None:
@@ -125,9 +131,21 @@ def assert_nothing_is_left(state_dir: Path, pids: list[int], *urls: str) -> None
     for pid in pids:
         assert not Path(f"/proc/{pid}").exists() or _is_zombie(pid)
     for url in urls:
-        address = urlsplit(url)
-        with socket.socket() as probe:
-            assert probe.connect_ex((address.hostname or "", address.port or 0)) != 0
+        assert listeners(port_of(url), state_dir) == []
+
+
+def port_of(url: str) -> int:
+    port = urlsplit(url).port
+    assert port is not None
+    return port
+
+
+def until_gone(pid: int) -> None:
+    """Wait until a process has ended that is no child of this one."""
+    deadline = time.monotonic() + SECONDS
+    while not _is_zombie(pid):
+        assert time.monotonic() < deadline, f"process {pid} still runs"
+        time.sleep(0.02)
 
 
 def _is_zombie(pid: int) -> bool:
@@ -151,6 +169,8 @@ def test_up_and_down(tmp_path: Path, number: signal.Signals) -> None:
         assert stack["region"] == "us-east-1"
         assert stack["outputs"]["queue_url"].startswith(stack["endpoint_url"])
         assert (state_dir / "stack.json").stat().st_mode & 0o777 == 0o600
+        assert listeners(port_of(stack["endpoint_url"]), state_dir) == pids
+        assert listeners(port_of(stack["dashboard_url"]), state_dir) == [running.process.pid]
         running.process.send_signal(number)
         result = running.ended()
     assert result.returncode == 0, result.stderr
@@ -160,15 +180,19 @@ def test_up_and_down(tmp_path: Path, number: signal.Signals) -> None:
 
 
 def test_a_port_that_was_asked_for(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.socket() as kept:
+        # Bound and not listening, it keeps the port from every process that asks for any free one, and not from `up`.
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        port = kept.getsockname()[1]
         state_dir = tmp_path / "state"
         options = ("--headless", "--root", str(make_program(tmp_path, QUEUE)), "--state-dir", str(state_dir))
-        assert_fails(run("up", *options, "--port", str(port)), f"--port: {port} cannot be had on 127.0.0.1")
+        with socket.create_server(("127.0.0.1", port)):
+            assert_fails(run("up", *options, "--port", str(port)), f"--port: {port} is not available on 127.0.0.1")
         assert_nothing_is_left(state_dir, [])
-        assert_fails(run("up", *options, "--port", "70000"), "--port: 70000 cannot be had")
-    with up(tmp_path, state_dir, "--port", str(port)) as running:
-        assert running.stack["dashboard_url"] == f"http://127.0.0.1:{port}"
+        assert_fails(run("up", *options, "--port", "70000"), "--port: 70000 is not available")
+        with up(tmp_path, state_dir, "--port", str(port)) as running:
+            assert running.stack["dashboard_url"] == f"http://127.0.0.1:{port}"
 
 
 def test_an_emulator_that_dies_ends_it(tmp_path: Path) -> None:
@@ -232,23 +256,31 @@ def test_a_broken_program(tmp_path: Path, program: str, message: str) -> None:
 
 def test_an_interrupt_while_the_program_runs(tmp_path: Path) -> None:
     state_dir = tmp_path / "state"
-    program = f"""
+    program = """
         import asyncio
-        from pathlib import Path
         import pulumi
 
         async def wait():
-            Path({str(state_dir / "running")!r}).touch()
+            print("the program runs", flush=True)
             await asyncio.sleep(3600)
 
         pulumi.export("never", pulumi.Output.from_input(wait()))
     """
-    with up(make_program(tmp_path, program), state_dir, until="running") as running:
+    with up(make_program(tmp_path, program), state_dir, until="the program runs") as running:
         pids = running.descendants()
         assert len(pids) == 1
         running.process.terminate()
         result = running.ended()
-    (state_dir / "running").unlink()
+    assert result.returncode == 0, result.stderr
+    assert_nothing_is_left(state_dir, pids)
+
+
+def test_an_interrupt_ends_it_though_its_parent_ignores_that(tmp_path: Path) -> None:
+    state_dir = tmp_path / "state"
+    with ignored(signal.SIGINT), up(make_program(tmp_path, QUEUE), state_dir) as running:
+        pids = running.descendants()
+        running.process.send_signal(signal.SIGINT)
+        result = running.ended()
     assert result.returncode == 0, result.stderr
     assert_nothing_is_left(state_dir, pids)
 
@@ -275,13 +307,13 @@ def test_what_a_killed_run_left_is_replaced(tmp_path: Path) -> None:
         running.process.kill()
         running.process.wait()
         stale = running.stack
+        until_gone(emulator)
     assert_fails(run("token", "--tenant", "t_acme", "--state-dir", str(state_dir)), f"left by process {stale['pid']}")
     left = state_dir / "emulator" / "left"
     left.touch()
     with up(root, state_dir) as running:
         assert running.stack["pid"] == running.process.pid
         assert not left.exists()
-    assert _is_zombie(emulator)
 
 
 # --- The other commands ---------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from local.errors import ProgramError
 from local.monitor import Monitor
 from local.program import run
 from local.project import load_project
-from local.resource import Created, ProvisionError, Resource
+from local.resource import CreatedResource, ProvisionError, Resource
 from local.wire import UNKNOWN
 from tests.support.local.programs import Recorder, by_name, preview_program, run_program, write_program
 
@@ -52,7 +52,7 @@ def test_resources_that_do_not_depend_on_each_other_are_made_at_the_same_time(tm
     together = threading.Barrier(4)
 
     class Meeting(Recorder):
-        def create(self, resource: Resource) -> Created:
+        def create(self, resource: Resource) -> CreatedResource:
             together.wait(timeout=30)
             return super().create(resource)
 
@@ -72,7 +72,9 @@ def test_many_resources_at_once(tmp_path: Path) -> None:
 
 
 def test_a_second_resource_of_the_same_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ProgramError, match='aws:sqs/queue:Queue "q": a second resource of this type, name and parent'):
+    with pytest.raises(
+        ProgramError, match='aws:sqs/queue:Queue "q": another resource has the same type, name and parent'
+    ):
         run_program(write_program(tmp_path, "aws.sqs.Queue('q')\naws.sqs.Queue('q')"))
 
 
@@ -130,26 +132,32 @@ REFUSED = [
     ("pulumi.CustomResource('aws:sqs/que:Que', 'q')", '^aws:sqs/que:Que "q": unknown resource type'),
     (
         "aws.kinesis.Stream('t')",
-        '^aws:kinesis/stream:Stream "t": the local run does not know this resource type\n  at __main__.py:3$',
+        '^aws:kinesis/stream:Stream "t": the local run does not support this resource type\n  at __main__.py:3$',
     ),
     (
         "aws.lambda_.Function('f', role='r', vpc_config={'subnet_ids': ['s'], 'security_group_ids': ['g']})",
-        '^aws:lambda/function:Function "f": vpcConfig.securityGroupIds: the local run does not know this property; '
+        '^aws:lambda/function:Function "f": vpcConfig.securityGroupIds: the local run does not support this property; '
         "vpcConfig.subnetIds: the local",
     ),
     (
         "aws.sqs.Queue('q', region='eu-west-1')",
-        "^aws:sqs/queue:Queue \"q\": region: 'eu-west-1', but the local run has one region, us-east-1",
+        "^aws:sqs/queue:Queue \"q\": region: must be us-east-1, the region of the stack, got 'eu-west-1'",
     ),
-    ("aws.sqs.Queue.get('q', 'url')", '^aws:sqs/queue:Queue "q": looked up by the id url, but'),
-    ("aws.sqs.Queue('q', opts=pulumi.ResourceOptions(import_='url'))", "imported by the id url, but there is noth"),
+    (
+        "aws.sqs.Queue.get('q', 'url')",
+        '^aws:sqs/queue:Queue "q": the local run does not support look-ups of existing resources',
+    ),
+    (
+        "aws.sqs.Queue('q', opts=pulumi.ResourceOptions(import_='url'))",
+        r"the local run does not support imports \(id url\)",
+    ),
     (
         "aws.get_availability_zones()",
         "^aws:index/getAvailabilityZones:getAvailabilityZones: the local run does not",
     ),
     (
         "pulumi.ComponentResource('other:index:Thing', 't', {}, None, True)",
-        '^other:index:Thing "t": a component of another language',
+        '^other:index:Thing "t": the local run does not support components written in another language',
     ),
 ]
 
@@ -170,7 +178,7 @@ def test_what_cannot_be_made_is_named_by_a_preview(tmp_path: Path, source: str, 
 
 def test_the_first_failure_is_reported_with_the_lines_that_led_to_it(tmp_path: Path) -> None:
     class Refusing(Recorder):
-        def create(self, resource: Resource) -> Created:
+        def create(self, resource: Resource) -> CreatedResource:
             raise ProvisionError("no room")
 
     source = """
@@ -193,7 +201,7 @@ def test_of_two_failures_the_earlier_one_is_reported_and_nothing_runs_on(
     finished = threading.Event()
 
     class Refusing(Recorder):
-        def create(self, resource: Resource) -> Created:
+        def create(self, resource: Resource) -> CreatedResource:
             both_started.wait(timeout=30)
             if resource.name == "later":
                 while monitor.failure is None:
@@ -207,12 +215,12 @@ def test_of_two_failures_the_earlier_one_is_reported_and_nothing_runs_on(
     with pytest.raises(ProgramError, match=r'^aws:sqs/queue:Queue "first": no room'):
         run(project, monitor)
     assert finished.is_set()
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_an_output_that_is_not_given_is_an_error_where_it_is_used(tmp_path: Path) -> None:
     source = "queue = aws.sqs.Queue('q')\naws.sqs.QueuePolicy('p', queue_url=queue.url, policy='{}')"
-    message = '^aws:sqs/queuePolicy:QueuePolicy "p": queueUrl: depends on an output that the local run does not give'
+    message = '^aws:sqs/queuePolicy:QueuePolicy "p": queueUrl: depends on an output that the local run does not provide'
     with pytest.raises(ProgramError, match=message):
         run_program(write_program(tmp_path, source))
 
@@ -220,7 +228,7 @@ def test_an_output_that_is_not_given_is_an_error_where_it_is_used(tmp_path: Path
 def test_an_output_that_is_not_given_is_an_error_where_it_is_exported(tmp_path: Path) -> None:
     source = "pulumi.export('queue', {'url': aws.sqs.Queue('q').url})"
     with pytest.raises(
-        ProgramError, match=r"^export queue\.url: depends on an output that the local run does not give"
+        ProgramError, match=r"^export queue\.url: depends on an output that the local run does not provide"
     ):
         run_program(write_program(tmp_path, source))
 
@@ -280,7 +288,7 @@ def test_transforms_run_from_the_inside_out(tmp_path: Path) -> None:
     # gRPC keeps one thread for good, once the SDK has started its callback server; a second run adds none.
     before = set(threading.enumerate())
     run_program(root)
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before
 
 
 def test_a_transform_that_fails_is_an_error_of_the_resource(tmp_path: Path) -> None:

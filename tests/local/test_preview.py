@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from local.errors import ConfigError, ProgramError
-from local.preview import render
+from local.preview import print_preview
 from tests.support.local.programs import write_program
 
 PROGRAM = """
@@ -22,7 +22,7 @@ aws.cloudwatch.EventBus("bus", name=pulumi.Config().get("name"))
 
 def printed(root: Path) -> str:
     out = StringIO()
-    render(Console(file=out, width=100), root)
+    print_preview(Console(file=out, width=100), root)
     return out.getvalue()
 
 

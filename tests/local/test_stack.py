@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -27,6 +27,20 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_interrupted_write_is_never_read_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_document: object, file: IO[str], **_options: object) -> None:
+        file.write('{"endpoint_url": ')
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stack.json, "dump", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        stack.write(STACK, tmp_path)
+    with pytest.raises(StackError, match="no such file"):
+        stack.read(tmp_path)
+    stack.remove(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_a_stack(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=r"no such file.*python -m local up"):
         stack.read(tmp_path)
@@ -43,9 +57,9 @@ def test_a_stack_whose_process_has_ended(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "problem"),
     [
-        ("{", "not JSON"),
-        ("[]", "endpoint_url must be str, not None"),
-        ('{"endpoint_url": "x", "region": 5}', "region must be str, not 5"),
+        ("{", "must be valid JSON"),
+        ("[]", "endpoint_url: must be str, got None"),
+        ('{"endpoint_url": "x", "region": 5}', "region: must be str, got 5"),
     ],
 )
 def test_a_file_that_is_no_stack(tmp_path: Path, document: str, problem: str) -> None:
@@ -57,5 +71,5 @@ def test_a_file_that_is_no_stack(tmp_path: Path, document: str, problem: str) ->
 @pytest.mark.parametrize(("outputs", "value"), [({}, "None"), ({"issuer": 5}, "5")])
 def test_an_export_that_is_missing(outputs: dict[str, Any], value: str) -> None:
     assert STACK.output("issuer") == "https://i"
-    with pytest.raises(StackError, match=f"issuer: .* the stack has {value}"):
+    with pytest.raises(StackError, match=f"issuer: .* as a string, got {value}"):
         Stack("", "", "", 1, outputs).output("issuer")

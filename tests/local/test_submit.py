@@ -7,7 +7,7 @@ import pytest
 
 from formbridge.submissions.event import RECEIVED
 from local.bus import Bus
-from local.samples import plausible
+from local.samples import make_submissions
 from local.submit import send
 
 
@@ -30,7 +30,7 @@ def test_batches_and_pace() -> None:
         nonlocal now
         now += seconds
 
-    some = list(plausible("t_acme", "contact", 25))
+    some = list(make_submissions("t_acme", "contact", 25))
     bus = RecordingBus()
     send(bus, some, rate=1000, on_progress=progress.append, clock=lambda: now, sleep=sleep)
     assert [len(batch) for batch in bus.batches] == progress == [10, 10, 5]

@@ -11,7 +11,7 @@ import pytest
 from local import tokens
 from local.emulator import Emulator, client
 from local.stack import Stack, StackError
-from local.tokens import MAX_LIFETIME_SECONDS, TokenError, jwks, mint
+from local.tokens import MAX_LIFETIME_SECONDS, TokenError, fetch_jwks, mint
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def state_dir(emulator: Emulator) -> Path:
 def claims(token: str, stack: Stack, *, verify_exp: bool = True) -> dict[str, Any]:
     """What the token says, if it verifies by the pool's published keys, as an authorizer verifies it."""
     header = jwt.get_unverified_header(token)
-    keys = jwt.PyJWKSet.from_dict(json.loads(tokens.jwks(stack)))
+    keys = jwt.PyJWKSet.from_dict(json.loads(tokens.fetch_jwks(stack)))
     return jwt.decode(
         token,
         keys[header["kid"]],
@@ -70,7 +70,7 @@ def test_a_tenant_must_be_one(stack: Stack, state_dir: Path, tenant: str) -> Non
 
 
 def test_a_lifetime_has_a_limit(stack: Stack, state_dir: Path) -> None:
-    with pytest.raises(TokenError, match=f"expires_in: at most {MAX_LIFETIME_SECONDS} seconds, not 86401"):
+    with pytest.raises(TokenError, match=f"expires_in: must be at most {MAX_LIFETIME_SECONDS} seconds, got 86401"):
         mint(stack, state_dir, "t_acme", MAX_LIFETIME_SECONDS + 1)
 
 
@@ -82,10 +82,12 @@ def test_a_stack_without_an_issuer(state_dir: Path) -> None:
 def test_an_emulator_that_has_ended(stack: Stack) -> None:
     ended = Stack("http://127.0.0.1:1", stack.region, "", 1, stack.outputs)
     with pytest.raises(StackError, match=r"^http://127\.0\.0\.1:1: the emulator does not answer"):
-        jwks(ended)
+        fetch_jwks(ended)
 
 
 def test_an_issuer_that_is_not_the_local_one(stack: Stack, state_dir: Path) -> None:
     foreign = Stack(stack.endpoint_url, stack.region, "", 1, {**stack.outputs, "issuer": "https://login.example.com"})
-    with pytest.raises(StackError, match=r"issuer: the local Cognito has no keys of 'https://login\.example\.com'"):
+    with pytest.raises(
+        StackError, match=r"issuer: must be a user pool of the local Cognito, got 'https://login\.example\.com'"
+    ):
         mint(foreign, state_dir, "t_acme")

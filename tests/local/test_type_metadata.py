@@ -5,7 +5,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from local.type_metadata import problems
+from local.type_metadata import find_problems
 from local.wire import UNKNOWN
 
 PIPE = {"roleArn": "role", "source": "stream", "target": "function"}
@@ -39,7 +39,7 @@ def stream(**parameters: Any) -> dict[str, Any]:
     ],
 )
 def test_right_inputs_have_no_problems(token: str, inputs: dict[str, Any]) -> None:
-    assert problems(token, inputs) == []
+    assert find_problems(token, inputs) == []
 
 
 @pytest.mark.parametrize(
@@ -58,22 +58,26 @@ def test_right_inputs_have_no_problems(token: str, inputs: dict[str, Any]) -> No
                 "sourceParameters.dynamodbStreamParameters.nothing_like_it: unknown property",
             ],
         ),
-        ("aws:pipes/pipe:Pipe", {"source": "s", "target": "t"}, ["roleArn: required, and missing"]),
-        ("aws:pipes/pipe:Pipe", {**PIPE, "tags": {"a": 1}}, ["tags.a: expected str, got int"]),
-        ("aws:pipes/pipe:Pipe", {**PIPE, "tags": "a"}, ["tags: expected an object, got str"]),
-        ("aws:lambda/function:Function", {"role": "r", "timeout": "5"}, ["timeout: expected int, got str"]),
-        ("aws:lambda/function:Function", {"role": "r", "timeout": True}, ["timeout: expected int, got bool"]),
-        ("aws:lambda/function:Function", {"role": "r", "publish": 1}, ["publish: expected bool, got int"]),
-        ("aws:lambda/function:Function", {"role": "r", "code": "zip"}, ["code: expected Archive, got str"]),
-        ("aws:lambda/function:Function", {"role": "r", "layers": "l"}, ["layers: expected a list, got str"]),
+        ("aws:pipes/pipe:Pipe", {"source": "s", "target": "t"}, ["roleArn: is required"]),
+        ("aws:pipes/pipe:Pipe", {**PIPE, "tags": {"a": 1}}, ["tags.a: must be a string, got an integer"]),
+        ("aws:pipes/pipe:Pipe", {**PIPE, "tags": "a"}, ["tags: must be an object, got a string"]),
+        ("aws:lambda/function:Function", {"role": "r", "timeout": "5"}, ["timeout: must be an integer, got a string"]),
+        (
+            "aws:lambda/function:Function",
+            {"role": "r", "timeout": True},
+            ["timeout: must be an integer, got a boolean"],
+        ),
+        ("aws:lambda/function:Function", {"role": "r", "publish": 1}, ["publish: must be a boolean, got an integer"]),
+        ("aws:lambda/function:Function", {"role": "r", "code": "zip"}, ["code: must be Archive, got a string"]),
+        ("aws:lambda/function:Function", {"role": "r", "layers": "l"}, ["layers: must be a list, got a string"]),
         (
             "aws:dynamodb/table:Table",
             {"attributes": [{"name": "a", "type": "S"}, {"name": "b", "typ": "S"}]},
-            ["attributes[1].typ: unknown property (did you mean type?)", "attributes[1].type: required, and missing"],
+            ["attributes[1].typ: unknown property (did you mean type?)", "attributes[1].type: is required"],
         ),
         ("aws:lambda/fnction:Function", {}, ["unknown resource type"]),
         ("nowhere:index:Thing", {}, ["unknown resource type"]),
     ],
 )
 def test_a_problem_is_named_by_its_path(token: str, inputs: dict[str, Any], found: list[str]) -> None:
-    assert problems(token, inputs) == found
+    assert find_problems(token, inputs) == found

@@ -101,7 +101,7 @@ def test_a_kind_that_is_not_known_is_refused() -> None:
 
 def test_outputs_overlay_inputs_and_secrets_stay_secret() -> None:
     inputs = struct({"plain": 1, "password": marked(wire.SECRET, value="a"), "kept": marked(wire.SECRET, value="b")})
-    merged = wire.merged(inputs, {"plain": 2, "password": "c", "token": "d", "arn": "e"}, secrets=["token"])
+    merged = wire.merge(inputs, {"plain": 2, "password": "c", "token": "d", "arn": "e"}, secrets=["token"])
     assert wire.load(merged) == {"plain": 2, "password": "c", "kept": "b", "token": "d", "arn": "e"}
     assert {name for name in merged.fields if wire.is_secret(merged, name)} == {"password", "kept", "token"}
     assert wire.load(inputs)["plain"] == 1
@@ -109,4 +109,4 @@ def test_outputs_overlay_inputs_and_secrets_stay_secret() -> None:
 
 def test_paths_of_unknown_values() -> None:
     value = {"a": UNKNOWN, "b": [1, {"c": UNKNOWN}], "d": {"e": "known"}}
-    assert list(wire.unknown_paths(value)) == ["a", "b[1].c"]
+    assert list(wire.find_unknown_paths(value)) == ["a", "b[1].c"]

@@ -207,7 +207,12 @@ BROKEN: list[tuple[str, str, Change, str]] = [
     ),
     ("bounded-pipes", "realtime-pipe", drop("realtime-pipe", "sourceParameters"), "deadLetterConfig"),
     ("bounded-pipes", "new", pipe(kinesisStreamParameters={"startingPosition": "LATEST"}), "maximumRetryAttempts"),
-    ("event-dead-letters", "ingest-target", drop("ingest-target", "deadLetterConfig"), "deadLetterConfig"),
+    (
+        "event-dead-letters",
+        "ingest-persist-target",
+        drop("ingest-persist-target", "deadLetterConfig"),
+        "deadLetterConfig",
+    ),
     ("event-dead-letters", "new", a("aws:cloudwatch/eventTarget:EventTarget", rule="hourly"), "deadLetterConfig"),
     ("throttling", "gateway-stage", drop("gateway-stage", "defaultRouteSettings.throttlingRateLimit"), "RateLimit"),
     ("throttling", "gateway-stage", put("gateway-stage", "defaultRouteSettings.throttlingBurstLimit", 0), "BurstLimit"),

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi_aws as aws
 import pytest
 
-from local.type_metadata import problems
+from local.type_metadata import find_problems
 from tests.support.components.harness import Recording, run
 from tests.support.components.provider import ACCOUNT, arn
 from tests.support.program.whole_program import declare
@@ -15,7 +15,7 @@ from tests.support.program.whole_program import declare
 
 def found(recording: Recording) -> dict[str, list[str]]:
     """What is wrong, by the resource's name."""
-    every = {one.name: problems(one.type, one.inputs) for one in recording.custom()}
+    every = {one.name: find_problems(one.type, one.inputs) for one in recording.custom()}
     return {name: wrong for name, wrong in every.items() if wrong}
 
 

@@ -105,8 +105,7 @@ class TestWiring:
 
     def test_a_gateway_by_the_defaults_of_the_settings_is_one_by_its_own(self, recording: Recording) -> None:
         required: WebSocketGatewayArgs = {
-            "issuer": recording.exports["issuer"],
-            "audience": recording.exports["client_id"],
+            "access": {"issuer": recording.exports["issuer"], "audience": recording.exports["client_id"]},
             "table_arn": recording.registered("submissions")["table_arn"],
         }
         own = run(lambda: WebSocketGateway("gateway", required))
@@ -239,7 +238,7 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("key", "value", "function", "variable"),
         [
-            ("maxConnectionsPerTenant", "7", "connect", "MAX_CONNECTIONS"),
+            ("maxConnectionsPerTenant", "7", "connect", "MAX_CONNECTIONS_PER_TENANT"),
             ("messagesPerSecond", "7", "message", "MESSAGES_PER_SECOND"),
             ("messageBurst", "7", "message", "MESSAGE_BURST"),
             ("maxFilterLength", "7", "message", "MAX_FILTER_LENGTH"),

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator import local_environment
+from local.emulator import build_local_environment
+from tests.support.processes import ignored
 from tests.support.tools.frames import error, push, subscribed, update
 from tests.support.tools.gateway import PATIENCE, TOKEN, Script, Talk, gateway
 
@@ -23,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @contextmanager
 def tail(url: str, *words: str, token: str | None = TOKEN) -> Generator[subprocess.Popen[str]]:
     """A running one, with the token in its environment."""
-    environment = local_environment(os.environ) | ({"FORMBRIDGE_TOKEN": token} if token is not None else {})
+    environment = build_local_environment(os.environ) | ({"FORMBRIDGE_TOKEN": token} if token is not None else {})
     with subprocess.Popen(
         [sys.executable, "-m", "tools", "tail", "--url", url, *words],
         cwd=ROOT,
@@ -71,6 +72,19 @@ def test_it_prints_a_line_a_change_until_ctrl_c_and_then_the_cursor() -> None:
         ["2026-11-22T20:00:00.000Z", "insert", "s1", "contact", "new", "v1"],
         ["-", "leave", "s1", "-", "-", "v2"],
     ]
+    assert (code, output) == (0, "")
+    assert errors.splitlines() == ["connected", "cursor: of 1"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_in_order_though_its_parent_ignores_the_signal(number: signal.Signals) -> None:
+    with gateway(a_view) as running, ignored(number), tail(running.url) as process:
+        assert process.stdout
+        for _ in range(2):  # all that the gateway sends
+            process.stdout.readline()
+        process.send_signal(number)
+        code, output, errors = ended(process)
+
     assert (code, output) == (0, "")
     assert errors.splitlines() == ["connected", "cursor: of 1"]
 

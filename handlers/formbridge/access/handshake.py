@@ -1,67 +1,83 @@
-"""What a client brings to `$connect`, and how the authorizer answers API Gateway."""
+"""The handshake of a client at `$connect`, and the reply of the authorizer to API Gateway."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ..runtime.identifiers import quoted
+from ..runtime.identifiers import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 BEARER_PREFIX: Final = "bearer."
-"""What a token's subprotocol begins with."""
+"""Prefix of the subprotocol that carries the token."""
 
 
 class Unauthorized(Exception):
-    """No token, or one that does not verify: 401. The text says why and quotes nothing of the token."""
+    """The client sent no token or an invalid one: 401. The message gives the reason and quotes no part of the token."""
 
 
 class Forbidden(Exception):
-    """A verified token that grants something else: 403."""
+    """The token is valid but does not allow this connection: 403."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a verified token says."""
+    """The claims of a verified token."""
 
     subject: str
+    """Claim `sub`: the user."""
     tenants: tuple[str, ...]
+    """Ids of the tenants that the token grants."""
     expires_at: int
-    """Epoch seconds."""
+    """Claim `exp`, in epoch seconds."""
     issued_at: int
-    """Epoch seconds; 0: it does not say."""
+    """Claim `iat`, in epoch seconds; 0 if the token has none."""
 
     def choose_tenant(self, wanted: str | None) -> str:
-        """The tenant to connect as.
+        """Return the tenant of the new connection.
+
+        Args:
+            wanted: Tenant that the client asked for; None if the token should decide.
 
         Raises:
-            Forbidden: the token does not grant `wanted`, or grants none or several and `wanted` is None.
+            Forbidden: The token does not grant `wanted`, or `wanted` is None and the token does not grant exactly one
+                tenant.
         """
         if wanted is not None:
             if wanted not in self.tenants:
-                raise Forbidden(f"tenant_id: the token does not grant {quoted(wanted)}")
+                raise Forbidden(f"tenant_id: must be a tenant that the token grants, got {quote(wanted)}")
             return wanted
-        if len(self.tenants) != 1:
-            raise Forbidden(f"the token grants {len(self.tenants)} tenants; name one by ?tenant_id=")
-        return self.tenants[0]
+        match self.tenants:
+            case ():
+                raise Forbidden("the token grants no tenant")
+            case (only,):
+                return only
+            case _:
+                raise Forbidden(f"tenant_id: is required because the token grants {len(self.tenants)} tenants")
 
 
-def offered_subprotocols(headers: Mapping[str, str]) -> list[str]:
-    """The subprotocols that a handshake offers; header names in any case."""
-    offered = _header(headers, "sec-websocket-protocol") or ""
+def parse_subprotocols(headers: Mapping[str, str]) -> list[str]:
+    """Return the subprotocols that a handshake offers, in their order. Header names may be in any case."""
+    offered = _find_header(headers, "sec-websocket-protocol") or ""
     return [name.strip() for name in offered.split(",") if name.strip()]
 
 
-def bearer_token(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
-    """The token of a handshake, from its subprotocols, its `Authorization` header, or `token` of `query`.
+def find_token(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
+    """Return the token of a handshake: from a subprotocol, else from `Authorization`, else from the query.
+
+    Args:
+        headers: Headers of the handshake. Their names may be in any case.
+        query: Query parameters in which a `token` is accepted.
 
     Raises:
-        Unauthorized: there is none.
+        Unauthorized: The handshake has no token.
     """
-    for name in offered_subprotocols(headers):
+    for name in parse_subprotocols(headers):
         if name.startswith(BEARER_PREFIX):
             return name.removeprefix(BEARER_PREFIX)
-    scheme, _, token = (_header(headers, "authorization") or "").partition(" ")
+    scheme, _, token = (_find_header(headers, "authorization") or "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
     if token := query.get("token"):
@@ -70,18 +86,27 @@ def bearer_token(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
 
 
 def check_origin(headers: Mapping[str, str], allowed: Sequence[str]) -> None:
-    """Refuse a browser's page that is not on the allow-list; an empty list allows every page.
+    """Check that the page that opens the connection is on the allow-list. An empty list allows every page.
+
+    Clients other than browsers send no `Origin` header and pass this check.
 
     Raises:
-        Forbidden: the page's Origin is not on the list. A client that is no browser sends none, and passes.
+        Forbidden: The `Origin` header is not on the list.
     """
-    origin = _header(headers, "origin")
+    origin = _find_header(headers, "origin")
     if allowed and origin is not None and origin not in allowed:
-        raise Forbidden(f"Origin: {quoted(origin)} is not allowed")
+        raise Forbidden(f"Origin: must be an allowed origin, got {quote(origin)}")
 
 
 def build_policy(principal: str, effect: str, method_arn: str, context: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer of a REQUEST authorizer. API Gateway hands `context` to every route as texts."""
+    """Return the reply of a REQUEST authorizer.
+
+    Args:
+        principal: Subject of the token.
+        effect: `Allow` or `Deny`.
+        method_arn: ARN of the request, from the event of the authorizer.
+        context: Values that API Gateway passes to the Lambda function of every route, as strings.
+    """
     return {
         "principalId": principal,
         "policyDocument": {
@@ -92,5 +117,5 @@ def build_policy(principal: str, effect: str, method_arn: str, context: Mapping[
     }
 
 
-def _header(headers: Mapping[str, str], name: str) -> str | None:
+def _find_header(headers: Mapping[str, str], name: str) -> str | None:
     return next((value for key, value in headers.items() if key.lower() == name), None)

@@ -1,4 +1,7 @@
-"""Who a token says that its bearer is. The one module that needs PyJWT, which only those Lambdas carry that verify."""
+"""Verification of tokens.
+
+This is the only module that imports PyJWT. Only the Lambda functions that verify tokens have PyJWT in their archive.
+"""
 
 from __future__ import annotations
 
@@ -14,49 +17,55 @@ from ..runtime.identifiers import TENANT_ID
 from .handshake import Identity, Unauthorized
 
 ALGORITHMS: Final = ("RS256", "ES256")
-"""Signatures by a public key alone: a shared secret, or none, is never accepted."""
+"""Accepted signature algorithms. All use a public key: shared secrets and unsigned tokens are never accepted."""
 
 CLOCK_LEEWAY_SECONDS: Final = 30
-"""How far an issuer's clock may be ahead of ours: a token is good so long before its `nbf`."""
+"""Seconds by which the clock of an issuer may be ahead of ours. A token is valid this long before its `nbf`."""
 
-KEYS_SECONDS: Final = 3600
-"""How long fetched keys are used."""
-REFETCH_SECONDS: Final = 60
-"""How long after a fetch a `kid` that is not among them makes for no other."""
+KEY_LIFETIME_SECONDS: Final = 3600
+"""Seconds for which fetched keys are used."""
+KEY_REFETCH_SECONDS: Final = 60
+"""Seconds after a fetch in which an unknown `kid` causes no further fetch."""
 
-OF_AN_IDENTITY: Final = "id"
-"""What Cognito writes into `token_use` of the tokens that say who someone is. Other issuers have no such claim.
+IDENTITY_USE: Final = "id"
+"""Value of the claim `token_use` in Cognito's ID tokens, which identify a user. Other issuers do not have this claim.
 https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-id-token.html"""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenVerifier:
-    """Verifies a JWT by the issuer's published keys, which PyJWT caches between calls."""
+    """Verifier of the JWTs of one issuer, with its published keys. PyJWT caches the keys between calls."""
 
     issuer: str
+    """Required value of the claim `iss`."""
     audience: str
+    """Required value of the claim `aud`."""
     tenant_claim: str
-    """The claim that holds the tenant's id, or a list of them."""
+    """Name of the claim with the tenant id or a list of tenant ids."""
     keys: PyJWKClient
+    """Client that fetches the keys of the issuer."""
 
     @classmethod
     def from_environment(cls) -> TokenVerifier:
-        """The one that the Lambda's environment describes; its keys are fetched when they are first needed."""
+        """Return the verifier that the environment describes. It fetches the keys at the first token."""
         return cls(
             issuer=environment.string("ISSUER"),
             audience=environment.string("AUDIENCE"),
             tenant_claim=environment.string("TENANT_CLAIM"),
             keys=PyJWKClient(
-                environment.string("JWKS_URL"), lifespan=KEYS_SECONDS, cooldown_duration=REFETCH_SECONDS, timeout=5
+                environment.string("JWKS_URL"),
+                lifespan=KEY_LIFETIME_SECONDS,
+                cooldown_duration=KEY_REFETCH_SECONDS,
+                timeout=5,
             ),
         )
 
     def verify(self, token: str) -> Identity:
-        """Check signature, algorithm, issuer, audience, expiry, not-before and what the token is for.
+        """Check signature, algorithm, issuer, audience, expiry, not-before and use of a token. Return its claims.
 
         Raises:
-            Unauthorized: the token does not verify.
-            PyJWTError: the issuer's keys could not be fetched, or are none.
+            Unauthorized: The token is not valid. The message is the name of PyJWT's exception, or `WrongTokenUse`.
+            PyJWTError: The keys of the issuer could not be fetched or parsed.
         """
         try:
             key = self.keys.get_signing_key_from_jwt(token)
@@ -67,7 +76,7 @@ class TokenVerifier:
                 audience=self.audience,
                 issuer=self.issuer,
                 leeway=CLOCK_LEEWAY_SECONDS,
-                # `iat` only tells when a token was made; an issuer's clock may well be ahead of ours.
+                # `iat` is not checked: the clock of the issuer may be ahead of ours.
                 options={"require": ["exp", "iss", "aud", "sub"], "verify_iat": False},
             )
         except PyJWKClientConnectionError:
@@ -76,22 +85,22 @@ class TokenVerifier:
             raise Unauthorized(type(error).__name__) from error
         identity = Identity(
             subject=claims["sub"],
-            tenants=_tenants(claims.get(self.tenant_claim)),
+            tenants=_read_tenants(claims.get(self.tenant_claim)),
             expires_at=int(claims["exp"]),
-            issued_at=_epoch_seconds(claims.get("iat")),
+            issued_at=_read_epoch_seconds(claims.get("iat")),
         )
-        # No leeway here: a connection ends when its token does, and would end at once.
+        # No leeway for the expiry: a connection ends with its token, so it would end at once.
         if identity.expires_at * 1000 <= clock.now_ms():
             raise Unauthorized("ExpiredSignatureError")
-        if claims.get("token_use", OF_AN_IDENTITY) != OF_AN_IDENTITY:
+        if claims.get("token_use", IDENTITY_USE) != IDENTITY_USE:
             raise Unauthorized("WrongTokenUse")
         return identity
 
 
-def _epoch_seconds(claim: object) -> int:
+def _read_epoch_seconds(claim: object) -> int:
     return int(claim) if isinstance(claim, int | float) and math.isfinite(claim) else 0
 
 
-def _tenants(claim: object) -> tuple[str, ...]:
+def _read_tenants(claim: object) -> tuple[str, ...]:
     values = cast("list[object]", claim) if isinstance(claim, list) else [claim]
     return tuple(value for value in values if isinstance(value, str) and TENANT_ID.fullmatch(value))

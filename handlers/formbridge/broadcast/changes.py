@@ -61,10 +61,10 @@ class Change:
     def seen_through(self, wanted: SubscriptionFilter | None) -> Update | None:
         """The change as a subscription sees it: `leave` where it may hold what no longer matches, None for nothing."""
         if wanted is None or wanted.matches(self.newest):
-            return self.newest.update(self.event)
+            return self.newest.build_update(self.event)
         if not any(map(wanted.matches, self.earlier)):
             return None
-        return self.newest.update("remove") if self.event == "remove" else self.newest.leave()
+        return self.newest.build_update("remove") if self.event == "remove" else self.newest.build_leave()
 
 
 @dataclass(slots=True)

@@ -62,7 +62,7 @@ class Frames:
             update = change.seen_through(wanted) if change.happened_at >= first_new else None
             if update is None:
                 continue
-            length = protocol.encoded_size(update)
+            length = protocol.measure_update(update)
             if part and size + length > room:
                 yield self._frame(part, wanted)
                 part, size = [], 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from botocore.exceptions import ClientError, ParamValidationError
 
 from ..runtime import keys
-from ..runtime.identifiers import TENANT_ID, problem
+from ..runtime.identifiers import TENANT_ID, describe_mismatch
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
@@ -69,7 +69,7 @@ class StreamRange:
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise UnreadableRange("it is no dead letter of a pipe from a DynamoDB stream") from error
         for name, shape in SHAPES.items():
-            if wrong := problem(name, shape, fields[name]):
+            if wrong := describe_mismatch(name, shape, fields[name]):
                 raise UnreadableRange(wrong)
         found = cls(*fields.values())
         if int(found.last) < int(found.first):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..connections.table import ConnectionsTable
-from ..posting.delivery import Deadlines, Outcome
+from ..posting.delivery import Outcome
 from ..posting.poster import connection_poster
 from ..runtime import clock, environment
 from ..runtime.aws import client
@@ -40,11 +40,6 @@ def broadcaster() -> Broadcaster:
         environment.integer("FANOUT_THRESHOLD"),
         clock.now_ms,
     )
-
-
-def deadlines(context: Any) -> Deadlines:
-    """Return the deadlines of an invocation, from the time that its Lambda `context` says is left."""
-    return Deadlines.split(clock.monotonic_seconds(), context.get_remaining_time_in_millis() / 1000)
 
 
 def report(what: str, tally: Tally, changes: Iterable[Change], facts: Mapping[str, object]) -> dict[str, float]:

@@ -22,7 +22,7 @@ from botocore.httpsession import get_cert_path
 from ..runtime import environment
 from ..runtime.aws import session
 from ..runtime.logs import log
-from .delivery import Delivery, Outcome, Receipt
+from .delivery import Deadlines, Delivery, Outcome, Receipt
 from .pacing import Pacer
 from .signing import Signer
 
@@ -66,6 +66,11 @@ def connection_poster() -> ConnectionPoster:
     """
     endpoint, per_second = environment.string("MANAGEMENT_ENDPOINT"), environment.integer("POSTS_PER_SECOND")
     return ConnectionPoster(Signer.from_environment(endpoint), Pacer(per_second, time.monotonic_ns))
+
+
+def invocation_deadlines(context: Any) -> Deadlines:
+    """Return the deadlines of an invocation, from the time that its Lambda `context` says is left."""
+    return Deadlines.split(time.monotonic(), context.get_remaining_time_in_millis() / 1000)
 
 
 @dataclass(slots=True)

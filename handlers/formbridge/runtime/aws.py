@@ -1,20 +1,21 @@
-"""How the adapters reach AWS: clients that give up soon, since the Lambda has other work and its caller retries."""
+"""Botocore clients for the adapters. Their timeouts are short, because the caller of the Lambda function retries."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, MutableMapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, overload
 
-# Before the session, which would import it from a dozen imports further down: there CPython's stack of frames outgrows
-# its first 16 KB just where urllib3 compiles its patterns, and the next are mapped and freed at every call.
+# Import this before botocore.session, which would import it a dozen imports deeper. At that depth CPython's frame stack
+# outgrows its first 16 KB exactly where urllib3 compiles its patterns, and each call maps and frees the next chunk.
 import botocore.compat  # pyright: ignore[reportUnusedImport]
 import botocore.session
 from botocore.config import Config
 from botocore.loaders import Loader
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_sns import SNSClient
@@ -27,36 +28,48 @@ CONFIG: Final = Config(
     max_pool_connections=64,
     tcp_keepalive=True,
 )
-"""For every client; seconds. `standard` retries throttling and server errors with full jitter."""
+"""Settings of every client. Timeouts are in seconds. The `standard` mode retries throttling and server errors with full
+jitter, at most three attempts in all."""
+
+_HTTP_OK: Final = 200
 
 
 class _Models(Loader):
-    """botocore's models of the services that we use; to learn which there are it would look into 800 folders."""
+    """A loader of botocore's service models with a fixed list of services.
 
-    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - a Loader's signature
+    The default loader looks into 800 folders to list them.
+    """
+
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - the signature is Loader's
         return ["dynamodb", "dynamodbstreams", "sns", "sqs"]
 
 
-def read_plainly(
+def parse_json_body(
     response_dict: MutableMapping[str, Any], customized_response_dict: MutableMapping[str, Any], **_: object
 ) -> None:
-    """Take rows as they are on the wire, which is how botocore gives them, after a dozen times as long.
+    """Parse the JSON body of a DynamoDB response in place of botocore, which takes a dozen times as long.
 
-    But for binary values, of which our tables have none.
+    The result is the same, except for binary values, which our tables do not contain. This is a handler of botocore's
+    `before-parse` event. It replaces the body by `{}`, so that botocore has no more to parse.
     """
     headers: Mapping[str, str] = response_dict["headers"]
-    if response_dict["status_code"] == 200 and headers.get("content-type", "").startswith("application/x-amz-json"):
+    if response_dict["status_code"] == _HTTP_OK and headers.get("content-type", "").startswith(
+        "application/x-amz-json"
+    ):
         customized_response_dict.update(json.loads(response_dict["body"]))
         response_dict["body"] = b"{}"
 
 
 @cache
 def session() -> botocore.session.Session:
-    """botocore's session and not boto3's, whose import alone makes a cold start a quarter longer."""
+    """Return the botocore session of this process.
+
+    It is not a boto3 session, because the import of boto3 alone makes a cold start a quarter longer.
+    """
     made = botocore.session.get_session()
     made.register_component("data_loader", _Models())
     for operation in ("Query", "Scan"):
-        made.register(f"before-parse.dynamodb.{operation}", read_plainly)
+        made.register(f"before-parse.dynamodb.{operation}", parse_json_body)
     return made
 
 
@@ -69,5 +82,5 @@ def client(service: Literal["sns"]) -> SNSClient: ...
 @overload
 def client(service: Literal["sqs"]) -> SQSClient: ...
 def client(service: str) -> Any:
-    """A client of an AWS service, in the region and with the credentials of the environment."""
+    """Return a new client of an AWS service, with the region and the credentials of the environment."""
     return cast("Any", session().create_client(service, config=CONFIG))

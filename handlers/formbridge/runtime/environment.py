@@ -1,23 +1,25 @@
-"""What a Lambda takes from its environment, checked when it is first read."""
+"""Environment variables of a Lambda function. Each function here reads one variable and checks its value."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Choice = TypeVar("Choice", bound=str)
 
 
 class EnvironmentVariableError(ValueError):
-    """An environment variable is missing or not of its type; the text names it."""
+    """A missing or invalid environment variable. The message names the variable and its value."""
 
 
 def string(name: str) -> str:
-    """A variable that must be there.
+    """Return the value of a required variable.
 
     Raises:
-        EnvironmentVariableError: it is not, or it is empty.
+        EnvironmentVariableError: The variable is not set, or it is empty.
     """
     value = os.environ.get(name, "")
     if not value:
@@ -26,41 +28,41 @@ def string(name: str) -> str:
 
 
 def optional_string(name: str) -> str | None:
-    """A variable that may be left out; None where it is, or is empty."""
+    """Return the value of an optional variable, or None if it is not set or empty."""
     return os.environ.get(name) or None
 
 
 def integer(name: str) -> int:
-    """A variable that must be a whole number.
+    """Return the value of a required variable as an integer.
 
     Raises:
-        EnvironmentVariableError: it is not.
+        EnvironmentVariableError: The variable is not set, or it is not an integer.
     """
     value = string(name)
     try:
         return int(value)
     except ValueError as error:
-        raise EnvironmentVariableError(f"{name}: must be a whole number, got {value!r}") from error
+        raise EnvironmentVariableError(f"{name}: must be an integer, got {value!r}") from error
 
 
 def choice(name: str, choices: Sequence[Choice]) -> Choice:
-    """A variable that must be one of some words.
+    """Return the value of a required variable that must be one of `choices`.
 
     Raises:
-        EnvironmentVariableError: it is none of them.
+        EnvironmentVariableError: The variable is not set, or it is not one of `choices`.
     """
     value = string(name)
-    for choice in choices:
-        if value == choice:
-            return choice
+    for allowed in choices:
+        if value == allowed:
+            return allowed
     raise EnvironmentVariableError(f"{name}: must be one of {', '.join(choices)}, got {value!r}")
 
 
 def boolean(name: str) -> bool:
-    """A variable that must be `true` or `false`.
+    """Return the value of a required variable that must be `true` or `false`.
 
     Raises:
-        EnvironmentVariableError: it is neither.
+        EnvironmentVariableError: The variable is not set, or it is neither `true` nor `false`.
     """
     value = string(name)
     if value not in ("true", "false"):
@@ -69,5 +71,5 @@ def boolean(name: str) -> bool:
 
 
 def strings(name: str) -> list[str]:
-    """A variable of words with spaces between; none where it is not set."""
+    """Return the words of a variable, which spaces separate. An unset variable has no words."""
     return os.environ.get(name, "").split()

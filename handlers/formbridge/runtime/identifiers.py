@@ -1,31 +1,58 @@
-"""The shapes of the names that cross the wire, and the one way to check them."""
+"""The patterns of all identifiers in events and on the wire, and how an error describes a value."""
 
 from __future__ import annotations
 
 import re
 import reprlib
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TENANT_ID: Final = re.compile(r"t_[A-Za-z0-9_-]{1,64}")
-"""A tenant, as `protocol.md` fixes it."""
+"""Pattern of a tenant id, which `docs/protocol.md` specifies."""
 
+# The other identifiers are short and ASCII, so the largest snapshot (200 submissions) always fits one 128 KB frame.
 SUBMISSION_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+"""Pattern of a submission id."""
 FORM_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+"""Pattern of a form id."""
 STATUS: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
-# Short and ASCII on purpose: 200 submissions, the largest snapshot, then always fit one 128 KB frame.
+"""Pattern of a submission's status."""
+
+_TYPE_NAMES: Final[Mapping[type, str]] = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    list: "list",
+    dict: "object",
+    type(None): "None",
+}
 
 _REPR: Final = reprlib.Repr()
 _REPR.maxstring = _REPR.maxlong = _REPR.maxother = 80
 _REPR.maxlevel = 2
 
 
-def problem(name: str, shape: re.Pattern[str], value: object) -> str | None:
-    """What is wrong with a field that must be a text of a shape; None where nothing is."""
-    if isinstance(value, str) and shape.fullmatch(value):
+def describe_mismatch(name: str, pattern: re.Pattern[str], value: object) -> str | None:
+    """Return an error message if `value` is not a string that matches `pattern`, else None.
+
+    Args:
+        name: Name of the field, with which the message begins.
+        pattern: Pattern that the whole value must match.
+        value: Value of the field.
+    """
+    if isinstance(value, str) and pattern.fullmatch(value):
         return None
-    return f"{name}: must match {shape.pattern}, got {quoted(value)}"
+    return f"{name}: must match {pattern.pattern}, got {quote(value)}"
 
 
-def quoted(value: object) -> str:
-    """`value` as an error shows it: its repr, cut short however long or deep it is."""
+def quote(value: object) -> str:
+    """Return the repr of `value` for an error message, cut where it is too long or too deep."""
     return _REPR.repr(value)
+
+
+def describe_type(value: object) -> str:
+    """Return the JSON name of a value's type, for an error message that must not quote the value."""
+    return _TYPE_NAMES.get(type(value), type(value).__name__)

@@ -1,15 +1,21 @@
-"""Structured logs: Lambda's own JSON format takes up `extra`, and writes an exception with its request id."""
+"""Structured logs of the Lambda functions.
+
+Lambda's JSON log format writes the fields of `extra` into each line, and writes an exception with its stack trace.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-# On Lambda the root logger has its handler, and this does nothing; elsewhere it shows what is logged.
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+# On Lambda the root logger already has a handler, so this call does nothing there. Elsewhere it shows the log lines.
 logging.basicConfig(format="%(levelname)s %(message)s")
 logger = logging.getLogger("formbridge")
+"""Logger of all handlers, at level INFO."""
 logger.setLevel(logging.INFO)
 
 Event = TypeVar("Event")
@@ -17,21 +23,26 @@ Result = TypeVar("Result")
 
 
 def log_failures(handler: Callable[[Event, object], Result]) -> Callable[[Event, object], Result]:
-    """An entry point whose unexpected failure is logged with what tells which request it was, and raised."""
+    """Decorate an entry point: log an unexpected exception with its `correlation_ids` and raise it again."""
 
     @wraps(handler)
     def logged(event: Event, context: object) -> Result:
         try:
             return handler(event, context)
         except Exception:
-            logger.exception("failed", extra=correlation(event, context))
+            logger.exception("failed", extra=correlation_ids(event, context))
             raise
 
     return logged
 
 
-def correlation(event: object, context: object) -> dict[str, str]:
-    """The ids that tie a log line to its request: of the Lambda, the connection, the event on the bus."""
+def correlation_ids(event: object, context: object) -> dict[str, str]:
+    """Return the ids that connect a log line with its cause: `request_id`, and `connection_id` or `event_id`.
+
+    Args:
+        event: Event of the Lambda function.
+        context: Context of the Lambda function, or None.
+    """
     ids: dict[str, str] = {}
     if request_id := getattr(context, "aws_request_id", None):
         ids["request_id"] = str(request_id)
@@ -46,5 +57,5 @@ def correlation(event: object, context: object) -> dict[str, str]:
 
 
 def log(message: str, fields: Mapping[str, Any]) -> None:
-    """One line of what a handler did. Never a token, never a payload."""
+    """Write one log line at level INFO. The fields must contain no token and no payload."""
     logger.info(message, extra=dict(fields))

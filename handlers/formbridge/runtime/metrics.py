@@ -1,27 +1,32 @@
-"""Metrics in CloudWatch's embedded format: a line of the log that CloudWatch reads as metrics."""
+"""Metrics in the CloudWatch embedded metric format: log lines that CloudWatch reads as metrics."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from . import clock
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 NAMESPACE: Final = "FormBridge"
+"""Namespace of all metrics in CloudWatch."""
 UNITS: Final[Mapping[str, str]] = {
     "RealTimeUpdateLatency": "Milliseconds",
     "BroadcastSuccessRate": "Percent",
     "Bytes": "Bytes",
 }
-"""Of what is no count."""
+"""CloudWatch units of metrics by name. All other metrics are counts."""
 
 
 def emit(values: Mapping[str, float]) -> None:
-    """Give each of these metrics one value more. Their dimension is the Lambda: two stacks in an account do not mix.
+    """Write one value of each metric.
 
-    Printed and not logged: Lambda would wrap a log line, and then it is no metric.
+    The dimension is the name of the Lambda function, so that the metrics of two stacks in one account stay apart. The
+    line is printed and not logged, because Lambda would wrap a log line in JSON and CloudWatch would not find the
+    metrics.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     """
     metrics = [{"Name": name, "Unit": UNITS.get(name, "Count")} for name in values]

@@ -1,4 +1,4 @@
-"""Times as the wire has them: ISO 8601 in UTC with milliseconds, and epoch milliseconds."""
+"""Conversion between the two formats of time on the wire: ISO 8601 in UTC with milliseconds, and epoch milliseconds."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_iso(epoch_ms: int) -> str:
-    """`1790000000123` → `2026-09-21T14:13:20.123Z`."""
+    """Return epoch milliseconds as ISO 8601: `1790000000123` becomes `2026-09-21T14:13:20.123Z`."""
     return _format(_EPOCH + timedelta(milliseconds=epoch_ms))
 
 
 def normalise(text: str) -> str:
-    """Any ISO 8601 time as UTC with milliseconds; one without an offset is read as UTC.
+    """Return an ISO 8601 time in UTC with milliseconds. A time without an offset counts as UTC.
 
     Raises:
-        ValueError: `text` is not an ISO 8601 time, or lies outside the years 1 to 9999 in UTC.
+        ValueError: `text` is not an ISO 8601 time, or it lies outside the years 1 to 9999 in UTC.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:

@@ -10,7 +10,7 @@ from ..connections.connection import ConnectionKey
 from ..connections.rate_limit import Rate
 from ..posting.delivery import Poster
 from ..runtime import environment, metrics
-from ..runtime.logs import correlation, log, logger
+from ..runtime.logs import correlation_ids, log, logger
 from ..wire import protocol
 from ..wire.protocol import Limits, RequestError
 from .session import Session
@@ -47,7 +47,7 @@ def reply_to_frame(
     """
     key = ConnectionKey.from_request(event["requestContext"])
     body: str | None = event.get("body")
-    ids = {**correlation(event, context), "tenant_id": key.tenant_id}
+    ids = {**correlation_ids(event, context), "tenant_id": key.tenant_id}
     frame: protocol.Frame | None
     try:
         frame = open_session(key).answer(body)

@@ -67,19 +67,19 @@ class Replay:
         self, updates: list[Update], started: int, position: str | None, snapshot_left: int | None = None
     ) -> dict[str, object]:
         if position is None:
-            cursor = Cursor.complete(self.tenant_id, started)
+            cursor = Cursor.for_complete_reply(self.tenant_id, started)
         else:
             cursor = Cursor(self.tenant_id, position, started, snapshot_left)
         reply = {"updates": updates, "cursor": cursor.encode(), "complete": position is None}
-        return {**reply, **protocol.filter_id_field(self.filter)}
+        return {**reply, **protocol.build_filter_id(self.filter)}
 
     def _current(self, submission: Submission) -> Update | None:
         """In a snapshot: what is there and matches."""
-        return submission.current() if not submission.is_deleted and self._matches(submission) else None
+        return submission.build_current() if not submission.is_deleted and self._matches(submission) else None
 
     def _changed(self, submission: Submission) -> Update:
         """In a resume: what does not match may be held by the client, from when it did."""
-        return submission.current() if self._matches(submission) else submission.leave()
+        return submission.build_current() if self._matches(submission) else submission.build_leave()
 
     def _matches(self, submission: Submission) -> bool:
         return self.filter is None or self.filter.matches(submission)
@@ -99,7 +99,7 @@ class Replay:
             for submission in page.submissions:
                 update = None if submission.has_expired(self.now_ms) else shown(submission)
                 if update is not None:
-                    room -= protocol.encoded_size(update)
+                    room -= protocol.measure_update(update)
                     if room < 0 and updates:
                         return updates, position
                     updates.append(update)

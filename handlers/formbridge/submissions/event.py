@@ -1,27 +1,33 @@
-"""A submission's event on the bus: its fields, their checks and its place among the submission's events."""
+"""An event of a submission on the event bus: its fields, their checks, and its order among the submission's events."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from re import Pattern
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..runtime import timestamps
-from ..runtime.identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, problem, quoted
+from ..runtime.identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, describe_mismatch, describe_type, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from re import Pattern
 
 RECEIVED: Final = "submission.received"
+"""Detail type of the event that creates a submission."""
 UPDATED: Final = "submission.updated"
+"""Detail type of an event that changes a submission."""
 DEFAULT_STATUS: Final = "processing"
+"""Status of a new submission whose event has no `status`."""
 
 MAX_PAYLOAD_BYTES: Final = 384 * 1024
-"""DynamoDB takes items of 400 KB; the rest of one is below 2 KB.
+"""Maximum size of a payload as JSON in ASCII. A DynamoDB item is at most 400 KB, and its other attributes need less
+than 2 KB.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
 
 
 class MalformedEvent(ValueError):
-    """An event that can never be stored; the text names the field and its value."""
+    """An event that can never be stored. The message names the field and what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,90 +35,100 @@ class SubmissionEvent:
     """A checked `submission.received` or `submission.updated` event."""
 
     tenant_id: str
+    """Tenant that owns the submission."""
     submission_id: str
+    """Id of the submission. It is unique across all tenants."""
     form_id: str
+    """Id of the form that was submitted."""
     status: str
+    """New status of the submission."""
     submitted_at: str
-    """ISO 8601, UTC, milliseconds."""
+    """Time at which the form was submitted: ISO 8601 in UTC with milliseconds."""
     submitted_at_is_known: bool
-    """False where the event did not say, and `submitted_at` is the event's own time for want of a better one."""
+    """False if the event has no `submitted_at`. Then `submitted_at` is the time of the event itself."""
     payload: str | None
-    """The form's content as JSON text; None in an update that leaves it as it is."""
+    """Content of the form as JSON; None in an update that does not change it."""
     order: str
-    """Where this event stands among the events of its submission. Compared as text: what was received comes
-    before every update, updates follow one another by time, and the event's id settles what is left, so that
-    the last of them wins in whatever order they come."""
+    """Position of this event among the events of its submission. Positions are compared as strings: the received event
+    comes before every update, updates are in the order of their times, and events of the same time are in the order of
+    their ids. So the last event wins, whatever the order of arrival."""
 
     @classmethod
     def parse(cls, event: Mapping[str, Any]) -> SubmissionEvent:
-        """Check an EventBridge event.
+        """Check an EventBridge event and return its fields.
 
-        `detail` holds `tenant_id`, `submission_id`, `form_id`, and optionally `status` (required in an update;
-        default `processing`), `submitted_at` (default: what is stored, else the event's own time), `payload` (any
-        JSON, at most 384 KB) and, in an update, `updated_at` (default: the event's own time, which EventBridge gives in
-        whole seconds: say it where two changes may fall into one).
+        `detail` contains:
+
+        - `tenant_id`, `submission_id` and `form_id`: required.
+        - `status`: required in an update, else optional, default `processing`.
+        - `submitted_at`: optional. The default is the stored value, or else the time of the event.
+        - `payload`: optional, any JSON of at most 384 KB.
+        - `updated_at`: optional, only in an update. The default is the time of the event, which EventBridge gives in
+          whole seconds. Send `updated_at` if a submission can change twice within one second.
 
         Raises:
-            MalformedEvent: a field is missing or not of its shape.
+            MalformedEvent: A field is missing or invalid.
         """
         detail: object = event.get("detail")
         if not isinstance(detail, dict):
-            raise MalformedEvent(f"detail: must be an object, got {type(detail).__name__}")
+            raise MalformedEvent(f"detail: must be an object, got {describe_type(detail)}")
         fields = cast("dict[str, object]", detail)
-        kind = _text(event, "detail-type")
+        kind = _read_string(event, "detail-type")
         if kind not in (RECEIVED, UPDATED):
-            raise MalformedEvent(f"detail-type: must be {RECEIVED} or {UPDATED}, got {quoted(kind)}")
-        sent_at = _time(event, "time")
-        submitted_at = _time(fields, "submitted_at", default=sent_at)
+            raise MalformedEvent(f"detail-type: must be {RECEIVED} or {UPDATED}, got {quote(kind)}")
+        sent_at = _read_time(event, "time")
+        submitted_at = _read_time(fields, "submitted_at", default=sent_at)
         if kind == RECEIVED:
-            status = _shaped(fields, "status", STATUS, default=DEFAULT_STATUS)
-            order = f"0#{submitted_at}#{_text(event, 'id')}"
+            status = _read_match(fields, "status", STATUS, default=DEFAULT_STATUS)
+            order = f"0#{submitted_at}#{_read_string(event, 'id')}"
         else:
-            status = _shaped(fields, "status", STATUS)
-            order = f"1#{_time(fields, 'updated_at', default=sent_at)}#{_text(event, 'id')}"
+            status = _read_match(fields, "status", STATUS)
+            order = f"1#{_read_time(fields, 'updated_at', default=sent_at)}#{_read_string(event, 'id')}"
         return cls(
-            tenant_id=_shaped(fields, "tenant_id", TENANT_ID),
-            submission_id=_shaped(fields, "submission_id", SUBMISSION_ID),
-            form_id=_shaped(fields, "form_id", FORM_ID),
+            tenant_id=_read_match(fields, "tenant_id", TENANT_ID),
+            submission_id=_read_match(fields, "submission_id", SUBMISSION_ID),
+            form_id=_read_match(fields, "form_id", FORM_ID),
             status=status,
             submitted_at=submitted_at,
             submitted_at_is_known="submitted_at" in fields,
-            payload=_payload(fields["payload"]) if "payload" in fields else None,
+            payload=_encode_payload(fields["payload"]) if "payload" in fields else None,
             order=order,
         )
 
 
-def _text(fields: Mapping[str, object], name: str) -> str:
+def _read_string(fields: Mapping[str, object], name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str):
-        # What stands here by mistake may be what a person typed into the form: it goes into no log.
-        raise MalformedEvent(f"{name}: must be a text, got {'nothing' if value is None else type(value).__name__}")
+        # Do not quote the value: it may be form content in the wrong field.
+        raise MalformedEvent(f"{name}: must be a string, got {describe_type(value)}")
     if not value:
         raise MalformedEvent(f"{name}: must not be empty")
     return value
 
 
-def _payload(value: object) -> str:
+def _encode_payload(value: object) -> str:
     text = json.dumps(value, separators=(",", ":"))
     if len(text) > MAX_PAYLOAD_BYTES:
-        raise MalformedEvent(f"payload: at most {MAX_PAYLOAD_BYTES:,} bytes as JSON in ASCII, got {len(text):,}")
+        raise MalformedEvent(
+            f"payload: must be at most {MAX_PAYLOAD_BYTES:,} bytes as JSON in ASCII, got {len(text):,}"
+        )
     return text
 
 
-def _shaped(fields: Mapping[str, object], name: str, shape: Pattern[str], default: str | None = None) -> str:
+def _read_match(fields: Mapping[str, object], name: str, pattern: Pattern[str], default: str | None = None) -> str:
     if default is not None and name not in fields:
         return default
-    value = _text(fields, name)
-    if wrong := problem(name, shape, value):
-        raise MalformedEvent(wrong)
+    value = _read_string(fields, name)
+    if mismatch := describe_mismatch(name, pattern, value):
+        raise MalformedEvent(mismatch)
     return value
 
 
-def _time(fields: Mapping[str, object], name: str, default: str | None = None) -> str:
+def _read_time(fields: Mapping[str, object], name: str, default: str | None = None) -> str:
     if default is not None and name not in fields:
         return default
-    value = _text(fields, name)
+    value = _read_string(fields, name)
     try:
         return timestamps.normalise(value)
     except ValueError as error:
-        raise MalformedEvent(f"{name}: must be an ISO 8601 time, got {quoted(value)}") from error
+        raise MalformedEvent(f"{name}: must be an ISO 8601 time, got {quote(value)}") from error

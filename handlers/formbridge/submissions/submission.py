@@ -1,38 +1,41 @@
-"""A submission: an item of the submissions table, and an update for clients."""
+"""A submission, as an item of the submissions table and as an update for clients."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, NotRequired, TypedDict
 
 from ..runtime import keys
-from ..runtime.identifiers import TENANT_ID, problem, quoted
+from ..runtime.identifiers import TENANT_ID, describe_mismatch, quote
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 DELETED: Final = "deleted"
-"""The status of a submission that is to go: a write like any other, that every client sees."""
+"""Status that deletes a submission. It is a write like any other, so every client receives it."""
 
-MAX_TEXT: Final = 1024
-"""Characters of a text in an item, as many as a sort key's bytes: whoever wrote it, its update then fits a frame."""
+MAX_ATTRIBUTE_LENGTH: Final = 1024
+"""Maximum number of characters of a string in an item, the same as the maximum number of bytes of a sort key. With this
+limit every update fits in one frame, whoever wrote the item."""
 
 EventName = Literal["insert", "modify", "remove"]
-"""What happened to a submission. To a subscription it may also `leave`."""
+"""Change of a submission in the table. A subscription with a filter also has the event `leave`."""
 MESSAGES: Final[Mapping[EventName, str]] = {
     "insert": "New form submission received",
     "modify": "Form submission updated",
     "remove": "Form submission removed",
 }
+"""Field `message` of an update, by event."""
 
 
 class MalformedItem(ValueError):
-    """An item of the table that is no submission; the text names the attribute."""
+    """An item of the submissions table that is not a valid submission. The message names the attribute."""
 
 
 class UpdateData(TypedDict):
-    """`data` of an update, as `protocol.md` fixes it."""
+    """The `data` of an update, which `docs/protocol.md` specifies."""
 
     tenant_id: str
     submission_id: str
@@ -42,13 +45,16 @@ class UpdateData(TypedDict):
     submitted_at: str
     updated_at: str
     timestamp: str
+    """Same value as `updated_at`."""
     message: str
+    """English sentence about the change, from `MESSAGES`."""
     event: EventName
     expires_at: NotRequired[int]
+    """Epoch seconds at which clients drop the submission; absent if it has no retention time."""
 
 
 class LeaveData(TypedDict):
-    """`data` of a `leave`: the submission changed, and the subscription's filter no longer matches it."""
+    """The `data` of a `leave`: the submission changed, and the subscription filter no longer matches it."""
 
     tenant_id: str
     submission_id: str
@@ -57,7 +63,7 @@ class LeaveData(TypedDict):
 
 
 class Update(TypedDict):
-    """One change of one submission, as it goes to a client."""
+    """One change of one submission, in the form that clients receive."""
 
     event: EventName | Literal["leave"]
     data: UpdateData | LeaveData
@@ -65,41 +71,48 @@ class Update(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What the table knows of a submission, without its payload: no dashboard is sent one."""
+    """A submission in the table, without its payload. Payloads are never sent to a dashboard."""
 
     tenant_id: str
+    """Tenant that owns the submission."""
     submission_id: str
+    """Id of the submission."""
     form_id: str
+    """Id of the form that was submitted."""
     status: str
+    """Current status; `deleted` marks a deleted submission."""
     version: int
+    """Number of writes of this submission so far: 1 for the first."""
     submitted_at: str
+    """Time at which the form was submitted: ISO 8601 in UTC with milliseconds."""
     updated_at: str
+    """Time of the last write: ISO 8601 in UTC with milliseconds."""
     expires_at: int | None = None
-    """Epoch seconds at which the table drops it; None: never."""
+    """Epoch seconds at which DynamoDB may delete the item (attribute `ttl`); None if the submission does not expire."""
 
     @classmethod
     def from_item(cls, item: Mapping[str, AttributeValueTypeDef]) -> Submission:
-        """Read an item of the table, or an image of one from its stream.
+        """Return the submission of a table item or of an item image in a stream record.
 
         Raises:
-            MalformedItem: an attribute is missing, of another type, or too long.
+            MalformedItem: An attribute is missing, has the wrong type, or is too long.
         """
-        tenant_id = _attribute(item, "tenant_id", "S")
-        if wrong := problem("tenant_id", TENANT_ID, tenant_id):
-            raise MalformedItem(wrong)
+        tenant_id = _read_attribute(item, "tenant_id", "S")
+        if mismatch := describe_mismatch("tenant_id", TENANT_ID, tenant_id):
+            raise MalformedItem(mismatch)
         return cls(
             tenant_id=tenant_id,
-            submission_id=_attribute(item, "submission_id", "S"),
-            form_id=_attribute(item, "form_id", "S"),
-            status=_attribute(item, "status", "S"),
-            version=_integer(item, "version"),
-            submitted_at=_attribute(item, "submitted_at", "S"),
-            updated_at=_attribute(item, "updated_at", "S"),
-            expires_at=_integer(item, "ttl") if "ttl" in item else None,
+            submission_id=_read_attribute(item, "submission_id", "S"),
+            form_id=_read_attribute(item, "form_id", "S"),
+            status=_read_attribute(item, "status", "S"),
+            version=_read_integer(item, "version"),
+            submitted_at=_read_attribute(item, "submitted_at", "S"),
+            updated_at=_read_attribute(item, "updated_at", "S"),
+            expires_at=_read_integer(item, "ttl") if "ttl" in item else None,
         )
 
-    def update(self, event: EventName) -> Update:
-        """This submission as an update for a client."""
+    def build_update(self, event: EventName) -> Update:
+        """Return the update that tells clients about a change of this submission."""
         data: UpdateData = {
             "tenant_id": self.tenant_id,
             "submission_id": self.submission_id,
@@ -116,12 +129,12 @@ class Submission:
             data["expires_at"] = self.expires_at
         return {"event": event, "data": data}
 
-    def current(self) -> Update:
-        """This submission as it stands now: an `insert` where it was never changed, else a `modify`."""
-        return self.update("insert" if self.version == 1 else "modify")
+    def build_current(self) -> Update:
+        """Return the current state as an update: `insert` if the submission was written once, else `modify`."""
+        return self.build_update("insert" if self.version == 1 else "modify")
 
-    def leave(self) -> Update:
-        """This submission for a subscription that no longer sees it."""
+    def build_leave(self) -> Update:
+        """Return the update for a subscription whose filter no longer matches this submission."""
         data: LeaveData = {
             "tenant_id": self.tenant_id,
             "submission_id": self.submission_id,
@@ -132,16 +145,16 @@ class Submission:
 
     @property
     def position(self) -> str:
-        """Its place in GSI1, in order of time within its tenant."""
+        """Sort key in `GSI1`, which orders a tenant's submissions by `updated_at`."""
         return keys.submission_position(self.updated_at, self.submission_id)
 
     @property
     def is_deleted(self) -> bool:
-        """Whether it is to go: it stays for a while, so that every client learns of it."""
+        """Whether the submission is deleted. The item stays for some days, so that every client sees it."""
         return self.status == DELETED
 
     def has_expired(self, now_ms: int) -> bool:
-        """Whether its time is over. DynamoDB deletes what has expired late, by days at times."""
+        """Return whether the submission has expired. DynamoDB may delete expired items days later."""
         return self.expires_at is not None and self.expires_at * 1000 <= now_ms
 
 
@@ -149,22 +162,23 @@ class Page(NamedTuple):
     """Consecutive submissions of one tenant, in the order of `GSI1` or in reverse."""
 
     submissions: Sequence[Submission]
+    """Submissions that were read. Malformed items are left out."""
     reached: str | None
     """Position of the last item that was read; None if there are no more items."""
 
 
-def _attribute(item: Mapping[str, AttributeValueTypeDef], name: str, kind: Literal["S", "N"]) -> str:
+def _read_attribute(item: Mapping[str, AttributeValueTypeDef], name: str, kind: Literal["S", "N"]) -> str:
     value = item.get(name, {}).get(kind)
     if not isinstance(value, str):
         raise MalformedItem(f"{name}: must be of DynamoDB type {kind}")
-    if len(value) > MAX_TEXT:
-        raise MalformedItem(f"{name}: at most {MAX_TEXT:,} characters, got {len(value):,}")
+    if len(value) > MAX_ATTRIBUTE_LENGTH:
+        raise MalformedItem(f"{name}: must be at most {MAX_ATTRIBUTE_LENGTH:,} characters, got {len(value):,}")
     return value
 
 
-def _integer(item: Mapping[str, AttributeValueTypeDef], name: str) -> int:
-    value = _attribute(item, name, "N")
+def _read_integer(item: Mapping[str, AttributeValueTypeDef], name: str) -> int:
+    value = _read_attribute(item, name, "N")
     try:
         return int(value)
     except ValueError as error:
-        raise MalformedItem(f"{name}: must be a whole number, got {quoted(value)}") from error
+        raise MalformedItem(f"{name}: must be an integer, got {quote(value)}") from error

@@ -1,8 +1,7 @@
-"""The submissions table: written by persist, read by snapshots and resumes."""
+"""The submissions table. The persist Lambda function is the only writer; snapshots and resumes read it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -13,44 +12,62 @@ from .event import MalformedEvent, SubmissionEvent
 from .submission import DELETED, MalformedItem, Page, Submission
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-SECONDS_A_DAY: Final = 24 * 3600
+SECONDS_PER_DAY: Final = 24 * 3600
+"""Seconds of one day."""
 TOMBSTONE_DAYS: Final = 7
-"""How long a deleted submission's row stays: longer than any cursor resumes from, so that every client learns of it."""
+"""Days for which the item of a deleted submission stays in the table. This is longer than the age of any cursor that a
+client can resume from, so every client learns of the deletion."""
 
 Attributes = dict[str, "AttributeValueTypeDef"]
+"""Attributes of an item, by name."""
 
 
-class Saved(Enum):
-    """What became of an event."""
+class SaveResult(Enum):
+    """Result of saving an event."""
 
     WRITTEN = "written"
+    """The event is the new version of its submission."""
     STALE = "stale"
-    """The table holds this very event, or all that a later one left of it: nothing was written."""
+    """Nothing was written: the table already contains this event, or later events replaced everything in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubmissionsTable:
-    """The table as `StreamTable` makes it."""
+    """The submissions table that the component `StreamTable` creates."""
 
     client: DynamoDBClient
+    """DynamoDB client for all reads and writes."""
     table_name: str
+    """Name of the table."""
 
-    def save(self, event: SubmissionEvent, now_ms: int, retention_days: int = 0) -> Saved:
-        """Write an event as its submission's next version, unless the table holds it or a later one already.
+    def save(self, event: SubmissionEvent, now_ms: int, retention_days: int = 0) -> SaveResult:
+        """Write an event as the next version of its submission, unless the table already contains it or a later one.
 
-        Of the versions hold: the first write is 1, and each write adds one; each event is written at most once, however
-        often it comes; what is written is later in the events' order than all that was, or is a payload that no later
-        event brought; and so the end is the same in whatever order, and with whatever repeats, the events come.
+        Rules:
 
-        Each write is one conditional update, so that two Lambdas with two events of one submission cannot both win.
-        `updated_at` is the time of this write and not the event's: a client's cursor has passed the event's time
-        where the event comes late.
+        - The first write has version 1, and each further write adds one.
+        - Each event is written at most once, however often it arrives.
+        - A write is later in the order of events than everything written before. The exception is a late event whose
+          payload no later event replaced: its payload is still written.
+        - So the final state is the same for every order of arrival and any number of repeats.
+
+        Each write is one conditional update, so two concurrent Lambda invocations with two events of one submission
+        cannot overwrite each other. `updated_at` is the time of the write, not of the event: when a late event arrives,
+        the cursors of clients are already past the time of the event.
+
+        Args:
+            event: Event to store.
+            now_ms: Current time in epoch milliseconds.
+            retention_days: Days after which the submission expires; 0 if it never expires. A deleted submission expires
+                after `TOMBSTONE_DAYS` in any case.
 
         Raises:
-            MalformedEvent: the submission's id is another tenant's.
+            MalformedEvent: A submission of another tenant has the same id.
         """
         updated_at = timestamps.to_iso(now_ms)
         changed: Attributes = {
@@ -70,14 +87,14 @@ class SubmissionsTable:
         payload: Attributes = {}
         removed: list[str] = []
         if event.status == DELETED:
-            # What the form said goes now, and no late event brings it back; that it went stays for a while.
+            # Remove the content of the form now. `payload_order` keeps late events from writing it again.
             payload = {"payload_order": {"S": event.order}}
             removed = ["payload"]
             retention_days = TOMBSTONE_DAYS
         elif event.payload is not None:
             payload = {"payload": {"S": event.payload}, "payload_order": {"S": event.order}}
         if retention_days:
-            facts["ttl"] = {"N": str(now_ms // 1000 + retention_days * SECONDS_A_DAY)}
+            facts["ttl"] = {"N": str(now_ms // 1000 + retention_days * SECONDS_PER_DAY)}
         try:
             self._write(
                 event,
@@ -88,12 +105,17 @@ class SubmissionsTable:
         except self.client.exceptions.ConditionalCheckFailedException as refused:
             held = refused.response.get("Item", {})
             if held.get("tenant_id") != {"S": event.tenant_id}:
-                raise MalformedEvent(f"submission_id: {event.submission_id!r} is another tenant's") from refused
-            return self._save_late(event, changed | payload, removed) if payload else Saved.STALE
-        return Saved.WRITTEN
+                raise MalformedEvent(
+                    f"submission_id: must not belong to another tenant, got {event.submission_id!r}"
+                ) from refused
+            return self._save_late(event, changed | payload, removed) if payload else SaveResult.STALE
+        return SaveResult.WRITTEN
 
-    def _save_late(self, event: SubmissionEvent, payload: Attributes, removed: Sequence[str]) -> Saved:
-        """Of a late event the form's content still counts: an update may have overtaken the form that it updates."""
+    def _save_late(self, event: SubmissionEvent, payload: Attributes, removed: Sequence[str]) -> SaveResult:
+        """Write only the payload of a late event, and its `submitted_at` if the event has one.
+
+        This is needed because an update may arrive before the event of the submission that it changes.
+        """
         known: Attributes = {"submitted_at": {"S": event.submitted_at}} if event.submitted_at_is_known else {}
         try:
             self._write(
@@ -103,8 +125,8 @@ class SubmissionsTable:
                 condition="tenant_id = :tenant AND (attribute_not_exists(payload_order) OR payload_order < :order)",
             )
         except self.client.exceptions.ConditionalCheckFailedException:
-            return Saved.STALE
-        return Saved.WRITTEN
+            return SaveResult.STALE
+        return SaveResult.WRITTEN
 
     def _write(self, event: SubmissionEvent, assigned: Attributes, removed: Sequence[str], condition: str) -> None:
         assignments = [
@@ -130,9 +152,14 @@ class SubmissionsTable:
         )
 
     def read(self, tenant_id: str, position: str, limit: int, *, newest_first: bool = False) -> Page:
-        """At most `limit` submissions from `position`, a value of GSI1's sort key, on: in order of time, or against it.
+        """Return one page of a tenant's submissions in the order of their last change. This takes one query.
 
-        One query; what lies at `position` itself is not read again.
+        Args:
+            tenant_id: Tenant whose submissions are read.
+            position: Sort key in `GSI1` after which to start, or before which with `newest_first`. The submission at
+                `position` itself is not read.
+            limit: Maximum number of items to read.
+            newest_first: Whether to read from `position` backwards in time.
         """
         found = self.client.query(
             TableName=self.table_name,
@@ -153,6 +180,7 @@ class SubmissionsTable:
             try:
                 submissions.append(Submission.from_item(item))
             except MalformedItem as error:
-                # Its stream record is in the pipe's dead-letter queue; it must not hide the others.
+                # Skip the item, so that it does not hide the others. Its stream record is in the dead-letter queue of
+                # the pipe.
                 logger.error("malformed item", extra={"tenant_id": tenant_id, "reason": str(error)})
         return Page(submissions, found.get("LastEvaluatedKey", {}).get(keys.SUBMISSIONS_INDEX_SORT_KEY, {}).get("S"))

@@ -1,7 +1,7 @@
-"""The opaque mark of how far a client has seen its tenant's submissions.
+"""Cursors: opaque strings that say up to which change a client has received its tenant's submissions.
 
-A position is a value of GSI1's sort key, `{updated_at}#{submission_id}`, or the time part alone. The tenant stands in
-the cursor, so that one carried to another tenant is refused rather than read.
+A position is a sort key of `GSI1`, `{updated_at}#{submission_id}`, or its time part alone. The cursor contains the
+tenant id, so the server refuses a cursor of another tenant.
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ from typing import Final
 from ..runtime import timestamps
 
 OVERLAP_MS: Final = 15_000
-"""How far a complete reply's cursor trails the clock: what commits late, or is indexed late, still lies after it.
-More than persist's Lambda may run, since `updated_at` is the time at which it began to write."""
+"""Milliseconds by which the cursor of a complete reply is behind the time of reading. A write that is committed or
+indexed late then still lies after the cursor. This is more than the timeout of the persist Lambda function, because
+`updated_at` is the time at which the function starts to write."""
 
 MAX_SNAPSHOT: Final = 200
-"""How many submissions a snapshot may hold."""
+"""Maximum number of submissions in a snapshot."""
 
 MAX_AGE_MS: Final = 24 * 3600 * 1000
-"""How far back a cursor resumes; beyond it the client gets a fresh snapshot."""
+"""Maximum age of a cursor in milliseconds. With an older cursor the client gets a fresh snapshot."""
 
-# A client can make up what it likes: nothing else may reach the table's keys, or the calendar.
+# Clients can send any string as a cursor. These bounds keep invalid values out of table keys and date arithmetic.
 _POSITION: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z(#[^\ud800-\udfff]+)?", re.ASCII)
-_MAX_POSITION_BYTES: Final = 1024  # of a sort key
+_MAX_POSITION_BYTES: Final = 1024  # limit of a DynamoDB sort key
 _LAST_MS: Final = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
+_REFUSAL: Final = "cursor: must be a cursor that this server sent for this tenant"
 
 
 class BadCursor(ValueError):
@@ -37,54 +39,57 @@ class BadCursor(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a client of `tenant_id` has seen."""
+    """The point up to which a client has received the submissions of its tenant."""
 
     tenant_id: str
+    """Tenant of the client."""
     position: str
-    """Everything at or before this value of GSI1's sort key has been sent."""
+    """Sort key in `GSI1`. Everything at or before it has been sent."""
     scan_started_ms: int | None = None
-    """Where a reply was cut into pages: when the first was read, in epoch milliseconds. The last page's cursor trails
-    that moment, since what committed while the pages were read may lie before the pages' end."""
+    """Time at which the first page was read, in epoch milliseconds, if the reply is split into pages; else None. The
+    cursor of the last page is computed from this time: a write that is committed while the pages are read may lie
+    before the end of the pages."""
     snapshot_left: int | None = None
-    """Where it was a snapshot that was cut: how many submissions it still wants. It reads from the newest to the
-    oldest, so everything at or after `position` has been sent."""
+    """Number of submissions that are still to be sent, if a snapshot is split into pages; else None. A snapshot is read
+    from the newest submission to the oldest, so everything at or after `position` has been sent."""
 
     @classmethod
-    def complete(cls, tenant_id: str, read_at_ms: int) -> Cursor:
-        """The cursor of a reply that held everything up to the moment it was read at, less the overlap."""
+    def for_complete_reply(cls, tenant_id: str, read_at_ms: int) -> Cursor:
+        """Return the cursor of a complete reply: the time of reading minus `OVERLAP_MS`."""
         return cls(tenant_id, timestamps.to_iso(read_at_ms - OVERLAP_MS))
 
     def encode(self) -> str:
-        """As text that is safe in JSON and in a URL."""
+        """Return the cursor as a string that needs no escaping in JSON or in a URL."""
         fields = [self.tenant_id, self.position, self.scan_started_ms, self.snapshot_left]
         raw = json.dumps(fields, separators=(",", ":"))
         return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
 
     @classmethod
     def decode(cls, text: str, tenant_id: str) -> Cursor:
-        """Read a cursor that a client of `tenant_id` brought.
+        """Return the cursor that a client of `tenant_id` sent.
 
         Raises:
-            BadCursor: it is not one of ours, or another tenant's; which of the two is not told.
+            BadCursor: The text is not a cursor of this server, or it is a cursor of another tenant. The message is the
+                same in both cases.
         """
         try:
             padded = text.encode("ascii") + b"=" * (-len(text) % 4)
             fields: object = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         except (ValueError, RecursionError, binascii.Error) as error:
-            raise BadCursor("cursor: not one of this server's") from error
+            raise BadCursor(_REFUSAL) from error
         match fields:
             case [str(owner), str(position), None as started, None as left]:
                 pass
             case [str(owner), str(position), int(started), None | int() as left] if 0 <= started <= _LAST_MS:
                 pass
             case _:
-                raise BadCursor("cursor: not one of this server's")
+                raise BadCursor(_REFUSAL)
         if owner != tenant_id or not _is_position(position) or not (left is None or 1 <= left <= MAX_SNAPSHOT):
-            raise BadCursor("cursor: not one of this server's")
+            raise BadCursor(_REFUSAL)
         return cls(owner, position, started, left)
 
     def is_too_old(self, now_ms: int) -> bool:
-        """Whether what changed since can no longer be told for sure."""
+        """Return whether the cursor is older than `MAX_AGE_MS`, so that the changes since then may be incomplete."""
         since = (
             timestamps.to_iso(self.scan_started_ms) if self.snapshot_left and self.scan_started_ms else self.position
         )

@@ -1,33 +1,43 @@
-"""The wire, `formbridge.v1`: what a client may ask, and the frames that answer."""
+"""The wire protocol `formbridge.v1`: the requests of clients and the frames of the server."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard, cast
 
-from ..runtime.identifiers import quoted
-from ..submissions.submission import Update
+from ..runtime.identifiers import quote
 from .cursor import MAX_SNAPSHOT
 from .event_pattern import BadPattern
 from .subscription_filter import SubscriptionFilter
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..submissions.submission import Update
+
 SUBPROTOCOL: Final = "formbridge.v1"
+"""WebSocket subprotocol that the server selects."""
+ACTIONS: Final = ("subscribe", "sync", "unsubscribe", "authenticate", "ping")
+"""Values of `action` in a request."""
 HEARTBEAT_SECONDS: Final = 300
+"""Seconds of silence after which a client sends `sync`."""
 DEFAULT_SNAPSHOT: Final = 50
+"""Submissions in a snapshot if the request has no `snapshot`."""
 MAX_REQUEST_ID: Final = 64
+"""Maximum number of characters of a request's `id`."""
 MAX_REPLY_BYTES: Final = 128 * 1024
-"""API Gateway's limit for a message."""
+"""Maximum size of a reply. This is API Gateway's limit for a message."""
 MAX_UPDATE_FRAME_BYTES: Final = 32 * 1024
-"""API Gateway bills a message by every 32 KB begun."""
+"""Maximum size of an update frame. API Gateway bills a message in units of 32 KB."""
 UPDATE_FRAME_ENVELOPE_BYTES: Final = 512
-"""More than a push needs beside its updates."""
+"""Upper bound of the bytes that an update frame needs beside its updates."""
 REPLY_ENVELOPE_BYTES: Final = 10 * 1024
-"""More than a reply needs beside its updates: the `id` that it echoes may take 12 bytes a character, and a cursor 8 for
-each of the 1,024 bytes that a position may have."""
+"""Upper bound of the bytes that a reply needs beside its updates. Its `id` may take 12 bytes per character, and its
+cursor 8 bytes for each of the 1,024 bytes of a position."""
 MAX_ERROR_MESSAGE: Final = 1_000
-"""Characters after which an error's message is cut: it may quote a path into a filter, which is as long as a frame."""
+"""Maximum number of characters of an error message. A longer message is cut: it may contain a path into a filter, which
+can be as long as the client's frame."""
 
 ErrorCode = Literal[
     "bad_request",
@@ -39,125 +49,165 @@ ErrorCode = Literal[
     "too_large",
     "internal",
 ]
+"""Value of `code` in an `error` frame."""
 Frame = dict[str, Any]
+"""One JSON object that the server sends."""
 
 
 class RequestError(Exception):
-    """A request that is answered with an `error` frame."""
+    """A request that the server answers with an `error` frame."""
 
     def __init__(
         self, code: ErrorCode, message: str, request_id: str | None = None, *, retry_after_ms: int | None = None
     ) -> None:
         super().__init__(message)
         self.code: ErrorCode = code
+        """Error code for the client."""
         self.message = message
+        """Explanation for a person."""
         self.request_id = request_id
+        """The `id` of the request; None if it has none."""
         self.retry_after_ms = retry_after_ms
-        """When the same request may be tried again; None: it would be refused again."""
+        """Milliseconds after which the client may repeat the request; None if it would be refused again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a client's frame may hold."""
+    """Limits of a client's frame."""
 
     max_frame_bytes: int
+    """Maximum size of a frame in bytes."""
     max_filter_length: int
-    """Characters of a filter as JSON."""
+    """Maximum number of characters of a filter as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
+    """A `subscribe` request: start or replace the subscription."""
+
     request_id: str | None
+    """The `id` of the request; None if it has none."""
     filter: SubscriptionFilter | None
+    """Filter of the subscription; None if it selects all submissions of the tenant."""
     cursor: str | None
+    """Cursor to resume from, not yet decoded; None for a fresh snapshot."""
     snapshot: int
+    """Number of the newest submissions to send in a fresh snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sync:
+    """A `sync` request: send the changes since the cursor."""
+
     request_id: str | None
+    """The `id` of the request; None if it has none."""
     cursor: str
+    """Cursor of the client, not yet decoded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribe:
+    """An `unsubscribe` request: end the subscription."""
+
     request_id: str | None
+    """The `id` of the request; None if it has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticate:
+    """An `authenticate` request: extend the connection with a newer token."""
+
     request_id: str | None
+    """The `id` of the request; None if it has none."""
     token: str = field(repr=False)
+    """The newer token, not yet verified."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ping:
+    """A `ping` request: send a `pong`."""
+
     request_id: str | None
+    """The `id` of the request; None if it has none."""
 
 
 Request = Subscribe | Sync | Unsubscribe | Authenticate | Ping
+"""Any valid request."""
 
 
 def parse_request(body: str | None, limits: Limits) -> Request:
-    """Read one frame of a client.
+    """Parse one frame of a client.
+
+    Args:
+        body: Text of the frame; None if it is empty.
+        limits: Limits of the frame.
 
     Raises:
-        RequestError: `too_large`, `bad_request`, `bad_filter`, `bad_cursor` or `unknown_action`, naming the field and
-            the value; a token is never quoted.
+        RequestError: The frame is `too_large`, or it is a `bad_request`, or has a `bad_filter`, a `bad_cursor` or an
+            `unknown_action`. The message names the field and, except for a token, its value.
     """
-    # A text of JSON may hold half a character, which UTF-8 cannot say.
+    # A JSON string may contain a lone surrogate, which strict UTF-8 cannot encode.
     length = len((body or "").encode("utf-8", "surrogatepass"))
     if length > limits.max_frame_bytes:
-        raise RequestError("too_large", f"the frame: at most {limits.max_frame_bytes:,} bytes, got {length:,}")
-    fields = _fields(body)
+        raise RequestError("too_large", f"frame: must be at most {limits.max_frame_bytes:,} bytes, got {length:,}")
+    fields = _parse_object(body)
     request_id = fields.get("id")
     if request_id is not None and not _is_request_id(request_id):
-        raise RequestError("bad_request", f"id: must be a text of at most {MAX_REQUEST_ID} characters")
+        raise RequestError(
+            "bad_request", f"id: must be a string of at most {MAX_REQUEST_ID} characters, got {quote(request_id)}"
+        )
     action = fields.get("action")
     match action:
         case "subscribe":
             return Subscribe(
                 request_id,
-                _filter(fields, request_id, limits.max_filter_length),
-                _cursor(fields, request_id),
-                _snapshot(fields, request_id),
+                _parse_filter(fields, request_id, limits.max_filter_length),
+                _parse_cursor(fields, request_id),
+                _parse_snapshot(fields, request_id),
             )
         case "sync":
-            cursor = _cursor(fields, request_id)
+            cursor = _parse_cursor(fields, request_id)
             if cursor is None:
-                raise RequestError("bad_request", "cursor: required", request_id)
+                raise RequestError("bad_request", "cursor: is required", request_id)
             return Sync(request_id, cursor)
         case "unsubscribe":
             return Unsubscribe(request_id)
         case "authenticate":
             token = fields.get("token")
             if not isinstance(token, str):
-                raise RequestError("bad_request", "token: must be a text", request_id)
+                raise RequestError("bad_request", "token: must be a string", request_id)
             return Authenticate(request_id, token)
         case "ping":
             return Ping(request_id)
         case str():
-            raise RequestError("unknown_action", f"action: unknown, got {quoted(action)}", request_id)
+            raise build_unknown_action(action, request_id)
         case _:
-            raise RequestError("bad_request", f"action: must be a text, got {quoted(action)}", request_id)
+            raise RequestError("bad_request", f"action: must be a string, got {quote(action)}", request_id)
+
+
+def build_unknown_action(action: str, request_id: str | None = None) -> RequestError:
+    """Return the error of a request whose `action` is not one of `ACTIONS`."""
+    return RequestError(
+        "unknown_action", f"action: must be one of {', '.join(ACTIONS)}, got {quote(action)}", request_id
+    )
 
 
 def find_request_id(body: str | None) -> str | None:
-    """The `id` of a client's frame, whatever else is wrong with it; None where it has none."""
+    """Return the `id` of a frame that may otherwise be invalid, or None if it has no valid `id`."""
     try:
-        given = _fields(body).get("id")
+        request_id = _parse_object(body).get("id")
     except RequestError:
         return None
-    return given if _is_request_id(given) else None
+    return request_id if _is_request_id(request_id) else None
 
 
-def _fields(body: str | None) -> Mapping[str, object]:
+def _parse_object(body: str | None) -> Mapping[str, object]:
     try:
         parsed: object = json.loads(body or "")
     except (ValueError, RecursionError) as error:
-        raise RequestError("bad_request", "the frame must be one JSON object") from error
+        raise RequestError("bad_request", "frame: must be one JSON object") from error
     if not isinstance(parsed, dict):
-        raise RequestError("bad_request", "the frame must be one JSON object")
+        raise RequestError("bad_request", "frame: must be one JSON object")
     return cast("dict[str, object]", parsed)
 
 
@@ -165,81 +215,98 @@ def _is_request_id(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and len(value) <= MAX_REQUEST_ID
 
 
-def _filter(fields: Mapping[str, object], request_id: str | None, max_length: int) -> SubscriptionFilter | None:
+def _parse_filter(fields: Mapping[str, object], request_id: str | None, max_length: int) -> SubscriptionFilter | None:
     pattern = fields.get("filter")
     if pattern in (None, {}):
         return None
     try:
-        return SubscriptionFilter.check(pattern, max_length)
+        return SubscriptionFilter.parse(pattern, max_length)
     except BadPattern as error:
         at = f"filter.{error.path}" if error.path else "filter"
         raise RequestError("bad_filter", f"{at}: {error.problem}", request_id) from error
 
 
-def _cursor(fields: Mapping[str, object], request_id: str | None) -> str | None:
+def _parse_cursor(fields: Mapping[str, object], request_id: str | None) -> str | None:
     cursor = fields.get("cursor")
     if cursor is not None and not isinstance(cursor, str):
-        raise RequestError("bad_cursor", f"cursor: must be a text, got {quoted(cursor)}", request_id)
+        raise RequestError("bad_cursor", f"cursor: must be a string, got {quote(cursor)}", request_id)
     return cursor
 
 
-def _snapshot(fields: Mapping[str, object], request_id: str | None) -> int:
+def _parse_snapshot(fields: Mapping[str, object], request_id: str | None) -> int:
     snapshot = fields.get("snapshot")
     if snapshot is None:
         return DEFAULT_SNAPSHOT
     if isinstance(snapshot, bool) or not isinstance(snapshot, int) or not 0 <= snapshot <= MAX_SNAPSHOT:
         raise RequestError(
             "bad_request",
-            f"snapshot: must be a whole number from 0 to {MAX_SNAPSHOT}, got {quoted(snapshot)}",
+            f"snapshot: must be an integer from 0 to {MAX_SNAPSHOT}, got {quote(snapshot)}",
             request_id,
         )
     return snapshot
 
 
 def encode(frame: Mapping[str, Any]) -> str:
-    """A frame as it goes over the wire."""
+    """Return a frame as compact JSON."""
     return json.dumps(frame, separators=(",", ":"))
 
 
-def encoded_size(update: Update) -> int:
-    """The bytes that an update takes in a frame of several."""
+def measure_update(update: Update) -> int:
+    """Return the bytes that an update and its separator take in a `submission_updates` frame."""
     return len(encode(update).encode()) + 1
 
 
 def build_reply(kind: str, request_id: str | None, **fields: object) -> Frame:
-    """A reply; `id` stands in it where the request had one."""
+    """Return a reply frame.
+
+    Args:
+        kind: The `type` of the frame.
+        request_id: The `id` of the request. The reply has no `id` if this is None.
+        fields: The other fields of the frame.
+    """
     return {"type": kind, **({"id": request_id} if request_id is not None else {}), **fields}
 
 
 def build_error(refusal: RequestError) -> Frame:
-    """The `error` frame of a refused request."""
-    after = refusal.retry_after_ms
-    again = {"retryable": True, "retry_after_ms": after} if after is not None else {"retryable": False}
+    """Return the `error` frame of a refused request."""
+    delay_ms = refusal.retry_after_ms
+    retry = {"retryable": True, "retry_after_ms": delay_ms} if delay_ms is not None else {"retryable": False}
     return build_reply(
-        "error", refusal.request_id, code=refusal.code, message=refusal.message[:MAX_ERROR_MESSAGE], **again
+        "error", refusal.request_id, code=refusal.code, message=refusal.message[:MAX_ERROR_MESSAGE], **retry
     )
 
 
 def build_update_frame(updates: Sequence[Update], wanted: SubscriptionFilter | None, cursor: str, now_ms: int) -> Frame:
-    """One update as `submission_update`, several as `submission_updates`."""
-    envelope = {**filter_id_field(wanted), "cursor": cursor, "timestamp": now_ms}
+    """Return a `submission_update` frame for one update, or a `submission_updates` frame for several.
+
+    Args:
+        updates: The updates; at least one.
+        wanted: Filter of the subscription, if it has one.
+        cursor: Encoded cursor that says how recent the frame is.
+        now_ms: Current time in epoch milliseconds.
+    """
+    envelope = {**build_filter_id(wanted), "cursor": cursor, "timestamp": now_ms}
     if len(updates) == 1:
         return {"type": "submission_update", **updates[0], **envelope}
     return {"type": "submission_updates", "updates": list(updates), **envelope}
 
 
-def filter_id_field(wanted: SubscriptionFilter | None) -> Frame:
-    """The field of a frame that says through which filter it was made; none where through none.
+def build_filter_id(wanted: SubscriptionFilter | None) -> Frame:
+    """Return the field `filter_id` of a frame, or no field if the subscription has no filter.
 
-    When a client has replaced its filter, what was posted through the former one may still be under way: a `leave` of
-    that would drop what the new view holds.
+    After a client has replaced its filter, frames that were made with the previous filter may still arrive. The client
+    drops them by this field: a `leave` for the previous filter would remove a submission from the new view.
     """
     return {"filter_id": wanted.id} if wanted is not None else {}
 
 
 RESYNC: Final[Frame] = {"type": "resync", "reason": "behind"}
+"""Frame that asks a client to `sync`, because updates to its connection failed."""
 TOKEN_EXPIRED: Final[Frame] = {"type": "disconnect", "code": "token_expired", "reconnect": True}
+"""Frame before the server closes a connection whose token has expired."""
 REVOKED: Final[Frame] = {"type": "disconnect", "code": "revoked", "reconnect": True}
-"""A token issued since may connect again; one issued before is refused."""
+"""Frame before the server closes a connection whose token was revoked. The client may connect again with a token that
+was issued after the revocation. Older tokens are refused."""
 PROTOCOL_ERROR: Final[Frame] = {"type": "disconnect", "code": "protocol_error", "reconnect": False}
-"""The client keeps breaking the rules, and would again."""
+"""Frame before the server closes a connection that keeps exceeding its rate. The client must not connect again, because
+it would exceed the rate again."""

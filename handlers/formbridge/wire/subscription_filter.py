@@ -1,10 +1,12 @@
-"""What a subscription asks to see of its tenant's submissions. Never access control: the tenant alone is that."""
+"""Subscription filters, which select submissions of the client's own tenant.
+
+A filter is not access control. The tenant of the connection alone decides what a client may see.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
@@ -13,13 +15,15 @@ from . import event_pattern
 from .event_pattern import BadPattern
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from ..submissions.submission import Submission
 
 FIELDS: Final = ("form_id", "status", "submission_id")
-"""What of a submission a filter may ask about."""
+"""Fields of a submission that a filter may use."""
 
 MAX_ALTERNATIVES: Final = 50
-"""How many alternatives the lists of a filter may hold in all."""
+"""Maximum number of alternatives in all lists of a filter together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,64 +31,69 @@ class SubscriptionFilter:
     """An event pattern over a submission's `FIELDS`."""
 
     text: str
-    """As JSON, always the same for the same pattern."""
+    """The pattern as JSON. Equal patterns have equal texts."""
     pattern: Mapping[str, object] = field(compare=False)
+    """The pattern as decoded JSON."""
 
     @property
     def id(self) -> str:
-        """Tells frames that were made through this filter from those made through the one before it."""
+        """Short hash of the filter. By it a client recognizes frames that were made with its previous filter."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:12]
 
     @classmethod
-    def check(cls, value: object, max_length: int) -> SubscriptionFilter:
-        """The filter that a client asks for, as decoded JSON.
+    def parse(cls, value: object, max_length: int) -> SubscriptionFilter:
+        """Check the filter of a `subscribe` request and return it.
+
+        Args:
+            value: The filter as decoded JSON.
+            max_length: Maximum number of characters of the filter as JSON.
 
         Raises:
-            BadPattern: it is no event pattern, has a field or an operator that the protocol does not, or more than 50
-                alternatives or `max_length` characters.
+            BadPattern: The value is not an event pattern, uses a field or an operator that the protocol does not have,
+                or has more than `MAX_ALTERNATIVES` alternatives or `max_length` characters.
         """
         event_pattern.validate(value)
         pattern = cast("Mapping[str, object]", value)
-        alternatives = sum(1 for _ in _alternatives(pattern, ""))
+        alternatives = sum(1 for _ in _list_alternatives(pattern, ""))
         if alternatives > MAX_ALTERNATIVES:
-            raise BadPattern("", f"has {alternatives} alternatives, at most {MAX_ALTERNATIVES} are allowed")
-        length = len(_compact(pattern, ascii_only=False))
+            raise BadPattern("", f"must have at most {MAX_ALTERNATIVES} alternatives, got {alternatives}")
+        length = len(_encode(pattern, ascii_only=False))
         if length > max_length:
-            raise BadPattern("", f"has {length:,} characters as JSON, at most {max_length:,} are allowed")
-        return cls(_compact(pattern, ascii_only=True), pattern)
+            raise BadPattern("", f"must have at most {max_length:,} characters as JSON, got {length:,}")
+        return cls(_encode(pattern, ascii_only=True), pattern)
 
     @classmethod
     @lru_cache(maxsize=1_024)
     def from_text(cls, text: str) -> SubscriptionFilter:
-        """A filter as `text` had it, when it was checked."""
+        """Return the filter whose `text` a connection row contains. It was checked when the client subscribed."""
         return cls(text, json.loads(text))
 
     def matches(self, submission: Submission) -> bool:
-        """Whether the subscription sees this state of a submission."""
+        """Return whether this state of a submission matches the filter."""
         return event_pattern.matches(self.pattern, {name: getattr(submission, name) for name in FIELDS})
 
 
-def _alternatives(pattern: Mapping[str, object], path: str) -> Iterator[object]:
-    """The alternatives of all lists of a pattern that is valid for Pipes.
+def _list_alternatives(pattern: Mapping[str, object], path: str) -> Iterator[object]:
+    """Return the alternatives of all lists of a valid event pattern.
 
     Raises:
-        BadPattern: the pattern says something that a subscription's filter may not.
+        BadPattern: The pattern uses a field or an operator that a subscription filter may not use.
     """
     for name, rule in pattern.items():
         at = f"{path}.{name}" if path else name
         if name == "$or":
             for index, either in enumerate(cast("Sequence[Mapping[str, object]]", rule)):
-                yield from _alternatives(either, f"{at}[{index}]")
+                yield from _list_alternatives(either, f"{at}[{index}]")
             continue
         if name not in FIELDS:
-            raise BadPattern(at, f"is none of {', '.join(FIELDS)}")
+            raise BadPattern(at, f"unknown field; a filter may use {', '.join(FIELDS)}")
         if isinstance(rule, dict):
-            raise BadPattern(at, "must be a list of alternatives, not an object")
+            raise BadPattern(at, "must be a list of alternatives, got object")
         for index, alternative in enumerate(cast("Sequence[object]", rule)):
             if isinstance(alternative, dict) and "numeric" in alternative:
-                raise BadPattern(f"{at}[{index}].numeric", "is no operator of a subscription's filter")
+                raise BadPattern(f"{at}[{index}].numeric", "is not supported in a subscription filter")
             yield alternative
 
 
-def _compact(pattern: Mapping[str, object], *, ascii_only: bool) -> str:
+def _encode(pattern: Mapping[str, object], *, ascii_only: bool) -> str:
     return json.dumps(pattern, separators=(",", ":"), sort_keys=True, ensure_ascii=ascii_only)

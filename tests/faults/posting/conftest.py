@@ -47,14 +47,45 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is tried again is tried at once."""
+    """What is tried again is tried at once, and an answer counts however busy the machine is."""
     monkeypatch.setattr(poster, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(poster, "CONNECT_SECONDS", PATIENCE)
+    monkeypatch.setattr(poster, "REQUEST_SECONDS", PATIENCE)
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request that has no answer after a moment gets none."""
-    monkeypatch.setattr(poster, "REQUEST_SECONDS", 0.3)
+def impatient(soon: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that has no answer after a second gets none. A server here that answers takes milliseconds."""
+    monkeypatch.setattr(poster, "REQUEST_SECONDS", 1)
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All deliveries that there is room for go out before the first answer is taken up, however slow the machine is."""
+    monkeypatch.setattr(poster, "SLOW_SECONDS", PATIENCE)
+
+
+class Clock:
+    """The clock by which the poster knows its deadline: the real one, ahead by what a test adds."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+        """Seconds."""
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+    def pass_deadlines(self) -> None:
+        """Make it later than any deadline of these tests."""
+        self.ahead += 2 * PATIENCE
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A test says when a deadline is over, so that no test needs a short one and a fast machine."""
+    clock = Clock()
+    monkeypatch.setattr(poster, "time", clock)
+    return clock
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from threading import Barrier, Event, Lock
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +17,7 @@ from formbridge.posting import poster as poster_module
 from formbridge.posting.delivery import Delivery, Outcome
 from formbridge.posting.pacing import Pacer
 from formbridge.posting.poster import TRIES
-from tests.faults.posting.conftest import PATIENCE, TOKEN, connection, deliver, deliver_one, delivery, poster_to
+from tests.faults.posting.conftest import PATIENCE, TOKEN, Clock, connection, deliver, deliver_one, delivery, poster_to
 from tests.support.posting.server import OK, Peer, Server
 
 Serve = Callable[..., Server]
@@ -155,21 +156,27 @@ class TestClosing:
 
 class TestDeadline:
     def test_ends_what_is_in_flight_what_waits_and_what_never_began(
-        self, serve: Serve, monkeypatch: pytest.MonkeyPatch
+        self, serve: Serve, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(poster_module, "BACKOFF_SECONDS", 1_000_000)
+        others_came = Barrier(3)
 
         def script(peer: Peer) -> None:
             while request := peer.read():
+                others_came.wait(PATIENCE)
                 if request.connection_id == "held":
                     peer.hold()
                 waits = request.connection_id == "waits"
                 peer.send(b"HTTP/1.1 429 No\r\nContent-Length: 0\r\n\r\n" if waits else OK)
 
         server = serve(script)
+        poster = poster_to(server.endpoint, pacer=Allowance(3))
         names = ["fine", "held", "waits", "zz1", "zz2"]
 
-        receipts = deliver(poster_to(server.endpoint, pacer=Allowance(3)), map(delivery, names), seconds=0.5)
+        coming = poster.deliver(map(delivery, names), clock.monotonic() + PATIENCE)
+        receipts = [next(coming)]
+        clock.pass_deadlines()
+        receipts = sorted([*receipts, *coming], key=lambda receipt: receipt.delivery.connection.connection_id)
 
         assert [receipt.outcome.value for receipt in receipts] == ["posted", *["behind"] * 4]
         assert [receipt.failure for receipt in receipts] == [None] * 5
@@ -184,16 +191,20 @@ class TestDeadline:
         assert server.connections == 0
 
     def test_is_not_outlived_by_a_try_that_would_come_later(
-        self, serve: Serve, monkeypatch: pytest.MonkeyPatch
+        self, serve: Serve, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(poster_module, "BACKOFF_SECONDS", 1_000_000)
+        def pause(_least: float, _most: float) -> float:
+            clock.pass_deadlines()
+            return 1_000_000
+
+        monkeypatch.setattr(poster_module, "random", SimpleNamespace(uniform=pause))
 
         def script(peer: Peer) -> None:
             peer.answer(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
 
         server = serve(script)
 
-        receipt = deliver_one(poster_to(server.endpoint), seconds=0.3)
+        receipt = deliver_one(poster_to(server.endpoint))
 
         assert (receipt.outcome, receipt.retries) == (Outcome.BEHIND, 1)
         assert len(server.requests) == 1
@@ -207,30 +218,41 @@ class TestDeadline:
 
         assert (receipt.delivery.connection.connection_id, receipt.outcome) == ("next", Outcome.POSTED)
 
-    def test_does_not_lose_the_answers_that_came_before_it(self, serve: Serve) -> None:
-        go_on = Event()
+    def test_does_not_lose_the_answers_that_came_before_it(self, serve: Serve, clock: Clock) -> None:
+        both_came, go_on, answered = Barrier(2), Event(), Event()
 
         def script(peer: Peer) -> None:
             while request := peer.read():
+                both_came.wait(PATIENCE)
                 if request.connection_id == "two":
                     go_on.wait(PATIENCE)
-                peer.send(OK)
+                    peer.send(OK)
+                    answered.set()
+                else:
+                    peer.send(OK)
 
-        deadline = time.monotonic() + 1
+        deadline = clock.monotonic() + PATIENCE
         receipts = poster_to(serve(script).endpoint).deliver(map(delivery, ["one", "two"]), deadline)
 
         outcomes = [next(receipts).outcome]
         go_on.set()
-        while time.monotonic() < deadline:
-            time.sleep(0.01)  # the caller has other things to do
+        assert answered.wait(PATIENCE)
+        clock.pass_deadlines()  # while the caller has other things to do
         outcomes += [receipt.outcome for receipt in receipts]
 
         assert outcomes == [Outcome.POSTED] * 2
 
 
 class TestPace:
-    def test_is_that_of_the_pacer(self, serve: Serve) -> None:
+    def test_is_that_of_the_pacer(self, serve: Serve, clock: Clock) -> None:
         """Every request is one of those that it lets through: later frames, tries and closings, too."""
+
+        class UntilTheDeadline(Allowance):
+            def take(self) -> float:
+                pause = super().take()
+                if pause and len(server.requests) == 4:
+                    clock.pass_deadlines()
+                return pause
 
         def script(peer: Peer) -> None:
             while request := peer.read():
@@ -238,10 +260,10 @@ class TestPace:
                 peer.send(b"HTTP/1.1 429 No\r\nContent-Length: 0\r\n\r\n" if first else OK)
 
         server = serve(script)
-        poster = poster_to(server.endpoint, pacer=Allowance(4))
+        poster = poster_to(server.endpoint, pacer=UntilTheDeadline(4))
         wanted = [delivery("one", b"1", b"2", closes=True), delivery("two")]
 
-        receipts = deliver(poster, wanted, seconds=1)
+        receipts = deliver(poster, wanted)
 
         assert len(server.requests) == 4
         assert Outcome.BEHIND in {receipt.outcome for receipt in receipts}
@@ -250,7 +272,8 @@ class TestPace:
         server = serve(answering)
         poster = poster_to(server.endpoint, pacer=Allowance(3))
 
-        outcomes = [deliver_one(poster, seconds=0.3).outcome for _ in range(4)]
+        outcomes = [deliver_one(poster).outcome for _ in range(3)]
+        outcomes.append(deliver_one(poster, seconds=0.3).outcome)
 
         assert outcomes == [Outcome.POSTED] * 3 + [Outcome.BEHIND]
         assert len(server.requests) == 3
@@ -343,7 +366,7 @@ class TestDeliveriesThatAreSlowToCome:
         def deliveries() -> Iterator[Delivery]:
             time.sleep(2 * poster_module.SLOW_SECONDS)
             yield delivery("one")
-            waited.append(seen.wait(PATIENCE / 3))
+            waited.append(seen.wait(PATIENCE))
             yield delivery("two")
 
         poster = poster_to(serve(script).endpoint)
@@ -367,7 +390,7 @@ class TestDeliveriesThatAreSlowToCome:
 
         def deliveries() -> Iterator[Delivery]:
             yield delivery("one", b"1", b"2")
-            while not followed.wait(0.05) and len(asked) < poster_module.FIRST_AT_A_TIME - 1:
+            while not followed.wait(0.2) and len(asked) < poster_module.FIRST_AT_A_TIME - 1:
                 asked.append(f"other{len(asked)}")
                 yield delivery(asked[-1])
 

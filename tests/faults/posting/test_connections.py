@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from threading import Semaphore
 
 import pytest
 
-from formbridge.posting.delivery import Outcome
+from formbridge.posting.delivery import Outcome, Receipt
 from formbridge.posting.poster import TRIES
-from tests.faults.posting.conftest import deliver, deliver_one, delivery, poster_to
+from tests.faults.posting.conftest import PATIENCE, deliver, deliver_one, delivery, poster_to
 from tests.support.posting.server import OK, Peer, Script, Server
 
 Serve = Callable[..., Server]
@@ -80,10 +81,9 @@ def test_an_answer_counts_once_its_status_is_there_and_no_body_is_announced(serv
 
 
 def test_nobody_listens() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-
-    receipt = deliver_one(poster_to(f"http://127.0.0.1:{port}/live"))
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # so that no other process listens there
+        receipt = deliver_one(poster_to(f"http://127.0.0.1:{bound.getsockname()[1]}/live"))
 
     assert (receipt.outcome, receipt.failure, receipt.retries) == (Outcome.BEHIND, None, TRIES - 1)
 
@@ -100,14 +100,21 @@ def test_connections_are_kept_from_one_call_to_the_next(serve: Serve) -> None:
 
 
 def test_one_that_the_server_closed_meanwhile_costs_no_try(serve: Serve) -> None:
+    closed = Semaphore(0)
+
     def one_answer(peer: Peer) -> None:
         peer.read()
         peer.send(OK)
+        peer.close()
+        closed.release()
 
     server = serve(one_answer)
     poster = poster_to(server.endpoint)
 
-    receipts = [deliver_one(poster) for _ in range(3)]
+    receipts: list[Receipt] = []
+    for _ in range(3):
+        receipts.append(deliver_one(poster))
+        assert closed.acquire(timeout=PATIENCE)
 
     assert [receipt.outcome for receipt in receipts] == [Outcome.POSTED] * 3
     assert [receipt.retries for receipt in receipts] == [0] * 3
@@ -131,7 +138,9 @@ def test_one_that_breaks_when_it_is_used_again_loses_nothing(serve: Serve, end: 
     assert server.bodies == [b"1", b"2", b"2"]
 
 
-def test_kept_ones_that_lead_nowhere_are_not_tried_one_after_the_other(serve: Serve, impatient: None) -> None:
+def test_kept_ones_that_lead_nowhere_are_not_tried_one_after_the_other(
+    serve: Serve, impatient: None, unhurried: None
+) -> None:
     """As many as three tries of each would take."""
     kept = 2 * TRIES
 

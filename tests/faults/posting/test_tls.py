@@ -20,7 +20,7 @@ def answering(peer: Peer) -> None:
     peer.answer()
 
 
-def test_a_trusted_server_is_posted_to_over_connections_that_are_kept(serve: Serve, pem: Path) -> None:
+def test_a_trusted_server_is_posted_to_over_connections_that_are_kept(serve: Serve, pem: Path, unhurried: None) -> None:
     server = serve(answering, pem=pem)
     poster = poster_to(server.endpoint, ca_file=str(pem))
 

@@ -53,8 +53,8 @@ def test_connections_with_different_filters_get_what_each_of_them_sees() -> None
     world = Broadcast(*(connection(name, filter=wanted) for name, wanted in pages.items()))
     was, became = submission("s1", status="new"), submission("s1", status="spam", version=2)
     assert world.send(modified(became, before=was)) == {Outcome.POSTED: 3}
-    assert world.got("all") == world.got("spam") == [became.update("modify")]
-    assert world.got("new") == [became.leave()]
+    assert world.got("all") == world.got("spam") == [became.build_update("modify")]
+    assert world.got("new") == [became.build_leave()]
     assert world.got("done") == []
 
 
@@ -69,7 +69,7 @@ def test_a_removal_is_posted_however_old_what_was_removed_is() -> None:
     world = Broadcast(connection("a", subscribed_at=NOW))
     held = submission(updated_at=iso(-2 * OVERLAP_MS))
     world.send(removed(held))
-    assert world.got("a") == [held.update("remove")]
+    assert world.got("a") == [held.build_update("remove")]
 
 
 def test_views_that_began_at_other_times_get_what_is_new_to_each_in_frames_that_were_made_once() -> None:
@@ -77,10 +77,10 @@ def test_views_that_began_at_other_times_get_what_is_new_to_each_in_frames_that_
     world = Broadcast(*(connection(name, subscribed_at=NOW + at) for name, at in began.items()))
     old, new = submission("s1", updated_at=iso(-30_000)), submission("s2")
     world.send(inserted(old), inserted(new))
-    assert world.got("a") == [old.current(), new.current()]
+    assert world.got("a") == [old.build_current(), new.build_current()]
     first, second, _ = world.poster.made
     assert first is second
-    assert world.got("late") == [new.current()]
+    assert world.got("late") == [new.build_current()]
 
 
 def test_a_connection_behind_that_sees_nothing_of_a_batch_is_left_to_the_janitor() -> None:

@@ -37,13 +37,13 @@ def changed(version: int, status: str, *, before: str) -> dict[str, Any]:
 
 
 def test_what_matches_is_seen_as_what_happened() -> None:
-    assert seen(NEW, inserted(written(1, "new"))) == written(1, "new").update("insert")
-    assert seen(NEW, changed(2, "new", before="new")) == written(2, "new").update("modify")
-    assert seen(NEW, removed(written(2, "new"))) == written(2, "new").update("remove")
+    assert seen(NEW, inserted(written(1, "new"))) == written(1, "new").build_update("insert")
+    assert seen(NEW, changed(2, "new", before="new")) == written(2, "new").build_update("modify")
+    assert seen(NEW, removed(written(2, "new"))) == written(2, "new").build_update("remove")
 
 
 def test_what_begins_to_match_is_a_modify() -> None:
-    assert seen(NEW, changed(2, "new", before="spam")) == written(2, "new").update("modify")
+    assert seen(NEW, changed(2, "new", before="spam")) == written(2, "new").build_update("modify")
 
 
 def test_what_no_longer_matches_leaves_and_tells_no_more_than_that() -> None:
@@ -61,12 +61,12 @@ def test_what_never_matched_is_not_seen() -> None:
 
 def test_what_matched_in_between_may_be_held_from_an_earlier_delivery_and_leaves() -> None:
     batch = [inserted(written(1, "spam")), changed(2, "new", before="spam"), changed(3, "done", before="new")]
-    assert seen(NEW, *batch) == written(3, "done").leave()
+    assert seen(NEW, *batch) == written(3, "done").build_leave()
 
 
 def test_what_was_removed_after_it_had_ceased_to_match_is_removed() -> None:
     batch = [changed(2, "spam", before="new"), removed(written(2, "spam"))]
-    assert seen(NEW, *batch) == written(2, "spam").update("remove")
+    assert seen(NEW, *batch) == written(2, "spam").build_update("remove")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_whatever_is_delivered_when_a_client_ends_with_the_newest_state_exactly_
     world, client = Broadcast(connection("a", filter=wanted, subscribed_at=NOW + subscribed * STEP_MS)), Client()
     for there in versions[subscribed - 1 : subscribed] if subscribed else []:
         if wanted is None or wanted.matches(there):
-            client.apply(there.current())
+            client.apply(there.build_current())
     # The stream may lag, and goes on in batches. Before each it may go back: what was delivered comes again.
     reached = data.draw(st.integers(0, subscribed))
     for back, ahead in data.draw(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=6)):
@@ -157,4 +157,4 @@ def test_whatever_is_delivered_when_a_client_ends_with_the_newest_state_exactly_
         client.apply(update)
 
     matches = not is_removed and (wanted is None or wanted.matches(versions[-1]))
-    assert client.shown == (versions[-1].current()["data"] if matches else None)
+    assert client.shown == (versions[-1].build_current()["data"] if matches else None)

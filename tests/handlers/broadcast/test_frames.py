@@ -43,13 +43,13 @@ def test_frames_are_complete_and_each_is_billed_as_one_message(count: int) -> No
     for length in range(1, 65):  # of a name, so that frames end at every distance from the limit
         held = [replace(longest(n), form_id="f" * length) for n in range(count)]
         made = frames(*held, wanted=wanting({"form_id": ["f" * length]}))
-        assert [update for frame in made for update in carried(frame)] == [each.update("insert") for each in held]
+        assert [update for frame in made for update in carried(frame)] == [each.build_update("insert") for each in held]
         assert max(len(frame.encode()) for frame in made) <= BILLED_BYTES
 
 
 def test_frames_are_as_few_as_can_be() -> None:
     *full, _ = frames(*map(longest, range(200)))
-    one_more = len(protocol.encode(longest(0).update("insert")).encode())
+    one_more = len(protocol.encode(longest(0).build_update("insert")).encode())
     assert all(len(frame.encode()) + one_more > BILLED_BYTES - 512 for frame in full)
 
 

@@ -149,7 +149,7 @@ class Bucket:
 connection_numbers = count()
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     rate=st.builds(Rate, per_second=st.integers(1, 20), burst=st.integers(1, 6)),
     pauses_ms=st.lists(st.just(0) | st.integers(0, 400), min_size=5, max_size=25),

@@ -63,7 +63,7 @@ class Turns:
 @pytest.fixture
 def limited(region: Region, monkeypatch: pytest.MonkeyPatch) -> Region:
     """A region in which no tenant may have more than 100 connections."""
-    monkeypatch.setenv("MAX_CONNECTIONS", str(LIMIT))
+    monkeypatch.setenv("MAX_CONNECTIONS_PER_TENANT", str(LIMIT))
     return region
 
 

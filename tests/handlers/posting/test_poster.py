@@ -109,7 +109,7 @@ class TestFromTheEnvironment:
         [
             ("MANAGEMENT_ENDPOINT", "wss://host/live", "endpoint: must be https://HOST/STAGE"),
             ("POSTS_PER_SECOND", "0", "per_second: must be at least 1"),
-            ("POSTS_PER_SECOND", "many", "POSTS_PER_SECOND: must be a whole number"),
+            ("POSTS_PER_SECOND", "many", "POSTS_PER_SECOND: must be an integer"),
         ],
     )
     def test_what_is_wrong_is_an_error(

@@ -55,7 +55,7 @@ def test_an_error_is_read_as_an_error(region: Region) -> None:
 def test_what_is_no_page_of_json_is_left_to_botocore(status: int, content_type: str) -> None:
     read: dict[str, Any] = {}
     answer = {"status_code": status, "headers": {"content-type": content_type}, "body": b'{"Items":[]}'}
-    aws.read_plainly(answer, read)
+    aws.parse_json_body(answer, read)
     assert (answer["body"], read) == (b'{"Items":[]}', {})
 
 

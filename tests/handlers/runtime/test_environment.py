@@ -31,5 +31,5 @@ def test_what_is_not_of_its_type_is_named_with_its_value(monkeypatch: pytest.Mon
     monkeypatch.setenv("NAME", "True")
     with pytest.raises(EnvironmentVariableError, match=r"^NAME: must be true or false, got 'True'$"):
         environment.boolean("NAME")
-    with pytest.raises(EnvironmentVariableError, match=r"^NAME: must be a whole number, got 'True'$"):
+    with pytest.raises(EnvironmentVariableError, match=r"^NAME: must be an integer, got 'True'$"):
         environment.integer("NAME")

@@ -5,7 +5,7 @@ from re import Pattern
 import pytest
 from hypothesis import given
 
-from formbridge.runtime.identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, quoted
+from formbridge.runtime.identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, describe_type, quote
 from tests.support.handlers.strategies import JSON
 
 
@@ -55,21 +55,38 @@ def test_a_name_of_another_shape(shape: Pattern[str], text: str) -> None:
     assert not shape.fullmatch(text)
 
 
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("x", "string"),
+        (True, "boolean"),
+        (5, "integer"),
+        (0.5, "number"),
+        ([], "list"),
+        ({}, "object"),
+        (None, "None"),
+        (b"", "bytes"),
+    ],
+)
+def test_a_type_has_the_name_that_json_gives_it(value: object, name: str) -> None:
+    assert describe_type(value) == name
+
+
 def test_a_short_value_is_quoted_whole() -> None:
-    assert quoted("t_acme") == "'t_acme'"
-    assert quoted(None) == "None"
-    assert quoted(["t_acme"]) == "['t_acme']"
+    assert quote("t_acme") == "'t_acme'"
+    assert quote(None) == "None"
+    assert quote(["t_acme"]) == "['t_acme']"
 
 
 @given(JSON)
 def test_no_json_value_is_quoted_at_length(value: object) -> None:
-    assert len(quoted(value)) < 4_000
+    assert len(quote(value)) < 4_000
 
 
 def test_a_long_or_deep_value_is_cut_short() -> None:
     deep: list[object] = []
     for _ in range(100_000):
         deep = [deep]
-    assert len(quoted(deep)) < 80
-    assert len(quoted("x" * 1_000_000)) <= 80
-    assert len(quoted(["x" * 1_000_000] * 1_000)) < 600
+    assert len(quote(deep)) < 80
+    assert len(quote("x" * 1_000_000)) <= 80
+    assert len(quote(["x" * 1_000_000] * 1_000)) < 600

@@ -11,7 +11,7 @@ import authenticate
 import authorize
 import connect
 import message
-from formbridge.runtime.logs import correlation, log, log_failures
+from formbridge.runtime.logs import correlation_ids, log, log_failures
 from tests.support.handlers import issuer
 from tests.support.handlers.builders import (
     LambdaContext,
@@ -72,8 +72,8 @@ def test_a_handler_that_does_well_answers_and_logs_nothing(lines: Lines) -> None
     ids=["connect", "message", "bus", "batch", "nothing", "a number", "no context"],
 )
 def test_a_line_is_tied_to_its_request(event: object, ids: dict[str, str]) -> None:
-    assert correlation(event, LambdaContext()) == {"request_id": "request-1", **ids}
-    assert correlation(event, None) == ids
+    assert correlation_ids(event, LambdaContext()) == {"request_id": "request-1", **ids}
+    assert correlation_ids(event, None) == ids
 
 
 def test_the_fields_of_a_line_stand_beside_its_message(lines: Lines) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from formbridge.session import replay
 from formbridge.session.replay import Replay
-from formbridge.submissions.submission import MAX_TEXT, Submission
+from formbridge.submissions.submission import MAX_ATTRIBUTE_LENGTH, Submission
 from formbridge.wire import protocol
 from formbridge.wire.cursor import MAX_AGE_MS, Cursor
 from formbridge.wire.subscription_filter import SubscriptionFilter
@@ -18,7 +18,7 @@ from tests.support.handlers.builders import NOW, iso, submission
 from tests.support.handlers.world import LIMITS, MAX_FRAME_BYTES, Submissions, all_ids, ids, to_the_end
 
 NOW_S = NOW // 1000
-SURVEYS = SubscriptionFilter.check({"form_id": ["survey"]}, LIMITS.max_filter_length)
+SURVEYS = SubscriptionFilter.parse({"form_id": ["survey"]}, LIMITS.max_filter_length)
 RESUME = Cursor("t_acme", iso(-1))
 LONGEST_ID = "\N{WAVING HAND SIGN}" * protocol.MAX_REQUEST_ID
 
@@ -106,7 +106,7 @@ def test_the_pages_of_a_snapshot_are_the_newest_that_match_once_each(
         if not each.is_deleted and not each.has_expired(NOW) and (wanted is None or wanted.matches(each))
     ]
     assert all_ids(replies) == matching[:snapshot]
-    assert replies[-1]["cursor"] == Cursor.complete("t_acme", NOW).encode()
+    assert replies[-1]["cursor"] == Cursor.for_complete_reply("t_acme", NOW).encode()
 
 
 @given(
@@ -131,12 +131,12 @@ def test_the_pages_of_a_resume_are_all_that_changed_in_order_once_each(
         patch.setattr(replay, "READ_PAGES", read_pages)
         replies = pages(table, Cursor("t_acme", iso(since)), wanted=wanted)
     expected = [
-        each.current() if wanted is None or wanted.matches(each) else each.leave()
+        each.build_current() if wanted is None or wanted.matches(each) else each.build_leave()
         for each in held
         if each.position > iso(since) and not each.has_expired(NOW)
     ]
     assert [update for reply in replies for update in reply["updates"]] == expected
-    assert replies[-1]["cursor"] == Cursor.complete("t_acme", NOW).encode()
+    assert replies[-1]["cursor"] == Cursor.for_complete_reply("t_acme", NOW).encode()
 
 
 # --- What a view has ------------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def test_what_was_deleted_is_in_no_snapshot_and_in_every_resume(table: Submissio
 
 def test_what_was_deleted_and_does_not_match_leaves(table: Submissions) -> None:
     table.put(submission("s2", status="deleted", version=2))
-    assert see(table, RESUME, wanted=SURVEYS)["updates"] == [submission("s2", version=2).leave()]
+    assert see(table, RESUME, wanted=SURVEYS)["updates"] == [submission("s2", version=2).build_leave()]
 
 
 def test_what_has_expired_is_not_shown_and_others_take_its_place(table: Submissions) -> None:
@@ -243,9 +243,9 @@ def test_whatever_a_table_of_someone_elses_holds_a_reply_is_one_frame(
             submission(
                 f"{n:03}{character * longest}",
                 updated_at=iso(n),
-                form_id=character * MAX_TEXT,
-                status=character * MAX_TEXT,
-                submitted_at=character * MAX_TEXT,
+                form_id=character * MAX_ATTRIBUTE_LENGTH,
+                status=character * MAX_ATTRIBUTE_LENGTH,
+                submitted_at=character * MAX_ATTRIBUTE_LENGTH,
             )
             for n in range(40)
         )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from formbridge.submissions.event import MalformedEvent, SubmissionEvent
-from formbridge.submissions.submission import MAX_TEXT, MalformedItem, Submission
+from formbridge.submissions.submission import MAX_ATTRIBUTE_LENGTH, MalformedItem, Submission
 from tests.support.handlers.builders import NOW_ISO, bus_event, image, iso, received, submission, updated
 from tests.support.handlers.strategies import JSON
 
@@ -117,7 +117,7 @@ def test_the_time_of_an_update_that_is_wrong_is_named(value: object) -> None:
 
 
 def test_an_update_says_its_status() -> None:
-    with pytest.raises(MalformedEvent, match=r"^status: must be a text, got nothing$"):
+    with pytest.raises(MalformedEvent, match=r"^status: must be a string, got None$"):
         SubmissionEvent.parse(changed(updated(), "detail.status", MISSING))
 
 
@@ -187,14 +187,14 @@ def test_an_attribute_that_is_wrong_is_named(name: str, value: AttributeValueTyp
 
 @pytest.mark.parametrize("name", ["submission_id", "form_id", "status", "submitted_at", "updated_at"])
 def test_a_text_that_would_fill_a_frame_is_named(name: str) -> None:
-    assert Submission.from_item({**image(submission()), name: {"S": "x" * MAX_TEXT}})
-    with pytest.raises(MalformedItem, match=f"^{name}: at most 1,024 characters, got 1,025$"):
-        Submission.from_item({**image(submission()), name: {"S": "x" * (MAX_TEXT + 1)}})
+    assert Submission.from_item({**image(submission()), name: {"S": "x" * MAX_ATTRIBUTE_LENGTH}})
+    with pytest.raises(MalformedItem, match=f"^{name}: must be at most 1,024 characters, got 1,025$"):
+        Submission.from_item({**image(submission()), name: {"S": "x" * (MAX_ATTRIBUTE_LENGTH + 1)}})
 
 
 @pytest.mark.parametrize("name", ["version", "ttl"])
 def test_a_number_that_is_not_whole_is_named(name: str) -> None:
-    with pytest.raises(MalformedItem, match=f"^{name}: must be a whole number, got '1.5'$"):
+    with pytest.raises(MalformedItem, match=f"^{name}: must be an integer, got '1.5'$"):
         Submission.from_item({**image(submission()), name: {"N": "1.5"}})
 
 
@@ -205,7 +205,7 @@ def test_a_tenant_that_is_none_is_named() -> None:
 
 def test_an_update_is_as_the_protocol_has_it() -> None:
     held = submission(version=3, status="completed", submitted_at=iso(-1000), updated_at=iso(1))
-    assert held.update("modify") == {
+    assert held.build_update("modify") == {
         "event": "modify",
         "data": {
             "tenant_id": "t_acme",
@@ -223,24 +223,24 @@ def test_an_update_is_as_the_protocol_has_it() -> None:
 
 
 def test_an_update_tells_when_the_submission_expires() -> None:
-    assert submission(expires_at=1795000000).update("insert")["data"].get("expires_at") == 1795000000
+    assert submission(expires_at=1795000000).build_update("insert")["data"].get("expires_at") == 1795000000
 
 
 def test_each_kind_of_update_has_its_message() -> None:
     held = submission()
-    assert held.update("insert")["data"].get("message") == "New form submission received"
-    assert held.update("modify")["data"].get("message") == "Form submission updated"
-    assert held.update("remove")["data"].get("message") == "Form submission removed"
+    assert held.build_update("insert")["data"].get("message") == "New form submission received"
+    assert held.build_update("modify")["data"].get("message") == "Form submission updated"
+    assert held.build_update("remove")["data"].get("message") == "Form submission removed"
 
 
 def test_a_leave_tells_only_which_submission_it_was() -> None:
     data = {"tenant_id": "t_acme", "submission_id": "s1", "version": 3, "event": "leave"}
-    assert submission(version=3, expires_at=1795000000).leave() == {"event": "leave", "data": data}
+    assert submission(version=3, expires_at=1795000000).build_leave() == {"event": "leave", "data": data}
 
 
 def test_no_update_carries_the_payload() -> None:
     held = Submission.from_item(image(submission()))
-    assert "ada@example.com" not in json.dumps([held.current(), held.update("remove"), held.leave()])
+    assert "ada@example.com" not in json.dumps([held.build_current(), held.build_update("remove"), held.build_leave()])
 
 
 def test_a_submission_expires_with_the_second_it_says() -> None:
@@ -250,5 +250,5 @@ def test_a_submission_expires_with_the_second_it_says() -> None:
 
 
 def test_what_was_never_changed_is_an_insert_and_what_was_is_a_modify() -> None:
-    assert submission(version=1).current()["event"] == "insert"
-    assert submission(version=2).current()["event"] == "modify"
+    assert submission(version=1).build_current()["event"] == "insert"
+    assert submission(version=2).build_current()["event"] == "modify"

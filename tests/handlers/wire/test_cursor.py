@@ -67,7 +67,7 @@ def test_any_json_inside_is_a_cursor_of_ours_or_a_bad_cursor(fields: object) -> 
         return
     assert cursor.tenant_id == "t_acme"
     cursor.is_too_old(NOW)
-    Cursor.complete("t_acme", cursor.scan_started_ms or NOW)
+    Cursor.for_complete_reply("t_acme", cursor.scan_started_ms or NOW)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_place_of_a_table_of_someone_elses_is_one_too() -> None:
 
 
 def test_a_complete_cursor_trails_the_clock_by_the_overlap() -> None:
-    assert Cursor.complete("t_acme", NOW) == Cursor("t_acme", iso(-OVERLAP_MS))
+    assert Cursor.for_complete_reply("t_acme", NOW) == Cursor("t_acme", iso(-OVERLAP_MS))
 
 
 def test_a_cursor_resumes_for_a_day() -> None:

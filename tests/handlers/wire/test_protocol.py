@@ -71,58 +71,70 @@ def test_a_request_is_read(body: str, request_: Request) -> None:
 )
 def test_what_is_no_json_object_is_a_bad_request(body: str | None) -> None:
     error = refusal(body)
-    assert (error.code, error.message) == ("bad_request", "the frame must be one JSON object")
+    assert (error.code, error.message) == ("bad_request", "frame: must be one JSON object")
 
 
 @pytest.mark.parametrize(
     ("body", "code", "message"),
     [
-        ("{}", "bad_request", "action: must be a text, got None"),
-        ('{"action":5}', "bad_request", "action: must be a text, got 5"),
-        ('{"action":["ping"]}', "bad_request", "action: must be a text, got ['ping']"),
-        ('{"action":"dance"}', "unknown_action", "action: unknown, got 'dance'"),
-        ('{"action":"Ping"}', "unknown_action", "action: unknown, got 'Ping'"),
-        ('{"action":"ping","id":5}', "bad_request", "id: must be a text of at most 64 characters"),
-        (json.dumps({"action": "ping", "id": "x" * 65}), "bad_request", "id: must be a text of at most 64 characters"),
-        ('{"action":"sync"}', "bad_request", "cursor: required"),
-        ('{"action":"sync","cursor":5}', "bad_cursor", "cursor: must be a text, got 5"),
-        ('{"action":"subscribe","cursor":{}}', "bad_cursor", "cursor: must be a text, got {}"),
+        ("{}", "bad_request", "action: must be a string, got None"),
+        ('{"action":5}', "bad_request", "action: must be a string, got 5"),
+        ('{"action":["ping"]}', "bad_request", "action: must be a string, got ['ping']"),
+        (
+            '{"action":"dance"}',
+            "unknown_action",
+            "action: must be one of subscribe, sync, unsubscribe, authenticate, ping, got 'dance'",
+        ),
+        (
+            '{"action":"Ping"}',
+            "unknown_action",
+            "action: must be one of subscribe, sync, unsubscribe, authenticate, ping, got 'Ping'",
+        ),
+        ('{"action":"ping","id":5}', "bad_request", "id: must be a string of at most 64 characters, got 5"),
+        (
+            json.dumps({"action": "ping", "id": "x" * 65}),
+            "bad_request",
+            f"id: must be a string of at most 64 characters, got '{'x' * 65}'",
+        ),
+        ('{"action":"sync"}', "bad_request", "cursor: is required"),
+        ('{"action":"sync","cursor":5}', "bad_cursor", "cursor: must be a string, got 5"),
+        ('{"action":"subscribe","cursor":{}}', "bad_cursor", "cursor: must be a string, got {}"),
         (
             '{"action":"subscribe","snapshot":201}',
             "bad_request",
-            "snapshot: must be a whole number from 0 to 200, got 201",
+            "snapshot: must be an integer from 0 to 200, got 201",
         ),
         (
             '{"action":"subscribe","snapshot":-1}',
             "bad_request",
-            "snapshot: must be a whole number from 0 to 200, got -1",
+            "snapshot: must be an integer from 0 to 200, got -1",
         ),
         (
             '{"action":"subscribe","snapshot":1.5}',
             "bad_request",
-            "snapshot: must be a whole number from 0 to 200, got 1.5",
+            "snapshot: must be an integer from 0 to 200, got 1.5",
         ),
         (
             '{"action":"subscribe","snapshot":"5"}',
             "bad_request",
-            "snapshot: must be a whole number from 0 to 200, got '5'",
+            "snapshot: must be an integer from 0 to 200, got '5'",
         ),
         (
             '{"action":"subscribe","snapshot":true}',
             "bad_request",
-            "snapshot: must be a whole number from 0 to 200, got True",
+            "snapshot: must be an integer from 0 to 200, got True",
         ),
-        ('{"action":"subscribe","filter":[]}', "bad_filter", "filter: must be an object, not []"),
-        ('{"action":"subscribe","filter":""}', "bad_filter", "filter: must be an object, not ''"),
-        ('{"action":"subscribe","filter":false}', "bad_filter", "filter: must be an object, not False"),
-        ('{"action":"subscribe","filter":0}', "bad_filter", "filter: must be an object, not 0"),
+        ('{"action":"subscribe","filter":[]}', "bad_filter", "filter: must be an object, got []"),
+        ('{"action":"subscribe","filter":""}', "bad_filter", "filter: must be an object, got ''"),
+        ('{"action":"subscribe","filter":false}', "bad_filter", "filter: must be an object, got False"),
+        ('{"action":"subscribe","filter":0}', "bad_filter", "filter: must be an object, got 0"),
         (
             '{"action":"subscribe","filter":{"form_id":["a",{"prefix":5}]}}',
             "bad_filter",
-            'filter.form_id[1].prefix: must be a string or {"equals-ignore-case": string}, not 5',
+            'filter.form_id[1].prefix: must be a string or {"equals-ignore-case": string}, got 5',
         ),
-        ('{"action":"authenticate"}', "bad_request", "token: must be a text"),
-        ('{"action":"authenticate","token":{"SECRET":"SECRET"}}', "bad_request", "token: must be a text"),
+        ('{"action":"authenticate"}', "bad_request", "token: must be a string"),
+        ('{"action":"authenticate","token":{"SECRET":"SECRET"}}', "bad_request", "token: must be a string"),
     ],
 )
 def test_a_request_that_is_wrong_is_refused_by_field_and_value(body: str, code: str, message: str) -> None:
@@ -172,7 +184,7 @@ def test_a_frame_counts_in_bytes() -> None:
     assert parse_request(body, Limits(size, 4_096)) == Ping(None)
     with pytest.raises(RequestError) as refused:
         parse_request(body, Limits(size - 1, 4_096))
-    assert (refused.value.code, refused.value.message) == ("too_large", "the frame: at most 28 bytes, got 29")
+    assert (refused.value.code, refused.value.message) == ("too_large", "frame: must be at most 28 bytes, got 29")
 
 
 def test_what_is_too_large_is_not_read_at_all() -> None:
@@ -230,8 +242,8 @@ def test_a_pong() -> None:
 
 
 def test_an_error() -> None:
-    frame = protocol.encode(protocol.build_error(RequestError("bad_request", "cursor: required", "2")))
-    assert frame == '{"type":"error","id":"2","code":"bad_request","message":"cursor: required","retryable":false}'
+    frame = protocol.encode(protocol.build_error(RequestError("bad_request", "cursor: is required", "2")))
+    assert frame == '{"type":"error","id":"2","code":"bad_request","message":"cursor: is required","retryable":false}'
 
 
 def test_an_error_that_passes() -> None:
@@ -266,14 +278,14 @@ DATA = (
 
 
 def test_one_update() -> None:
-    frame = protocol.encode(protocol.build_update_frame([submission().current()], None, "cur", NOW))
+    frame = protocol.encode(protocol.build_update_frame([submission().build_current()], None, "cur", NOW))
     assert frame == (
         f'{{"type":"submission_update","event":"insert","data":{DATA},"cursor":"cur","timestamp":1795377600000}}'
     )
 
 
 def test_several_updates() -> None:
-    frame = protocol.encode(protocol.build_update_frame([submission().current()] * 2, None, "cur", NOW))
+    frame = protocol.encode(protocol.build_update_frame([submission().build_current()] * 2, None, "cur", NOW))
     update = f'{{"event":"insert","data":{DATA}}}'
     assert frame == (
         f'{{"type":"submission_updates","updates":[{update},{update}],"cursor":"cur","timestamp":1795377600000}}'
@@ -282,8 +294,8 @@ def test_several_updates() -> None:
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_push_through_a_filter_says_which_it_was(count: int) -> None:
-    frame = protocol.build_update_frame([submission().current()] * count, CONTACT, "cur", NOW)
+    frame = protocol.build_update_frame([submission().build_current()] * count, CONTACT, "cur", NOW)
     assert frame["filter_id"] == CONTACT.id
-    assert protocol.build_update_frame([submission().current()] * count, None, "cur", NOW) == {
+    assert protocol.build_update_frame([submission().build_current()] * count, None, "cur", NOW) == {
         name: value for name, value in frame.items() if name != "filter_id"
     }

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.pipes.delivery import MAX_BACKOFF_SECONDS, Delivery, TargetError, records_done
+from local.pipes.delivery import MAX_BACKOFF_SECONDS, Delivery, TargetError, count_done
 from local.pipes.settings import Record
 from tests.support.local.pipes import NOW, PIPE, STREAM, settings
 
@@ -55,7 +55,7 @@ class Pipe:
     def _invoke(self, batch: Sequence[Record]) -> object:
         self.batches.append(numbers(batch))
         response = self._target(batch)
-        self.done += numbers(batch)[: records_done(batch, response)]
+        self.done += numbers(batch)[: count_done(batch, response)]
         return response
 
     def given_up(self) -> list[tuple[int, int, str]]:
@@ -108,12 +108,12 @@ def test_filters_are_alternatives() -> None:
 
 def test_a_window_lets_a_batch_fill_up() -> None:
     pipe = Pipe(batch_size=3, window_seconds=5)
-    assert pipe.delivery.due_in() == math.inf
+    assert pipe.delivery.seconds_until_due() == math.inf
     pipe.delivery.offer([record(0)])
     pipe.now += 4
     pipe.delivery.offer([record(1)])
     assert pipe.batches == []
-    assert pipe.delivery.due_in() == 1
+    assert pipe.delivery.seconds_until_due() == 1
     pipe.delivery.offer([record(2), record(3)])
     assert pipe.batches == [[0, 1, 2]]
     pipe.now += 4
@@ -122,7 +122,7 @@ def test_a_window_lets_a_batch_fill_up() -> None:
     pipe.now += 1
     pipe.delivery.offer([])
     assert pipe.batches == [[0, 1, 2], [3]]
-    assert pipe.delivery.due_in() == math.inf
+    assert pipe.delivery.seconds_until_due() == math.inf
 
 
 # --- Failures -----------------------------------------------------------------------------------------------
@@ -144,28 +144,28 @@ def test_a_failing_batch_is_retried_until_it_succeeds() -> None:
 
 
 def test_retries_are_bounded_and_what_follows_is_delivered() -> None:
-    pipe = Pipe(fails_on(0), batch_size=2, retries=2)
+    pipe = Pipe(fails_on(0), batch_size=2, max_retries=2)
     pipe.delivery.offer([record(n) for n in range(4)])
     assert pipe.batches == [[0, 1], [0, 1], [0, 1], [2, 3]]
     assert pipe.given_up() == [(0, 1, "RetryAttemptsExhausted")]
 
 
 def test_no_retries_at_all() -> None:
-    pipe = Pipe(fails_on(0), retries=0)
+    pipe = Pipe(fails_on(0), max_retries=0)
     pipe.delivery.offer([record(0)])
     assert pipe.batches == [[0]]
     assert pipe.given_up() == [(0, 0, "RetryAttemptsExhausted")]
 
 
 def test_the_backoff_is_jittered_and_capped() -> None:
-    pipe = Pipe(fails_on(0), retries=12)
+    pipe = Pipe(fails_on(0), max_retries=12)
     pipe.delivery.offer([record(0)])
     assert pipe.pauses[:6] == [0.1, 0.2, 0.4, 0.8, 1.6, MAX_BACKOFF_SECONDS]
     assert set(pipe.pauses[5:]) == {MAX_BACKOFF_SECONDS}
 
 
 def test_bisection_isolates_the_poison_and_costs_no_retry() -> None:
-    pipe = Pipe(fails_on(2), retries=1, bisect=True)
+    pipe = Pipe(fails_on(2), max_retries=1, bisect=True)
     pipe.delivery.offer([record(n) for n in range(4)])
     assert pipe.batches == [[0, 1, 2, 3], [0, 1], [2, 3], [2], [2], [3]]
     assert pipe.given_up() == [(2, 2, "RetryAttemptsExhausted")]
@@ -185,7 +185,7 @@ def test_a_checkpoint_splits_the_batch() -> None:
         failed = [one["eventID"] for one in batch if one["eventID"] == "event-1"]
         return {"batchItemFailures": [{"itemIdentifier": name} for name in failed]}
 
-    pipe = Pipe(target, retries=1, bisect=True)
+    pipe = Pipe(target, max_retries=1, bisect=True)
     pipe.delivery.offer([record(n) for n in range(4)])
     assert pipe.batches == [[0, 1, 2, 3], [1, 2, 3], [1], [1], [2, 3]]
     assert pipe.given_up() == [(1, 1, "RetryAttemptsExhausted")]
@@ -214,20 +214,20 @@ RESPONSES: list[tuple[object, int]] = [
 
 @pytest.mark.parametrize(("response", "done"), RESPONSES, ids=[json.dumps(r[0]) for r in RESPONSES])
 def test_what_a_response_says(response: object, done: int) -> None:
-    assert records_done([record(n) for n in range(3)], response) == done
+    assert count_done([record(n) for n in range(3)], response) == done
 
 
 def test_records_that_are_too_old_are_given_up_unseen() -> None:
-    pipe = Pipe(record_age_seconds=60)
+    pipe = Pipe(max_record_age_seconds=60)
     pipe.delivery.offer([record(0, age=90), record(1, age=61), record(2, age=60), record(3)])
     assert pipe.batches == [[2, 3]]
     assert pipe.given_up() == [(0, 1, "RecordAgeExceeded")]
 
 
 def test_a_record_may_grow_too_old_while_it_is_retried() -> None:
-    pipe = Pipe(fails_on(0), record_age_seconds=60)
+    pipe = Pipe(fails_on(0), max_record_age_seconds=60)
     pipe.delivery = Delivery(
-        settings(record_age_seconds=60),
+        settings(max_record_age_seconds=60),
         "shard-1",
         target=fails_on(0),
         dead_letter=lambda message: pipe.dead_letters.append(dict(message)),
@@ -239,7 +239,7 @@ def test_a_record_may_grow_too_old_while_it_is_retried() -> None:
 
 
 def test_the_dead_letter_says_where_and_never_what() -> None:
-    pipe = Pipe(fails_on(1), retries=0)
+    pipe = Pipe(fails_on(1), max_retries=0)
     pipe.delivery.offer([record(1, age=2.5), record(2, age=1)])
     assert pipe.dead_letters == [
         {
@@ -290,7 +290,7 @@ def test_each_record_is_done_or_given_up_in_order(
             raise TargetError("flaky")
         return None
 
-    pipe = Pipe(target, batch_size=batch_size, retries=retries, bisect=bisect)
+    pipe = Pipe(target, batch_size=batch_size, max_retries=retries, bisect=bisect)
     pipe.delivery.offer([record(n) for n in range(count)])
     given_up = {n for first, last, _ in pipe.given_up() for n in range(first, last + 1)}
     assert set(pipe.done) | given_up == set(range(count))

@@ -11,8 +11,8 @@ import pytest
 from local.emulator import ACCOUNT_ID, Emulator, client
 from local.pipes import PipeError, PipeRunner
 from local.pipes import runner as runner_module
-from local.pipes.calls import CallError, Calls
-from local.pipes.runner import pipe_record
+from local.pipes.direct_client import CallError, DirectClient
+from local.pipes.runner import to_pipe_record
 from local.pipes.settings import Record
 from tests.local.conftest import REGION
 from tests.support.local.functions import make_function
@@ -84,7 +84,7 @@ def keys(records: Sequence[Record]) -> list[str]:
 def test_a_pipe_delivers_and_gives_up(emulator: Emulator) -> None:
     cloud = Cloud(emulator, "pipe-delivers")
     cloud.put("a", "poison", "b", raw={"B": b"\x00\xff"})
-    runner = cloud.runner(bisect=True, retries=1)
+    runner = cloud.runner(bisect=True, max_retries=1)
     ended = runner.start()
     try:
         delivered = cloud.next_records(2)
@@ -147,15 +147,15 @@ def test_a_batch_is_due_though_no_record_comes(emulator: Emulator, monkeypatch: 
 
 def test_reading_goes_on_after_an_iterator_has_expired(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = Cloud(emulator, "pipe-expired")
-    get_records, pages = Calls.get_records, count(1)
+    get_records, pages = DirectClient.get_records, count(1)
 
-    def expire_after_the_first_page(calls: Calls, iterator: str, wait_seconds: float) -> Mapping[str, Any]:
+    def expire_after_the_first_page(calls: DirectClient, iterator: str, wait_seconds: float) -> Mapping[str, Any]:
         if next(pages) == 2:
             cloud.put("meanwhile")
             raise CallError("expired", "ExpiredIteratorException")
         return get_records(calls, iterator, wait_seconds)
 
-    monkeypatch.setattr(Calls, "get_records", expire_after_the_first_page)
+    monkeypatch.setattr(DirectClient, "get_records", expire_after_the_first_page)
     cloud.put("before")
     runner = cloud.runner()
     runner.start()
@@ -213,7 +213,7 @@ def test_a_record_as_a_pipe_delivers_it() -> None:
         },
         "userIdentity": {"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"},
     }
-    assert pipe_record(record, STREAM) == {
+    assert to_pipe_record(record, STREAM) == {
         **record,
         "eventSourceARN": STREAM,
         "userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"},

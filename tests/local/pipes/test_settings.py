@@ -63,41 +63,47 @@ def test_everything_that_a_program_may_declare() -> None:
         starting_position="LATEST",
         batch_size=10,
         window_seconds=3,
-        retries=10,
-        record_age_seconds=3600,
+        max_retries=10,
+        max_record_age_seconds=3600,
         bisect=True,
         lanes=4,
     )
 
 
 FAULTS: list[tuple[dict[str, Any], str]] = [
-    ({"enrichment": FUNCTION}, f"enrichment: the local run does not know this property of a pipe (value '{FUNCTION}')"),
-    ({"targetParameters__inputTemplate": "<$.x>"}, "targetParameters.inputTemplate: the local run does not know"),
+    (
+        {"enrichment": FUNCTION},
+        f"enrichment: the local run does not support this property of a pipe (value '{FUNCTION}')",
+    ),
+    ({"targetParameters__inputTemplate": "<$.x>"}, "targetParameters.inputTemplate: the local run does not support"),
     ({"targetParameters__sqsQueueParameters": {"a": 1}}, "targetParameters.sqsQueueParameters: the local run does not"),
     ({STREAM_PARAMETERS + "batchsize": 10}, "sourceParameters.dynamodbStreamParameters.batchsize: the local run does"),
-    ({STREAM_PARAMETERS + "batchSize": 0}, "dynamodbStreamParameters.batchSize: must be from 1 to 10000, not 0"),
-    ({STREAM_PARAMETERS + "batchSize": 1.5}, "dynamodbStreamParameters.batchSize: must be a whole number, not 1.5"),
-    ({STREAM_PARAMETERS + "batchSize": True}, "dynamodbStreamParameters.batchSize: must be a whole number, not True"),
-    ({STREAM_PARAMETERS + "parallelizationFactor": 11}, "parallelizationFactor: must be from 1 to 10, not 11"),
+    ({STREAM_PARAMETERS + "batchSize": 0}, "dynamodbStreamParameters.batchSize: must be from 1 to 10000, got 0"),
+    ({STREAM_PARAMETERS + "batchSize": 1.5}, "dynamodbStreamParameters.batchSize: must be an integer, got 1.5"),
+    ({STREAM_PARAMETERS + "batchSize": True}, "dynamodbStreamParameters.batchSize: must be an integer, got True"),
+    ({STREAM_PARAMETERS + "parallelizationFactor": 11}, "parallelizationFactor: must be from 1 to 10, got 11"),
     (
         {STREAM_PARAMETERS + "startingPosition": "AT_TIMESTAMP"},
-        "must be one of TRIM_HORIZON, LATEST, not 'AT_TIMESTAMP'",
+        "must be one of TRIM_HORIZON, LATEST, got 'AT_TIMESTAMP'",
     ),
-    ({STREAM_PARAMETERS + "startingPosition": None}, "must be one of TRIM_HORIZON, LATEST, not None"),
-    ({STREAM_PARAMETERS + "onPartialBatchItemFailure": "x"}, "must be one of AUTOMATIC_BISECT, not 'x'"),
+    ({STREAM_PARAMETERS + "startingPosition": None}, "must be one of TRIM_HORIZON, LATEST, got None"),
+    ({STREAM_PARAMETERS + "onPartialBatchItemFailure": "x"}, "must be one of AUTOMATIC_BISECT, got 'x'"),
     (
         {STREAM_PARAMETERS + "deadLetterConfig": {"arn": "arn:aws:sns:x"}},
-        "deadLetterConfig.arn: the local run takes an",
+        "deadLetterConfig.arn: must be an ARN of sqs",
     ),
-    ({"source": "arn:aws:kinesis:x"}, "source: the local run takes an ARN of dynamodb, not 'arn:aws:kinesis:x'"),
-    ({"target": "arn:aws:states:x"}, "target: the local run takes an ARN of lambda, not 'arn:aws:states:x'"),
-    ({"sourceParameters__filterCriteria__filters": [{"pattern": "{"}]}, "filters[0].pattern: not JSON"),
+    ({"source": "arn:aws:kinesis:x"}, "source: must be an ARN of dynamodb in the local run, got 'arn:aws:kinesis:x'"),
+    ({"target": "arn:aws:states:x"}, "target: must be an ARN of lambda in the local run, got 'arn:aws:states:x'"),
+    ({"sourceParameters__filterCriteria__filters": [{"pattern": "{"}]}, "filters[0].pattern: must be valid JSON"),
     ({"sourceParameters__filterCriteria__filters": [{"pattern": '{"a": 1}'}]}, "filters[0].pattern: a: must be a list"),
     (
         {"sourceParameters__filterCriteria__filters": [{"patern": "{}"}]},
-        "filters[0].patern: the local run does not know",
+        "filters[0].patern: the local run does not support",
     ),
-    ({"sourceParameters__filterCriteria__filters": [{"pattern": "{}"}] * 6}, "filters: at most 5, not 6"),
+    (
+        {"sourceParameters__filterCriteria__filters": [{"pattern": "{}"}] * 6},
+        "filters: must have at most 5 items, got 6",
+    ),
 ]
 
 

@@ -243,10 +243,11 @@ class Answers:
 class FakeSite:
     """The page's static files and its API on 127.0.0.1.
 
-    The page may connect to itself, to the gateway and to `connect_sources`.
+    The page may connect to itself, to the gateway and to `connect_sources`. The files are those of `folder`.
     """
 
-    def __init__(self, websocket_url: str, *connect_sources: str) -> None:
+    def __init__(self, websocket_url: str, *connect_sources: str, folder: Path = DASHBOARD) -> None:
+        self.folder = folder
         self.answers = Answers()
         self.answers.config = {
             "websocket_url": websocket_url,
@@ -293,7 +294,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def __init__(self, site: FakeSite, *args: Any) -> None:
         self._site = site
-        super().__init__(*args, directory=str(DASHBOARD))
+        super().__init__(*args, directory=str(site.folder))
 
     def do_GET(self) -> None:
         if self.path == "/config.json":

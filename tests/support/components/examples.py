@@ -48,7 +48,7 @@ EXAMPLES: dict[str, Example] = {
     "identity": lambda name, tags, opts=None: TenantIdentity(name, {"callback_urls": [PAGE_URL], "tags": tags}, opts),
     "api-gateway": lambda name, tags, opts=None: ApiGatewayLogRole(name, {"tags": tags}, opts),
     "gateway": lambda name, tags, opts=None: WebSocketGateway(
-        name, {"table_arn": TABLE_ARN, "issuer": ISSUER, "audience": AUDIENCE, "tags": tags}, opts
+        name, {"table_arn": TABLE_ARN, "access": {"issuer": ISSUER, "audience": AUDIENCE}, "tags": tags}, opts
     ),
     "realtime": lambda name, tags, opts=None: RealtimePipe(
         name, {"stream_arn": STREAM_ARN, "function_arn": FUNCTION_ARN, "tags": tags}, opts

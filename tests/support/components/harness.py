@@ -222,9 +222,7 @@ class RecordingMonitor(MockMonitor):
             return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
         asked = pulumi.runtime.MockResourceArgs(declared.type, declared.name, declared.inputs)
         identifier, outputs = self._provider.new_resource(asked)
-        return resource_pb2.RegisterResourceResponse(
-            urn=urn, id=identifier, object=wire.merged(request.object, outputs)
-        )
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=identifier, object=wire.merge(request.object, outputs))
 
     def RegisterResourceOutputs(  # noqa: N802 - named by Pulumi's gRPC service
         self, request: resource_pb2.RegisterResourceOutputsRequest

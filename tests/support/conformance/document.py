@@ -15,8 +15,6 @@ _HEADINGS: Final = re.compile(r"^#.*$|^\|.*\n\|[-|]+$", re.M)
 _BLOCK: Final = re.compile(r"\n\s*\n|\n(?=- |\|)")
 _SENTENCE: Final = re.compile(r"(?<=[.?!]) |(?<=[.?!]\*\*) ")
 _CODES: Final = re.compile(r"(?P<of>[A-Z][\w ]*): (?P<one>`\w+`(?:, `\w+`)+)\.")
-_CASES: Final = re.compile(r"(?P<of>`\w+`): (?P<one>[^;]+(?:; [^;]+)+)\.")
-_BETWEEN_CASES: Final = re.compile(r"[;,] (?![^(]*\))")
 
 Test = TypeVar("Test", bound=Callable[..., object])
 
@@ -51,8 +49,7 @@ def statements(text: str) -> list[str]:
 
 def _of_prose(text: str) -> Iterator[str]:
     for sentence in _SENTENCE.split(text):
-        enumeration = _CODES.fullmatch(sentence) or _CASES.fullmatch(sentence)
-        if enumeration:
-            yield from (f"{enumeration['of']}: {one}" for one in _BETWEEN_CASES.split(enumeration["one"]))
+        if enumeration := _CODES.fullmatch(sentence):
+            yield from (f"{enumeration['of']}: {one}" for one in enumeration["one"].split(", "))
         elif sentence:
             yield sentence

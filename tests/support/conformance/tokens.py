@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from local import tokens
-from local.emulator import cognito_keys
+from local.emulator import get_cognito_keys_directory
 from local.stack import Stack
 
 
@@ -26,9 +26,9 @@ class Issuer:
     @cached_property
     def key(self) -> RSAPrivateKey:
         """The private key."""
-        tokens.jwks(self.stack)  # made when it is first asked for
+        tokens.fetch_jwks(self.stack)  # MiniStack creates the keys on the first request
         pool_id = self.stack.output("issuer").rsplit("/", 1)[-1]
-        path = cognito_keys(self.state_dir) / f"{pool_id}-id.pem"
+        path = get_cognito_keys_directory(self.state_dir) / f"{pool_id}-id.pem"
         return cast("RSAPrivateKey", load_pem_private_key(path.read_bytes(), password=None))
 
     @cached_property

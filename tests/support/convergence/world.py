@@ -354,7 +354,7 @@ class World:
         return dict(self._expected())
 
     def _expected(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        wanted = SubscriptionFilter.check(self.client.filter, 4_096) if self.client.filter else None
+        wanted = SubscriptionFilter.parse(self.client.filter, 4_096) if self.client.filter else None
         for name, held in self.table.newest().items():
             if not held.is_deleted and (wanted is None or wanted.matches(held)):
                 yield name, {"version": held.version, "status": held.status, "form_id": held.form_id}

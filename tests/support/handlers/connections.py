@@ -29,7 +29,7 @@ def connection(connection_id: str = "conn-1", tenant_id: str = "t_acme", shard: 
 
 def wanting(pattern: dict[str, Any]) -> SubscriptionFilter:
     """A subscription's filter."""
-    return SubscriptionFilter.check(pattern, 4_096)
+    return SubscriptionFilter.parse(pattern, 4_096)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Lambda functions in the emulator, each of one file."""
+"""Lambda functions in the emulator, made of one file each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from local.emulator import ACCOUNT_ID, Emulator, client
 
 
 def make_function(emulator: Emulator, name: str, code: str, **variables: str) -> str:
-    """Make a function of `code`, which defines `handler`, with `variables` in its environment; return its ARN."""
+    """Create a function from `code`, which defines `handler`, with the environment `variables`. Return its ARN."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("index.py", dedent(code))

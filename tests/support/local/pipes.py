@@ -1,4 +1,4 @@
-"""A declared pipe, for the tests of its settings, its delivery and its runner."""
+"""Settings of a pipe for the tests of `local.pipes`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOW = 1_790_000_000.0
 
 
 def settings(**changes: Any) -> PipeSettings:
-    """The settings of the pipe, by default the least that a pipe has and a dead-letter queue."""
+    """Return the settings of a pipe with a dead-letter queue and otherwise only required properties, plus `changes`."""
     fields: dict[str, Any] = {
         "arn": PIPE,
         "stream_arn": STREAM,

@@ -1,4 +1,4 @@
-"""Throw-away Pulumi programs for the tests of the embedded run."""
+"""Small Pulumi programs for the tests of the local run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from textwrap import dedent
 from local.monitor import Monitor
 from local.program import run
 from local.project import load_project
-from local.resource import Created, Provision, Resource
+from local.resource import CreatedResource, Resource, ResourceProvisioner
 
 HEADER = "import pulumi\nimport pulumi_aws as aws\n"
 
@@ -17,9 +17,17 @@ HEADER = "import pulumi\nimport pulumi_aws as aws\n"
 def write_program(
     root: Path, source: str, *, config: str = "", stack_config: str = "", modules: Mapping[str, str] | None = None
 ) -> Path:
-    """Write a project `example` with `source` as its program (`pulumi` and `aws` are imported) into `root`.
+    """Write a project `example` into `root`.
 
-    `config` and `stack_config` are YAML, `modules` further files by path. Return `root`.
+    Args:
+        root: The directory of the project.
+        source: The program; it may use `pulumi` and `aws` without importing them.
+        config: YAML for the end of `Pulumi.yaml`.
+        stack_config: YAML for `Pulumi.dev.yaml`.
+        modules: The text of further files by path.
+
+    Returns:
+        `root`.
     """
     root.mkdir(parents=True, exist_ok=True)
     (root / "Pulumi.yaml").write_text("name: example\nruntime: python\n" + dedent(config))
@@ -32,34 +40,39 @@ def write_program(
 
 
 class Recorder:
-    """A provisioner without effect: gives every resource an id and an ARN, or what `outputs` gives for its type."""
+    """Provisioner that only records resources.
+
+    Args:
+        outputs: The outputs by resource type; by default, a resource has an `arn` and a `name`.
+    """
 
     def __init__(self, outputs: Mapping[str, Mapping[str, object]] | None = None) -> None:
         self.created: list[Resource] = []
         self._outputs = outputs or {}
 
-    def create(self, resource: Resource) -> Created:
+    def create(self, resource: Resource) -> CreatedResource:
+        """Record `resource` and return an id and outputs for it."""
         self.created.append(resource)
         outputs = self._outputs.get(resource.type, {"arn": f"arn:{resource.name}", "name": resource.name})
-        return Created(f"id-{resource.name}", dict(outputs))
+        return CreatedResource(f"id-{resource.name}", dict(outputs))
 
 
 def run_program(
     root: Path,
-    provision: Provision | None = None,
+    provisioner: ResourceProvisioner | None = None,
     *,
     overrides: Mapping[str, str] | None = None,
     on_resource: Callable[[Resource], None] | None = None,
 ) -> Monitor:
     """Run the program in `root`, by default with a `Recorder`."""
     project = load_project(root, overrides=overrides)
-    monitor = Monitor(project, provision or Recorder(), on_resource=on_resource)
+    monitor = Monitor(project, provisioner or Recorder(), on_resource=on_resource)
     run(project, monitor)
     return monitor
 
 
 def preview_program(root: Path) -> Monitor:
-    """Run the program in `root` without making anything."""
+    """Run the program in `root` as a preview, which creates nothing."""
     project = load_project(root)
     monitor = Monitor(project)
     run(project, monitor)
@@ -67,6 +80,6 @@ def preview_program(root: Path) -> Monitor:
 
 
 def by_name(monitor: Monitor, name: str) -> Resource:
-    """The one resource of that logical name."""
+    """Return the only resource with the logical name `name`."""
     (found,) = (resource for resource in monitor.resources.values() if resource.name == name)
     return found

@@ -125,6 +125,7 @@ class Server:
                 plain, _ = self.listener.accept()
             except OSError:
                 break
+            self.sockets.append(plain)
             script = self.scripts[min(self.connections, len(self.scripts) - 1)]
             talks.append(Thread(target=self._talk, args=(script, plain, self.connections)))
             self.connections += 1
@@ -133,7 +134,6 @@ class Server:
             talk.join()
 
     def _talk(self, script: Script, plain: socket.socket, number: int) -> None:
-        self.sockets.append(plain)
         try:
             with plain:
                 if self.context is None:
@@ -161,10 +161,12 @@ def running(*scripts: Script, pem: Path | None = None) -> Generator[Server]:
             yield server
         finally:
             server.over.set()
-            for still_open in (listener, *server.sockets):
-                with suppress(OSError):
-                    still_open.shutdown(socket.SHUT_RDWR)
-            thread.join()
+            while thread.is_alive():
+                # Again and again, since a connection may have been taken a moment ago.
+                for still_open in (listener, *server.sockets):
+                    with suppress(OSError):
+                        still_open.shutdown(socket.SHUT_RDWR)
+                thread.join(0.05)
     if server.failures:
         raise server.failures[0]
 

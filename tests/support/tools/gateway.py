@@ -16,7 +16,8 @@ from websockets.typing import Subprotocol
 from tools.client import Frame
 
 TOKEN = "head.secret-body.signature"
-PATIENCE = 10.0
+PATIENCE = 30.0
+"""Far more than anything here takes, in seconds: what hangs fails."""
 
 
 @dataclass

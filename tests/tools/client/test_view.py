@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.tools.frames import NOW, update, versions
@@ -140,7 +140,6 @@ def updates(draw: st.DrawFn) -> list[Update]:
     ]
 
 
-@settings(deadline=None)
 @given(updates(), st.data())
 def test_order_and_number_make_no_difference(received: list[Update], data: st.DataObject) -> None:
     more = data.draw(st.lists(st.sampled_from(received))) if received else []
@@ -154,7 +153,6 @@ def test_order_and_number_make_no_difference(received: list[Update], data: st.Da
     assert versions(one) == versions(other)
 
 
-@settings(deadline=None)
 @given(updates())
 def test_what_is_shown_is_the_newest_that_counts(received: list[Update]) -> None:
     view = View()
@@ -177,7 +175,6 @@ def test_what_is_shown_is_the_newest_that_counts(received: list[Update]) -> None
     assert versions(view) == expected
 
 
-@settings(deadline=None)
 @given(updates())
 def test_an_update_is_told_when_it_changes_what_is_shown_and_only_then(received: list[Update]) -> None:
     view = View()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from itertools import islice
 from threading import Event, Thread
@@ -79,10 +80,10 @@ def test_nobody_there_is_tried_again_and_each_time_later() -> None:
             client.close()
         return 0
 
-    with gateway() as gone:
-        pass
-    with Client(gone.url, TOKEN, jitter=jitter) as client:
-        assert list(client) == []
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # so that no other process listens there
+        with Client(f"ws://127.0.0.1:{bound.getsockname()[1]}/live", TOKEN, jitter=jitter) as client:
+            assert list(client) == []
     assert waits == [(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (0, 30), (0, 30)]
 
 

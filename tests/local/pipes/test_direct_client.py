@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.emulator import ACCOUNT_ID, Emulator, client
-from local.pipes.calls import CallError, Calls, FunctionError
+from local.pipes.direct_client import CallError, DirectClient, FunctionError
 from tests.local.conftest import REGION
 from tests.support.local.functions import make_function
 
@@ -24,12 +24,12 @@ def handler(event, context):
 
 
 @pytest.fixture
-def calls(emulator: Emulator) -> Generator[Calls]:
-    with closing(Calls(emulator.line_port)) as calls:
+def calls(emulator: Emulator) -> Generator[DirectClient]:
+    with closing(DirectClient(emulator.direct_port)) as calls:
         yield calls
 
 
-def test_a_function_answers_or_says_that_it_failed(emulator: Emulator, calls: Calls) -> None:
+def test_a_function_answers_or_says_that_it_failed(emulator: Emulator, calls: DirectClient) -> None:
     function = make_function(emulator, "calls-echo", ECHO)
     assert calls.invoke(function, "RequestResponse", {"é": 1}) == [{"é": 1}, function]
     assert calls.invoke(function, "Event", "unheard") is None
@@ -37,13 +37,13 @@ def test_a_function_answers_or_says_that_it_failed(emulator: Emulator, calls: Ca
         calls.invoke(function, "RequestResponse", "fail")
 
 
-def test_what_is_refused_says_why(calls: Calls) -> None:
+def test_what_is_refused_says_why(calls: DirectClient) -> None:
     missing = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:calls-missing"
     with pytest.raises(CallError, match=r"404 .*ResourceNotFoundException"):
         calls.invoke(missing, "RequestResponse", None)
 
 
-def test_an_error_is_not_waited_for(calls: Calls) -> None:
+def test_an_error_is_not_waited_for(calls: DirectClient) -> None:
     long_ago = base64.urlsafe_b64encode(json.dumps({"t": "table", "p": 0, "i": 0}).encode()).decode()
     with pytest.raises(CallError) as caught:
         calls.get_records(long_ago, 3600)
@@ -54,13 +54,13 @@ def test_no_answer_is_an_error() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         with pytest.raises(CallError, match=r"did not answer: .*refused"):
-            Calls(unused.getsockname()[1]).get_records("iterator", 0)
+            DirectClient(unused.getsockname()[1]).get_records("iterator", 0)
 
 
 def test_an_emulator_that_ends_is_no_answer(tmp_path: Path) -> None:
     with Emulator(tmp_path, REGION) as emulator:
         function = make_function(emulator, "calls-ends", ECHO)
-        calls = Calls(emulator.line_port)
+        calls = DirectClient(emulator.direct_port)
         calls.invoke(function, "RequestResponse", "event")
     with pytest.raises(CallError, match="did not answer"):
         calls.invoke(function, "RequestResponse", "event")
@@ -72,5 +72,5 @@ def test_the_pipe_may_read_and_invoke_where_iam_is_enforced(tmp_path: Path) -> N
         trust = json.dumps({"Version": "2012-10-17", "Statement": []})
         client("iam", emulator.endpoint_url, REGION).create_role(RoleName="r", AssumeRolePolicyDocument=trust)
         function = make_function(emulator, "calls-enforced", ECHO)
-        with closing(Calls(emulator.line_port)) as calls:
+        with closing(DirectClient(emulator.direct_port)) as calls:
             assert calls.invoke(function, "RequestResponse", "event") == ["event", function]

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from typing import Any
+
+from local.monitor import Monitor
+from tests.support.local.provisioning import outputs
+
+
+def test_log_group(made: Monitor, call: Any) -> None:
+    own = outputs(made, "logs")
+    (group,) = call("logs", "describe_log_groups", logGroupNamePrefix=own["name"])["logGroups"]
+    assert (group["logGroupArn"], group["retentionInDays"]) == (own["arn"], 14)
+    assert call("logs", "list_tags_for_resource", resourceArn=own["arn"])["tags"] == {"team": "forms"}
+
+
+def test_alarms(made: Monitor, call: Any) -> None:
+    names = [outputs(made, name)["name"] for name in ("alarm", "ratio")]
+    alarms = {
+        alarm["AlarmName"]: alarm for alarm in call("cloudwatch", "describe_alarms", AlarmNames=names)["MetricAlarms"]
+    }
+    simple, ratio = (alarms[name] for name in names)
+    assert simple["AlarmArn"] == outputs(made, "alarm")["arn"]
+    assert simple["Dimensions"] == [{"Name": "QueueName", "Value": outputs(made, "queue")["name"]}]
+    assert (simple["Period"], simple["Statistic"], simple["Threshold"]) == (60, "Maximum", 0.0)
+    assert (simple["TreatMissingData"], simple["OKActions"]) == ("notBreaching", [outputs(made, "queue")["arn"]])
+    assert ratio["Threshold"] == 0.5

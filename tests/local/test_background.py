@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from local import stack as stack_file
+from local.background import running_stack
+from local.stack import Stack
+from local.up import UpError
+
+
+def make_program(root: Path, source: str) -> Path:
+    (root / "Pulumi.yaml").write_text("name: example\nruntime: python\n")
+    (root / "__main__.py").write_text(source)
+    return root
+
+
+def test_the_stack_is_that_of_the_process_it_started_whatever_file_was_there(tmp_path: Path) -> None:
+    root, state_dir = make_program(tmp_path, "import pulumi\npulumi.export('answer', 42)"), tmp_path / "state"
+    state_dir.mkdir()
+    stack_file.write(Stack("http://127.0.0.1:1", "us-east-1", "http://127.0.0.1:2", os.getpid(), {}), state_dir)
+    with running_stack(state_dir, tmp_path / "up.log", root=root) as stack:
+        assert stack.pid != os.getpid()
+        assert stack.outputs == {"answer": 42}
+    assert list(state_dir.iterdir()) == []
+
+
+def test_a_stack_that_does_not_come_up_quotes_its_log(tmp_path: Path) -> None:
+    root = make_program(tmp_path, "raise ValueError('boom')")
+    with (
+        pytest.raises(UpError, match=r"(?s)did not come up.*boom"),
+        running_stack(tmp_path / "state", tmp_path / "up.log", root=root),
+    ):
+        pass

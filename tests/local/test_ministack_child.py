@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import websockets
+
+from local import ministack_child
+from local.emulator import Emulator, client
+from tests.local.conftest import REGION
+from tests.support.local.functions import make_function
+
+# --- Fixes of the WebSocket handshake -----------------------------------------------------------------------
+
+
+async def _coroutine() -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        *(f"apigateway.{name}" for name in ministack_child.PATCHED),
+        "dynamodb.esm_wake",
+        "dynamodb_streams.handle_request",
+        "lambda_svc.handle_request",
+    ],
+)
+def test_another_ministack_is_refused(missing: str) -> None:
+    modules = {
+        "apigateway": SimpleNamespace(**dict.fromkeys(ministack_child.PATCHED, _coroutine)),
+        "dynamodb": SimpleNamespace(esm_wake=threading.Event()),
+        "dynamodb_streams": SimpleNamespace(handle_request=_coroutine),
+        "lambda_svc": SimpleNamespace(handle_request=_coroutine),
+    }
+    ministack_child.check_compatibility(*modules.values())
+    module, _, name = missing.partition(".")
+    delattr(modules[module], name)
+    with pytest.raises(SystemExit, match=rf"MiniStack .* has no ministack\.services\.{re.escape(missing)}:"):
+        ministack_child.check_compatibility(*modules.values())
+
+
+AUTHORIZER = """
+def handler(event, context):
+    token = event["headers"].get("authorization")
+    if token == "boom":
+        raise ValueError("boom")
+    if token != "good":
+        raise Exception("Unauthorized")
+    statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": event["methodArn"]}
+    return {"principalId": "p", "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
+"""
+CONNECT = """
+def handler(event, context):
+    offered = event["headers"].get("sec-websocket-protocol")
+    return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "second"} if offered else {}}
+"""
+
+
+@pytest.fixture(scope="module")
+def gateway_url(emulator: Emulator) -> str:
+    """A WebSocket API whose $connect selects the subprotocol `second`."""
+    api = client("apigatewayv2", emulator.endpoint_url, REGION)
+    invoke = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{{}}/invocations"
+    api_id = api.create_api(
+        Name="handshake", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action"
+    )["ApiId"]
+    authorizer = api.create_authorizer(
+        ApiId=api_id,
+        Name="a",
+        AuthorizerType="REQUEST",
+        AuthorizerUri=invoke.format(make_function(emulator, "handshake-authorizer", AUTHORIZER)),
+        IdentitySource=[],
+    )
+    integration = api.create_integration(
+        ApiId=api_id,
+        IntegrationType="AWS_PROXY",
+        IntegrationUri=invoke.format(make_function(emulator, "handshake-connect", CONNECT)),
+    )
+    api.create_route(
+        ApiId=api_id,
+        RouteKey="$connect",
+        AuthorizationType="CUSTOM",
+        AuthorizerId=authorizer["AuthorizerId"],
+        Target=f"integrations/{integration['IntegrationId']}",
+    )
+    api.create_stage(ApiId=api_id, StageName="live", AutoDeploy=True)
+    return emulator.endpoint_url.replace("http:", "ws:") + f"/_aws/execute-api/{api_id}/live"
+
+
+def handshake(url: str, token: str, *subprotocols: str) -> str | None:
+    async def connect() -> str | None:
+        async with websockets.connect(
+            url,
+            additional_headers={"Authorization": token},
+            subprotocols=[websockets.Subprotocol(name) for name in subprotocols] or None,
+            proxy=None,
+        ) as connection:
+            return connection.subprotocol
+
+    return asyncio.run(connect())
+
+
+def test_the_integrations_subprotocol_is_selected(gateway_url: str) -> None:
+    assert handshake(gateway_url, "good", "first", "second") == "second"
+
+
+def test_no_subprotocol_is_selected_where_none_is_returned(gateway_url: str) -> None:
+    assert handshake(gateway_url, "good") is None
+
+
+@pytest.mark.parametrize(("token", "status"), [("bad", 401), ("boom", 500)])
+def test_an_authorizers_errors(gateway_url: str, token: str, status: int) -> None:
+    with pytest.raises(websockets.InvalidStatus) as caught:
+        handshake(gateway_url, token, "first", "second")
+    assert caught.value.response.status_code == status
+
+
+# --- Long polling of a stream ---------------------------------------------------------------------------------
+
+
+class Stream:
+    """Fake of the parts of MiniStack that long polling needs: GetRecords, and the event that a new record sets."""
+
+    def __init__(self) -> None:
+        self.records: list[str] = []
+        self.reads = 0
+        self.event_source_mappings = threading.Event()
+        self._dynamodb = SimpleNamespace(esm_wake=self.event_source_mappings)
+        self._streams = SimpleNamespace(handle_request=self._handle)
+        ministack_child.enable_long_polling(self._dynamodb, self._streams)
+
+    async def _handle(self, *_request: object) -> tuple[int, dict[str, Any], bytes]:
+        self.reads += 1
+        return 200, {}, json.dumps({"Records": self.records}).encode()
+
+    async def tell(self) -> None:
+        """Report a new record from another thread."""
+        await asyncio.to_thread(self._dynamodb.esm_wake.set)
+
+    async def get(self, **headers: str) -> list[str]:
+        _status, _headers, body = await self._streams.handle_request("POST", "/", headers, b"", {})
+        return json.loads(body)["Records"]
+
+    async def get_while(self, wait_seconds: float, happens: Callable[[], Coroutine[Any, Any, None]]) -> list[str]:
+        """Return the records of a request that waits for `wait_seconds`; `happens` runs after its first read."""
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            got = tasks.create_task(self.get(**{ministack_child.WAIT_HEADER: str(wait_seconds)}))
+            while not self.reads:
+                await asyncio.sleep(0)
+            await happens()
+        return got.result()
+
+
+def test_a_record_ends_the_wait() -> None:
+    stream = Stream()
+
+    async def a_record_comes() -> None:
+        stream.records.append("record")
+        await stream.tell()
+
+    assert asyncio.run(stream.get_while(3600, a_record_comes)) == ["record"]
+    assert stream.event_source_mappings.is_set()
+
+
+def test_another_streams_record_does_not_end_the_wait() -> None:
+    stream = Stream()
+
+    async def two_records_come() -> None:
+        await stream.tell()
+        while stream.reads < 2:
+            await asyncio.sleep(0)
+        stream.records.append("record")
+        await stream.tell()
+
+    assert asyncio.run(stream.get_while(3600, two_records_come)) == ["record"]
+
+
+def test_a_record_that_nobody_told_of_is_found_when_the_time_is_over() -> None:
+    stream = Stream()
+
+    async def a_record_comes() -> None:
+        stream.records.append("record")
+
+    assert asyncio.run(stream.get_while(0.05, a_record_comes)) == ["record"]
+    assert stream.reads == 2
+
+
+def test_nobody_waits_who_does_not_say_so() -> None:
+    stream = Stream()
+    assert asyncio.run(stream.get()) == []
+    assert stream.reads == 1
