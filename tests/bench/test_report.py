@@ -76,4 +76,4 @@ def test_a_section_is_shown_in_the_terminal() -> None:
     ],
 )
 def test_numbers_have_as_many_digits_as_count(cell: report.Cell, text: str) -> None:
-    assert report.text(cell) == text
+    assert report.format_cell(cell) == text
