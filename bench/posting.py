@@ -91,7 +91,7 @@ answers at once, or after 5 to 20 ms. The numbers are medians of {rounds} rounds
 - *{boto3_loop}*: boto3 with a new client per invocation and one post after another. It was measured with {boto3_posts}
   posts and extrapolated to more, because each post after the first costs the same.
 - *{first}*: `ConnectionPoster` without an open connection. Its numbers include every TLS handshake.
-- *{warm}*: `ConnectionPoster` in a Lambda that has posted before. No pacer limits it here.
+- *{warm}*: `ConnectionPoster` in a Lambda that has posted before. No pacer limits it here; on AWS, the quota does.
 - *{wrk}*: the limit of this machine. `wrk` is written in C and sends requests that were made beforehand.
 
 *CPU factor* is the CPU of the boto3 loop divided by the CPU of the client. *Throughput factor* is the posts per second
