@@ -8,15 +8,17 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.experimental.host import components_from_module
 
 import components
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 DOCS: Final = Path(__file__).parent
 ROOT: Final = DOCS.parent
@@ -63,103 +65,103 @@ that is not allowed causes an error before any resource exists. The error names 
 """
 
 
-def schema() -> dict[str, Any]:
+def build_schema() -> dict[str, Any]:
     """Return the plugin's schema of the components, with the descriptions unindented."""
     provider = ComponentProvider(components_from_module(components), "formbridge", "formbridge")
-    return json.loads(provider.schema or "", object_hook=_unindented)
+    return json.loads(provider.schema or "", object_hook=_unindent_description)
 
 
-def components_page() -> str:
+def build_components_page() -> str:
     """Return the text of `components.md`."""
     blocks = [COMPONENTS_HEAD]
-    for token, component in schema()["resources"].items():
+    for token, component in build_schema()["resources"].items():
         blocks += [
             f"## {token.split(':')[-1]}",
             component["description"],
-            _table(_input_rows(component), ("input", "type", "")),
-            _table(_output_rows(component), ("output", "type", "")),
+            _format_table(_build_input_rows(component), ("input", "type", "")),
+            _format_table(_build_output_rows(component), ("output", "type", "")),
         ]
-    return _page(blocks)
+    return _join_blocks(blocks)
 
 
-def settings_page() -> str:
+def build_settings_page() -> str:
     """Return the text of `settings.md`."""
-    declared = _config(ROOT / "Pulumi.yaml")
-    stacks = [_config(ROOT / f"Pulumi.{stack}.yaml") for stack in STACKS]
+    declared = _read_config(ROOT / "Pulumi.yaml")
+    stacks = [_read_config(ROOT / f"Pulumi.{stack}.yaml") for stack in STACKS]
     rows = [
         (
             f"`{key}`",
             setting["type"],
-            _value(setting["default"]),
-            *(_value(values[full_key]) if (full_key := f"{PROJECT}:{key}") in values else "" for values in stacks),
+            _format_value(setting["default"]),
+            *(_format_value(values[name]) if (name := f"{PROJECT}:{key}") in values else "" for values in stacks),
             setting["description"],
         )
         for key, setting in declared.items()
     ]
-    return _page([SETTINGS_HEAD, _table(rows, ("key", "type", "default", *STACKS, ""))])
+    return _join_blocks([SETTINGS_HEAD, _format_table(rows, ("key", "type", "default", *STACKS, ""))])
 
 
 def main() -> None:
     """Write the pages and the schema."""
-    (DOCS / "components.md").write_text(components_page())
-    (DOCS / "settings.md").write_text(settings_page())
-    SNAPSHOT.write_text(json.dumps(schema(), indent=2, sort_keys=True) + "\n")
+    (DOCS / "components.md").write_text(build_components_page())
+    (DOCS / "settings.md").write_text(build_settings_page())
+    SNAPSHOT.write_text(json.dumps(build_schema(), indent=2, sort_keys=True) + "\n")
 
 
-def _unindented(described: dict[str, Any]) -> dict[str, Any]:
+def _unindent_description(described: dict[str, Any]) -> dict[str, Any]:
     text = described.get("description")
     return {**described, "description": inspect.cleandoc(text)} if isinstance(text, str) else described
 
 
-def _input_rows(component: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
+def _build_input_rows(component: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
     required = component["requiredInputs"]
     inputs: dict[str, dict[str, Any]] = component["inputProperties"]
     for name in sorted(inputs, key=lambda one: one not in required):
         emphasis = "**" if name in required else ""
-        yield f"{emphasis}`{_snake_case(name)}`{emphasis}", _type(inputs[name]), inputs[name]["description"]
+        yield f"{emphasis}`{_to_snake_case(name)}`{emphasis}", _format_type(inputs[name]), inputs[name]["description"]
 
 
-def _output_rows(component: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
+def _build_output_rows(component: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
     for name, output in component["properties"].items():
-        yield f"`{_snake_case(name)}`", _type(output), output["description"]
+        yield f"`{_to_snake_case(name)}`", _format_type(output), output["description"]
 
 
-def _type(described: Mapping[str, Any]) -> str:
+def _format_type(described: Mapping[str, Any]) -> str:
     if described.get("plain"):
-        return f"{_type({**described, 'plain': False})}, *plain*"
+        return f"{_format_type({**described, 'plain': False})}, *plain*"
     reference = described.get("$ref", "")
     if reference.startswith("#/types/"):
-        fields = schema()["types"][reference.removeprefix("#/types/")]["properties"]
-        return f"map with {', '.join(f'`{_snake_case(field)}`' for field in fields)}"
+        fields = build_schema()["types"][reference.removeprefix("#/types/")]["properties"]
+        return f"map with {', '.join(f'`{_to_snake_case(field)}`' for field in fields)}"
     if reference:
         return reference.split("/")[-1].lower()
     match described["type"]:
         case "array":
-            return f"list of {_type({**described['items'], 'plain': False})}"
+            return f"list of {_format_type({**described['items'], 'plain': False})}"
         case "object":
-            return f"map of {_type(described['additionalProperties'])}"
+            return f"map of {_format_type(described['additionalProperties'])}"
         case name:
             return name
 
 
-def _snake_case(name: str) -> str:
+def _to_snake_case(name: str) -> str:
     return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
-def _config(path: Path) -> dict[str, Any]:
+def _read_config(path: Path) -> dict[str, Any]:
     return yaml.safe_load(path.read_text())["config"]
 
 
-def _value(value: object) -> str:
+def _format_value(value: object) -> str:
     return f"`{json.dumps(value)}`"
 
 
-def _table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...]) -> str:
+def _format_table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(f"| {' | '.join(' '.join(cell.split()) for cell in line)} |" for line in lines)
 
 
-def _page(blocks: Iterable[str]) -> str:
+def _join_blocks(blocks: Iterable[str]) -> str:
     return "\n\n".join(block.strip() for block in blocks) + "\n"
 
 

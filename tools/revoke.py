@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from formbridge.broadcast import accounting
 from formbridge.broadcast.accounting import Accounting
@@ -18,6 +17,9 @@ from formbridge.posting.signing import Signer
 from formbridge.runtime import clock
 from formbridge.runtime.aws import client
 from formbridge.wire import protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 POSTS_PER_SECOND: Final = 1_000
 """A tenth of an account's default quota. The rest remains for the Lambdas and the clients."""

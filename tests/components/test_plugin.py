@@ -27,7 +27,7 @@ def test_gives_the_schema(plugin: Plugin) -> None:
     given = plugin.schema()
 
     assert (given["name"], given["version"]) == ("formbridge", "0.1.0")
-    assert set(given["resources"]) == set(generate.schema()["resources"])
+    assert set(given["resources"]) == set(generate.build_schema()["resources"])
 
 
 def test_makes_what_a_python_program_makes(plugin: Plugin) -> None:

@@ -24,7 +24,7 @@ PLAIN = {
 }
 """The inputs that decide which resources there are, or what they are made of: these must be known at once."""
 
-SCHEMA = generate.schema()
+SCHEMA = generate.build_schema()
 COMPONENTS: dict[str, dict[str, Any]] = {token.split(":")[-1]: body for token, body in SCHEMA["resources"].items()}
 
 each_component = pytest.mark.parametrize("component", COMPONENTS)
@@ -72,4 +72,4 @@ def test_the_plugins_version_is_the_projects() -> None:
 
 
 def test_the_page_of_the_components_is_current() -> None:
-    assert (ROOT / "docs" / "components.md").read_text() == generate.components_page(), "write it anew: make docs"
+    assert (ROOT / "docs" / "components.md").read_text() == generate.build_components_page(), "write it anew: make docs"

@@ -208,7 +208,7 @@ def test_prod_protects_data_and_keeps_logs_longer() -> None:
 
 
 def test_the_page_of_the_settings_is_current() -> None:
-    assert (ROOT / "docs" / "settings.md").read_text() == generate.settings_page(), "write it anew: make docs"
+    assert (ROOT / "docs" / "settings.md").read_text() == generate.build_settings_page(), "write it anew: make docs"
 
 
 def test_tags_name_the_project_and_the_stack() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from .view import Update, View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 Frame = dict[str, Any]
 """A parsed JSON frame of the protocol."""

@@ -7,18 +7,21 @@ import logging
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from threading import Event
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from .subscription import Disconnected, Frame, Subscription
-from .view import Update
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from .view import Update
 
 STABLE_CONNECTION_SECONDS: Final = 30
 """A shorter connection counts as one more failed attempt. This protects a gateway that accepts connections and then
