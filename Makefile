@@ -14,7 +14,7 @@ setup: .venv/ready ## create .venv and package the Lambdas' dependencies
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13")'
 	$(PYTHON) -m venv .venv || { echo "On Debian: apt-get install python3-venv"; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
-	$(BIN)/python -c 'from components._packaging import PLATFORMS, REQUIREMENTS, dependencies; [dependencies(name, machine) for name in REQUIREMENTS for machine in PLATFORMS]'
+	$(BIN)/python -c 'from components._packaging import PLATFORMS, REQUIREMENTS, install_dependencies; [install_dependencies(name, machine) for name in REQUIREMENTS for machine in PLATFORMS]'
 	touch $@
 
 dev: setup ## run the pipeline on this machine, with a live dashboard

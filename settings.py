@@ -78,13 +78,13 @@ class Settings:
 
     def _check(self) -> None:
         """Check all values before any resource exists, with the components' own checks but the keys' names."""
-        _checks.optional(_urls.https_url, "issuer", self.issuer)
-        _checks.optional(_urls.jwks_url, "jwksUrl", self.jwks_url)
+        _checks.check_optional(_urls.https_url, "issuer", self.issuer)
+        _checks.check_optional(_urls.jwks_url, "jwksUrl", self.jwks_url)
         _checks.word("tenantClaim", self.tenant_claim)
-        _checks.optional(_checks.word, "audience", self.audience)
-        _checks.optional(_checks.email, "alarmEmail", self.alarm_email)
-        _checks.each(_urls.origin, "allowedOrigins", self.allowed_origins)
-        _checks.each(_urls.connect_source, "connectSources", self.connect_sources)
+        _checks.check_optional(_checks.word, "audience", self.audience)
+        _checks.check_optional(_checks.email, "alarmEmail", self.alarm_email)
+        _checks.check_each(_urls.origin, "allowedOrigins", self.allowed_origins)
+        _checks.check_each(_urls.connect_source, "connectSources", self.connect_sources)
         GatewayLimits.check(self.limits, _config_key)
         GatewayPosting.check(self.posting, _config_key)
         _checks.integer("retentionDays", self.retention_days, 0)

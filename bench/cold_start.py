@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 from rich.progress import track
 
-from components._packaging import HANDLERS, dependencies
+from components._packaging import HANDLERS, install_dependencies
 
 from . import report
 from .report import Section
@@ -157,7 +157,7 @@ def lay_out_archives(code: Path) -> None:
     """Copy the contents of the archives without bytecode, each set of dependencies to its own folder."""
     folders = {"handlers": HANDLERS}
     for name in sorted({requirements for one in ENTRY_POINTS for requirements in one.requirements}):
-        folders[name] = dependencies(name, "host")
+        folders[name] = install_dependencies(name, "host")
     for name, folder in folders.items():
         shutil.copytree(folder, code / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
 

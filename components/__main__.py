@@ -1,4 +1,4 @@
-"""The components for Pulumi's other languages: `pulumi package add …/components` runs this folder as a plugin."""
+"""The plugin that offers the components to other languages: `pulumi package add …/components`."""
 
 import sys
 from pathlib import Path
@@ -6,9 +6,10 @@ from pathlib import Path
 from pulumi.provider.experimental.host import component_provider_host, components_from_module
 
 VERSION = "0.1.0"
+"""Version of the plugin; the same as in `pyproject.toml`."""
 
 if __name__ == "__main__":
-    # Python puts the folder that it runs on the import path; the package is found from the folder above.
+    # Python puts the folder that it runs on the import path. The package is imported from the folder above.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     import components
 

@@ -1,4 +1,7 @@
-"""Checks of inputs by AWS's own limits. Each names the field, what it may be, and what it was."""
+"""Checks of inputs against the limits of AWS.
+
+Each error names the input, the allowed values and the value.
+"""
 
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -10,22 +13,24 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 IntegerInput = pulumi.Input[float]
-"""An integer, as every component accepts and checks it. Pulumi's component provider (3.272) calls `int()` on the value
-of an `Input[int]` from another language, which fails for an Output."""
+"""Type of an integer input. It is not `Input[int]`, because Pulumi's component provider (3.272) calls `int()` on the
+value of such an input from another language, which fails for an Output. `integer` checks the value."""
 
 FieldName = Callable[[str], str]
-"""Gives the name that an error shows for an input: `limits.max_frame_bytes`, or the setting `maxFrameBytes`."""
+"""Function that returns the name that an error shows for an input: `limits.max_frame_bytes`, or the setting
+`maxFrameBytes`."""
 
 LOG_RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
-"""https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
+"""Days for which CloudWatch Logs can keep a log.
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
 
 _ARN = "arn:aws[a-z-]*"
 
 
-def fields(args: Mapping[str, Any], kind: Any, field: FieldName = str) -> None:
-    """Check that `args` has the fields of `kind`, a `TypedDict`. Python itself does not check them at run time.
+def check_fields(args: Mapping[str, Any], kind: Any, field: FieldName = str) -> None:
+    """Check that `args` has the fields of `kind`, a `TypedDict`, which Python itself does not check.
 
     Raises:
         ValueError: A field is unknown, or a required field is missing.
@@ -40,17 +45,17 @@ def fields(args: Mapping[str, Any], kind: Any, field: FieldName = str) -> None:
             raise ValueError(f"{field(name)}: is required, got None")
 
 
-def below(group: str) -> FieldName:
-    """Return the names of a group's fields, such as `limits.rate_limit`."""
+def qualify(group: str) -> FieldName:
+    """Return a function that puts a group in front of a field's name, as in `limits.rate_limit`."""
     return lambda name: f"{group}.{name}"
 
 
-def checked(value: pulumi.Input[T], check: Callable[[T], U]) -> pulumi.Output[U]:
-    """What `check` makes of `value`.
+def check_input(value: pulumi.Input[T], check: Callable[[T], U]) -> pulumi.Output[U]:
+    """Return the result of `check` for `value`.
 
-    A plain value is checked at once, so that what is raised is raised before any resource exists; where there is an
-    Output in it, it is checked when that is known, so that the resource that takes it is not made. What is raised ends
-    in the value, unless that is a secret.
+    A plain value is checked at once, so that an error is raised before any resource exists. A value that contains an
+    Output is checked when the Output is known, so that the resource that takes the value is not created. An error
+    message ends in the value, unless the value is a secret.
     """
     if not is_known(value):
         output = pulumi.Output.from_input(value)
@@ -68,7 +73,7 @@ def checked(value: pulumi.Input[T], check: Callable[[T], U]) -> pulumi.Output[U]
 
 
 def is_known(value: object) -> bool:
-    """Whether there is no Output in `value`, at any depth."""
+    """Return whether `value` contains no Output at any depth."""
     match value:
         case Mapping():
             return all(map(is_known, cast("Mapping[str, object]", value).values()))
@@ -78,19 +83,23 @@ def is_known(value: object) -> bool:
             return not isinstance(value, pulumi.Output | Awaitable)
 
 
-def optional(
+def check_optional(
     check: Callable[[str, pulumi.Input[T]], pulumi.Output[U]], field: str, value: pulumi.Input[T] | None
 ) -> pulumi.Output[U] | None:
-    """What `check` makes of `value`, where there is one."""
+    """Return the result of `check` for `value`, or None for None."""
     return None if value is None else check(field, value)
 
 
-def each(
+def check_each(
     check: Callable[[str, pulumi.Input[T]], pulumi.Output[U]],
     field: str,
     values: pulumi.Input[Sequence[pulumi.Input[T]]],
 ) -> pulumi.Output[list[U]]:
-    """What `check` makes of each of `values`, under the name `field[0]` and so on."""
+    """Return the result of `check` for each of `values`. An error names the value as in `field[0]`.
+
+    Raises:
+        ValueError: `values` is not a list, or `check` rejects a value.
+    """
 
     def check_all(known: Sequence[pulumi.Input[T]]) -> pulumi.Output[list[U]]:
         check_list(field, known)
@@ -102,20 +111,20 @@ def each(
 
 
 def check_list(field: str, values: object) -> None:
-    """Whether `values` is a list, and no single value that Python would take for one.
+    """Check that `values` is a list. Python would iterate over the characters of a string too.
 
     Raises:
-        ValueError: it is none.
+        ValueError: The value is not a list.
     """
     if not isinstance(values, list | tuple):
-        raise ValueError(f"{field}: must be a list, got {values!r}")  # noqa: TRY004 - as every bad value
+        raise ValueError(f"{field}: must be a list, got {values!r}")  # noqa: TRY004 - as for all bad values
 
 
 def one_of(field: str, value: pulumi.Input[T], allowed: Collection[T]) -> pulumi.Output[T]:
-    """One of the `allowed` values.
+    """Check that a value is one of the `allowed` values.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: The value is not allowed.
     """
 
     def check(known: T) -> T:
@@ -123,22 +132,22 @@ def one_of(field: str, value: pulumi.Input[T], allowed: Collection[T]) -> pulumi
             raise ValueError(f"{field}: must be one of {', '.join(map(str, allowed))}, got {known!r}")
         return known
 
-    return checked(value, check)
+    return check_input(value, check)
 
 
 def boolean(field: str, value: pulumi.Input[bool]) -> pulumi.Output[bool]:
-    """True or false.
+    """Check a boolean.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: The value is not a boolean.
     """
 
     def check(known: Any) -> bool:
         if not isinstance(known, bool):
-            raise ValueError(f"{field}: must be true or false, got {known!r}")  # noqa: TRY004 - as every bad value
+            raise ValueError(f"{field}: must be true or false, got {known!r}")  # noqa: TRY004 - as for all bad values
         return known
 
-    return checked(value, check)
+    return check_input(value, check)
 
 
 def integer(field: str, value: IntegerInput, minimum: int, maximum: int | None = None) -> pulumi.Output[int]:
@@ -152,46 +161,69 @@ def integer(field: str, value: IntegerInput, minimum: int, maximum: int | None =
     )
 
     def check(number: Any) -> int:
-        # Numbers on Pulumi's wire are floating-point: 100 arrives as 100.0.
+        # Pulumi sends numbers as floating-point numbers: 100 arrives as 100.0.
         is_integer = isinstance(number, int) and not isinstance(number, bool)
         is_integer = is_integer or (isinstance(number, float) and number.is_integer())
         if not is_integer or number < minimum or (maximum is not None and number > maximum):
             raise ValueError(f"{field}: must be {allowed}, got {number!r}")
         return int(number)
 
-    return checked(value, check)
+    return check_input(value, check)
 
 
 def log_retention(field: str, value: IntegerInput) -> pulumi.Output[int]:
-    """Days for which CloudWatch Logs can keep a log. Raises `ValueError` if it cannot."""
+    """Check a number of days for which CloudWatch Logs can keep a log.
+
+    Raises:
+        ValueError: The value is not in `LOG_RETENTION_DAYS`.
+    """
     return one_of(field, value, LOG_RETENTION_DAYS).apply(int)
 
 
 def stream_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """The ARN of a DynamoDB table's stream. Raises `ValueError` if it is none."""
-    return matching(field, value, rf"{_ARN}:dynamodb:[^:]+:\d+:table/[^/]+/stream/.+", "the ARN of a DynamoDB stream")
+    """Check the ARN of a DynamoDB table's stream.
+
+    Raises:
+        ValueError: The value is not such an ARN.
+    """
+    return string(field, value, rf"{_ARN}:dynamodb:[^:]+:\d+:table/[^/]+/stream/.+", "the ARN of a DynamoDB stream")
 
 
 def table_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """The ARN of a DynamoDB table. Raises `ValueError` if it is none."""
-    return matching(field, value, rf"{_ARN}:dynamodb:[^:]+:\d+:table/[^/]+", "the ARN of a DynamoDB table")
+    """Check the ARN of a DynamoDB table.
+
+    Raises:
+        ValueError: The value is not such an ARN.
+    """
+    return string(field, value, rf"{_ARN}:dynamodb:[^:]+:\d+:table/[^/]+", "the ARN of a DynamoDB table")
 
 
 def function_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """The ARN of a Lambda function, of a version or an alias. Raises `ValueError` if it is none."""
-    shape = rf"{_ARN}:lambda:[^:]+:\d+:function:[\w-]+(:[\w$-]+)?"
-    return matching(field, value, shape, "the ARN of a Lambda function")
+    """Check the ARN of a Lambda function, of one of its versions or of one of its aliases.
+
+    Raises:
+        ValueError: The value is not such an ARN.
+    """
+    pattern = rf"{_ARN}:lambda:[^:]+:\d+:function:[\w-]+(:[\w$-]+)?"
+    return string(field, value, pattern, "the ARN of a Lambda function")
 
 
 def standard_queue_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """The ARN of a standard SQS queue; the name of a FIFO queue ends in `.fifo`. Raises `ValueError` if it is none."""
-    shape = rf"{_ARN}:sqs:[^:]+:\d+:[\w-]+"
-    return matching(field, value, shape, "the ARN of a standard SQS queue, no FIFO one")
+    """Check the ARN of a standard SQS queue. The name of a FIFO queue ends in `.fifo`.
+
+    Raises:
+        ValueError: The value is not such an ARN.
+    """
+    return string(field, value, rf"{_ARN}:sqs:[^:]+:\d+:[\w-]+", "the ARN of a standard (not FIFO) SQS queue")
 
 
 def topic_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """The ARN of a standard SNS topic; CloudWatch alarms go to no FIFO one. Raises `ValueError` if it is none."""
-    return matching(field, value, rf"{_ARN}:sns:[^:]+:\d+:[\w-]+", "the ARN of a standard SNS topic")
+    """Check the ARN of a standard SNS topic. CloudWatch alarms cannot publish to a FIFO topic.
+
+    Raises:
+        ValueError: The value is not such an ARN.
+    """
+    return string(field, value, rf"{_ARN}:sns:[^:]+:\d+:[\w-]+", "the ARN of a standard SNS topic")
 
 
 def word(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
@@ -200,20 +232,34 @@ def word(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     Raises:
         ValueError: The value is not a string, is empty or contains a space.
     """
-    return matching(field, value, r"\S+", "a string without spaces")
+    return string(field, value, r"\S+", "a string without spaces")
 
 
 def email(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """An e-mail address. Raises `ValueError` if it is none."""
-    return matching(field, value, r"[^@\s]+@[^@\s]+", "an e-mail address")
+    """Check an e-mail address.
+
+    Raises:
+        ValueError: The value is not an e-mail address.
+    """
+    return string(field, value, r"[^@\s]+@[^@\s]+", "an e-mail address")
 
 
-def matching(field: str, value: pulumi.Input[str], shape: str, what: str) -> pulumi.Output[str]:
-    """A text of the regular expression `shape`, which is called `what`. Raises `ValueError` if it is none."""
+def string(field: str, value: pulumi.Input[str], pattern: str, description: str) -> pulumi.Output[str]:
+    """Check a string that the regular expression `pattern` matches completely.
 
-    def check(text: Any) -> str:
-        if not isinstance(text, str) or not re.fullmatch(shape, text):
-            raise ValueError(f"{field}: must be {what}, got {text!r}")
-        return text
+    Args:
+        field: Name of the input in an error.
+        value: The value to check.
+        pattern: The regular expression.
+        description: Description of the allowed values in an error.
 
-    return checked(value, check)
+    Raises:
+        ValueError: The value is not a string, or the pattern does not match it.
+    """
+
+    def check(known: Any) -> str:
+        if not isinstance(known, str) or not re.fullmatch(pattern, known):
+            raise ValueError(f"{field}: must be {description}, got {known!r}")
+        return known
+
+    return check_input(value, check)

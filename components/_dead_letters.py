@@ -1,4 +1,4 @@
-"""A dead-letter queue as every component makes it: standard, encrypted, two weeks' memory, an alarm."""
+"""Dead-letter queues: standard, encrypted, with a retention of 14 days and an alarm."""
 
 import pulumi
 import pulumi_aws as aws
@@ -7,31 +7,32 @@ from ._queue_mapping import VISIBILITY_SECONDS
 from ._tags import Tags
 
 RETENTION_SECONDS = 14 * 24 * 3600
-"""The longest that SQS keeps a message."""
+"""Seconds for which a queue keeps a message; the maximum of SQS."""
 MAX_MESSAGE_SIZE = 1024 * 1024
-"""The most that SQS takes; the AWS provider's own default is 256 KiB. An event alone may have 1 MB, and a dead letter
-adds its reason, or is the record of a failed invocation with the event in it.
+"""Maximum size of a message in bytes. It is the maximum of SQS; the AWS provider's own default is 256 KiB. An event
+alone may have 1 MB. A dead letter is an event with its reason, or the record of a failed invocation with the event in
+it.
 https://aws.amazon.com/blogs/compute/more-room-to-build-serverless-services-now-support-payloads-up-to-1-mb"""
 
 
-def dead_letter_queue(
+def create_dead_letter_queue(
     name: str,
     parent: pulumi.Resource,
     tags: Tags | None,
     alarm_topic_arn: pulumi.Input[str] | None,
 ) -> aws.sqs.Queue:
-    """The queue `{name}-dead-letters`, and the alarm `{name}-dead-letters-alarm` on the first message in it."""
+    """Create the queue `{name}-dead-letters`, and an alarm on its first message."""
     queue = aws.sqs.Queue(
         f"{name}-dead-letters",
         max_message_size=MAX_MESSAGE_SIZE,
         message_retention_seconds=RETENTION_SECONDS,
         sqs_managed_sse_enabled=True,
-        # A `DeadLetterResync` may be put on it.
+        # A `DeadLetterResync` may read this queue.
         visibility_timeout_seconds=VISIBILITY_SECONDS,
         tags=tags,
         opts=pulumi.ResourceOptions(parent=parent),
     )
-    queue_alarm(
+    create_queue_alarm(
         f"{name}-dead-letters-alarm",
         f"{name}: something could not be processed and waits in the dead-letter queue",
         queue.name,
@@ -44,7 +45,7 @@ def dead_letter_queue(
     return queue
 
 
-def queue_alarm(
+def create_queue_alarm(
     name: str,
     description: str,
     queue_name: pulumi.Input[str],
@@ -54,7 +55,18 @@ def queue_alarm(
     tags: Tags | None,
     alarm_topic_arn: pulumi.Input[str] | None,
 ) -> None:
-    """The alarm `name`: a metric of a queue is above zero, and has been for so many minutes."""
+    """Create the alarm `name` on a metric of a queue.
+
+    Args:
+        name: Name of the alarm.
+        description: Text that the alarm shows.
+        queue_name: Name of the queue.
+        metric_name: Name of the metric, which must stay at zero.
+        minutes: Number of minutes in a row above zero after which the alarm fires.
+        parent: The component that the alarm belongs to.
+        tags: Tags of the alarm.
+        alarm_topic_arn: The SNS topic that the alarm is sent to. None: it is only visible in CloudWatch.
+    """
     actions = [alarm_topic_arn] if alarm_topic_arn is not None else None
     aws.cloudwatch.MetricAlarm(
         name,

@@ -1,26 +1,30 @@
-"""What a broadcast Lambda hands to others: the fan-out queue, and where ends what none of them could do."""
+"""The fan-out queue of a gateway: fan-out tasks that a broadcast Lambda sends to other Lambdas."""
 
 import pulumi
 import pulumi_aws as aws
 
-from ._dead_letters import MAX_MESSAGE_SIZE, RETENTION_SECONDS, dead_letter_queue
+from ._dead_letters import MAX_MESSAGE_SIZE, RETENTION_SECONDS, create_dead_letter_queue
 from ._queue_mapping import VISIBILITY_SECONDS
 from ._tags import Tags
 
 MAX_RECEIVES = 10
-"""How often a message is tried: for an hour, by the time for which each try hides it. AWS advises five or more, as a
-Lambda that has no room for a message has received it too."""
+"""Number of times that a message is received before it becomes a dead letter. Each receive hides the message for
+`VISIBILITY_SECONDS`, so the tries last an hour. AWS advises five or more, because Lambda also receives a message
+when it has no concurrency left to process it."""
 
 
-def fanout_queue(
+def create_fanout_queue(
     name: str, parent: pulumi.Resource, tags: Tags | None, alarm_topic_arn: pulumi.Input[str] | None
 ) -> aws.sqs.Queue:
-    """The queue `{name}-queue`; what failed ten times goes to `{name}-dead-letters`, which has an alarm."""
-    dead_letters = dead_letter_queue(name, parent, tags, alarm_topic_arn)
+    """Create the queue `{name}-queue` and its dead-letter queue.
+
+    A message that has failed ten times goes to `{name}-dead-letters`, which has an alarm.
+    """
+    dead_letters = create_dead_letter_queue(name, parent, tags, alarm_topic_arn)
     return aws.sqs.Queue(
         f"{name}-queue",
         max_message_size=MAX_MESSAGE_SIZE,
-        # What is older is deleted without becoming a dead letter.
+        # SQS deletes an older message. It does not become a dead letter.
         message_retention_seconds=RETENTION_SECONDS,
         redrive_policy=pulumi.Output.json_dumps(
             {"deadLetterTargetArn": dead_letters.arn, "maxReceiveCount": MAX_RECEIVES}

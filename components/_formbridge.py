@@ -1,4 +1,8 @@
-"""The package of the handlers, under a name of ours: it is not on an importer's path, where its own may be taken."""
+"""The package `formbridge` of the handlers, under a name inside this package.
+
+The folder `handlers/` is not on the import path of a program that uses the components, and another package on that path
+may be called `formbridge`.
+"""
 
 from ._packaging import HANDLERS
 

@@ -1,12 +1,12 @@
-"""A Lambda as every component makes it: a role of its own, a log group of its own, our code."""
+"""A Lambda function that runs one of the handlers, with its own role and its own log group."""
 
 from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_aws as aws
 
-from ._iam import Statement, policy_document, trust_policy
-from ._packaging import DEFAULT_PACKAGE_FOR, handler_archive
+from ._iam import Statement, build_policy, build_trust_policy
+from ._packaging import DEFAULT_PACKAGE_FOR, build_handler_archive
 from ._tags import Tags
 
 RUNTIME = "python3.13"
@@ -15,11 +15,30 @@ DEFAULT_LOG_RETENTION_DAYS = 14
 
 
 class HandlerFunction(pulumi.ComponentResource):
-    """One Lambda of ours, with the one role that may do what it does and nothing else."""
+    """A Lambda function that runs one of the handlers.
+
+    Its role allows it to write its own logs and to do what the given statements allow, and nothing else.
+
+    Args:
+        name: Name of the component.
+        entry_point: Name of the module in `handlers/` with the function `handler`.
+        environment: Environment variables.
+        statements: Permissions of the role, besides those to write its own logs.
+        package_for: Machine that runs the Lambda: `lambda`, or `host` for an emulator on this machine.
+        requirements: Names of the sets of dependencies in the archive, from `REQUIREMENTS`.
+        timeout_seconds: Timeout of one invocation.
+        memory_mb: Memory in MB.
+        log_retention_days: Days for which CloudWatch keeps the logs.
+        tags: Tags of every resource that supports tags.
+        opts: Resource options of the component.
+    """
 
     arn: pulumi.Output[str]
+    """ARN of the function."""
     name: pulumi.Output[str]
+    """Name of the function."""
     invoke_arn: pulumi.Output[str]
+    """ARN with which API Gateway invokes the function."""
 
     def __init__(
         self,
@@ -37,15 +56,20 @@ class HandlerFunction(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("formbridge:index:HandlerFunction", name, {}, opts)
-        own = pulumi.ResourceOptions(parent=self)
+        child_options = pulumi.ResourceOptions(parent=self)
         role = aws.iam.Role(
-            f"{name}-role", assume_role_policy=trust_policy("lambda.amazonaws.com"), tags=tags, opts=own
+            f"{name}-role",
+            assume_role_policy=build_trust_policy("lambda.amazonaws.com"),
+            tags=tags,
+            opts=child_options,
         )
-        logs = aws.cloudwatch.LogGroup(f"{name}-logs", retention_in_days=log_retention_days, tags=tags, opts=own)
-        # `:*` are the group's streams: Lambda names them itself, one an environment.
-        may_log = Statement(["logs:CreateLogStream", "logs:PutLogEvents"], [pulumi.Output.concat(logs.arn, ":*")])
+        logs = aws.cloudwatch.LogGroup(
+            f"{name}-logs", retention_in_days=log_retention_days, tags=tags, opts=child_options
+        )
+        # `:*` stands for the streams of the group. Lambda creates one per execution environment and names it.
+        allow_logs = Statement(["logs:CreateLogStream", "logs:PutLogEvents"], [pulumi.Output.concat(logs.arn, ":*")])
         policy = aws.iam.RolePolicy(
-            f"{name}-policy", role=role.name, policy=policy_document([may_log, *statements]), opts=own
+            f"{name}-policy", role=role.name, policy=build_policy([allow_logs, *statements]), opts=child_options
         )
         function = aws.lambda_.Function(
             f"{name}-function",
@@ -53,7 +77,7 @@ class HandlerFunction(pulumi.ComponentResource):
             runtime=RUNTIME,
             architectures=[ARCHITECTURE],
             handler=f"{entry_point}.handler",
-            code=handler_archive(entry_point, package_for, requirements),
+            code=build_handler_archive(entry_point, package_for, requirements),
             environment={"variables": environment},
             timeout=timeout_seconds,
             memory_size=memory_mb,

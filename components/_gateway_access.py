@@ -8,7 +8,7 @@ import pulumi
 
 from . import _checks, _urls
 from ._checks import FieldName
-from ._oidc import DEFAULT_TENANT_CLAIM, jwks_url_of
+from ._oidc import DEFAULT_TENANT_CLAIM, build_jwks_url
 
 MAX_ORIGINS_LENGTH = 2_000
 """Characters. All environment variables of a Lambda together may have 4 KB.
@@ -54,13 +54,13 @@ class GatewayAccess:
         Raises:
             ValueError: An input is unknown, missing or not allowed.
         """
-        _checks.fields(args, GatewayAccessArgs, field)
+        _checks.check_fields(args, GatewayAccessArgs, field)
         issuer = _urls.https_url(field("issuer"), args["issuer"])
-        jwks_url = _checks.optional(_urls.jwks_url, field("jwks_url"), args.get("jwks_url"))
+        jwks_url = _checks.check_optional(_urls.jwks_url, field("jwks_url"), args.get("jwks_url"))
         return cls(
             issuer=issuer,
             audience=_checks.word(field("audience"), args["audience"]),
-            jwks_url=jwks_url if jwks_url is not None else jwks_url_of(issuer),
+            jwks_url=jwks_url if jwks_url is not None else build_jwks_url(issuer),
             tenant_claim=_checks.word(field("tenant_claim"), args.get("tenant_claim", DEFAULT_TENANT_CLAIM)),
             token_in_query=_checks.boolean(field("token_in_query"), args.get("token_in_query", False)),
             allowed_origins=_join_origins(field("allowed_origins"), args.get("allowed_origins", [])),
@@ -86,12 +86,14 @@ class GatewayAccess:
 
 
 def _join_origins(field: str, given: pulumi.Input[Sequence[pulumi.Input[str]]]) -> pulumi.Output[str]:
+    """Check the origins and join them with spaces."""
+
     def join(origins: Sequence[Any]) -> str:
         joined = " ".join(origins)
         if len(joined) > MAX_ORIGINS_LENGTH:
             raise ValueError(f"{field}: must be at most {MAX_ORIGINS_LENGTH:,} characters, got {len(joined):,}")
         return joined
 
-    origins = _checks.each(_urls.origin, field, given)
-    _checks.checked(given, join)  # raises before any resource exists if all origins are plain values
+    origins = _checks.check_each(_urls.origin, field, given)
+    _checks.check_input(given, join)  # raises before any resource exists if all origins are plain values
     return origins.apply(join)

@@ -1,13 +1,15 @@
 """The limits that a gateway enforces on its tenants, connections and messages."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NotRequired, TypedDict, cast
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, cast
 
 import pulumi
 
 from . import _checks
 from ._checks import FieldName, IntegerInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DEFAULT_MAX_CONNECTIONS_PER_TENANT = 5_000
 DEFAULT_MESSAGES_PER_SECOND = 10
@@ -74,7 +76,7 @@ class GatewayLimits:
         Raises:
             ValueError: An input is unknown or not allowed.
         """
-        _checks.fields(args, GatewayLimitsArgs, field)
+        _checks.check_fields(args, GatewayLimitsArgs, field)
         given = cast("Mapping[str, Any]", args)
 
         def integer(name: str, default: int, minimum: int, maximum: int | None = None) -> pulumi.Output[int]:

@@ -74,7 +74,7 @@ class GatewayPosting:
         Raises:
             ValueError: An input is unknown or not allowed, or `posts_per_second` leaves a Lambda less than 1.
         """
-        _checks.fields(args, GatewayPostingArgs, field)
+        _checks.check_fields(args, GatewayPostingArgs, field)
         given = cast("Mapping[str, Any]", args)
 
         def integer(name: str, default: int, minimum: int, maximum: int | None = None) -> pulumi.Output[int]:
@@ -98,7 +98,7 @@ class GatewayPosting:
         if _checks.is_known(plain):
             divide(plain)  # raises before any resource exists
         return cls(
-            posts_per_lambda=_checks.checked(
+            posts_per_lambda=_checks.check_input(
                 pulumi.Output.all(posts_per_second, broadcast_concurrency, fanout_concurrency), divide
             ),
             fanout_concurrency=fanout_concurrency,

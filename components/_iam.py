@@ -1,4 +1,4 @@
-"""Policy documents, written as what they grant."""
+"""IAM policy documents as JSON. Each allows what its statements name, and nothing else."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,51 +8,68 @@ import pulumi
 
 @dataclass(frozen=True)
 class Statement:
-    """One permission: these actions on these resources."""
+    """One permission: actions on resources."""
 
     actions: Sequence[str]
+    """Actions, such as `sqs:SendMessage`."""
     resources: Sequence[pulumi.Input[str]]
+    """ARNs of the resources."""
 
 
-def policy_document(statements: Sequence[Statement]) -> pulumi.Output[str]:
-    """The JSON of a policy that allows `statements` and nothing else."""
-    return _document(
-        [{"Effect": "Allow", "Action": [*one.actions], "Resource": [*one.resources]} for one in statements]
+def build_policy(statements: Sequence[Statement]) -> pulumi.Output[str]:
+    """Return a policy that allows `statements` and nothing else."""
+    return _build_document(
+        [
+            {"Effect": "Allow", "Action": [*statement.actions], "Resource": [*statement.resources]}
+            for statement in statements
+        ]
     )
 
 
-def trust_policy(service: str, source_account: pulumi.Input[str] | None = None) -> pulumi.Output[str]:
-    """The JSON of a role's trust in an AWS service, for work on behalf of `source_account` alone where it is given."""
+def build_trust_policy(service: str, source_account: pulumi.Input[str] | None = None) -> pulumi.Output[str]:
+    """Return the trust policy of a role that an AWS service can assume.
+
+    Args:
+        service: The service, such as `lambda.amazonaws.com`.
+        source_account: The only account on whose behalf the service can assume the role. None: every account.
+    """
     condition = {"StringEquals": {"aws:SourceAccount": source_account}} if source_account is not None else None
-    return _document([_service_statement(service, "sts:AssumeRole", condition=condition)])
+    return _build_document([_build_service_statement(service, "sts:AssumeRole", condition=condition)])
 
 
-def queue_policy(service: str, queue_arn: pulumi.Input[str], source_arn: pulumi.Input[str]) -> pulumi.Output[str]:
-    """The JSON of a queue's policy that lets an AWS service send to it on behalf of `source_arn` alone."""
+def build_queue_policy(service: str, queue_arn: pulumi.Input[str], source_arn: pulumi.Input[str]) -> pulumi.Output[str]:
+    """Return the policy of a queue to which a service can send messages, on behalf of `source_arn` only."""
     condition = {"ArnEquals": {"aws:SourceArn": source_arn}}
-    return _document([_service_statement(service, "sqs:SendMessage", resource=queue_arn, condition=condition)])
+    return _build_document(
+        [_build_service_statement(service, "sqs:SendMessage", resource=queue_arn, condition=condition)]
+    )
 
 
-def bucket_policy(service: str, bucket_arn: pulumi.Input[str], source_arn: pulumi.Input[str]) -> pulumi.Output[str]:
-    """The JSON of a bucket's policy that lets an AWS service read its objects on behalf of `source_arn` alone."""
+def build_bucket_policy(
+    service: str, bucket_arn: pulumi.Input[str], source_arn: pulumi.Input[str]
+) -> pulumi.Output[str]:
+    """Return the policy of a bucket that a service can read, on behalf of `source_arn` only."""
     condition = {"StringEquals": {"AWS:SourceArn": source_arn}}
     objects = pulumi.Output.concat(bucket_arn, "/*")
-    return _document([_service_statement(service, "s3:GetObject", resource=objects, condition=condition)])
+    return _build_document([_build_service_statement(service, "s3:GetObject", resource=objects, condition=condition)])
 
 
-def topic_policy(service: str, topic_arn: pulumi.Input[str], source_account: pulumi.Input[str]) -> pulumi.Output[str]:
-    """The JSON of a topic's policy that lets an AWS service publish to it on behalf of `source_account` alone."""
+def build_topic_policy(
+    service: str, topic_arn: pulumi.Input[str], source_account: pulumi.Input[str]
+) -> pulumi.Output[str]:
+    """Return the policy of a topic to which a service can publish, on behalf of `source_account` only."""
     condition = {"StringEquals": {"aws:SourceAccount": source_account}}
-    return _document([_service_statement(service, "sns:Publish", resource=topic_arn, condition=condition)])
+    return _build_document([_build_service_statement(service, "sns:Publish", resource=topic_arn, condition=condition)])
 
 
-def _service_statement(
+def _build_service_statement(
     service: str,
     action: str,
     *,
     resource: pulumi.Input[str] | None = None,
     condition: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
+    """Return a statement that allows one action to an AWS service."""
     statement: dict[str, object] = {"Effect": "Allow", "Principal": {"Service": service}, "Action": action}
     if resource is not None:
         statement["Resource"] = resource
@@ -61,5 +78,6 @@ def _service_statement(
     return statement
 
 
-def _document(statements: Sequence[Mapping[str, object]]) -> pulumi.Output[str]:
+def _build_document(statements: Sequence[Mapping[str, object]]) -> pulumi.Output[str]:
+    """Return a policy document as JSON."""
     return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": statements})

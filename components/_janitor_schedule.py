@@ -14,7 +14,7 @@ DELIVERY_RETRIES = 2
 
 
 def run_every_minute(name: str, janitor: HandlerFunction, parent: pulumi.Resource, tags: Tags | None) -> None:
-    """Create the schedule `{name}-rule` and its target. A lost run is not kept: the next run does its work."""
+    """Create the schedule `{name}-rule` and its target. The next run makes up for a lost run."""
     rule = aws.cloudwatch.EventRule(
         f"{name}-rule",
         description="The gateway's janitor, once per minute",

@@ -1,9 +1,12 @@
-"""What a component may be called: Pulumi makes its children's names of it, and AWS limits these."""
+"""Check of a component's name.
+
+Pulumi derives the names of the child resources from it, and AWS limits their length.
+"""
 
 import re
 
 AUTONAMING_LENGTH = 8
-"""Pulumi appends a hyphen and seven random hexadecimal digits to a child's name."""
+"""Number of characters that Pulumi appends to a child's name: a hyphen and seven random hexadecimal digits."""
 
 MAX_ROLE_NAME = 64
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
@@ -21,25 +24,26 @@ MAX_BUCKET_NAME = 63
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html"""
 
 _SHAPE = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
-"""What every service takes in a name; buckets take no underscore."""
+"""Names that every AWS service allows. S3 buckets allow no underscore."""
 
 
 def check_name(name: str, suffix: str, limit: int) -> None:
-    """Refuse a component's name of which AWS would refuse a child's.
+    """Check that AWS allows the names of a component's child resources.
 
     Args:
-        name: the component's.
-        suffix: what the tightest child's name adds to it.
-        limit: how long AWS lets that name be.
+        name: Name of the component.
+        suffix: Suffix of the child whose name has the least room.
+        limit: Maximum length of that child's name in AWS.
 
     Raises:
-        ValueError: it has other characters than letters, digits and hyphens, or is too long.
+        ValueError: The name is too long, does not start with a letter, or contains other characters than letters,
+            digits and hyphens.
     """
     if not _SHAPE.fullmatch(name):
-        raise ValueError(f"name: must be letters, digits and hyphens, beginning with a letter, got {name!r}")
+        raise ValueError(f"name: must be a letter followed by letters, digits and hyphens, got {name!r}")
     longest = limit - len(suffix) - AUTONAMING_LENGTH
     if len(name) > longest:
         raise ValueError(
-            f"name: must be at most {longest} characters (AWS takes {limit} for {name}{suffix} and what Pulumi "
-            f"appends), got {name!r}"
+            f"name: must be at most {longest} characters (AWS allows {limit} for {name}{suffix} with the "
+            f"{AUTONAMING_LENGTH} characters that Pulumi appends), got {name!r}"
         )

@@ -1,11 +1,11 @@
-"""What OIDC says of every issuer, and what we ask of its tokens."""
+"""OIDC defaults that several components share."""
 
 import pulumi
 
 DEFAULT_TENANT_CLAIM = "custom:tenant_id"
-"""The claim that a user pool of ours puts the tenant into."""
+"""The claim in which a user pool that `TenantIdentity` creates puts the tenant id."""
 
 
-def jwks_url_of(issuer: pulumi.Output[str]) -> pulumi.Output[str]:
-    """Where an issuer publishes its keys, unless it says otherwise. Some issuers end in a slash, as part of `iss`."""
+def build_jwks_url(issuer: pulumi.Output[str]) -> pulumi.Output[str]:
+    """Return the default URL of an issuer's public keys. The `iss` claim of some issuers ends in a slash."""
     return issuer.apply(lambda url: f"{url.rstrip('/')}/.well-known/jwks.json")

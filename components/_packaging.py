@@ -1,7 +1,10 @@
-"""What goes into a Lambda: our code, and its pinned dependencies built for the machine that runs it.
+"""Archives of the Lambdas: the handlers' code and their pinned dependencies.
 
-Everything in an archive is read from sorted paths and carries no time, so two clones make the same bytes. No `.pyc`
-goes in: one compiled here would not be read by another Python, and Lambda could not write it back (docs/adr/0006).
+Dependencies are installed for the machine that runs the Lambdas: AWS Lambda, or this machine for an emulator.
+
+The files of an archive are in sorted order and have no timestamps, so two clones build identical archives. An archive
+contains no `.pyc` files: another Python version would not read them, and Lambda could not write them back
+(docs/adr/0006).
 """
 
 import hashlib
@@ -16,9 +19,11 @@ import pulumi
 
 DEFAULT_PACKAGE_FOR = "lambda"
 HANDLERS = Path(__file__).resolve().parent.parent / "handlers"
+"""Folder of the handlers' code."""
 REQUIREMENTS = ("tokens", "posting")
-"""Sets of dependencies: `handlers/requirements/{name}.txt`."""
+"""Names of the sets of dependencies. Each is the file `handlers/requirements/{name}.txt`."""
 BUILD = Path(__file__).resolve().parent.parent / ".build"
+"""Folder of the installed dependencies."""
 
 PLATFORMS: dict[str, list[str]] = {
     "lambda": [
@@ -30,47 +35,47 @@ PLATFORMS: dict[str, list[str]] = {
     ],
     "host": [],
 }
-"""What tells pip which wheels to take: Lambda's python3.13 on arm64 (glibc 2.34), or this Python's."""
+"""Options of pip that choose the wheels, by machine: Lambda's python3.13 on arm64 (glibc 2.34), or this Python."""
 
 
 class PackagingError(Exception):
-    """The dependencies could not be built; the text holds what pip said."""
+    """The dependencies could not be installed. The message contains the output of pip."""
 
 
 def check_package_for(field: str, package_for: str) -> str:
-    """`package_for` if handlers can be packaged for such a machine.
+    """Return `package_for`, the machine that runs the Lambdas, if handlers can be packaged for it.
 
     Raises:
-        ValueError: they cannot.
+        ValueError: The value is neither `lambda` nor `host`.
     """
     if package_for not in PLATFORMS:
         raise ValueError(f"{field}: must be one of {', '.join(PLATFORMS)}, got {package_for!r}")
     return package_for
 
 
-def handler_archive(entry_point: str, package_for: str, requirements: Sequence[str] = ()) -> pulumi.AssetArchive:
-    """The code of one Lambda: `{entry_point}.py` and `formbridge/`, and the sets of dependencies that it needs.
+def build_handler_archive(entry_point: str, package_for: str, requirements: Sequence[str] = ()) -> pulumi.AssetArchive:
+    """Build the archive of one Lambda: `{entry_point}.py`, `formbridge/` and the given dependencies.
 
     Raises:
-        PackagingError: the dependencies could not be built.
+        PackagingError: The dependencies could not be installed.
     """
-    files = {f"{entry_point}.py": HANDLERS / f"{entry_point}.py", **_files(HANDLERS, "formbridge/**/*.py")}
+    files = {f"{entry_point}.py": HANDLERS / f"{entry_point}.py", **_list_files(HANDLERS, "formbridge/**/*.py")}
     for name in requirements:
-        files |= _files(dependencies(name, package_for), "**/*")
+        files |= _list_files(install_dependencies(name, package_for), "**/*")
     assets: dict[str, pulumi.Asset | pulumi.Archive] = {
         name: pulumi.FileAsset(str(path)) for name, path in sorted(files.items())
     }
     return pulumi.AssetArchive(assets)
 
 
-def dependencies(name: str, package_for: str) -> Path:
-    """The folder of a set of dependencies installed for a machine; built once, then kept.
+def install_dependencies(name: str, package_for: str) -> Path:
+    """Install a set of dependencies for a machine, unless this was done before, and return its folder.
 
     Raises:
         PackagingError: pip failed.
     """
     requirements = HANDLERS / "requirements" / f"{name}.txt"
-    # Wheels for this machine depend on it and its Python, those for Lambda do not.
+    # Wheels for this machine depend on its platform and its Python version, wheels for Lambda do not.
     machine = f"{sysconfig.get_platform()}-{sys.version_info.major}.{sys.version_info.minor}"
     platform = machine if package_for == "host" else "python3.13-arm64"
     digest = hashlib.sha256(requirements.read_bytes() + repr(PLATFORMS[package_for]).encode()).hexdigest()[:12]
@@ -83,15 +88,16 @@ def dependencies(name: str, package_for: str) -> Path:
             try:
                 target.rename(built)
             except OSError:
-                # Another process has built the same meanwhile: theirs is as good.
+                # Another process may have installed the same set in the meantime. Use that one.
                 if not built.is_dir():
                     raise
     return built
 
 
 def _pip_install(requirements: Path, target: Path, platform: list[str]) -> None:
+    """Install the wheels of a requirements file into `target`."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--only-binary=:all:"]
-    finished = subprocess.run(  # noqa: S603 - every word of the command is ours
+    finished = subprocess.run(  # noqa: S603 - the command contains no input
         [*command, *platform, "--target", str(target), "--requirement", str(requirements)],
         capture_output=True,
         text=True,
@@ -101,8 +107,8 @@ def _pip_install(requirements: Path, target: Path, platform: list[str]) -> None:
         raise PackagingError(f"pip could not install {requirements.name}:\n{finished.stderr.strip()}")
 
 
-def _files(root: Path, pattern: str) -> dict[str, Path]:
-    """The files below `root` by their path in the archive; without what differs from machine to machine."""
+def _list_files(root: Path, pattern: str) -> dict[str, Path]:
+    """Return the files below `root` by their path in the archive, if they are the same on every machine."""
     return {
         path.relative_to(root).as_posix(): path
         for path in root.glob(pattern)

@@ -1,4 +1,4 @@
-"""A Lambda that works off a queue, one message at a time."""
+"""An event source mapping: a Lambda that processes the messages of a queue, one per invocation."""
 
 import pulumi
 import pulumi_aws as aws
@@ -8,15 +8,15 @@ from ._iam import Statement
 from ._tags import Tags
 
 FUNCTION_SECONDS = 60
-"""How long such a Lambda may run."""
+"""Timeout of such a Lambda."""
 VISIBILITY_SECONDS = 6 * FUNCTION_SECONDS
-"""For how long its queue hides a message that was received, before it is there again. Lambda refuses a queue that
-hides it for less than the function may run, and AWS advises six times as long.
+"""Visibility timeout of its queue: seconds for which a received message is hidden. Lambda rejects a queue whose
+visibility timeout is shorter than the function's timeout, and AWS advises six times the function's timeout.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
 
 
-def may_receive(queue_arn: pulumi.Input[str]) -> Statement:
-    """What Lambda does with the queue, as the function's role."""
+def allow_receive(queue_arn: pulumi.Input[str]) -> Statement:
+    """Return the permissions on the queue that the function's role needs. Lambda polls with that role."""
     return Statement(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], [queue_arn])
 
 
@@ -28,9 +28,18 @@ def map_queue(
     parent: pulumi.Resource,
     tags: Tags | None,
 ) -> None:
-    """The mapping `{name}-mapping`: each message of the queue invokes the function, `maximum_concurrency` at a time.
+    """Create the mapping `{name}-mapping`: each message of the queue invokes the function.
 
-    A message is gone when the function returns, and there again, after `VISIBILITY_SECONDS`, when it raises.
+    When the function returns, the message is deleted. When it raises, the message is received again after
+    `VISIBILITY_SECONDS`.
+
+    Args:
+        name: Prefix of the mapping's name.
+        queue_arn: ARN of the queue.
+        function: The Lambda that is invoked.
+        maximum_concurrency: Maximum number of invocations at the same time.
+        parent: The component that the mapping belongs to.
+        tags: Tags of the mapping.
     """
     aws.lambda_.EventSourceMapping(
         f"{name}-mapping",

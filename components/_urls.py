@@ -1,58 +1,92 @@
-"""URLs of the web, and what browsers make of them. Each check raises `ValueError` where a value is none."""
+"""Checks of URLs and origins."""
 
 import pulumi
 
-from ._checks import matching
+from ._checks import string
 
 _LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _HOST = rf"({_LABEL}(\.{_LABEL})*|\[[0-9a-f:]+\])"
-_HERE = r"(localhost|127\.0\.0\.1)"
+_LOCAL_HOST = r"(localhost|127\.0\.0\.1)"
 _NUMBER = r"([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
 _PORT = f"(:{_NUMBER})?"
 _PATH = r"(/[^\s#]*)?"
-_SECURE = f"(https://{_HOST}|http://{_HERE}){_PORT}{_PATH}"
-"""Over TLS, or within this machine."""
+_SECURE = f"(https://{_HOST}|http://{_LOCAL_HOST}){_PORT}{_PATH}"
+"""A URL whose requests are encrypted with TLS or stay on this machine."""
 
 MAX_CALLBACK_URL = 1024
-"""https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html"""
+"""Maximum length of a callback URL in characters.
+https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html"""
 
 
 def https_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """An https URL without a fragment."""
-    return matching(field, value, f"https://{_HOST}{_PORT}{_PATH}", "an https URL")
+    """Check an https URL without a fragment.
+
+    Raises:
+        ValueError: The value is not such a URL.
+    """
+    return string(field, value, f"https://{_HOST}{_PORT}{_PATH}", "an https URL")
 
 
 def jwks_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Where keys are published: whoever could change them on the way could sign for any tenant."""
-    return matching(field, value, _SECURE, "an https URL, or http of localhost or 127.0.0.1")
+    """Check the URL of an issuer's public keys.
+
+    Without TLS, an attacker on the network could replace the keys and then sign tokens for any tenant.
+
+    Raises:
+        ValueError: The value is not an https URL, or an http URL of this machine.
+    """
+    return string(field, value, _SECURE, "an https URL, or an http URL of localhost or 127.0.0.1")
 
 
 def queue_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """The URL of an SQS queue, as SQS gives it."""
-    return matching(field, value, _SECURE, "the https URL of an SQS queue, or http of localhost or 127.0.0.1")
+    """Check the URL of an SQS queue.
+
+    Raises:
+        ValueError: The value is not an https URL, or an http URL of this machine.
+    """
+    return string(field, value, _SECURE, "the https URL of an SQS queue, or an http URL of localhost or 127.0.0.1")
 
 
 def origin(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """What a browser sends as `Origin`, which is compared as text: in lower case, and without the scheme's own port."""
-    shape = f"https://{_HOST}(:(?!443$){_NUMBER})?|http://{_HOST}(:(?!80$){_NUMBER})?"
-    what = "scheme://host[:port] without a path, in lower case, and without the scheme's own port"
-    return matching(field, value, shape, what)
+    """Check an origin in the form of the `Origin` header. The authorizer compares the two as strings.
+
+    Raises:
+        ValueError: The value is not `scheme://host[:port]`, is not in lower case, or has the default port.
+    """
+    pattern = f"https://{_HOST}(:(?!443$){_NUMBER})?|http://{_HOST}(:(?!80$){_NUMBER})?"
+    description = "scheme://host[:port] without a path, in lower case, and without the scheme's default port"
+    return string(field, value, pattern, description)
 
 
 def callback_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Where Cognito may send a browser back to."""
-    what = f"https, or http of localhost or 127.0.0.1, without a fragment, of at most {MAX_CALLBACK_URL:,} characters"
-    return matching(field, value, rf"(?=.{{0,{MAX_CALLBACK_URL}}}\Z){_SECURE}", what)
+    """Check a URL to which Cognito may send a browser back.
+
+    Raises:
+        ValueError: The value is not an https URL, or an http URL of this machine, or it has a fragment or is too long.
+    """
+    description = (
+        "an https URL, or an http URL of localhost or 127.0.0.1, "
+        f"without a fragment and with at most {MAX_CALLBACK_URL:,} characters"
+    )
+    return string(field, value, rf"(?=.{{0,{MAX_CALLBACK_URL}}}\Z){_SECURE}", description)
 
 
 def websocket_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """What a page that came over TLS can connect to."""
-    shape = f"(wss://{_HOST}|ws://{_HERE}){_PORT}{_PATH}"
-    return matching(field, value, shape, "wss, or ws of localhost or 127.0.0.1, without a fragment")
+    """Check the URL of a WebSocket to which a page served over https can connect.
+
+    Raises:
+        ValueError: The value is not a wss URL, or a ws URL of this machine, or it has a fragment.
+    """
+    pattern = f"(wss://{_HOST}|ws://{_LOCAL_HOST}){_PORT}{_PATH}"
+    return string(field, value, pattern, "a wss URL, or a ws URL of localhost or 127.0.0.1, without a fragment")
 
 
 def connect_source(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """A host in a Content-Security-Policy, perhaps all below it."""
-    shape = rf"((https|wss)://(\*\.)?{_HOST}|(http|ws)://{_HERE}){_PORT}"
-    what = "https:// or wss:// and a host, or http:// or ws:// and localhost or 127.0.0.1, without a path"
-    return matching(field, value, shape, what)
+    """Check a host for the directive `connect-src`. A host that starts with `*.` means all its subdomains.
+
+    Raises:
+        ValueError: The value is not of this form, has a path, or has no TLS and is not on this machine.
+    """
+    pattern = rf"((https|wss)://(\*\.)?{_HOST}|(http|ws)://{_LOCAL_HOST}){_PORT}"
+    description = "https:// or wss:// with a host, or http:// or ws:// with localhost or 127.0.0.1, without a path"
+    return string(field, value, pattern, description)

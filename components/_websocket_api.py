@@ -1,4 +1,4 @@
-"""A gateway's API in API Gateway: the authorizer that it asks, the routes to Lambdas, the stage that serves them."""
+"""The WebSocket API of a gateway in API Gateway: its authorizer, its routes to Lambdas and its stage."""
 
 import json
 
@@ -9,6 +9,7 @@ from ._function import HandlerFunction
 from ._tags import Tags
 
 STAGE = "live"
+"""Name of the stage."""
 
 ACCESS_LOG = {
     "requestId": "$context.requestId",
@@ -23,49 +24,59 @@ ACCESS_LOG = {
     "authorizerError": "$context.authorizer.error",
     "integrationError": "$context.integrationErrorMessage",
 }
-"""What the access log says of a request: no header and no query, either of which may hold a token."""
+"""Fields of the access log. They contain no header and no query string, because either may contain a token."""
 
 
 class WebSocketApi:
-    """The API `{name}-api`, and what is added to it, all below `parent`. Its stage comes last."""
+    """The API `{name}-api` with an authorizer, routes and a stage. Create the stage last.
+
+    Args:
+        name: Prefix of the names of the resources.
+        parent: The component that the resources belong to.
+        tags: Tags of every resource that supports tags.
+    """
 
     management_endpoint: pulumi.Output[str]
-    """Where connections are posted to: known before the stage, whose Lambdas are told."""
+    """URL to which Lambdas post frames for connections. It is known before the stage exists, because the Lambdas of the
+    stage need it."""
 
     def __init__(self, name: str, parent: pulumi.Resource, tags: Tags | None) -> None:
         self._name = name
         self._parent = parent
-        self._own = pulumi.ResourceOptions(parent=parent)
+        self._child_options = pulumi.ResourceOptions(parent=parent)
         self._tags = tags
-        self._ready: list[pulumi.Resource] = []
+        self._stage_dependencies: list[pulumi.Resource] = []
         self._api = aws.apigatewayv2.Api(
             f"{name}-api",
             protocol_type="WEBSOCKET",
             route_selection_expression="$request.body.action",
             tags=tags,
-            opts=self._own,
+            opts=self._child_options,
         )
-        self.management_endpoint = self._api.api_endpoint.apply(_management_endpoint)
+        self.management_endpoint = self._api.api_endpoint.apply(_build_management_endpoint)
 
-    def connections_arn(self, method: str) -> pulumi.Output[str]:
-        """The connections of the stage. `*`: a connection's id is made by API Gateway when it connects."""
+    def build_connections_arn(self, method: str) -> pulumi.Output[str]:
+        """Return the ARN of all connections of the stage.
+
+        It ends in `*`, because API Gateway creates the id of a connection when the client connects.
+        """
         return pulumi.Output.concat(self._api.execution_arn, f"/{STAGE}/{method}/@connections/*")
 
-    def authorizer(self, function: HandlerFunction) -> aws.apigatewayv2.Authorizer:
-        """An authorizer that asks a Lambda."""
-        # No identity source: the token may stand in several places, and the Lambda looks into each.
+    def create_authorizer(self, function: HandlerFunction) -> aws.apigatewayv2.Authorizer:
+        """Create an authorizer that invokes a Lambda."""
+        # No identity source: the token can be in one of several places, and the Lambda checks each.
         authorizer = aws.apigatewayv2.Authorizer(
             f"{self._name}-authorizer",
             api_id=self._api.id,
             authorizer_type="REQUEST",
             authorizer_uri=function.invoke_arn,
             name="tenant",
-            opts=self._own,
+            opts=self._child_options,
         )
-        self._may_invoke("authorize", function, pulumi.Output.concat("authorizers/", authorizer.id))
+        self._allow_invoke("authorize", function, pulumi.Output.concat("authorizers/", authorizer.id))
         return authorizer
 
-    def route(
+    def add_route(
         self,
         suffix: str,
         route_key: str,
@@ -74,7 +85,15 @@ class WebSocketApi:
         authorizer: aws.apigatewayv2.Authorizer | None = None,
         replies: bool = False,
     ) -> None:
-        """A route to a Lambda; with `replies`, what the Lambda returns as `body` goes back to the client."""
+        """Add a route to a Lambda.
+
+        Args:
+            suffix: Part of the names of the route's resources.
+            route_key: Value of `action` in a frame, or `$connect`, `$disconnect` or `$default`.
+            function: The Lambda.
+            authorizer: The authorizer that API Gateway invokes first.
+            replies: Whether API Gateway sends the `body` that the Lambda returns to the client.
+        """
         name = f"{self._name}-{suffix}"
         integration = aws.apigatewayv2.Integration(
             f"{name}-integration",
@@ -82,7 +101,7 @@ class WebSocketApi:
             integration_type="AWS_PROXY",
             integration_method="POST",
             integration_uri=function.invoke_arn,
-            opts=self._own,
+            opts=self._child_options,
         )
         route = aws.apigatewayv2.Route(
             f"{name}-route",
@@ -92,30 +111,36 @@ class WebSocketApi:
             authorization_type="CUSTOM" if authorizer else "NONE",
             authorizer_id=authorizer.id if authorizer else None,
             route_response_selection_expression="$default" if replies else None,
-            opts=self._own,
+            opts=self._child_options,
         )
-        self._ready.append(route)
-        self._may_invoke(suffix, function, f"{STAGE}/{route_key}")
+        self._stage_dependencies.append(route)
+        self._allow_invoke(suffix, function, f"{STAGE}/{route_key}")
         if replies:
             response = aws.apigatewayv2.RouteResponse(
                 f"{name}-response",
                 api_id=self._api.id,
                 route_id=route.id,
                 route_response_key="$default",
-                opts=self._own,
+                opts=self._child_options,
             )
-            self._ready.append(response)
+            self._stage_dependencies.append(response)
 
-    def stage(
+    def create_stage(
         self,
         *,
         rate_limit: pulumi.Input[int],
         burst_limit: pulumi.Input[int],
         log_retention_days: pulumi.Input[int],
     ) -> aws.apigatewayv2.Stage:
-        """The stage, made after all that was added: what it serves is what stood when it was deployed."""
+        """Create the stage after all routes, because a stage serves the routes that exist when it is deployed.
+
+        Args:
+            rate_limit: Messages per second to each route, over all connections.
+            burst_limit: Messages at once to each route, over all connections.
+            log_retention_days: Days for which CloudWatch keeps the access log.
+        """
         logs = aws.cloudwatch.LogGroup(
-            f"{self._name}-access-logs", retention_in_days=log_retention_days, tags=self._tags, opts=self._own
+            f"{self._name}-access-logs", retention_in_days=log_retention_days, tags=self._tags, opts=self._child_options
         )
         return aws.apigatewayv2.Stage(
             f"{self._name}-stage",
@@ -127,24 +152,25 @@ class WebSocketApi:
                 "throttling_rate_limit": rate_limit,
                 "throttling_burst_limit": burst_limit,
                 "detailed_metrics_enabled": True,
-                "data_trace_enabled": False,  # it would log what clients send, tokens included
+                "data_trace_enabled": False,  # it would log the frames of clients, which may contain tokens
             },
             tags=self._tags,
-            opts=pulumi.ResourceOptions(parent=self._parent, depends_on=self._ready),
+            opts=pulumi.ResourceOptions(parent=self._parent, depends_on=self._stage_dependencies),
         )
 
-    def _may_invoke(self, suffix: str, function: HandlerFunction, source: pulumi.Input[str]) -> None:
+    def _allow_invoke(self, suffix: str, function: HandlerFunction, source: pulumi.Input[str]) -> None:
+        """Allow this API alone to invoke the Lambda, for the given part of the API."""
         permission = aws.lambda_.Permission(
             f"{self._name}-{suffix}-permission",
             action="lambda:InvokeFunction",
             function=function.name,
             principal="apigateway.amazonaws.com",
             source_arn=pulumi.Output.concat(self._api.execution_arn, "/", source),
-            opts=self._own,
+            opts=self._child_options,
         )
-        self._ready.append(permission)
+        self._stage_dependencies.append(permission)
 
 
-def _management_endpoint(api_endpoint: str) -> str:
-    """`wss://…` → `https://…/live`, and `ws://…` → `http://…/live` where an emulator serves it."""
+def _build_management_endpoint(api_endpoint: str) -> str:
+    """Turn `wss://…` into `https://…/live`, and an emulator's `ws://…` into `http://…/live`."""
     return f"http{api_endpoint.removeprefix('ws')}/{STAGE}"

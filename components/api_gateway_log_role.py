@@ -1,4 +1,10 @@
-"""The role by which API Gateway writes logs: one setting for a whole account and region."""
+"""The role with which API Gateway writes logs: one setting per account and region.
+
+Example:
+    from components import ApiGatewayLogRole
+
+    ApiGatewayLogRole("api-gateway", {})
+"""
 
 from typing import NotRequired, TypedDict
 
@@ -6,57 +12,60 @@ import pulumi
 import pulumi_aws as aws
 
 from . import _checks
-from ._iam import trust_policy
+from ._iam import build_trust_policy
 from ._naming import MAX_ROLE_NAME, check_name
 from ._tags import Tags
 
-PUSH_TO_LOGS = "iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+LOG_POLICY = "iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+"""The managed policy of AWS for this role: its ARN without the partition."""
 
 
 class ApiGatewayLogRoleArgs(TypedDict):
-    """What an `ApiGatewayLogRole` takes."""
+    """The inputs of an `ApiGatewayLogRole`."""
 
     tags: NotRequired[Tags]
     """Tags of the role. Default: none."""
 
 
 class ApiGatewayLogRole(pulumi.ComponentResource):
-    """Lets API Gateway write logs. A WebSocket stage with an access log is refused in an account without it.
+    """The role with which API Gateway writes logs.
 
-    It is a setting of the account in a region, not of one API: let one stack make it. It stays when that stack goes.
+    Without this role, AWS rejects a WebSocket stage that has an access log. The role is a setting of the account in one
+    region, not of one API. Create it in exactly one stack per account and region. The role and the setting remain when
+    that stack is destroyed.
     """
 
     role_arn: pulumi.Output[str]
-    """The role's ARN."""
+    """The ARN of the role."""
 
     def __init__(self, name: str, args: ApiGatewayLogRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-role", MAX_ROLE_NAME)
-        _checks.fields(args, ApiGatewayLogRoleArgs)
+        _checks.check_fields(args, ApiGatewayLogRoleArgs)
         super().__init__("formbridge:index:ApiGatewayLogRole", name, {}, opts)
-        # What the whole account may rest on by now must not go with one stack.
-        own = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
+        # Other stacks of the account may use the role, so it stays when this stack is destroyed.
+        child_options = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
         role = aws.iam.Role(
             f"{name}-role",
-            assume_role_policy=trust_policy("apigateway.amazonaws.com"),
+            assume_role_policy=build_trust_policy("apigateway.amazonaws.com"),
             tags=args.get("tags"),
-            opts=own,
+            opts=child_options,
         )
-        may_log = aws.iam.RolePolicyAttachment(
+        attachment = aws.iam.RolePolicyAttachment(
             f"{name}-policy",
             role=role.name,
-            policy_arn=role.arn.apply(_push_to_logs),
-            opts=own,
+            policy_arn=role.arn.apply(_build_policy_arn),
+            opts=child_options,
         )
         aws.apigateway.Account(
             f"{name}-account",
             cloudwatch_role_arn=role.arn,
-            # API Gateway tries the role when it is set.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[may_log], retain_on_delete=True),
+            # API Gateway tests the role when this setting changes.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment], retain_on_delete=True),
         )
         self.role_arn = role.arn
         self.register_outputs({"role_arn": self.role_arn})
 
 
-def _push_to_logs(role_arn: str) -> str:
-    """AWS's own policy for it, as it is called in the role's partition."""
-    return f"arn:{role_arn.split(':')[1]}:{PUSH_TO_LOGS}"
+def _build_policy_arn(role_arn: str) -> str:
+    """Return the ARN of `LOG_POLICY` in the partition of the role."""
+    return f"arn:{role_arn.split(':')[1]}:{LOG_POLICY}"

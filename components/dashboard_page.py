@@ -1,4 +1,18 @@
-"""The dashboard's page in a bucket: its files, and the configuration that it reads first."""
+"""The files of the dashboard's page in a bucket, with the configuration that the page reads first.
+
+Example:
+    from components import DashboardPage, DashboardSite
+
+    site = DashboardSite("dashboard", {})
+    DashboardPage(
+        "page",
+        {
+            "bucket_name": site.bucket_name,
+            "websocket_url": "wss://abcdefghij.execute-api.us-east-1.amazonaws.com/live",
+            "sign_in": {"issuer": "https://login.example.com", "client_id": "dashboards"},
+        },
+    )
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,71 +28,75 @@ from ._oidc import DEFAULT_TENANT_CLAIM
 from ._tags import Tags
 
 DASHBOARD = Path(__file__).resolve().parent.parent / "dashboard"
+"""Folder of the page's files."""
 CONFIG = "config.json"
+"""Key of the page's configuration."""
 JSON = "application/json"
 
 CONTENT_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
-    ".md": "text/plain; charset=utf-8",  # a licence: browsers show it, and would save `text/markdown`
+    ".md": "text/plain; charset=utf-8",  # browsers display this type, and download `text/markdown`
     ".svg": "image/svg+xml",
 }
-"""By suffix. `mimetypes` would ask the machine, and a browser runs no script that comes as something else."""
+"""Content types by suffix. The module `mimetypes` depends on the machine, and a browser rejects a script of another
+type."""
 
 CACHE_CONTROL = "no-cache"
-"""A browser keeps a file and asks each time whether it still holds. No name carries a hash of its content, so one that
-was kept for a while would meet the newer others of the next deployment."""
+"""A browser stores a file but checks before each use whether it has changed. File names contain no hash of the content,
+so a stored file would otherwise be mixed with newer files of the next deployment."""
 
 TYPE_DECLARATIONS = ".d.ts"
 """Suffix of files that only the type checker reads. They are not uploaded."""
 
 MAX_OBJECT_TAGS = 10
-"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html"""
+"""Maximum number of tags of an S3 object. https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html"""
 
 
 class DashboardSignInArgs(TypedDict):
-    """Where the people of a dashboard sign in."""
+    """The OIDC client with which the dashboard's users sign in."""
 
     issuer: pulumi.Input[str]
-    """The OIDC issuer, as a `TenantIdentity` gives it."""
+    """The https URL of the OIDC issuer: the output `issuer` of a `TenantIdentity`."""
     client_id: pulumi.Input[str]
-    """The page's client there, which is the audience of its tokens."""
+    """The id of the page's client at the issuer: the output `client_id` of a `TenantIdentity`. It is the audience of
+    the tokens."""
     tenant_claim: NotRequired[pulumi.Input[str]]
-    """The claim that holds the tenant's id, or a list of them. Default: `custom:tenant_id`."""
+    """The claim that holds a tenant id or a list of tenant ids. Default: `custom:tenant_id`."""
 
 
 class DashboardPageArgs(TypedDict):
-    """What a `DashboardPage` takes."""
+    """The inputs of a `DashboardPage`."""
 
     bucket_name: pulumi.Input[str]
-    """The bucket that gets the page, as a `DashboardSite` gives it."""
+    """The name of the bucket for the files: the output `bucket_name` of a `DashboardSite`."""
     websocket_url: pulumi.Input[str]
-    """The gateway that the page connects to (`wss://…`), as a `WebSocketGateway` gives it."""
+    """The URL to which the page connects (`wss://…`): the output `websocket_url` of a `WebSocketGateway`."""
     sign_in: DashboardSignInArgs
-    """Where people sign in, each value perhaps an Output; `tenant_claim` is by default `custom:tenant_id`."""
+    """The issuer and the client with which users sign in."""
     tags: NotRequired[Tags]
     """Tags of each object, at most 10. Default: none."""
 
 
 class DashboardPage(pulumi.ComponentResource):
-    """The files of the dashboard's page as objects of a bucket, and `config.json` beside them.
+    """The files of the dashboard's page as objects of a bucket, and `config.json` for its configuration.
 
-    The files are those of the folder `dashboard/` that lies beside this package; a deployment uploads those that
-    changed, and a page that is open keeps what it has until it is loaded again.
+    The files come from the folder `dashboard/` beside this package. A deployment uploads the files that changed. A page
+    that is open keeps its files until it is reloaded.
     """
 
     object_keys: pulumi.Output[Sequence[str]]
-    """The keys of its objects, once all are there."""
+    """The keys of the objects, known after all objects have been uploaded."""
 
     def __init__(self, name: str, args: DashboardPageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        # An object's name is its key, so that AWS limits no name here: what may be a site's may be its page's.
+        # AWS limits no name here, because each object has its key as its name. Allow the same names as for a site.
         check_name(name, "", MAX_BUCKET_NAME)
-        _checks.fields(args, DashboardPageArgs)
-        content_types = page_files(DASHBOARD)
-        suffixes = child_suffixes([*content_types, CONFIG])
+        _checks.check_fields(args, DashboardPageArgs)
+        content_types = list_page_files(DASHBOARD)
+        suffixes = build_child_suffixes([*content_types, CONFIG])
         sign_in = args["sign_in"]
-        _checks.fields(sign_in, DashboardSignInArgs, _checks.below("sign_in"))
+        _checks.check_fields(sign_in, DashboardSignInArgs, _checks.qualify("sign_in"))
         config = pulumi.Output.json_dumps(
             {
                 "websocket_url": _urls.websocket_url("websocket_url", args["websocket_url"]),
@@ -87,9 +105,9 @@ class DashboardPage(pulumi.ComponentResource):
                 "tenant_claim": _checks.word("sign_in.tenant_claim", sign_in.get("tenant_claim", DEFAULT_TENANT_CLAIM)),
             }
         )
-        tags = _object_tags(args.get("tags"))
+        tags = _check_object_tags(args.get("tags"))
         super().__init__("formbridge:index:DashboardPage", name, {}, opts)
-        own = pulumi.ResourceOptions(parent=self)
+        child_options = pulumi.ResourceOptions(parent=self)
         objects = [
             aws.s3.BucketObjectv2(
                 f"{name}-{suffixes[key]}",
@@ -99,7 +117,7 @@ class DashboardPage(pulumi.ComponentResource):
                 content_type=content_type,
                 cache_control=CACHE_CONTROL,
                 tags=tags,
-                opts=own,
+                opts=child_options,
             )
             for key, content_type in content_types.items()
         ]
@@ -112,15 +130,15 @@ class DashboardPage(pulumi.ComponentResource):
                 content_type=JSON,
                 cache_control=CACHE_CONTROL,
                 tags=tags,
-                opts=own,
+                opts=child_options,
             )
         )
-        self.object_keys = pulumi.Output.all(*(one.key for one in objects))
+        self.object_keys = pulumi.Output.all(*(stored.key for stored in objects))
         self.register_outputs({"object_keys": self.object_keys})
 
 
-def page_files(folder: Path) -> dict[str, str]:
-    """Return the content type of each file to upload from `folder`, by its path in the folder, in sorted order.
+def list_page_files(folder: Path) -> dict[str, str]:
+    """Return the content type of each file to upload, by its path in `folder`, in sorted order.
 
     Type declarations are skipped, and files and folders whose name starts with a dot, which belong to an editor or the
     system.
@@ -135,32 +153,41 @@ def page_files(folder: Path) -> dict[str, str]:
         if not any(part.startswith(".") for part in name.parts) and not name.name.endswith(TYPE_DECLARATIONS)
     }
     if "index.html" not in paths:
-        raise ValueError(f"the dashboard's page: there is no index.html in {folder}")
+        raise ValueError(f"dashboard files: {folder} must contain index.html")
     for key, path in paths.items():
         if path.suffix not in CONTENT_TYPES:
-            raise ValueError(f"the dashboard's page: {key}: its suffix must be one of {', '.join(CONTENT_TYPES)}")
+            suffixes = ", ".join(CONTENT_TYPES)
+            raise ValueError(f"dashboard files: suffix of {key}: must be one of {suffixes}, got {path.suffix!r}")
     return {key: CONTENT_TYPES[path.suffix] for key, path in sorted(paths.items())}
 
 
-def child_suffixes(keys: Sequence[str]) -> dict[str, str]:
-    """What each object's name adds to that of its page: the key, with hyphens for dots and slashes.
+def build_child_suffixes(keys: Sequence[str]) -> dict[str, str]:
+    """Return the suffix of each object's resource name, by key.
+
+    The suffix is the key with hyphens instead of dots and slashes.
 
     Raises:
-        ValueError: two keys make the same.
+        ValueError: Two keys have the same suffix.
     """
     key_of: dict[str, str] = {}
     for key in keys:
         suffix = re.sub(r"[./]", "-", key)
         if suffix in key_of:
-            raise ValueError(f"the dashboard's page: {key_of[suffix]} and {key} would both be called {suffix}")
+            raise ValueError(
+                f"dashboard files: {key_of[suffix]} and {key}: must have different resource names, got {suffix!r}"
+            )
         key_of[suffix] = key
     return {key: suffix for suffix, key in key_of.items()}
 
 
-def _object_tags(tags: Tags | None) -> pulumi.Output[Mapping[str, pulumi.Input[str]]] | None:
+def _check_object_tags(tags: Tags | None) -> pulumi.Output[Mapping[str, pulumi.Input[str]]] | None:
+    """Check the input `tags`."""
+
     def check(given: Mapping[str, pulumi.Input[str]]) -> Mapping[str, pulumi.Input[str]]:
         if len(given) > MAX_OBJECT_TAGS:
-            raise ValueError(f"tags: must be at most {MAX_OBJECT_TAGS}, which S3 takes on an object, got {given!r}")
+            raise ValueError(
+                f"tags: must have at most {MAX_OBJECT_TAGS} entries, the limit of an S3 object, got {given!r}"
+            )
         return given
 
-    return None if tags is None else _checks.checked(tags, check)
+    return None if tags is None else _checks.check_input(tags, check)

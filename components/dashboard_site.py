@@ -1,4 +1,10 @@
-"""Where the dashboard's page is served from: a private bucket behind CloudFront."""
+"""The website of the dashboard: a private bucket behind CloudFront.
+
+Example:
+    from components import DashboardSite
+
+    site = DashboardSite("dashboard", {})
+"""
 
 from collections.abc import Sequence
 from typing import NotRequired, TypedDict
@@ -7,18 +13,19 @@ import pulumi
 import pulumi_aws as aws
 
 from . import _checks, _urls
-from ._iam import bucket_policy
+from ._iam import build_bucket_policy
 from ._naming import MAX_BUCKET_NAME, check_name
 from ._tags import Tags
 
 CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
-"""AWS's own cache policy: one copy for all queries and cookies, and a minimum of one second, for which CloudFront
-keeps even what says `no-cache`.
+"""Id of a managed cache policy of AWS. CloudFront ignores query strings and cookies, and caches every file for at least
+one second, even with `no-cache`.
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html"""
 DEFAULT_PRICE_CLASS = "PriceClass_100"
 PRICE_CLASSES = ("PriceClass_100", "PriceClass_200", "PriceClass_All")
 """https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/PriceClass.html"""
 HSTS_SECONDS = 365 * 24 * 3600
+"""Seconds for which a browser uses only https for the site."""
 
 PAGE_POLICY = (
     "default-src 'none'",
@@ -30,55 +37,59 @@ PAGE_POLICY = (
     "form-action 'none'",
     "frame-ancestors 'none'",
 )
-"""The page's Content-Security-Policy, but for where it connects to; `local/server.py` sends the same."""
+"""The page's Content-Security-Policy without the directive `connect-src`. `local/server.py` sends the same policy."""
 
 
 class DashboardSiteArgs(TypedDict):
-    """What a `DashboardSite` takes."""
+    """The inputs of a `DashboardSite`."""
 
     connect_sources: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]] | None]
-    """Where people sign in: the hosts that the page may connect to besides its own and the region's API Gateway
-    WebSockets. Each is `scheme://host[:port]`, of which the host may begin with `*.`. Default: every Cognito user pool
-    of the site's region, with its hosted sign-in."""
+    """Hosts of the sign-in. The page may connect to them, to its own host and to every API Gateway WebSocket of the
+    region. Each is `scheme://host[:port]`; the scheme is https or wss, or http or ws for localhost or 127.0.0.1; an
+    https or wss host may begin with `*.`. Default: every Cognito user pool of the site's region, with its hosted
+    sign-in page."""
     price_class: NotRequired[pulumi.Input[str]]
-    """Which of CloudFront's edges serve the page: `PriceClass_100`, `PriceClass_200` or `PriceClass_All`. Default:
-    `PriceClass_100`, the cheapest: North America and Europe, from where all others are served."""
+    """The CloudFront edge locations that serve the page: `PriceClass_100`, `PriceClass_200` or `PriceClass_All`.
+    Default: `PriceClass_100`, the cheapest: edge locations in North America and Europe, which serve users
+    everywhere."""
     tags: NotRequired[Tags]
     """Tags of the bucket and the distribution. Default: none."""
 
 
 class DashboardSite(pulumi.ComponentResource):
-    """A private S3 bucket, and the CloudFront distribution that alone may read it.
+    """A private S3 bucket, and the CloudFront distribution that is its only reader.
 
-    The site answers GET and HEAD over HTTPS, with headers that keep a page to its own scripts and out of frames. Its
-    address is CloudFront's own, whose certificate is CloudFront's too; it keeps no access log, in which a sign-in's
-    authorization code would stand.
+    The site answers GET and HEAD requests over HTTPS. Its response headers allow only its own scripts and forbid
+    frames. Its domain name and its certificate are CloudFront's. It has no access log, because the log would contain
+    the authorization codes of sign-ins.
     """
 
     url: pulumi.Output[str]
-    """Where people open the page: `https://d….cloudfront.net`, without a slash at its end."""
+    """The URL of the page: `https://d….cloudfront.net`, without a slash at the end."""
     bucket_name: pulumi.Output[str]
-    """The name of the bucket, for a `DashboardPage`."""
+    """The name of the bucket, for the input `bucket_name` of a `DashboardPage`."""
     distribution_id: pulumi.Output[str]
-    """The distribution's id, for invalidations and metrics."""
+    """The id of the CloudFront distribution, for invalidations and metrics."""
 
     def __init__(self, name: str, args: DashboardSiteArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-bucket", MAX_BUCKET_NAME)
-        _checks.fields(args, DashboardSiteArgs)
-        sources = _connect_sources(args.get("connect_sources"))
+        _checks.check_fields(args, DashboardSiteArgs)
+        sources = _check_connect_sources(args.get("connect_sources"))
         price_class = _checks.one_of("price_class", args.get("price_class", DEFAULT_PRICE_CLASS), PRICE_CLASSES)
         super().__init__("formbridge:index:DashboardSite", name, {}, opts)
         self._name = name
-        self._own = pulumi.ResourceOptions(parent=self)
+        self._child_options = pulumi.ResourceOptions(parent=self)
         tags = args.get("tags")
 
-        bucket = aws.s3.Bucket(f"{name}-bucket", tags=tags, opts=self._own)
-        distribution = self._distribution(bucket, self._headers(bucket, sources), price_class, tags)
+        bucket = aws.s3.Bucket(f"{name}-bucket", tags=tags, opts=self._child_options)
+        distribution = self._create_distribution(
+            bucket, self._create_headers_policy(bucket, sources), price_class, tags
+        )
         aws.s3.BucketPolicy(
             f"{name}-bucket-policy",
             bucket=bucket.bucket,
-            policy=bucket_policy("cloudfront.amazonaws.com", bucket.arn, distribution.arn),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._private(bucket)]),
+            policy=build_bucket_policy("cloudfront.amazonaws.com", bucket.arn, distribution.arn),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._protect_bucket(bucket)]),
         )
         self.url = pulumi.Output.concat("https://", distribution.domain_name)
         self.bucket_name = bucket.bucket
@@ -87,10 +98,11 @@ class DashboardSite(pulumi.ComponentResource):
             {"url": self.url, "bucket_name": self.bucket_name, "distribution_id": self.distribution_id}
         )
 
-    def _private(self, bucket: aws.s3.Bucket) -> pulumi.Resource:
-        """What a new bucket is by default, and stays.
+    def _protect_bucket(self, bucket: aws.s3.Bucket) -> pulumi.Resource:
+        """Set the access and the encryption of the bucket to the defaults of a new bucket.
 
-        One after the other: S3 refuses two changes of a bucket's access at once (409 `OperationAborted`).
+        The settings are applied one after the other, because S3 rejects two changes of a bucket's access at the same
+        time (409 `OperationAborted`).
         """
         block = aws.s3.BucketPublicAccessBlock(
             f"{self._name}-public-access-block",
@@ -99,7 +111,7 @@ class DashboardSite(pulumi.ComponentResource):
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
-            opts=self._own,
+            opts=self._child_options,
         )
         ownership = aws.s3.BucketOwnershipControls(
             f"{self._name}-ownership",
@@ -119,20 +131,22 @@ class DashboardSite(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[ownership]),
         )
 
-    def _headers(
+    def _create_headers_policy(
         self, bucket: aws.s3.Bucket, sources: pulumi.Output[list[str]] | None
     ) -> aws.cloudfront.ResponseHeadersPolicy:
-        # An API's and a user pool's host are made by AWS, after the site: the gateway takes the pool's client, which
-        # takes the site's URL. Everything of those services in the one region is the narrowest that can be said here.
-        sign_in = bucket.region.apply(_cognito_hosts) if sources is None else sources
+        """Create the policy that adds the security headers to each response."""
+        # The hosts of the API and of the user pool are not known yet. AWS creates them after the site, because the
+        # gateway needs the pool's client, and the client needs the site's URL. So the policy allows every API and every
+        # user pool of the region.
+        sign_in = bucket.region.apply(_list_cognito_hosts) if sources is None else sources
         connect_sources = pulumi.Output.all(bucket.region, bucket.bucket_regional_domain_name, sign_in).apply(
-            lambda known: [_websocket_hosts(known[0], known[1]), *known[2]]
+            lambda known: [_build_websocket_host(known[0], known[1]), *known[2]]
         )
         return aws.cloudfront.ResponseHeadersPolicy(
             f"{self._name}-headers",
             security_headers_config={
                 "content_security_policy": {
-                    "content_security_policy": connect_sources.apply(content_security_policy),
+                    "content_security_policy": connect_sources.apply(build_content_security_policy),
                     "override": True,
                 },
                 "content_type_options": {"override": True},
@@ -146,22 +160,23 @@ class DashboardSite(pulumi.ComponentResource):
                     {"header": "Cross-Origin-Resource-Policy", "value": "same-origin", "override": True},
                 ]
             },
-            opts=self._own,
+            opts=self._child_options,
         )
 
-    def _distribution(
+    def _create_distribution(
         self,
         bucket: aws.s3.Bucket,
         headers: aws.cloudfront.ResponseHeadersPolicy,
         price_class: pulumi.Output[str],
         tags: Tags | None,
     ) -> aws.cloudfront.Distribution:
+        """Create the distribution, which alone can read the bucket."""
         access = aws.cloudfront.OriginAccessControl(
             f"{self._name}-access",
             origin_access_control_origin_type="s3",
             signing_behavior="always",
             signing_protocol="sigv4",
-            opts=self._own,
+            opts=self._child_options,
         )
         return aws.cloudfront.Distribution(
             f"{self._name}-distribution",
@@ -174,7 +189,7 @@ class DashboardSite(pulumi.ComponentResource):
             origins=[
                 {
                     "origin_id": "bucket",
-                    # The regional name: the global one redirects, until DNS knows a new bucket everywhere.
+                    # The regional name. For a new bucket, the global name redirects until DNS has propagated.
                     "domain_name": bucket.bucket_regional_domain_name,
                     "origin_access_control_id": access.id,
                 }
@@ -191,24 +206,25 @@ class DashboardSite(pulumi.ComponentResource):
             restrictions={"geo_restriction": {"restriction_type": "none"}},
             viewer_certificate={"cloudfront_default_certificate": True},
             tags=tags,
-            opts=self._own,
+            opts=self._child_options,
         )
 
 
-def content_security_policy(connect_sources: Sequence[str]) -> str:
-    """The header that keeps the page to its own files and to these hosts."""
+def build_content_security_policy(connect_sources: Sequence[str]) -> str:
+    """Return the Content-Security-Policy of a page that may connect to `connect_sources`."""
     return "; ".join([*PAGE_POLICY, " ".join(["connect-src 'self'", *connect_sources])])
 
 
-def _websocket_hosts(region: str, bucket_domain: str) -> str:
-    """A region's APIs; what follows the region's name differs in China."""
+def _build_websocket_host(region: str, bucket_domain: str) -> str:
+    """Return the host pattern of a region's WebSocket APIs. The domain after the region differs in China."""
     return f"wss://*.execute-api.{region}.{bucket_domain.partition(f'.{region}.')[2]}"
 
 
-def _cognito_hosts(region: str) -> list[str]:
-    """A region's user pools, and their hosted sign-in."""
+def _list_cognito_hosts(region: str) -> list[str]:
+    """Return the hosts of a region's user pools and of their hosted sign-in pages."""
     return [f"https://cognito-idp.{region}.amazonaws.com", f"https://*.auth.{region}.amazoncognito.com"]
 
 
-def _connect_sources(given: pulumi.Input[Sequence[pulumi.Input[str]]] | None) -> pulumi.Output[list[str]] | None:
-    return None if given is None else _checks.each(_urls.connect_source, "connect_sources", given)
+def _check_connect_sources(given: pulumi.Input[Sequence[pulumi.Input[str]]] | None) -> pulumi.Output[list[str]] | None:
+    """Check the input `connect_sources`."""
+    return None if given is None else _checks.check_each(_urls.connect_source, "connect_sources", given)

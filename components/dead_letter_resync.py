@@ -1,4 +1,24 @@
-"""What a pipe gave up, made good: the dashboards that may have missed it are told to ask again."""
+"""Recovery of the dead letters of a pipe: the dashboards that may have missed changes get a resync.
+
+Example:
+    from components import DeadLetterResync, RealtimePipe, StreamTable, WebSocketGateway
+
+    table = StreamTable("submissions", {})
+    gateway = WebSocketGateway(
+        "gateway",
+        {"access": {"issuer": "https://login.example.com", "audience": "dashboards"}, "table_arn": table.table_arn},
+    )
+    pipe = RealtimePipe("realtime", {"stream_arn": table.stream_arn, "function_arn": gateway.broadcast_function_arn})
+    DeadLetterResync(
+        "realtime-recovery",
+        {
+            "dead_letter_queue_arn": pipe.dead_letter_queue_arn,
+            "stream_arn": table.stream_arn,
+            "fanout_queue_url": gateway.fanout_queue_url,
+            "fanout_queue_arn": gateway.fanout_queue_arn,
+        },
+    )
+"""
 
 from typing import NotRequired, TypedDict
 
@@ -6,68 +26,71 @@ import pulumi
 
 from . import _checks, _urls
 from ._checks import IntegerInput
-from ._dead_letters import dead_letter_queue, queue_alarm
+from ._dead_letters import create_dead_letter_queue, create_queue_alarm
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
 from ._iam import Statement
 from ._naming import MAX_FUNCTION_NAME, check_name
 from ._packaging import DEFAULT_PACKAGE_FOR, check_package_for
-from ._queue_mapping import FUNCTION_SECONDS, map_queue, may_receive
+from ._queue_mapping import FUNCTION_SECONDS, allow_receive, map_queue
 from ._tags import Tags
 
 CONCURRENCY = 2
-"""The fewest that Lambda takes for a queue. A shard of a stream serves two readers at most, and the pipe is one.
+"""Maximum concurrency of the Lambda: the minimum that Lambda allows for a queue. A shard of a stream supports two
+readers, and the pipe is one of them.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html"""
 STUCK_MINUTES = 15
-"""For so long a dead letter is tried, about three times, before the alarm."""
+"""Minutes after which the alarm fires for a dead letter that the Lambda fails on. The Lambda tries it about three times
+in that time."""
 
 
 class DeadLetterResyncArgs(TypedDict):
-    """What a `DeadLetterResync` takes."""
+    """The inputs of a `DeadLetterResync`."""
 
     dead_letter_queue_arn: pulumi.Input[str]
-    """The ARN of the dead-letter queue of a `RealtimePipe`. A queue of your own must hide what was received for at
-    least 60 seconds, and should for 360 (`visibility_timeout_seconds`)."""
+    """The ARN of the dead-letter queue of a `RealtimePipe`. The visibility timeout of a queue that you created yourself
+    must be at least 60 seconds and should be 360 seconds (`visibility_timeout_seconds`)."""
     stream_arn: pulumi.Input[str]
-    """The ARN of the stream that the pipe reads, of new and old images."""
+    """The ARN of the stream that the pipe reads. The stream must have new and old images."""
     fanout_queue_url: pulumi.Input[str]
-    """The `fanout_queue_url` of the gateway whose dashboards the pipe serves."""
+    """The URL of the fan-out queue: the output `fanout_queue_url` of the `WebSocketGateway` that the pipe invokes."""
     fanout_queue_arn: pulumi.Input[str]
-    """The ARN of that queue."""
+    """The ARN of the fan-out queue: the output `fanout_queue_arn` of the same gateway."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
-    """The ARN of an SNS topic that hears of each dead letter that could not be read, with the reason and the range of
-    the stream, and of the alarms. Where it has a KMS key, that key's policy must let the Lambda use it. Default: none,
-    the alarms only show."""
+    """The ARN of an SNS topic that gets the alarms, and a message for each dead letter whose range could not be
+    read, with the reason and the range of the stream. If the topic has a KMS key, the policy of the key must allow
+    the Lambda to use it. Default: none, the alarms are only visible in CloudWatch."""
     log_retention_days: NotRequired[IntegerInput]
-    """Days that CloudWatch keeps the Lambda's log; a number that CloudWatch knows, such as 14, 30, 90 or 365.
+    """Days for which CloudWatch keeps the logs; a value that CloudWatch accepts, such as 14, 30, 90 or 365.
     Default: 14."""
     package_for: NotRequired[str]
-    """The machine that runs the Lambda: `lambda`, or `host` for an emulator on this one. Default: `lambda`."""
+    """The machine that runs the Lambda: `lambda`, or `host` for an emulator on this machine. Default: `lambda`."""
     tags: NotRequired[Tags]
-    """Tags of every child that can have them. Default: none."""
+    """Tags of every resource that supports tags. Default: none."""
 
 
 class DeadLetterResync(pulumi.ComponentResource):
-    """A Lambda on the dead-letter queue of a `RealtimePipe`.
+    """A Lambda that processes the dead-letter queue of a `RealtimePipe`.
 
-    A dead letter names a range of the stream. The Lambda reads that range again, while the stream has it, which is for
-    a day, and has the dashboards of every tenant in it told to resync. What it cannot read goes, with the reason and
-    the range, to a queue of its own.
+    A dead letter names a range of the stream. The stream keeps its records for one day; during that day, the Lambda
+    reads the range again and sends a resync to the dashboards of every tenant in it. A dead letter whose range cannot
+    be read goes to a second dead-letter queue, with the reason and the range.
     """
 
     dead_letter_queue_arn: pulumi.Output[str]
-    """The ARN of the queue that holds what could not be read: no one knows whose dashboards missed it. A message is
-    `{"reason": …, "dead_letter": …}`, the dead letter as the text that it was. What is too large for one message goes
-    as several, `{"reason": …, "dead_letter_id": …, "part": 1, "parts": 3, "text": …}`, whose texts put together are
-    that text as JSON."""
+    """The ARN of the second dead-letter queue. It holds the dead letters whose range could not be read, so it is not
+    known which dashboards missed changes. A message is `{"reason": …, "dead_letter": …}` with the original body of
+    the dead letter as a string. A dead letter that is too large for one message is split over several messages
+    `{"reason": …, "dead_letter_id": …, "part": 1, "parts": 3, "text": …}`; the joined values of `text` are that
+    string as JSON."""
 
     def __init__(self, name: str, args: DeadLetterResyncArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-resync-function", MAX_FUNCTION_NAME)
-        _checks.fields(args, DeadLetterResyncArgs)
+        _checks.check_fields(args, DeadLetterResyncArgs)
         queue_arn = _checks.standard_queue_arn("dead_letter_queue_arn", args["dead_letter_queue_arn"])
         stream_arn = _checks.stream_arn("stream_arn", args["stream_arn"])
         fanout_queue_url = _urls.queue_url("fanout_queue_url", args["fanout_queue_url"])
         fanout_queue_arn = _checks.standard_queue_arn("fanout_queue_arn", args["fanout_queue_arn"])
-        alarm_topic_arn = _checks.optional(_checks.topic_arn, "alarm_topic_arn", args.get("alarm_topic_arn"))
+        alarm_topic_arn = _checks.check_optional(_checks.topic_arn, "alarm_topic_arn", args.get("alarm_topic_arn"))
         log_retention_days = _checks.log_retention(
             "log_retention_days", args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)
         )
@@ -75,13 +98,13 @@ class DeadLetterResync(pulumi.ComponentResource):
         super().__init__("formbridge:index:DeadLetterResync", name, {}, opts)
         tags = args.get("tags")
 
-        unread = dead_letter_queue(name, self, tags, alarm_topic_arn)
+        unread = create_dead_letter_queue(name, self, tags, alarm_topic_arn)
         environment: dict[str, pulumi.Input[str]] = {
             "FANOUT_QUEUE_URL": fanout_queue_url,
             "DEAD_LETTER_QUEUE_URL": unread.url,
         }
         statements = [
-            may_receive(queue_arn),
+            allow_receive(queue_arn),
             Statement(["dynamodb:GetShardIterator", "dynamodb:GetRecords"], [stream_arn]),
             Statement(["sqs:SendMessage"], [fanout_queue_arn, unread.arn]),
         ]
@@ -100,9 +123,9 @@ class DeadLetterResync(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         map_queue(f"{name}-resync", queue_arn, resync, CONCURRENCY, self, tags)
-        # The queue's own alarm counts what can be received, and what the Lambda fails on again and again is almost
-        # never among that.
-        queue_alarm(
+        # The queue's other alarm counts visible messages. A message that the Lambda keeps failing on is almost never
+        # visible.
+        create_queue_alarm(
             f"{name}-stuck-alarm",
             f"{name}: a dead letter stays in its queue, as the Lambda fails on it",
             queue_arn.apply(lambda arn: arn.split(":")[-1]),

@@ -1,4 +1,10 @@
-"""The submissions table and its stream: the log that every recovery reads."""
+"""The submissions table and its stream: the log that every recovery reads.
+
+Example:
+    from components import StreamTable
+
+    table = StreamTable("submissions", {})
+"""
 
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
@@ -18,29 +24,34 @@ SUBMISSION_RECORDS: dict[str, Any] = {
     "eventName": ["INSERT", "MODIFY", "REMOVE"],
     "dynamodb": {"Keys": {"PK": {"S": [{"prefix": keys.SUBMISSION_PREFIX}]}}},
 }
-"""The pipe filter that lets through changes of submissions, and nothing else that the table may hold.
+"""The event pattern for the `filters` of a `RealtimePipe`: changes of submissions pass, changes of other items do not.
 
-Removals by TTL pass too, and a gateway drops them. Only they have a `userIdentity`; that a pipe matches `exists: false`
-below a field that is missing altogether is documented nowhere, and if it did not, no change would pass."""
-
+Removals by TTL pass too, and the broadcast Lambda drops them. Only such records have the field `userIdentity`. A
+pattern that excludes them would need `exists: false` below a field that all other records lack. AWS does not document
+that a pipe matches this; if it did not, no change would pass.
+"""
 
 HASH_KEY, RANGE_KEY = "PK", "SK"
+"""Default names of the keys."""
 INDEX_KEYS = (keys.SUBMISSIONS_INDEX_PARTITION_KEY, keys.SUBMISSIONS_INDEX_SORT_KEY)
+"""Names of the keys of `GSI1`."""
 INDEXED = ("tenant_id", "submission_id", "form_id", "status", "version", "submitted_at", "updated_at", "ttl")
-"""What a dashboard is shown of an item; `version` and `ttl` are numbers."""
+"""Attributes in `GSI1`: those that a dashboard shows."""
 NUMBERS = ("version", "ttl")
+"""Attributes that are numbers. Keys are strings, so no key can have one of these names."""
 MAX_KEY_NAME = 255
-"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
+"""Maximum length of a key's name. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
 
 
 class StreamTableArgs(TypedDict):
-    """What a `StreamTable` takes."""
+    """The inputs of a `StreamTable`."""
 
     hash_key: NotRequired[str]
-    """The name of the partition key, a string of at most 255 characters. Default: `PK`, which `SubmissionIngest`
-    needs."""
+    """The name of the partition key, 1 to 255 characters. The key is a string. `SubmissionIngest` needs the default.
+    Default: `PK`."""
     range_key: NotRequired[str | None]
-    """The name of the sort key. Default: `SK`, or none beside a `hash_key` of another name."""
+    """The name of the sort key, 1 to 255 characters. The key is a string. Default: `SK` if `hash_key` is `PK`,
+    otherwise no sort key."""
     deletion_protection: NotRequired[pulumi.Input[bool]]
     """Whether DynamoDB refuses to delete the table. Default: false."""
     tags: NotRequired[Tags]
@@ -50,26 +61,26 @@ class StreamTableArgs(TypedDict):
 class StreamTable(pulumi.ComponentResource):
     """A DynamoDB table with a stream of new and old images.
 
-    It has the index `GSI1` in time order within a tenant (without the payload, which no reader of it needs), is
-    on-demand, encrypted under the account's key for DynamoDB, recoverable to any second of the last 35 days, and has
-    TTL on `ttl`.
+    The table has on-demand capacity, encryption with the AWS managed key of DynamoDB, point-in-time recovery for the
+    last 35 days, and TTL on the attribute `ttl`. Its index `GSI1` holds the submissions of each tenant in time order,
+    without the payload, which no reader of the index needs.
 
-    A gateway's dashboards show an item that has the texts `tenant_id`, `submission_id`, `form_id`, `status`,
-    `submitted_at` and `updated_at`, the number `version`, and for snapshots and resumes `GSI1PK`
-    (`TENANT#{tenant_id}`) and `GSI1SK` (`{updated_at}#{submission_id}`).
+    The dashboards of a `WebSocketGateway` show an item if it has the strings `tenant_id`, `submission_id`, `form_id`,
+    `status`, `submitted_at` and `updated_at` and the number `version`. Snapshots and resumes also need the strings
+    `GSI1PK` (`TENANT#{tenant_id}`) and `GSI1SK` (`{updated_at}#{submission_id}`).
     """
 
     table_name: pulumi.Output[str]
-    """The table's name."""
+    """The name of the table."""
     table_arn: pulumi.Output[str]
-    """The table's ARN."""
+    """The ARN of the table, for a `SubmissionIngest` and a `WebSocketGateway`."""
     stream_arn: pulumi.Output[str]
-    """The ARN of its stream, for a `RealtimePipe`."""
+    """The ARN of the table's stream, for a `RealtimePipe` and a `DeadLetterResync`."""
 
     def __init__(self, name: str, args: StreamTableArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-table", MAX_TABLE_NAME)
-        _checks.fields(args, StreamTableArgs)
-        table_keys = _table_keys(args)
+        _checks.check_fields(args, StreamTableArgs)
+        table_keys = _check_keys(args)
         super().__init__("formbridge:index:StreamTable", name, {}, opts)
         table = aws.dynamodb.Table(
             f"{name}-table",
@@ -83,7 +94,7 @@ class StreamTable(pulumi.ComponentResource):
                     "hash_key": INDEX_KEYS[0],
                     "range_key": INDEX_KEYS[1],
                     "projection_type": "INCLUDE",
-                    # An index has the table's keys anyway.
+                    # An index always contains the keys of its table.
                     "non_key_attributes": [name for name in INDEXED if name not in table_keys],
                 }
             ],
@@ -104,11 +115,11 @@ class StreamTable(pulumi.ComponentResource):
         )
 
 
-def _table_keys(args: StreamTableArgs) -> list[str]:
-    """The partition key and, where there is one, the sort key.
+def _check_keys(args: StreamTableArgs) -> list[str]:
+    """Check the names of the keys. Return the partition key and, if there is one, the sort key.
 
     Raises:
-        ValueError: a name is too long, empty, or taken by the index or by the other.
+        ValueError: A name is empty or too long, is used by the index, or is used for both keys.
     """
     given = {"hash_key": args.get("hash_key", HASH_KEY)}
     range_key = args.get("range_key", RANGE_KEY if given["hash_key"] == HASH_KEY else None)
@@ -116,10 +127,10 @@ def _table_keys(args: StreamTableArgs) -> list[str]:
         given["range_key"] = range_key
     for field, key in given.items():
         if not 1 <= len(key) <= MAX_KEY_NAME:
-            raise ValueError(f"{field}: must be of 1 to {MAX_KEY_NAME} characters, got {key!r}")
+            raise ValueError(f"{field}: must have 1 to {MAX_KEY_NAME} characters, got {key!r}")
         if key in (*INDEX_KEYS, *NUMBERS):
-            taken = ", ".join((*INDEX_KEYS, *NUMBERS))
-            raise ValueError(f"{field}: must be none of {taken}, which have a use of their own; got {key!r}")
+            reserved = ", ".join((*INDEX_KEYS, *NUMBERS))
+            raise ValueError(f"{field}: must not be one of the reserved names {reserved}, got {key!r}")
     if range_key == given["hash_key"]:
-        raise ValueError(f"range_key: must not be the hash_key too, got {range_key!r}")
+        raise ValueError(f"range_key: must differ from hash_key, got {range_key!r}")
     return [*given.values()]

@@ -1,4 +1,11 @@
-"""From the bus into the table: every submission's event becomes its next version, or a dead letter with its reason."""
+"""The event bus for submissions, and the persist Lambda that writes them to the table.
+
+Example:
+    from components import StreamTable, SubmissionIngest
+
+    table = StreamTable("submissions", {})
+    SubmissionIngest("ingest", {"table_arn": table.table_arn})
+"""
 
 import json
 from typing import NotRequired, TypedDict
@@ -8,10 +15,10 @@ import pulumi_aws as aws
 
 from . import _checks
 from ._checks import IntegerInput
-from ._dead_letters import dead_letter_queue
+from ._dead_letters import create_dead_letter_queue
 from ._event_rule import invoke_from_rule
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
-from ._iam import Statement, queue_policy
+from ._iam import Statement, build_queue_policy
 from ._naming import MAX_FUNCTION_NAME, check_name
 from ._packaging import DEFAULT_PACKAGE_FOR, check_package_for
 from ._tags import Tags
@@ -20,6 +27,7 @@ EVENT_PATTERN = {
     "source": ["form-bridge"],
     "detail-type": ["submission.received", "submission.updated"],
 }
+"""The events that invoke the persist Lambda."""
 
 RETRY_SECONDS = 3600
 """Seconds for which EventBridge and Lambda retry an event before it becomes a dead letter."""
@@ -30,65 +38,66 @@ FUNCTION_RETRIES = 2
 
 
 class SubmissionIngestArgs(TypedDict):
-    """What a `SubmissionIngest` takes."""
+    """The inputs of a `SubmissionIngest`."""
 
     table_arn: pulumi.Input[str]
     """The ARN of the submissions table, a `StreamTable` with its default keys."""
     retention_days: NotRequired[IntegerInput]
-    """Days until a submission expires, counted from its last change. Default: 0, never."""
+    """Days after its last change until a submission expires; 0 or more. Default: 0, submissions never expire."""
     log_retention_days: NotRequired[IntegerInput]
-    """Days that CloudWatch keeps the Lambda's log; a number that CloudWatch knows, such as 14, 30, 90 or 365.
+    """Days for which CloudWatch keeps the logs; a value that CloudWatch accepts, such as 14, 30, 90 or 365.
     Default: 14."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
-    """The ARN of an SNS topic that hears of the first dead letter. Default: none, the alarm only shows."""
+    """The ARN of an SNS topic that gets an alarm on the first dead letter. Default: none, the alarm is only visible in
+    CloudWatch."""
     package_for: NotRequired[str]
-    """The machine that runs the Lambda: `lambda`, or `host` for an emulator on this one. Default: `lambda`."""
+    """The machine that runs the Lambda: `lambda`, or `host` for an emulator on this machine. Default: `lambda`."""
     tags: NotRequired[Tags]
-    """Tags of every child that can have them. Default: none."""
+    """Tags of every resource that supports tags. Default: none."""
 
 
 class SubmissionIngest(pulumi.ComponentResource):
-    """An event bus whose submissions the persist Lambda writes to the table.
+    """An event bus, and the persist Lambda that writes the submissions of its events to the table.
 
-    What cannot be stored, whether malformed or failing for an hour, ends in the dead-letter queue.
+    The dead-letter queue holds malformed events and events that could not be stored within one hour.
     """
 
     event_bus_name: pulumi.Output[str]
-    """The bus that a form product puts its events on: `submission.received` and `submission.updated`."""
+    """The name of the bus to which a form product sends the events `submission.received` and `submission.updated`."""
     event_bus_arn: pulumi.Output[str]
-    """The bus's ARN, on which a producer is granted `events:PutEvents`."""
+    """The ARN of the bus. A producer needs the permission `events:PutEvents` on it."""
     dead_letter_queue_arn: pulumi.Output[str]
-    """The ARN of the queue that holds what could not be stored, with its reason."""
+    """The ARN of the dead-letter queue. It holds each event that could not be stored, with the reason."""
 
     def __init__(self, name: str, args: SubmissionIngestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-persist-function", MAX_FUNCTION_NAME)
-        _checks.fields(args, SubmissionIngestArgs)
+        _checks.check_fields(args, SubmissionIngestArgs)
         table_arn = _checks.table_arn("table_arn", args["table_arn"])
         retention_days = _checks.integer("retention_days", args.get("retention_days", 0), 0)
         log_retention_days = _checks.log_retention(
             "log_retention_days", args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)
         )
-        alarm_topic_arn = _checks.optional(_checks.topic_arn, "alarm_topic_arn", args.get("alarm_topic_arn"))
+        alarm_topic_arn = _checks.check_optional(_checks.topic_arn, "alarm_topic_arn", args.get("alarm_topic_arn"))
         package_for = check_package_for("package_for", args.get("package_for", DEFAULT_PACKAGE_FOR))
         super().__init__("formbridge:index:SubmissionIngest", name, {}, opts)
-        own = pulumi.ResourceOptions(parent=self)
+        child_options = pulumi.ResourceOptions(parent=self)
         tags = args.get("tags")
 
-        bus = aws.cloudwatch.EventBus(f"{name}-bus", tags=tags, opts=own)
+        bus = aws.cloudwatch.EventBus(f"{name}-bus", tags=tags, opts=child_options)
         rule = aws.cloudwatch.EventRule(
             f"{name}-rule",
             description="Submissions, received and updated",
             event_bus_name=bus.name,
             event_pattern=json.dumps(EVENT_PATTERN),
             tags=tags,
-            opts=own,
+            opts=child_options,
         )
-        dead_letters = dead_letter_queue(name, self, tags, alarm_topic_arn)
+        dead_letters = create_dead_letter_queue(name, self, tags, alarm_topic_arn)
         aws.sqs.QueuePolicy(
             f"{name}-dead-letters-policy",
             queue_url=dead_letters.url,
-            policy=queue_policy("events.amazonaws.com", dead_letters.arn, rule.arn),
-            opts=own,
+            policy=build_queue_policy("events.amazonaws.com", dead_letters.arn, rule.arn),
+            opts=child_options,
         )
         persist = HandlerFunction(
             f"{name}-persist",
@@ -105,7 +114,7 @@ class SubmissionIngest(pulumi.ComponentResource):
             package_for=package_for,
             log_retention_days=log_retention_days,
             tags=tags,
-            opts=own,
+            opts=child_options,
         )
         invoke_from_rule(
             f"{name}-persist",

@@ -1,4 +1,10 @@
-"""Who signs the dashboards' tokens: an OIDC issuer of one's own, or a Cognito user pool made here."""
+"""The issuer of the dashboards' tokens: an existing OIDC issuer, or a new Cognito user pool.
+
+Example:
+    from components import TenantIdentity
+
+    identity = TenantIdentity("identity", {"callback_urls": ["https://dashboard.example.com/"]})
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,31 +15,36 @@ import pulumi_aws as aws
 
 from . import _checks, _urls
 from ._naming import MAX_USER_POOL_NAME, check_name
-from ._oidc import jwks_url_of
+from ._oidc import build_jwks_url
 from ._tags import Tags
 
 TENANT_ATTRIBUTE = "tenant_id"
+"""Name of the user attribute that holds the tenant id. Cognito adds the prefix `custom:`."""
 MAX_TENANT_ID = 66
-"""`t_` and 64 characters."""
+"""Maximum length of a tenant id: `t_` and 64 characters."""
 MAX_CALLBACK_URLS = 100
-"""https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html"""
+"""Maximum number of callback URLs of an app client.
+https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html"""
 HOSTED_UI_CLASSIC = 1
-"""The sign-in pages that need no branding of the app client.
+"""Version of the hosted sign-in pages that need no branding style for the app client.
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolDomain.html"""
 
 
 class TenantIdentityArgs(TypedDict):
-    """What a `TenantIdentity` takes."""
+    """The inputs of a `TenantIdentity`."""
 
     issuer: NotRequired[pulumi.Input[str] | None]
-    """An OIDC issuer's https URL, as it stands in `iss`. Default: none, a Cognito user pool is made."""
+    """The https URL of an existing OIDC issuer, exactly as in the `iss` claim. Default: none, the component creates a
+    Cognito user pool."""
     audience: NotRequired[pulumi.Input[str] | None]
-    """What `aud` of its tokens must be; required with `issuer`, and not known without. Default: none."""
+    """The value of the `aud` claim in the issuer's tokens. Required with `issuer`, not allowed without it.
+    Default: none."""
     jwks_url: NotRequired[pulumi.Input[str] | None]
-    """Where its keys are published. Default: `{issuer}/.well-known/jwks.json`."""
+    """The URL of the issuer's public keys. Default: `{issuer}/.well-known/jwks.json`."""
     callback_urls: NotRequired[Sequence[pulumi.Input[str]] | None]
-    """The pages that a hosted sign-in of the user pool returns to, at most 100: https, or http of localhost or
-    127.0.0.1, without a fragment. Default: none, and no hosted sign-in. Not for an `issuer` of your own."""
+    """URLs of the pages to which the hosted sign-in page of the user pool returns, at most 100, each at most 1,024
+    characters: https, or http for localhost or 127.0.0.1, without a fragment. Not allowed with `issuer`. Default: none,
+    the user pool has no hosted sign-in page."""
     deletion_protection: NotRequired[pulumi.Input[bool]]
     """Whether Cognito refuses to delete the user pool. Default: false."""
     tags: NotRequired[Tags]
@@ -41,52 +52,56 @@ class TenantIdentityArgs(TypedDict):
 
 
 class TenantIdentity(pulumi.ComponentResource):
-    """The issuer, its keys and the audience that a gateway's authorizer checks tokens against.
+    """The issuer, keys and audience with which the authorizer of a `WebSocketGateway` verifies tokens.
 
-    The user pool made here takes no sign-up, and a user can read but not write which tenant is theirs: only an
-    administrator sets `custom:tenant_id`. With `callback_urls` it has a hosted sign-in, by authorization code, for the
-    scopes `openid`, `email` and `profile`; without `profile` an ID token may not say the tenant.
+    The user pool allows no sign-up: an administrator creates each user and sets the attribute `custom:tenant_id`, which
+    the user can read but not write. With `callback_urls`, the user pool has a hosted sign-in page that uses the
+    authorization code flow with the scopes `openid`, `email` and `profile`. Without the scope `profile`, an ID token
+    may not contain the tenant.
     """
 
     issuer: pulumi.Output[str]
-    """The issuer's URL, as it stands in `iss`."""
+    """The URL of the issuer, exactly as in the `iss` claim."""
     jwks_url: pulumi.Output[str]
-    """Where its keys are published."""
+    """The URL of the issuer's public keys."""
     client_id: pulumi.Output[str]
-    """The audience of the tokens; for a pool made here, the id of its app client."""
+    """The audience of the tokens: the input `audience`, or the id of the user pool's app client."""
 
     def __init__(self, name: str, args: TenantIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        check_name(name, "-dashboard", MAX_USER_POOL_NAME)  # an app client's name may be as long as a pool's
-        _checks.fields(args, TenantIdentityArgs)
-        issuer = _checks.optional(_urls.https_url, "issuer", args.get("issuer"))
-        audience = _checks.optional(_checks.word, "audience", args.get("audience"))
-        jwks_url = _checks.optional(_urls.jwks_url, "jwks_url", args.get("jwks_url"))
+        check_name(name, "-dashboard", MAX_USER_POOL_NAME)  # an app client has the same limit
+        _checks.check_fields(args, TenantIdentityArgs)
+        issuer = _checks.check_optional(_urls.https_url, "issuer", args.get("issuer"))
+        audience = _checks.check_optional(_checks.word, "audience", args.get("audience"))
+        jwks_url = _checks.check_optional(_urls.jwks_url, "jwks_url", args.get("jwks_url"))
         urls = args.get("callback_urls") or []
         _checks.check_list("callback_urls", urls)
         if issuer is not None and audience is None:
-            raise ValueError("audience: is required with an issuer of one's own, got nothing")
+            raise ValueError("audience: is required with issuer, got None")
         if audience is not None and issuer is None:
-            raise ValueError(f"audience: goes with an issuer of one's own, got {args.get('audience')!r} without one")
+            raise ValueError(
+                f"audience: must be set together with issuer, got {args.get('audience')!r} without an issuer"
+            )
         if issuer is not None and urls:
-            raise ValueError(f"callback_urls: are of a user pool made here, got {urls!r} with an issuer of one's own")
+            raise ValueError(f"callback_urls: must not be set together with issuer, got {urls!r}")
         if len(urls) > MAX_CALLBACK_URLS:
-            raise ValueError(f"callback_urls: must be at most {MAX_CALLBACK_URLS}, got {len(urls)}")
-        returns_to = [_urls.callback_url(f"callback_urls[{index}]", one) for index, one in enumerate(urls)]
+            raise ValueError(f"callback_urls: must have at most {MAX_CALLBACK_URLS} URLs, got {len(urls)}")
+        callback_urls = [_urls.callback_url(f"callback_urls[{index}]", url) for index, url in enumerate(urls)]
         super().__init__("formbridge:index:TenantIdentity", name, {}, opts)
         if issuer is not None and audience is not None:
             self.issuer = issuer
             self.client_id = audience
         else:
-            pool, client = self._user_pool(name, args, returns_to)
+            pool, client = self._create_user_pool(name, args, callback_urls)
             self.issuer = pulumi.Output.concat("https://", pool.endpoint)
             self.client_id = client.id
-        self.jwks_url = jwks_url if jwks_url is not None else jwks_url_of(self.issuer)
+        self.jwks_url = jwks_url if jwks_url is not None else build_jwks_url(self.issuer)
         self.register_outputs({"issuer": self.issuer, "jwks_url": self.jwks_url, "client_id": self.client_id})
 
-    def _user_pool(
-        self, name: str, args: TenantIdentityArgs, returns_to: Sequence[pulumi.Output[str]]
+    def _create_user_pool(
+        self, name: str, args: TenantIdentityArgs, callback_urls: Sequence[pulumi.Output[str]]
     ) -> tuple[aws.cognito.UserPool, aws.cognito.UserPoolClient]:
-        own = pulumi.ResourceOptions(parent=self)
+        """Create the user pool, its app client and, if there are callback URLs, its sign-in domain."""
+        child_options = pulumi.ResourceOptions(parent=self)
         pool = aws.cognito.UserPool(
             f"{name}-users",
             username_attributes=["email"],
@@ -114,7 +129,7 @@ class TenantIdentity(pulumi.ComponentResource):
                 lambda protected: "ACTIVE" if protected else "INACTIVE"
             ),
             tags=args.get("tags"),
-            opts=own,
+            opts=child_options,
         )
         client = aws.cognito.UserPoolClient(
             f"{name}-dashboard",
@@ -123,38 +138,40 @@ class TenantIdentity(pulumi.ComponentResource):
             explicit_auth_flows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
             prevent_user_existence_errors="ENABLED",
             enable_token_revocation=True,
-            # Whoever may write the tenant chooses it: the app may only read it.
+            # An app that could write the tenant could choose it, so the app can only read it.
             read_attributes=["email", f"custom:{TENANT_ATTRIBUTE}"],
             write_attributes=["email"],
             id_token_validity=60,
             access_token_validity=60,
             refresh_token_validity=30,
             token_validity_units={"id_token": "minutes", "access_token": "minutes", "refresh_token": "days"},
-            allowed_oauth_flows_user_pool_client=True if returns_to else None,
-            allowed_oauth_flows=["code"] if returns_to else None,
-            # It is `profile` that lets an ID token say the tenant: for `openid email` it says no more than the address.
+            allowed_oauth_flows_user_pool_client=True if callback_urls else None,
+            allowed_oauth_flows=["code"] if callback_urls else None,
+            # An ID token contains the tenant only with the scope `profile`. With `openid email`, it contains only the
+            # e-mail address.
             # https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-define-resource-servers.html
-            allowed_oauth_scopes=["openid", "email", "profile"] if returns_to else None,
-            supported_identity_providers=["COGNITO"] if returns_to else None,
-            callback_urls=returns_to or None,
-            logout_urls=returns_to or None,
-            opts=own,
+            allowed_oauth_scopes=["openid", "email", "profile"] if callback_urls else None,
+            supported_identity_providers=["COGNITO"] if callback_urls else None,
+            callback_urls=callback_urls or None,
+            logout_urls=callback_urls or None,
+            opts=child_options,
         )
-        if returns_to:
+        if callback_urls:
             aws.cognito.UserPoolDomain(
                 f"{name}-domain",
                 user_pool_id=pool.id,
-                domain=pool.id.apply(_domain_prefix),
+                domain=pool.id.apply(_build_domain_prefix),
                 managed_login_version=HOSTED_UI_CLASSIC,
-                opts=own,
+                opts=child_options,
             )
         return pool, client
 
 
-def _domain_prefix(user_pool_id: str) -> str:
-    """A prefix that no other pool of the region has, of any account.
+def _build_domain_prefix(user_pool_id: str) -> str:
+    """Return a domain prefix that no other user pool of the region has, in any account.
 
-    Hexadecimal digits, for Cognito takes none with `aws`, `amazon` or `cognito` in it, and a pool's own id may have.
+    It consists of hexadecimal digits, because Cognito rejects a prefix that contains `aws`, `amazon` or `cognito`, and
+    the id of a user pool may contain one of these.
     https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-assign-domain-prefix.html
     """
     return hashlib.sha256(user_pool_id.encode()).hexdigest()[:20]

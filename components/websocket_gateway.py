@@ -1,4 +1,14 @@
-"""The WebSocket API that dashboards connect to, its Lambdas and its connections table."""
+"""The WebSocket API that dashboards connect to, its Lambdas and its connections table.
+
+Example:
+    from components import StreamTable, WebSocketGateway
+
+    table = StreamTable("submissions", {})
+    gateway = WebSocketGateway(
+        "gateway",
+        {"access": {"issuer": "https://login.example.com", "audience": "dashboards"}, "table_arn": table.table_arn},
+    )
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NotRequired, TypedDict
@@ -8,7 +18,7 @@ import pulumi_aws as aws
 
 from . import _checks
 from ._checks import IntegerInput
-from ._fanout_queue import fanout_queue
+from ._fanout_queue import create_fanout_queue
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
 from ._gateway_access import GatewayAccess, GatewayAccessArgs
 from ._gateway_limits import GatewayLimits, GatewayLimitsArgs
@@ -17,7 +27,7 @@ from ._iam import Statement
 from ._janitor_schedule import JANITOR_SECONDS, run_every_minute
 from ._naming import MAX_FUNCTION_NAME, check_name
 from ._packaging import DEFAULT_PACKAGE_FOR, check_package_for
-from ._queue_mapping import FUNCTION_SECONDS, map_queue, may_receive
+from ._queue_mapping import FUNCTION_SECONDS, allow_receive, map_queue
 from ._tags import Tags
 from ._websocket_api import WebSocketApi
 
@@ -27,6 +37,7 @@ else:
     from ._formbridge.runtime import keys
 
 Environment = dict[str, pulumi.Input[str]]
+"""Environment variables of a Lambda."""
 
 
 class WebSocketGatewayArgs(TypedDict):
@@ -42,7 +53,8 @@ class WebSocketGatewayArgs(TypedDict):
     posting: NotRequired[GatewayPostingArgs]
     """How changes are posted: rate, concurrency and fan-out. Default: the default of each input."""
     log_retention_days: NotRequired[IntegerInput]
-    """Days that CloudWatch keeps the logs; a value that CloudWatch accepts, such as 14, 30, 90 or 365. Default: 14."""
+    """Days for which CloudWatch keeps the logs; a value that CloudWatch accepts, such as 14, 30, 90 or 365.
+    Default: 14."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
     """The ARN of an SNS topic that gets an alarm when a fan-out task has failed ten times. Default: none, the alarm is
     only visible in CloudWatch."""
@@ -53,65 +65,74 @@ class WebSocketGatewayArgs(TypedDict):
 
 
 class WebSocketGateway(pulumi.ComponentResource):
-    """An API Gateway WebSocket that speaks `formbridge.v1`, with its authorizer, its connections and its Lambdas."""
+    """A WebSocket API of API Gateway for the protocol `formbridge.v1`.
+
+    The component creates the authorizer, the Lambdas, the connections table, the fan-out queue and a throttled stage
+    with an access log. The account and region must have a role for the logs of API Gateway; see `ApiGatewayLogRole`.
+    """
 
     websocket_url: pulumi.Output[str]
-    """Where clients connect: `wss://…/live`."""
+    """The URL to which clients connect: `wss://…/live`."""
     management_endpoint: pulumi.Output[str]
-    """Where a Lambda of your own posts to connections: the endpoint of the API Gateway Management API."""
+    """The endpoint of the API Gateway Management API, with which your own Lambda posts to connections."""
     manage_connections_arn: pulumi.Output[str]
-    """What such a Lambda is granted `execute-api:ManageConnections` on, to post to connections."""
+    """The ARN on which your own Lambda needs the permission `execute-api:ManageConnections` to post to connections."""
     connections_table_name: pulumi.Output[str]
-    """The table of connections: `PK` is `TENANT#{tenant_id}`, and `TENANT#{tenant_id}#{n}` for the second and every
-    further one of `connection_shards`; `SK` is `CONN#{connection_id}`, and `subscribed` is true once the client has
-    subscribed. A row with another `SK` counts the tenant's connections."""
+    """The name of the connections table. A connection's row has the partition key `PK` = `TENANT#{tenant_id}` in the
+    first shard and `TENANT#{tenant_id}#{n}` in each further shard of `connection_shards`, the sort key `SK` =
+    `CONN#{connection_id}`, and `subscribed`, which is true after the client has subscribed. A row with another sort
+    key counts the tenant's connections."""
     connections_table_arn: pulumi.Output[str]
-    """The ARN of that table."""
+    """The ARN of the connections table."""
     broadcast_function_arn: pulumi.Output[str]
-    """The Lambda that takes raw records of a `StreamTable`'s stream, and posts them to their tenants' dashboards."""
+    """The ARN of the broadcast Lambda, for the input `function_arn` of a `RealtimePipe`. It takes raw stream records
+    of a `StreamTable` and posts the changes to the dashboards of their tenants."""
     fanout_queue_url: pulumi.Output[str]
-    """The queue from which fan-out Lambdas post what is for many connections, for a `DeadLetterResync`."""
+    """The URL of the fan-out queue, for a `DeadLetterResync`. Fan-out Lambdas receive fan-out tasks for many
+    connections from it."""
     fanout_queue_arn: pulumi.Output[str]
-    """The ARN of that queue."""
+    """The ARN of the fan-out queue, for a `DeadLetterResync`."""
 
     def __init__(self, name: str, args: WebSocketGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-authenticate-function", MAX_FUNCTION_NAME)
-        _checks.fields(args, WebSocketGatewayArgs)
-        self._access = GatewayAccess.check(args["access"], _checks.below("access"))
-        self._limits = GatewayLimits.check(args.get("limits", {}), _checks.below("limits"))
-        self._posting = GatewayPosting.check(args.get("posting", {}), _checks.below("posting"))
-        self._table_arn = _checks.optional(_checks.table_arn, "table_arn", args.get("table_arn"))
+        _checks.check_fields(args, WebSocketGatewayArgs)
+        self._access = GatewayAccess.check(args["access"], _checks.qualify("access"))
+        self._limits = GatewayLimits.check(args.get("limits", {}), _checks.qualify("limits"))
+        self._posting = GatewayPosting.check(args.get("posting", {}), _checks.qualify("posting"))
+        self._table_arn = _checks.check_optional(_checks.table_arn, "table_arn", args.get("table_arn"))
         self._log_retention_days = _checks.log_retention(
             "log_retention_days", args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)
         )
-        alarm_topic_arn = _checks.optional(_checks.topic_arn, "alarm_topic_arn", args.get("alarm_topic_arn"))
+        alarm_topic_arn = _checks.check_optional(_checks.topic_arn, "alarm_topic_arn", args.get("alarm_topic_arn"))
         self._package_for = check_package_for("package_for", args.get("package_for", DEFAULT_PACKAGE_FOR))
         self._tags = args.get("tags")
         super().__init__("formbridge:index:WebSocketGateway", name, {}, opts)
         self._name = name
-        self._own = pulumi.ResourceOptions(parent=self)
+        self._child_options = pulumi.ResourceOptions(parent=self)
 
-        connections = self._connections_table()
+        connections = self._create_connections_table()
         api = WebSocketApi(name, self, self._tags)
-        authorizer = api.authorizer(self._authorize_function())
-        connect = self._connect_function(connections)
-        api.route("connect", "$connect", connect, authorizer=authorizer)
-        api.route("disconnect", "$disconnect", connect)
-        api.route("default", "$default", self._message_function(connections, api), replies=True)
-        api.route("authenticate", "authenticate", self._authenticate_function(connections, api), replies=True)
-        stage = api.stage(
+        authorizer = api.create_authorizer(self._create_authorize_function())
+        connect = self._create_connect_function(connections)
+        api.add_route("connect", "$connect", connect, authorizer=authorizer)
+        api.add_route("disconnect", "$disconnect", connect)
+        api.add_route("default", "$default", self._create_message_function(connections, api), replies=True)
+        api.add_route(
+            "authenticate", "authenticate", self._create_authenticate_function(connections, api), replies=True
+        )
+        stage = api.create_stage(
             rate_limit=self._limits.rate_limit,
             burst_limit=self._limits.burst_limit,
             log_retention_days=self._log_retention_days,
         )
-        queue = fanout_queue(f"{name}-fanout", self, self._tags, alarm_topic_arn)
-        broadcast = self._broadcast_function(connections, api, queue)
-        fanout = self._fanout_function(connections, api, queue)
+        queue = create_fanout_queue(f"{name}-fanout", self, self._tags, alarm_topic_arn)
+        broadcast = self._create_broadcast_function(connections, api, queue)
+        fanout = self._create_fanout_function(connections, api, queue)
         map_queue(f"{name}-fanout", queue.arn, fanout, self._posting.fanout_concurrency, self, self._tags)
-        run_every_minute(f"{name}-janitor", self._janitor_function(connections, api), self, self._tags)
+        run_every_minute(f"{name}-janitor", self._create_janitor_function(connections, api), self, self._tags)
         self.websocket_url = stage.invoke_url
         self.management_endpoint = api.management_endpoint
-        self.manage_connections_arn = api.connections_arn("POST")
+        self.manage_connections_arn = api.build_connections_arn("POST")
         self.connections_table_name = connections.name
         self.connections_table_arn = connections.arn
         self.broadcast_function_arn = broadcast.arn
@@ -130,8 +151,11 @@ class WebSocketGateway(pulumi.ComponentResource):
             }
         )
 
-    def _connections_table(self) -> aws.dynamodb.Table:
-        """A table of its own: rows that come and go with connections must not feed the submissions' stream."""
+    def _create_connections_table(self) -> aws.dynamodb.Table:
+        """Create the connections table.
+
+        It is separate, because changes of connections must not appear in the stream of the submissions table.
+        """
         return aws.dynamodb.Table(
             f"{self._name}-connections",
             billing_mode="PAY_PER_REQUEST",
@@ -139,14 +163,15 @@ class WebSocketGateway(pulumi.ComponentResource):
             range_key="SK",
             attributes=[{"name": key, "type": "S"} for key in ("PK", "SK")],
             server_side_encryption={"enabled": True},
-            point_in_time_recovery={"enabled": False},  # no connection outlives three hours
+            point_in_time_recovery={"enabled": False},  # no connection lasts three hours
             ttl={"attribute_name": "ttl", "enabled": True},
             tags=self._tags,
-            opts=self._own,
+            opts=self._child_options,
         )
 
-    def _authorize_function(self) -> HandlerFunction:
-        return self._function(
+    def _create_authorize_function(self) -> HandlerFunction:
+        """Create the authorizer, which verifies the token of a new connection."""
+        return self._create_function(
             "authorize",
             environment={
                 **self._access.token_environment,
@@ -157,8 +182,9 @@ class WebSocketGateway(pulumi.ComponentResource):
             requirements=["tokens"],
         )
 
-    def _connect_function(self, connections: aws.dynamodb.Table) -> HandlerFunction:
-        return self._function(
+    def _create_connect_function(self, connections: aws.dynamodb.Table) -> HandlerFunction:
+        """Create the Lambda that adds and removes the rows of connections."""
+        return self._create_function(
             "connect",
             environment={"CONNECTIONS_TABLE_NAME": connections.name, **self._limits.connect_environment},
             statements=[
@@ -166,39 +192,47 @@ class WebSocketGateway(pulumi.ComponentResource):
             ],
         )
 
-    def _message_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
-        environment = {**self._posting_environment(connections, api), **self._limits.message_environment}
-        statements = [Statement(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]), _may_post(api)]
+    def _create_message_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
+        """Create the Lambda that replies to the frames of clients, except `authenticate`."""
+        environment = {**self._build_posting_environment(connections, api), **self._limits.message_environment}
+        statements = [Statement(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]), _allow_posts(api)]
         if self._table_arn is not None:
             environment["TABLE_NAME"] = self._table_arn.apply(lambda arn: arn.split("/")[-1])
             index_arn = pulumi.Output.concat(self._table_arn, "/index/", keys.SUBMISSIONS_INDEX)
             statements.append(Statement(["dynamodb:Query"], [index_arn]))
-        return self._function("message", environment=environment, statements=statements, requirements=["posting"])
+        return self._create_function(
+            "message", environment=environment, statements=statements, requirements=["posting"]
+        )
 
-    def _authenticate_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
-        return self._function(
+    def _create_authenticate_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
+        """Create the Lambda that extends a connection by a newer token."""
+        return self._create_function(
             "authenticate",
             environment={
-                **self._posting_environment(connections, api),
+                **self._build_posting_environment(connections, api),
                 **self._limits.message_environment,
                 **self._access.token_environment,
             },
-            statements=[Statement(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]), _may_post(api)],
+            statements=[
+                Statement(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]),
+                _allow_posts(api),
+            ],
             requirements=["tokens", "posting"],
         )
 
-    def _broadcast_function(
+    def _create_broadcast_function(
         self, connections: aws.dynamodb.Table, api: WebSocketApi, queue: aws.sqs.Queue
     ) -> HandlerFunction:
-        return self._function(
+        """Create the Lambda that posts changes to the dashboards of their tenants."""
+        return self._create_function(
             "broadcast",
             environment={
-                **self._fanout_environment(connections, api, queue),
+                **self._build_fanout_environment(connections, api, queue),
                 **self._posting.broadcast_environment,
             },
             statements=[
                 Statement(["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]),
-                _may_post(api),
+                _allow_posts(api),
                 Statement(["sqs:SendMessage"], [queue.arn]),
             ],
             requirements=["posting"],
@@ -206,17 +240,18 @@ class WebSocketGateway(pulumi.ComponentResource):
             memory_mb=512,
         )
 
-    def _fanout_function(
+    def _create_fanout_function(
         self, connections: aws.dynamodb.Table, api: WebSocketApi, queue: aws.sqs.Queue
     ) -> HandlerFunction:
-        return self._function(
+        """Create the Lambda that processes the fan-out queue."""
+        return self._create_function(
             "fanout",
-            environment=self._fanout_environment(connections, api, queue),
+            environment=self._build_fanout_environment(connections, api, queue),
             statements=[
                 Statement(["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]),
-                _may_post(api),
-                may_receive(queue.arn),
-                # Work for a large tenant comes back to the queue in parts.
+                _allow_posts(api),
+                allow_receive(queue.arn),
+                # A fan-out Lambda divides the fan-out task of a large tenant and sends the parts to the queue.
                 Statement(["sqs:SendMessage"], [queue.arn]),
             ],
             requirements=["posting"],
@@ -224,38 +259,39 @@ class WebSocketGateway(pulumi.ComponentResource):
             memory_mb=512,
         )
 
-    def _janitor_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
-        return self._function(
+    def _create_janitor_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
+        """Create the janitor: it closes expired connections, repeats missed resyncs and removes old rows."""
+        return self._create_function(
             "janitor",
-            environment=self._posting_environment(connections, api),
+            environment=self._build_posting_environment(connections, api),
             statements=[
                 Statement(["dynamodb:Scan", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]),
-                _may_post(api),
+                _allow_posts(api),
             ],
             requirements=["posting"],
             timeout_seconds=JANITOR_SECONDS,
             memory_mb=512,
         )
 
-    def _posting_environment(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> Environment:
-        """Where connections are found, and posted to, and how fast."""
+    def _build_posting_environment(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> Environment:
+        """Return the environment variables of every Lambda that posts."""
         return {
             "CONNECTIONS_TABLE_NAME": connections.name,
             "MANAGEMENT_ENDPOINT": api.management_endpoint,
             **self._posting.posting_environment,
         }
 
-    def _fanout_environment(
+    def _build_fanout_environment(
         self, connections: aws.dynamodb.Table, api: WebSocketApi, queue: aws.sqs.Queue
     ) -> Environment:
-        """The same, and where the work goes that is too much for one Lambda."""
+        """Return the environment variables of the Lambdas that post and send to the fan-out queue."""
         return {
-            **self._posting_environment(connections, api),
+            **self._build_posting_environment(connections, api),
             "FANOUT_QUEUE_URL": queue.url,
             **self._posting.fanout_environment,
         }
 
-    def _function(
+    def _create_function(
         self,
         entry_point: str,
         *,
@@ -265,6 +301,7 @@ class WebSocketGateway(pulumi.ComponentResource):
         timeout_seconds: int = 10,
         memory_mb: int = 256,
     ) -> HandlerFunction:
+        """Create a Lambda with the inputs that all Lambdas of the gateway share."""
         return HandlerFunction(
             f"{self._name}-{entry_point}",
             entry_point,
@@ -276,10 +313,12 @@ class WebSocketGateway(pulumi.ComponentResource):
             memory_mb=memory_mb,
             log_retention_days=self._log_retention_days,
             tags=self._tags,
-            opts=self._own,
+            opts=self._child_options,
         )
 
 
-def _may_post(api: WebSocketApi) -> Statement:
-    """May post to connections, and close them."""
-    return Statement(["execute-api:ManageConnections"], [api.connections_arn("POST"), api.connections_arn("DELETE")])
+def _allow_posts(api: WebSocketApi) -> Statement:
+    """Return the permissions to post to connections and to close them."""
+    return Statement(
+        ["execute-api:ManageConnections"], [api.build_connections_arn("POST"), api.build_connections_arn("DELETE")]
+    )

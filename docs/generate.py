@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,33 +24,33 @@ if TYPE_CHECKING:
 DOCS: Final = Path(__file__).parent
 ROOT: Final = DOCS.parent
 SNAPSHOT: Final = ROOT / "tests" / "support" / "components" / "schema.json"
+"""The reviewed schema."""
 PROJECT: Final = "formbridge-realtime"
 STACKS: Final = ("dev", "prod")
+TYPE_PREFIX: Final = "#/types/"
+"""Prefix of a schema's reference to one of its own types."""
 
 COMPONENTS_HEAD: Final = """\
 # Components
 
-This page answers: which inputs and outputs does each component have? You can use each component on its own in a program
-of yours. In Python, with this repository on the import path:
-
-```python
-from components import RealtimePipe
-
-pipe = RealtimePipe("orders", {"stream_arn": orders.stream_arn, "function_arn": notify.arn})
-```
+This page answers: which inputs and outputs does each component have? You can use each component on its own in your
+program. Each example below is a complete Python program that needs this repository on the import path.
 
 For every other Pulumi language, `pulumi package add …/components` makes an SDK with the same names in that language's
-style: `batch_size` becomes `batchSize`. It also makes a Python SDK, for a project that has a folder `components` of its
-own. [Importing](importing.md) describes the set-up, and [the examples](../examples) are three whole programs.
+style: `batch_size` becomes `batchSize`. It also makes a Python SDK, for a project that has its own folder `components`.
+[Importing](importing.md) describes the set-up, and [the examples](../examples) are three complete projects.
 
 Required inputs are **bold**. An input takes a value of the type in the table, or a Pulumi `Output` of it. An input
-marked *plain* does not take an `Output`. A value that is not allowed, an unknown input or a missing one causes an error
-that names the input, before any resource exists. The value of an `Output` is checked when it is known, before the
-resource that uses it is created.
+marked *plain* does not take an `Output`. A group is a map of inputs: `limits.rate_limit` is the input `rate_limit` in
+the group `limits`. A group does not take an `Output`, but its inputs do.
 
-Resource options work as usual in Pulumi: `provider`, `protect` and `transforms` apply to every child, and `parent` and
-`aliases` move the children along. The name of a child begins with the name of its component and does not change, so
-deployed resources stay where they are.
+A value that is not allowed, an unknown input or a missing input causes an error that names the input, before any
+resource exists. The value of an `Output` is checked when it is known, before the resource that uses it is created.
+
+Resource options work as usual in Pulumi: `provider`, `protect` and `transforms` apply to every child resource. With
+`aliases`, you can rename a component or give it another parent without replacing its child resources. The name of a
+child resource begins with the name of its component and does not change between releases, so deployed resources are not
+replaced.
 
 <!-- Made by `make docs` from the docstrings. -->
 """
@@ -68,23 +69,37 @@ that is not allowed causes an error before any resource exists. The error names 
 def build_schema() -> dict[str, Any]:
     """Return the plugin's schema of the components, with the descriptions unindented."""
     provider = ComponentProvider(components_from_module(components), "formbridge", "formbridge")
-    return json.loads(provider.schema or "", object_hook=_unindent_description)
+    return json.loads(provider.schema or "", object_hook=_unindent)
 
 
-def build_components_page() -> str:
+def read_example(component: str) -> str:
+    """Return the Python example of a component, which is in the docstring of its module.
+
+    It is not in the docstring of the class, because Pulumi copies that docstring into the SDK of every other language.
+    """
+    module = inspect.getmodule(getattr(components, component))
+    _, _, code = (inspect.getdoc(module) or "").partition("Example:\n")
+    return textwrap.dedent(code).strip()
+
+
+def render_components_page() -> str:
     """Return the text of `components.md`."""
+    described = build_schema()
     blocks = [COMPONENTS_HEAD]
-    for token, component in build_schema()["resources"].items():
+    for token, component in described["resources"].items():
+        name = token.split(":")[-1]
+        inputs = _render_inputs(component["inputProperties"], component["requiredInputs"], described["types"])
         blocks += [
-            f"## {token.split(':')[-1]}",
+            f"## {name}",
             component["description"],
-            _format_table(_build_input_rows(component), ("input", "type", "")),
-            _format_table(_build_output_rows(component), ("output", "type", "")),
+            f"```python\n{read_example(name)}\n```",
+            _render_table(inputs, ("input", "type", "description")),
+            _render_table(_render_outputs(component), ("output", "type", "description")),
         ]
     return _join_blocks(blocks)
 
 
-def build_settings_page() -> str:
+def render_settings_page() -> str:
     """Return the text of `settings.md`."""
     declared = _read_config(ROOT / "Pulumi.yaml")
     stacks = [_read_config(ROOT / f"Pulumi.{stack}.yaml") for stack in STACKS]
@@ -92,76 +107,95 @@ def build_settings_page() -> str:
         (
             f"`{key}`",
             setting["type"],
-            _format_value(setting["default"]),
-            *(_format_value(values[name]) if (name := f"{PROJECT}:{key}") in values else "" for values in stacks),
+            _render_value(setting["default"]),
+            *(
+                _render_value(values[full_key]) if (full_key := f"{PROJECT}:{key}") in values else ""
+                for values in stacks
+            ),
             setting["description"],
         )
         for key, setting in declared.items()
     ]
-    return _join_blocks([SETTINGS_HEAD, _format_table(rows, ("key", "type", "default", *STACKS, ""))])
+    return _join_blocks([SETTINGS_HEAD, _render_table(rows, ("key", "type", "default", *STACKS, "description"))])
 
 
 def main() -> None:
     """Write the pages and the schema."""
-    (DOCS / "components.md").write_text(build_components_page())
-    (DOCS / "settings.md").write_text(build_settings_page())
+    (DOCS / "components.md").write_text(render_components_page())
+    (DOCS / "settings.md").write_text(render_settings_page())
     SNAPSHOT.write_text(json.dumps(build_schema(), indent=2, sort_keys=True) + "\n")
 
 
-def _unindent_description(described: dict[str, Any]) -> dict[str, Any]:
+def _unindent(described: dict[str, Any]) -> dict[str, Any]:
+    """Remove the indentation of a description."""
     text = described.get("description")
     return {**described, "description": inspect.cleandoc(text)} if isinstance(text, str) else described
 
 
-def _build_input_rows(component: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
-    required = component["requiredInputs"]
-    inputs: dict[str, dict[str, Any]] = component["inputProperties"]
-    for name in sorted(inputs, key=lambda one: one not in required):
+def _render_inputs(
+    inputs: Mapping[str, dict[str, Any]], required: Iterable[str], types: Mapping[str, Any], group: str = ""
+) -> Iterable[tuple[str, ...]]:
+    """Return the rows of inputs, required inputs first. The inputs of a group follow the row of the group."""
+    for name in sorted(inputs, key=lambda name: name not in required):
+        full_name = f"{group}{_convert_to_snake_case(name)}"
         emphasis = "**" if name in required else ""
-        yield f"{emphasis}`{_to_snake_case(name)}`{emphasis}", _format_type(inputs[name]), inputs[name]["description"]
+        yield f"{emphasis}`{full_name}`{emphasis}", _render_type(inputs[name]), inputs[name]["description"]
+        if _is_group(inputs[name]):
+            fields = types[inputs[name]["$ref"].removeprefix(TYPE_PREFIX)]
+            yield from _render_inputs(fields["properties"], fields.get("required", []), types, f"{full_name}.")
 
 
-def _build_output_rows(component: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
+def _render_outputs(component: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
+    """Return a row for each output."""
     for name, output in component["properties"].items():
-        yield f"`{_to_snake_case(name)}`", _format_type(output), output["description"]
+        yield f"`{_convert_to_snake_case(name)}`", _render_type(output), output["description"]
 
 
-def _format_type(described: Mapping[str, Any]) -> str:
+def _is_group(described: Mapping[str, Any]) -> bool:
+    """Return whether an input is a group of inputs."""
+    return described.get("$ref", "").startswith(TYPE_PREFIX)
+
+
+def _render_type(described: Mapping[str, Any]) -> str:
+    """Return the name of a type for the tables."""
     if described.get("plain"):
-        return f"{_format_type({**described, 'plain': False})}, *plain*"
-    reference = described.get("$ref", "")
-    if reference.startswith("#/types/"):
-        fields = build_schema()["types"][reference.removeprefix("#/types/")]["properties"]
-        return f"map with {', '.join(f'`{_to_snake_case(field)}`' for field in fields)}"
-    if reference:
+        return f"{_render_type({**described, 'plain': False})}, *plain*"
+    if _is_group(described):
+        return "group"
+    if reference := described.get("$ref"):
         return reference.split("/")[-1].lower()
     match described["type"]:
         case "array":
-            return f"list of {_format_type({**described['items'], 'plain': False})}"
+            return f"list of {_render_type({**described['items'], 'plain': False})}"
         case "object":
-            return f"map of {_format_type(described['additionalProperties'])}"
+            return f"map of {_render_type(described['additionalProperties'])}"
         case name:
             return name
 
 
-def _to_snake_case(name: str) -> str:
+def _convert_to_snake_case(name: str) -> str:
+    """Return a name of the schema as Python spells it."""
     return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
 def _read_config(path: Path) -> dict[str, Any]:
+    """Return the section `config` of a Pulumi file."""
     return yaml.safe_load(path.read_text())["config"]
 
 
-def _format_value(value: object) -> str:
+def _render_value(value: object) -> str:
+    """Return a value as JSON in code style."""
     return f"`{json.dumps(value)}`"
 
 
-def _format_table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...]) -> str:
+def _render_table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...]) -> str:
+    """Return a Markdown table."""
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(f"| {' | '.join(' '.join(cell.split()) for cell in line)} |" for line in lines)
 
 
 def _join_blocks(blocks: Iterable[str]) -> str:
+    """Return the text of a page."""
     return "\n\n".join(block.strip() for block in blocks) + "\n"
 
 

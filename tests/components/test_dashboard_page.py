@@ -154,21 +154,31 @@ def test_names_say_the_path_with_hyphens(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("paths", "message"),
     [
-        (["vendor/a.js", "vendor-a.js"], "vendor-a.js and vendor/a.js would both be called vendor-a-js"),
-        (["config.json.js", "config-json.js"], "config-json.js and config.json.js would both be called config-json-js"),
+        (
+            ["vendor/a.js", "vendor-a.js"],
+            "vendor-a.js and vendor/a.js: must have different resource names, got 'vendor-a-js'",
+        ),
+        (
+            ["config.json.js", "config-json.js"],
+            "config-json.js and config.json.js: must have different resource names, got 'config-json-js'",
+        ),
     ],
 )
 def test_two_files_that_would_be_called_the_same_are_refused(folder: Path, paths: list[str], message: str) -> None:
     write(folder, *paths)
 
-    assert refusal(page()) == f"the dashboard's page: {message}"
+    assert refusal(page()) == f"dashboard files: {message}"
 
 
-@pytest.mark.parametrize("path", ["photo.heic", "vendor/LICENSE", "config.json"])
-def test_a_file_of_an_unknown_type_is_refused(folder: Path, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "suffix"), [("photo.heic", ".heic"), ("vendor/LICENSE", ""), ("config.json", ".json")]
+)
+def test_a_file_of_an_unknown_type_is_refused(folder: Path, path: str, suffix: str) -> None:
     write(folder, path)
 
-    assert refusal(page()) == (f"the dashboard's page: {path}: its suffix must be one of .css, .html, .js, .md, .svg")
+    assert refusal(page()) == (
+        f"dashboard files: suffix of {path}: must be one of .css, .html, .js, .md, .svg, got {suffix!r}"
+    )
 
 
 def test_what_an_editor_or_a_system_leaves_there_is_no_file_of_the_page(folder: Path) -> None:
@@ -194,7 +204,7 @@ def test_readmes_are_uploaded_as_text_that_a_browser_shows(recording: Recording)
 def test_a_page_without_its_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dashboard_page, "DASHBOARD", tmp_path / "none")
 
-    assert refusal(page()).endswith(f"there is no index.html in {tmp_path / 'none'}")
+    assert refusal(page()) == f"dashboard files: {tmp_path / 'none'} must contain index.html"
 
 
 @pytest.mark.parametrize(
@@ -217,7 +227,7 @@ def test_an_address_that_the_page_could_not_use_is_refused(field: str, value: st
 
 def test_an_address_that_turns_out_to_be_of_no_use_makes_no_configuration() -> None:
     later = pulumi.Output.from_input
-    with pytest.raises(ValueError, match=r"^websocket_url: must be wss, .*, got 'ws://gateway\.example\.com'$"):
+    with pytest.raises(ValueError, match=r"^websocket_url: must be a wss URL, .*, got 'ws://gateway\.example\.com'$"):
         run(lambda: DashboardPage("page", {**ARGS, "websocket_url": later("ws://gateway.example.com")}))
 
 
@@ -226,7 +236,7 @@ def test_an_object_has_at_most_ten_tags() -> None:
 
     assert objects(declare(tags=tags))["config.json"]["tags"] == tags
     message = refusal(page(tags={**tags, "One": "more"}))
-    assert message.startswith("tags: must be at most 10, which S3 takes on an object, got {")
+    assert message.startswith("tags: must have at most 10 entries, the limit of an S3 object, got {")
 
 
 @pytest.mark.parametrize("name", ["my_page", "", f"{LONGEST_NAME}p"])

@@ -245,7 +245,7 @@ def test_a_source_may_be_known_later() -> None:
 def test_a_source_that_is_no_host_is_refused(source: str) -> None:
     message = refusal(lambda: DashboardSite("site", {"connect_sources": ["wss://a.example.com", source]}))
 
-    assert message.startswith("connect_sources[1]: must be https:// or wss:// and a host, ")
+    assert message.startswith("connect_sources[1]: must be https:// or wss:// with a host, ")
     assert message.endswith(f", got {source!r}")
 
 

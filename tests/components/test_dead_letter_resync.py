@@ -142,10 +142,14 @@ def test_registers_the_queue_of_what_could_not_be_read(recording: Recording) -> 
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("dead_letter_queue_arn", f"{DEAD_LETTERS_ARN}.fifo", "must be the ARN of a standard SQS queue, no FIFO one, "),
+        ("dead_letter_queue_arn", f"{DEAD_LETTERS_ARN}.fifo", "must be the ARN of a standard (not FIFO) SQS queue, "),
         ("stream_arn", arn("dynamodb", "table/orders"), "must be the ARN of a DynamoDB stream, got "),
-        ("fanout_queue_url", FANOUT_QUEUE_ARN, "must be the https URL of an SQS queue, or http of localhost or "),
-        ("fanout_queue_arn", FANOUT_QUEUE_URL, "must be the ARN of a standard SQS queue, no FIFO one, got "),
+        (
+            "fanout_queue_url",
+            FANOUT_QUEUE_ARN,
+            "must be the https URL of an SQS queue, or an http URL of localhost or 127.0.0.1, got ",
+        ),
+        ("fanout_queue_arn", FANOUT_QUEUE_URL, "must be the ARN of a standard (not FIFO) SQS queue, got "),
         ("alarm_topic_arn", "alarms", "must be the ARN of a standard SNS topic, got 'alarms'"),
         ("log_retention_days", 13, "must be one of 1, 3, 5, 7, 14, 30, "),
         ("package_for", "arm64", "must be one of lambda, host, got 'arm64'"),

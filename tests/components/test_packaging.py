@@ -14,7 +14,7 @@ import pulumi
 import pytest
 
 from components import _packaging
-from components._packaging import PackagingError, dependencies, handler_archive
+from components._packaging import PackagingError, build_handler_archive, install_dependencies
 from local.archives import build_zip
 from tests.support.components.packages import LEFT_OUT, PACKAGED, POSTING
 
@@ -32,7 +32,7 @@ def names(archive: pulumi.AssetArchive) -> list[str]:
 class TestArchive:
     @pytest.mark.parametrize("entry_point", ENTRY_POINTS)
     def test_holds_the_entry_point_and_the_core_and_nothing_else(self, entry_point: str) -> None:
-        packed = names(handler_archive(entry_point, "lambda"))
+        packed = names(build_handler_archive(entry_point, "lambda"))
 
         assert "formbridge/submissions/submission.py" in CORE
         assert set(packed) == {f"{entry_point}.py"} | CORE
@@ -42,7 +42,7 @@ class TestArchive:
         [(["tokens"], PACKAGED), (["posting"], POSTING), (["tokens", "posting"], PACKAGED | POSTING)],
     )
     def test_holds_the_dependencies_that_are_needed(self, requirements: Sequence[str], carried: set[str]) -> None:
-        packed = names(handler_archive("authorize", "lambda", requirements))
+        packed = names(build_handler_archive("authorize", "lambda", requirements))
 
         assert set(packed) == {"authorize.py"} | CORE | carried
         assert not LEFT_OUT.intersection(packed)
@@ -63,7 +63,7 @@ class TestArchive:
         orders: list[list[str]] = []
         for tree in (first, second):
             monkeypatch.setattr(_packaging, "HANDLERS", tree)
-            archive = handler_archive("persist", "lambda")
+            archive = build_handler_archive("persist", "lambda")
             zips.append(build_zip(archive, tree))
             orders.append(names(archive))
 
@@ -72,10 +72,10 @@ class TestArchive:
 
     def test_changes_with_the_code(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(_packaging, "HANDLERS", copy_tree(tmp_path))
-        before = build_zip(handler_archive("persist", "lambda"), tmp_path)
+        before = build_zip(build_handler_archive("persist", "lambda"), tmp_path)
         (tmp_path / "formbridge" / "submissions" / "submission.py").write_text("VERSION = 2\n")
 
-        assert build_zip(handler_archive("persist", "lambda"), tmp_path) != before
+        assert build_zip(build_handler_archive("persist", "lambda"), tmp_path) != before
 
 
 def copy_tree(target: Path) -> Path:
@@ -116,7 +116,7 @@ class TestDependencies:
     def test_are_built_once_and_then_kept(self, build: Path, use: Callable[[FakePip], FakePip]) -> None:
         pip = use(FakePip())
 
-        first, second = dependencies("tokens", "lambda"), dependencies("tokens", "lambda")
+        first, second = install_dependencies("tokens", "lambda"), install_dependencies("tokens", "lambda")
 
         assert first == second
         assert first.is_dir()
@@ -147,17 +147,19 @@ class TestDependencies:
         self, tmp_path: Path, use: Callable[[FakePip], FakePip], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         pip = use(FakePip())
-        before = dependencies("tokens", "lambda")
+        before = install_dependencies("tokens", "lambda")
         monkeypatch.setattr(_packaging, "HANDLERS", copy_tree(tmp_path / "handlers"))
         (tmp_path / "handlers" / "requirements" / "tokens.txt").write_text("PyJWT==99.0\n")
 
-        assert dependencies("tokens", "lambda") != before
+        assert install_dependencies("tokens", "lambda") != before
         assert len(pip.commands) == 2
 
     def test_differ_between_machines_and_sets(self, use: Callable[[FakePip], FakePip]) -> None:
         pip = use(FakePip())
 
-        places = {dependencies(name, machine) for name in _packaging.REQUIREMENTS for machine in ("lambda", "host")}
+        places = {
+            install_dependencies(name, machine) for name in _packaging.REQUIREMENTS for machine in ("lambda", "host")
+        }
 
         assert len(places) == len(pip.commands) == 4
 
@@ -168,7 +170,7 @@ class TestDependencies:
         self, build: Path, use: Callable[[FakePip], FakePip]
     ) -> None:
         use(FakePip())
-        place = dependencies("tokens", "lambda")
+        place = install_dependencies("tokens", "lambda")
         shutil.rmtree(place)
 
         def meanwhile(target: Path) -> None:
@@ -178,7 +180,7 @@ class TestDependencies:
 
         use(FakePip(meanwhile))
 
-        assert (dependencies("tokens", "lambda") / "theirs").exists()
+        assert (install_dependencies("tokens", "lambda") / "theirs").exists()
         assert list(build.iterdir()) == [place]
 
     def test_that_cannot_be_built_are_an_error_in_pips_words(
@@ -187,7 +189,7 @@ class TestDependencies:
         use(FakePip(stderr="ERROR: No matching distribution found for cffi==2.1.1\n"))
 
         with pytest.raises(PackagingError) as raised:
-            dependencies("tokens", "lambda")
+            install_dependencies("tokens", "lambda")
 
         assert str(raised.value) == (
             "pip could not install tokens.txt:\nERROR: No matching distribution found for cffi==2.1.1"
@@ -196,7 +198,7 @@ class TestDependencies:
 
 
 def built_by(pip: FakePip, package_for: str) -> list[list[str]]:
-    dependencies("tokens", package_for)
+    install_dependencies("tokens", package_for)
     return pip.commands
 
 
@@ -208,11 +210,11 @@ class TestRealDependencies:
         if not _packaging.BUILD.is_dir():
             pytest.skip("needs the Lambdas' dependencies: make setup")
         monkeypatch.setattr(_packaging.subprocess, "run", FakePip(stderr="not built: make setup"))
-        monkeypatch.setattr(_packaging, "dependencies", dependencies)
+        monkeypatch.setattr(_packaging, "install_dependencies", install_dependencies)
 
     @pytest.mark.parametrize("package_for", ["lambda", "host"])
     def test_are_what_is_imported_and_nothing_that_differs_between_machines(self, package_for: str) -> None:
-        packed = names(handler_archive("authenticate", package_for, ["tokens", "posting"]))
+        packed = names(build_handler_archive("authenticate", package_for, ["tokens", "posting"]))
 
         imported = {"jwt/__init__.py", "cryptography/__init__.py", "cffi/__init__.py", "pycurl/__init__.py"}
         assert imported | {"authenticate.py"} < set(packed)
@@ -228,7 +230,7 @@ class TestRealDependencies:
         ],
     )
     def test_for_lambda_are_binaries_for_python_3_13_on_arm64(self, name: str, modules: set[str]) -> None:
-        folder = dependencies(name, "lambda")
+        folder = install_dependencies(name, "lambda")
         binaries = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.so*")}
         # What they bring along, such as libcurl, is next to them.
         imported = [path for path in binaries if not path.startswith("pycurl.libs/")]

@@ -99,16 +99,19 @@ def test_a_key_is_in_the_index_without_being_asked_for() -> None:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ({"hash_key": ""}, "hash_key: must be of 1 to 255 characters, got ''"),
-        ({"hash_key": "k" * 256}, "hash_key: must be of 1 to 255 characters, got 'kkk"),
-        ({"hash_key": "id", "range_key": ""}, "range_key: must be of 1 to 255 characters, got ''"),
+        ({"hash_key": ""}, "hash_key: must have 1 to 255 characters, got ''"),
+        ({"hash_key": "k" * 256}, "hash_key: must have 1 to 255 characters, got 'kkk"),
+        ({"hash_key": "id", "range_key": ""}, "range_key: must have 1 to 255 characters, got ''"),
         (
             {"hash_key": "GSI1PK"},
-            "hash_key: must be none of GSI1PK, GSI1SK, version, ttl, which have a use of their own",
+            "hash_key: must not be one of the reserved names GSI1PK, GSI1SK, version, ttl, got",
         ),
-        ({"range_key": "version"}, "range_key: must be none of GSI1PK, GSI1SK, version, ttl, which have a use of "),
-        ({"hash_key": "id", "range_key": "id"}, "range_key: must not be the hash_key too, got 'id'"),
-        ({"range_key": "PK"}, "range_key: must not be the hash_key too, got 'PK'"),
+        (
+            {"range_key": "version"},
+            "range_key: must not be one of the reserved names GSI1PK, GSI1SK, version, ttl, got 'version'",
+        ),
+        ({"hash_key": "id", "range_key": "id"}, "range_key: must differ from hash_key, got 'id'"),
+        ({"range_key": "PK"}, "range_key: must differ from hash_key, got 'PK'"),
     ],
 )
 def test_keys_that_dynamodb_would_refuse_are_refused(args: Any, message: str) -> None:

@@ -129,8 +129,8 @@ def test_an_issuer_of_ones_own_needs_no_resources() -> None:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ({"issuer": ISSUER}, "audience: is required with an issuer of one's own, got nothing"),
-        ({"audience": AUDIENCE}, "audience: goes with an issuer of one's own, got 'dashboards' without one"),
+        ({"issuer": ISSUER}, "audience: is required with issuer, got None"),
+        ({"audience": AUDIENCE}, "audience: must be set together with issuer, got 'dashboards' without an issuer"),
     ],
 )
 def test_an_issuer_and_an_audience_go_together(args: TenantIdentityArgs, message: str) -> None:
@@ -221,13 +221,15 @@ class TestHostedSignIn:
         message = refusal(lambda: TenantIdentity("identity", {"callback_urls": [*CALLBACK_URLS, url]}))
 
         assert message == (
-            f"callback_urls[{len(CALLBACK_URLS)}]: must be https, or http of localhost or 127.0.0.1, without a "
-            f"fragment, of at most 1,024 characters, got {url!r}"
+            f"callback_urls[{len(CALLBACK_URLS)}]: must be an https URL, or an http URL of localhost or 127.0.0.1, "
+            f"without a fragment and with at most 1,024 characters, got {url!r}"
         )
 
     def test_a_page_that_turns_out_so_makes_no_client(self) -> None:
         later = pulumi.Output.from_input
-        with pytest.raises(ValueError, match=r"callback_urls\[0\]: must be https, .*, got 'http://example\.com/'$"):
+        with pytest.raises(
+            ValueError, match=r"callback_urls\[0\]: must be an https URL, .*, got 'http://example\.com/'$"
+        ):
             run(lambda: TenantIdentity("identity", {"callback_urls": [later("http://example.com/")]}))
 
     def test_there_are_at_most_a_hundred(self) -> None:
@@ -235,13 +237,13 @@ class TestHostedSignIn:
 
         assert len(declare({"callback_urls": urls[:100]}).inputs("identity-dashboard")["callbackUrls"]) == 100
         message = refusal(lambda: TenantIdentity("identity", {"callback_urls": urls}))
-        assert message == "callback_urls: must be at most 100, got 101"
+        assert message == "callback_urls: must have at most 100 URLs, got 101"
 
     def test_an_issuer_of_ones_own_has_its_own(self) -> None:
         args: TenantIdentityArgs = {"issuer": ISSUER, "audience": AUDIENCE, "callback_urls": CALLBACK_URLS[:1]}
 
         assert refusal(lambda: TenantIdentity("identity", args)) == (
-            f"callback_urls: are of a user pool made here, got {CALLBACK_URLS[:1]!r} with an issuer of one's own"
+            f"callback_urls: must not be set together with issuer, got {CALLBACK_URLS[:1]!r}"
         )
 
 

@@ -30,7 +30,7 @@ def test_the_stack_is_that_of_the_process_it_started_whatever_file_was_there(tmp
 def test_a_stack_that_does_not_come_up_quotes_its_log(tmp_path: Path) -> None:
     root = make_program(tmp_path, "raise ValueError('boom')")
     with (
-        pytest.raises(UpError, match=r"(?s)did not come up.*boom"),
+        pytest.raises(UpError, match=r"(?s)did not start.*boom"),
         running_stack(tmp_path / "state", tmp_path / "up.log", root=root),
     ):
         pass

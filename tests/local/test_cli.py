@@ -110,7 +110,7 @@ def _descendants(pid: int) -> Generator[int]:
 
 
 @contextmanager
-def up(root: Path, state_dir: Path, *words: str, until: str = "The dashboard: ") -> Generator[Up]:
+def up(root: Path, state_dir: Path, *words: str, until: str = "Dashboard: ") -> Generator[Up]:
     """`up`, from the moment that it has printed `until`; killed at the end if it still runs.
 
     It prints the dashboard's URL last, after it has written `stack.json`.

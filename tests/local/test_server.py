@@ -15,7 +15,7 @@ from typing import Any
 import jwt
 import pytest
 
-from components.dashboard_site import content_security_policy
+from components.dashboard_site import build_content_security_policy
 from local.emulator import Emulator, client
 from local.server import MAX_BODY_BYTES, TOKEN_LIFETIME_SECONDS, Server
 from local.stack import Stack
@@ -117,7 +117,7 @@ def test_the_page_may_reach_only_its_own_gateway(site: Site) -> None:
     policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
     gateway = site.stack.endpoint_url.replace("http:", "ws:")
     assert policy["connect-src"] == f"'self' {gateway}"
-    assert headers["content-security-policy"] == content_security_policy([gateway]), "as the site on AWS sends it"
+    assert headers["content-security-policy"] == build_content_security_policy([gateway]), "as the site on AWS sends it"
     assert policy["frame-ancestors"] == "'none'"
     assert headers["x-content-type-options"] == "nosniff"
     assert "server" not in headers

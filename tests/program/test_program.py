@@ -312,11 +312,11 @@ class TestSettings:
     ) -> None:
         asked: list[str] = []
 
-        def dependencies(name: str, machine: str) -> Path:
+        def install_dependencies(name: str, machine: str) -> Path:
             asked.append(machine)
             return tmp_path
 
-        monkeypatch.setattr(_packaging, "dependencies", dependencies)
+        monkeypatch.setattr(_packaging, "install_dependencies", install_dependencies)
         declare(packageFor=package_for)
 
         assert set(asked) == {package_for}

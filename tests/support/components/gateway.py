@@ -1,15 +1,58 @@
-"""The inputs of a gateway, from flat names."""
+"""A gateway, declared from flat input names, and what its default inputs lead to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, cast
 
-from components import GatewayAccessArgs, GatewayLimitsArgs, GatewayPostingArgs, WebSocketGatewayArgs
-from tests.support.components.examples import AUDIENCE, ISSUER
+from components import GatewayAccessArgs, GatewayLimitsArgs, GatewayPostingArgs, WebSocketGateway, WebSocketGatewayArgs
+from tests.support.components.examples import AUDIENCE, ISSUER, TABLE_ARN
+from tests.support.components.harness import Recording, run
+from tests.support.components.policies import allow
+from tests.support.components.provider import ACCOUNT, REGION, Provider, api_id, arn, physical_name
 
 GROUPS: dict[str, Any] = {"access": GatewayAccessArgs, "limits": GatewayLimitsArgs, "posting": GatewayPostingArgs}
 GROUP_OF = {name: group for group, kind in GROUPS.items() for name in kind.__annotations__}
+
+API = api_id("gateway-api")
+EXECUTION_ARN = arn("execute-api", API)
+CONNECTIONS = physical_name("gateway-connections")
+CONNECTIONS_ARN = arn("dynamodb", f"table/{CONNECTIONS}")
+ENDPOINT = f"https://{API}.execute-api.{REGION}.amazonaws.com/live"
+QUEUE = physical_name("gateway-fanout-queue")
+QUEUE_ARN = arn("sqs", QUEUE)
+LIMITS = {
+    "MESSAGES_PER_SECOND": "10",
+    "MESSAGE_BURST": "20",
+    "MAX_FILTER_LENGTH": "4096",
+    "MAX_FRAME_BYTES": "32768",
+}
+"""Default environment variables that limit the messages of one connection."""
+TOKENS = {
+    "ISSUER": ISSUER,
+    "AUDIENCE": AUDIENCE,
+    "JWKS_URL": f"{ISSUER}/.well-known/jwks.json",
+    "TENANT_CLAIM": "custom:tenant_id",
+}
+"""Default environment variables of the Lambdas that verify tokens."""
+POSTING_ENVIRONMENT = {
+    "CONNECTIONS_TABLE_NAME": CONNECTIONS,
+    "MANAGEMENT_ENDPOINT": ENDPOINT,
+    "POSTS_PER_SECOND": "1000",
+}
+"""Default environment variables of every Lambda that posts."""
+FANOUT_ENVIRONMENT = {
+    **POSTING_ENVIRONMENT,
+    "FANOUT_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{QUEUE}",
+    "FANOUT_THRESHOLD": "5000",
+}
+"""Default environment variables of the Lambdas that post and send to the fan-out queue."""
+MAY_POST = allow(
+    ["execute-api:ManageConnections"],
+    f"{EXECUTION_ARN}/live/POST/@connections/*",
+    f"{EXECUTION_ARN}/live/DELETE/@connections/*",
+)
+MAY_FIND_CONNECTIONS = allow(["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN)
 
 
 def gateway_args(inputs: Mapping[str, object]) -> WebSocketGatewayArgs:
@@ -24,6 +67,24 @@ def gateway_args(inputs: Mapping[str, object]) -> WebSocketGatewayArgs:
     return cast("WebSocketGatewayArgs", args)
 
 
+REQUIRED = gateway_args({"table_arn": TABLE_ARN})
+
+
 def full_name(name: str) -> str:
     """Return the name that an error shows for an input."""
     return f"{GROUP_OF[name]}.{name}" if name in GROUP_OF else name
+
+
+def declare(args: WebSocketGatewayArgs, provider: Provider | None = None) -> Recording:
+    """Declare the component `gateway`."""
+    return run(lambda: WebSocketGateway("gateway", args), provider=provider)
+
+
+def environment(recording: Recording, function: str) -> dict[str, Any]:
+    """Return the environment variables of a Lambda of the gateway."""
+    return recording.inputs(f"gateway-{function}-function")["environment"]["variables"]
+
+
+def function_name(function: str) -> str:
+    """Return the name of a Lambda of the gateway."""
+    return physical_name(f"gateway-{function}-function")

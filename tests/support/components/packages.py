@@ -57,10 +57,10 @@ def small_packages(folder: Path) -> Generator[None]:
     page.mkdir()
     (page / "index.html").write_text("<!doctype html>")
 
-    def dependencies(name: str, package_for: str) -> Path:
+    def install_dependencies(name: str, package_for: str) -> Path:
         return packages[name]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_packaging, "dependencies", dependencies)
+        patch.setattr(_packaging, "install_dependencies", install_dependencies)
         patch.setattr(dashboard_page, "DASHBOARD", page)
         yield

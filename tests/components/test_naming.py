@@ -94,7 +94,7 @@ def test_a_component_may_be_called_as_long_as_aws_takes_its_childrens_names(name
 @pytest.mark.parametrize("called", ["", "my forms", "forms_1", "1forms", "forms/eu", "förms"])
 @pytest.mark.parametrize("name", sorted(set(EXAMPLES) - {"worker"}))
 def test_a_component_is_called_as_aws_calls_things(name: str, called: str) -> None:
-    message = f"name: must be letters, digits and hyphens, beginning with a letter, got {called!r}"
+    message = f"name: must be a letter followed by letters, digits and hyphens, got {called!r}"
 
     assert refusal(lambda: EXAMPLES[name](called, {})) == message
 

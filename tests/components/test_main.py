@@ -1,20 +1,25 @@
-"""`pulumi package add …/components`, as far as it goes without the CLI: the plugin, and an engine that asks it."""
+"""The plugin that `pulumi package add …/components` runs, as far as it goes without the CLI."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
 from components import RealtimePipe
+from components.__main__ import VERSION
 from docs import generate
 from local import wire
 from tests.support.components.examples import FUNCTION_ARN, STREAM_ARN
 from tests.support.components.harness import run
 from tests.support.components.plugin import Plugin, running_plugin
 from tests.support.components.provider import arn, physical_name
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +103,7 @@ def test_refuses_what_a_python_program_is_refused(plugin: Plugin) -> None:
     with pytest.raises(grpc.RpcError, match="batch_size: must be an integer from 1 to 10,000, got 0"):
         plugin.construct("formbridge:index:RealtimePipe", "refused", inputs)
     assert not [one.name for one in plugin.recording.resources.values() if one.name.startswith("refused")]
+
+
+def test_the_plugins_version_is_the_projects() -> None:
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == VERSION

@@ -1,0 +1,52 @@
+"""Checks of URLs and origins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pulumi
+import pytest
+
+from components import _urls
+from tests.support.components.harness import refusal, run
+
+Check = Callable[[str, pulumi.Input[str]], pulumi.Output[str]]
+
+ACCEPTED: dict[Check, list[str]] = {
+    _urls.https_url: ["https://a.example.com", "https://a:8443/path?query=1", "https://[::1]/"],
+    _urls.jwks_url: ["https://a.example.com/keys", "http://localhost:8080/keys", "http://127.0.0.1/keys"],
+    _urls.queue_url: ["https://sqs.eu-west-1.amazonaws.com/1/queue", "http://localhost:4566/1/queue"],
+    _urls.origin: ["https://a.example.com", "http://a.example.com", "https://a:80", "http://a:443", "http://[::1]"],
+    _urls.callback_url: ["https://a.example.com/", "http://localhost:8080/", f"https://a/{'b' * 1_014}"],
+    _urls.websocket_url: ["wss://a.example.com/live", "ws://127.0.0.1:4566/live"],
+    _urls.connect_source: ["https://*.example.com", "wss://a.example.com:8443", "http://localhost", "ws://127.0.0.1:1"],
+}
+REJECTED: dict[Check, list[str]] = {
+    _urls.https_url: ["http://a.example.com", "https://", "https://a b", "https://a#top", "https://a:0", "https://A"],
+    _urls.jwks_url: ["http://a.example.com/keys", "ftp://localhost/keys", "http://localhost.example.com/keys"],
+    _urls.queue_url: ["http://sqs.eu-west-1.amazonaws.com/1/queue", "arn:aws:sqs:eu-west-1:1:queue"],
+    _urls.origin: ["https://a/", "https://a:443", "http://a:80", "https://A", "*", "a", "https://a:65536"],
+    _urls.callback_url: ["http://a.example.com/", "https://a/#top", f"https://a/{'b' * 1_015}"],
+    _urls.websocket_url: ["ws://a.example.com", "https://a.example.com", "wss://a#top"],
+    _urls.connect_source: ["http://a.example.com", "https://a/path", "http://*.localhost", "https://a.*.com", "a"],
+}
+
+
+def pairs(values: dict[Check, list[str]]) -> list[tuple[Check, str]]:
+    return [(check, value) for check, each in values.items() for value in each]
+
+
+@pytest.mark.parametrize(("check", "value"), pairs(ACCEPTED))
+def test_a_url_of_the_kind_is_accepted(check: Check, value: str) -> None:
+    checked: list[str] = []
+    run(lambda: check("field", value).apply(checked.append))
+
+    assert checked == [value]
+
+
+@pytest.mark.parametrize(("check", "value"), pairs(REJECTED))
+def test_another_value_is_an_error_that_names_field_and_value(check: Check, value: str) -> None:
+    message = refusal(lambda: check("field", value))
+
+    assert message.startswith("field: must be ")
+    assert message.endswith(f", got {value!r}")
