@@ -1,4 +1,4 @@
-"""Benchmarks: ratios measured side by side in one run."""
+"""Benchmarks. Both sides of each ratio are measured in the same run."""
 
-# Before any module here imports `formbridge`: it puts the handlers' directory on the import path.
+# `local` puts the handlers' folder on the import path. The modules here need that to import `formbridge`.
 import local as local

@@ -1,18 +1,22 @@
-"""`make bench`: every benchmark in one run, and `docs/performance.md` from what they found.
+"""Command line of the benchmarks. `make bench` runs all of them and writes `docs/performance.md`.
 
-`python -m bench posting cold_start` runs some, prints what they found and writes nothing: the page is of one run.
+`python -m bench posting cold_start` runs two benchmarks and prints their results. It writes no page, because all
+results on the page come from the same run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
 
 from . import coalescing, cold_start, cost, latency, posting, report
-from .report import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .report import Section
 
 BENCHMARKS: Final[Mapping[str, Callable[[], Section]]] = {
     "posting": posting.measure,
@@ -30,12 +34,14 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help=f"Of {', '.join(BENCHMARKS)}. None: all, and the page is written."),
+        typer.Argument(
+            metavar="[NAME]...", help=f"Some of {', '.join(BENCHMARKS)}. Without a name, run all and write the page."
+        ),
     ] = None,
 ) -> None:
-    """Measure, side by side and in one run."""
+    """Run benchmarks and print their results."""
     if unknown := [name for name in names or () if name not in BENCHMARKS]:
-        raise typer.BadParameter(f"must be of {', '.join(BENCHMARKS)}, got {', '.join(map(repr, unknown))}")
+        raise typer.BadParameter(f"must be one of {', '.join(BENCHMARKS)}, got {', '.join(map(repr, unknown))}")
     progress = Console(stderr=True)
     sections: list[Section] = []
     for name in names or BENCHMARKS:
@@ -44,7 +50,7 @@ def main(
         report.show(sections[-1])
     if not names:
         report.write(sections)
-        progress.print("written: docs/performance.md")
+        progress.print("wrote docs/performance.md")
 
 
 if __name__ == "__main__":

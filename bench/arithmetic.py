@@ -1,4 +1,8 @@
-"""How fast a frame reaches all of a tenant's connections, and how many a second fit: what the quotas come to."""
+"""Model of a tenant's fan-out: the time until a frame reaches every connection, and the rates that the quotas allow.
+
+Functions and methods that compute a quantity are named after the quantity and its unit. The parameter `connections` is
+the number of connections of one tenant, and `frames` the number of frames per batch.
+"""
 
 from __future__ import annotations
 
@@ -14,43 +18,44 @@ NEW_CONNECTIONS_PER_SECOND: Final = 500
 REQUESTS_PER_SECOND: Final = 10_000
 REQUEST_BURST: Final = 5_000
 CONNECTION_SECONDS: Final = 2 * 3600
-"""API Gateway closes a connection after that time."""
+"""API Gateway closes a connection after this time."""
 POLLS_PER_SECOND: Final = 4
-"""Of each shard of the stream, by a pipe."""
+"""A pipe polls each shard of the stream this often."""
 STREAM_SHARDS: Final = 4
-"""A new on-demand table has four partitions, each with a shard."""
+"""A new on-demand table has four partitions, each with one shard."""
 STREAM_SHARD_WRITES: Final = 1_000
-"""A second, of a partition and so of its shard."""
+"""Writes per second to one partition, and so to its shard."""
 PARTITION_READ_UNITS: Final = 3_000
+"""Read units per second of one partition."""
 READ_UNIT_BYTES: Final = 4_096
 PAGE_BYTES: Final = 1 << 20
 
-# What is assumed, and not measured on AWS.
+# Assumptions, which were not measured on AWS.
 ROW_BYTES: Final = 250
-"""Of a connection without a long filter."""
+"""Size of a connection's row without a long filter."""
 PAGE_SECONDS: Final = 0.02
-"""To query a page of the connections table and to read it."""
+"""Time to query and read one page of the connections table."""
 COUNT_SECONDS: Final = 0.01
-"""To have DynamoDB count a page's rows."""
+"""Time in which DynamoDB counts the rows of one page."""
 INVOKE_SECONDS: Final = 0.01
-"""To begin an invocation of a warm Lambda."""
+"""Time to start an invocation of a warm Lambda."""
 QUEUE_SECONDS: Final = 0.05
-"""From a message's being sent to its Lambda's being invoked."""
+"""Time from sending a message to the invocation of its Lambda."""
 SEND_SECONDS: Final = 0.01
-"""To put a message on the queue; a Lambda sends one after another."""
+"""Time to send one message to the queue. A Lambda sends its messages one after another."""
 UPDATE_BYTES: Final = 340
-"""Of an update in a frame."""
+"""Size of one update in a frame."""
 TOKEN_SECONDS: Final = 3_600
-"""After which a client brings a new token."""
+"""Time after which a client sends a new token."""
 
-ROWS_A_PAGE: Final = PAGE_BYTES // ROW_BYTES
+ROWS_PER_PAGE: Final = PAGE_BYTES // ROW_BYTES
 ROWS_PER_SECOND: Final = PARTITION_READ_UNITS * READ_UNIT_BYTES // ROW_BYTES
-"""That one partition gives up, read consistently."""
+"""Rows that consistent reads can get from one partition."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """The settings and quotas on which it depends how fast a frame reaches all."""
+    """The settings and quotas that decide how fast a frame reaches every connection."""
 
     posts_per_second: int = _gateway_posting.DEFAULT_POSTS_PER_SECOND
     broadcast_concurrency: int = _gateway_posting.DEFAULT_BROADCAST_CONCURRENCY
@@ -66,57 +71,57 @@ class Deployment:
 
     @property
     def share(self) -> int:
-        """How many posts a second one Lambda makes."""
+        """Posts per second of one Lambda."""
         return _gateway_posting.divide_posts(self.posts_per_second, self.broadcast_concurrency, self.fanout_concurrency)
 
     def is_divided(self, connections: int, frames: int = 1) -> bool:
-        """Whether so many frames for a tenant of so many go through the queue."""
+        """Return whether the batch goes through the fan-out queue."""
         return connections * frames > self.fanout_threshold
 
     def pace(self, connections: int, frames: int = 1) -> float:
-        """How many posts a second one Lambda makes where its share of what clients leave of the quota is less."""
+        """Return the posts per second of one Lambda: its share, or less if clients use too much of the quota."""
         lambdas = self.fanout_concurrency if self.is_divided(connections, frames) else self.broadcast_concurrency
         left = self.requests_per_second - client_requests_per_second(connections)
         return min(self.share, left / lambdas)
 
     def rows(self, connections: int) -> int:
-        """In each of the tenant's shards."""
+        """Return the number of rows in each shard of the tenant."""
         return ceil(connections / self.connection_shards)
 
     def span(self, frames: int = 1) -> int:
-        """After how many connections a shard is cut."""
+        """Return the number of connections per span of a shard."""
         return max(1, self.fanout_threshold // frames)
 
     def spans(self, connections: int, frames: int = 1) -> int:
-        """Into how many parts each shard is cut."""
+        """Return the number of spans per shard."""
         return ceil(self.rows(connections) / self.span(frames))
 
     def posts(self, connections: int, frames: int = 1) -> int:
-        """The most of one invocation."""
+        """Return the largest number of posts of one invocation."""
         if not self.is_divided(connections, frames):
             return connections * frames
         return min(self.rows(connections), self.span(frames)) * frames
 
     def posting_seconds(self, connections: int, frames: int = 1) -> float:
-        """Of one invocation; it reads on while it posts, so that only the first page takes longer."""
+        """Return the time in which one invocation posts. It reads while it posts, so only the first page adds time."""
         return PAGE_SECONDS + self.posts(connections, frames) / self.pace(connections, frames)
 
     def broadcast_seconds(self, connections: int, frames: int = 1) -> float:
-        """One broadcast Lambda's time for a batch, until all have it or all is handed over."""
+        """Return the time of a broadcast Lambda for one batch, until every frame is posted or every message is sent."""
         if not self.is_divided(connections, frames):
             return INVOKE_SECONDS + self.posting_seconds(connections, frames)
         return INVOKE_SECONDS + PAGE_SECONDS + self.connection_shards * SEND_SECONDS
 
     def dividing_seconds(self, connections: int, frames: int = 1) -> float:
-        """One fan-out Lambda's time to find a shard's spans, and where there are several, to hand them over."""
+        """Return the time of a fan-out Lambda to divide a shard, and to send messages if there are several spans."""
         spans = self.spans(connections, frames)
         sending = spans * SEND_SECONDS if spans > 1 else 0.0
         return INVOKE_SECONDS + counting_seconds(self.rows(connections), self.span(frames)) + sending
 
     def seconds_to_last(self, connections: int, frames: int = 1) -> float:
-        """From an update, when nothing else is under way, until the last dashboard of its tenant has it.
+        """Return the time from an update until the last dashboard of its tenant has it, with no other load.
 
-        As if the first span waited until the last is handed over.
+        It assumes that the first span starts after the message for the last span is sent.
         """
         waiting = self.batching_window_seconds or 1 / POLLS_PER_SECOND / 2
         broadcast = waiting + self.broadcast_seconds(connections, frames)
@@ -124,18 +129,18 @@ class Deployment:
             return broadcast
         spans, posting = self.spans(connections, frames), self.posting_seconds(connections, frames)
         dividing = QUEUE_SECONDS + self._rounds(self.connection_shards) * self.dividing_seconds(connections, frames)
-        if spans == 1:  # and the Lambda that finds that goes on with it
+        if spans == 1:  # the Lambda that divides the shard posts the only span itself
             return broadcast + dividing + self._rounds(self.connection_shards) * posting
         rounds = self._rounds(self.connection_shards * spans)
         return broadcast + dividing + QUEUE_SECONDS + rounds * (INVOKE_SECONDS + posting)
 
     def _rounds(self, messages: int) -> int:
-        """In how many the fan-out Lambdas work off so many."""
+        """Return the number of rounds in which the fan-out Lambdas process the messages."""
         return ceil(messages / self.fanout_concurrency)
 
     def batches_per_second(self, connections: int, frames: int = 1) -> float:
-        """How many batches a second, each of so many frames, reach all of a tenant's connections at most."""
-        # A shard's next batch is taken by the first poll after the last one has ended.
+        """Return the highest number of batches per second that reach every connection of a tenant."""
+        # The first poll after the end of a batch takes the next batch of the shard.
         polls = ceil(self.broadcast_seconds(connections, frames) * POLLS_PER_SECOND)
         taken = STREAM_SHARDS / max(self.batching_window_seconds, polls / POLLS_PER_SECOND)
         if not self.is_divided(connections, frames):
@@ -147,39 +152,52 @@ class Deployment:
         return min(taken, self.fanout_concurrency / (self.connection_shards * busy))
 
     def updates_per_second(self, connections: int, batch: int) -> float:
-        """How many updates a second of one tenant fit, in batches of so many, and no more than the stream takes."""
-        fit = batch * self.batches_per_second(connections, frames_of(batch))
+        """Return the highest number of updates per second of one tenant, limited by the posts and by the stream.
+
+        Args:
+            connections: The number of connections of the tenant.
+            batch: The number of updates per batch.
+        """
+        fit = batch * self.batches_per_second(connections, count_frames(batch))
         return min(fit, STREAM_SHARDS * STREAM_SHARD_WRITES)
 
     def window_needed(self, connections: int, frames: int = 1) -> float:
-        """The batching window with which the queue does not grow, as long as no batch has more frames; 0: none is
-        needed."""
+        """Return the batching window in seconds with which the queue does not grow, or 0 if a window is not needed.
+
+        It holds as long as no batch has more frames.
+        """
         if not self.is_divided(connections, frames):
-            return 0  # while a Lambda posts, its shard waits, and the batch grows
+            return 0  # while a Lambda posts, its shard waits and the next batch grows
         return STREAM_SHARDS / self.batches_per_second(connections, frames)
 
 
 def reading_seconds(rows: int) -> float:
-    """To read a partition from end to end: page by page, and no faster than it gives them up."""
-    return max(ceil(rows / ROWS_A_PAGE) * PAGE_SECONDS, rows / ROWS_PER_SECOND)
+    """Return the time to read all rows of a partition, by the time per page or by the partition's read units."""
+    return max(ceil(rows / ROWS_PER_PAGE) * PAGE_SECONDS, rows / ROWS_PER_SECOND)
 
 
 def counting_seconds(rows: int, size: int) -> float:
-    """To find where a partition's rows are cut into so many each: counted page by page, and not read consistently."""
-    pages = ceil(rows / size) * ceil(min(rows, size) / ROWS_A_PAGE)
+    """Return the time to divide the rows of a partition into spans of `size` rows.
+
+    DynamoDB counts the rows page by page, with eventually consistent reads.
+    """
+    pages = ceil(rows / size) * ceil(min(rows, size) / ROWS_PER_PAGE)
     return max(pages * COUNT_SECONDS, rows / ROWS_PER_SECOND / 2)
 
 
-def frames_of(updates: int) -> int:
-    """How many frames hold so many updates."""
+def count_frames(updates: int) -> int:
+    """Return the number of frames that hold the updates."""
     return ceil(updates / ((protocol.MAX_UPDATE_FRAME_BYTES - protocol.UPDATE_FRAME_ENVELOPE_BYTES) // UPDATE_BYTES))
 
 
 def client_requests_per_second(connections: int) -> float:
-    """What clients ask of the same quota: pings, new tokens, and every two hours connect, disconnect and subscribe."""
+    """Return the requests of clients that count against the quota of the posts.
+
+    Clients send pings and new tokens, and every two hours they connect, disconnect and subscribe.
+    """
     return connections * (1 / protocol.HEARTBEAT_SECONDS + 1 / TOKEN_SECONDS + 3 / CONNECTION_SECONDS)
 
 
 def messages_per_second(connections: int) -> float:
-    """What clients send to the busiest route, which is that of pings and subscriptions."""
+    """Return the messages that clients send to the busiest route, which takes pings and subscriptions."""
     return connections * (1 / protocol.HEARTBEAT_SECONDS + 1 / CONNECTION_SECONDS)

@@ -1,19 +1,22 @@
-"""Certificates that a client trusts only where it is told to: for servers on this machine."""
+"""Self-signed certificates for servers on this machine."""
 
 from __future__ import annotations
 
 import ipaddress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 def write_certificate(path: Path, host: str = "127.0.0.1") -> Path:
-    """Write a self-signed certificate of a host, an address or a name, and its private key to one PEM file."""
+    """Write a self-signed certificate for an IP address or host name, and its private key, to one PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
     now = datetime.now(UTC)

@@ -1,7 +1,7 @@
-"""What each Lambda takes before its first invocation begins, beside boto3 with one client.
+"""Benchmark of each Lambda's CPU before its first invocation, compared with a baseline: boto3 with one client.
 
-A fresh interpreter imports the entry point and builds what the first invocation builds. What a bare interpreter takes
-is taken off, of the yardstick too, and all of them take turns, so that what else the machine does falls on all alike.
+A new interpreter imports the entry point and creates the objects that the first invocation needs. The time of a bare
+interpreter is subtracted from all results. All programs take turns, so that other load on the machine affects all.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 from rich.progress import track
@@ -29,8 +28,11 @@ from components._packaging import HANDLERS, install_dependencies
 from . import report
 from .report import Section
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
 ROUNDS: Final = 15
-YARDSTICK: Final = 'import boto3; boto3.client("dynamodb")'
+BASELINE: Final = 'import boto3; boto3.client("dynamodb")'
 BARE: Final = "pass"
 
 ENVIRONMENT: Final[Mapping[str, str]] = {
@@ -61,30 +63,30 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "TENANT_CLAIM": "tenant_id",
     "TOKEN_IN_QUERY": "false",
 }
-"""The environment of every Lambda together, and nothing of this machine's."""
+"""Environment variables of all Lambdas together, without those of this machine."""
 
 
 @dataclass(frozen=True)
 class EntryPoint:
-    """A Lambda of ours."""
+    """A Lambda's entry point to measure."""
 
     name: str
-    builds: Sequence[str]
-    """The factories that its first invocation calls, by their names in the entry point."""
+    factories: Sequence[str]
+    """Names of the functions in the entry point that its first invocation calls to create its objects."""
     requirements: Sequence[str] = ()
-    """Which dependencies are in its archive."""
-    at_most: float = 1.2
-    """How many times the yardstick it may take."""
+    """Names of the requirement sets in its archive."""
+    max_ratio: float = 1.2
+    """Highest allowed ratio to the baseline."""
 
-    def program(self, code: Path) -> str:
-        """A cold start, the archives' contents being in `code`."""
+    def build_program(self, code: Path) -> str:
+        """Return the Python code of a cold start. `code` is the folder with the contents of the archives."""
         path = [str(code / folder) for folder in ("handlers", *self.requirements)]
-        built = "; ".join(f"{self.name}.{factory}()" for factory in self.builds)
+        built = "; ".join(f"{self.name}.{factory}()" for factory in self.factories)
         return f"import sys; sys.path[:0] = {path!r}; import {self.name}; {built}"
 
 
 ENTRY_POINTS: Final = (
-    EntryPoint("authorize", ["verifier"], ["tokens"], at_most=0.5),
+    EntryPoint("authorize", ["verifier"], ["tokens"], max_ratio=0.5),
     EntryPoint("connect", ["connections_table"]),
     EntryPoint("message", ["sessions"], ["posting"]),
     EntryPoint("authenticate", ["sessions"], ["tokens", "posting"]),
@@ -96,49 +98,63 @@ ENTRY_POINTS: Final = (
 )
 
 NOTES: Final = """\
-Milliseconds of CPU over a bare interpreter, medians of {rounds} rounds in which all take turns: to import the entry
-point and build what its first invocation builds. The yardstick is `{yardstick}`, {yardstick_ms:.0f} ms here. The
-authorizer may take half of it, every other Lambda 1.2 of it, where either side finds its bytecode.
+CPU time to import the entry point of each Lambda and to create the objects that its first invocation needs, in
+milliseconds beyond a bare interpreter. The numbers are medians of {rounds} rounds in which all programs take turns. The
+baseline is `{baseline}`, which takes {baseline_ms:.0f} ms here.
 
-A Lambda's archive holds no bytecode ([ADR 6](adr/0006-archives.md)), so that it is the same wherever it is built, and
-what is in it is compiled at each cold start: *from sources* is that, with boto3 and botocore compiled as they come with
-Lambda's runtime. For the authorizer most of the difference is PyJWT and cryptography. What a cold start takes besides
-is in neither: fetching the archive, starting Python, and the first request's TLS handshakes.
+The authorizer may take half of the baseline, and every other Lambda 1.2 times the baseline, if all find their bytecode.
+
+The archive of a Lambda contains no bytecode ([ADR 6](adr/0006-archives.md)), so that every build makes the same
+archive. Therefore Python compiles the files of the archive at each cold start. The columns *from sources* include that;
+boto3 and botocore are compiled beforehand, as in Lambda's runtime. For the authorizer, most of the difference comes
+from PyJWT and cryptography. No column includes the other parts of a cold start: to fetch the archive, to start Python,
+and the TLS handshakes of the first request.
 """
+
+COLUMNS: Final = (
+    "Lambda",
+    "ms",
+    "ratio to the baseline",
+    "limit",
+    "within limit",
+    "ms from sources",
+    "ratio from sources",
+)
 
 
 def measure(rounds: int = ROUNDS) -> Section:
-    """Every Lambda's cold start, as a part of the yardstick's."""
+    """Measure the cold start of every Lambda and its ratio to the baseline."""
     with tempfile.TemporaryDirectory() as scratch:
         sources, compiled = Path(scratch) / "sources", Path(scratch) / "compiled"
-        lay_out(sources)
+        lay_out_archives(sources)
         shutil.copytree(sources, compiled)
         if not compileall.compile_dir(str(compiled), quiet=1):
-            raise SystemExit("what a Lambda's archive would hold does not compile")
+            raise SystemExit("the contents of a Lambda's archive do not compile")
         programs = {
             "bare": BARE,
-            "yardstick": YARDSTICK,
-            **{f"{one.name} from sources": one.program(sources) for one in ENTRY_POINTS},
-            **{f"{one.name} with bytecode": one.program(compiled) for one in ENTRY_POINTS},
+            "baseline": BASELINE,
+            **{f"{one.name} from sources": one.build_program(sources) for one in ENTRY_POINTS},
+            **{f"{one.name} with bytecode": one.build_program(compiled) for one in ENTRY_POINTS},
         }
-        took = over_bare(medians(programs, rounds, lambda program: cold_start(program, Path(scratch))))
-    yardstick = took["yardstick"]
+        medians = measure_medians(programs, rounds, lambda program: run_cold_start(program, Path(scratch)))
+        took = subtract_bare(medians)
+    baseline = took["baseline"]
     rows: list[Sequence[report.Cell]] = []
     for one in ENTRY_POINTS:
         ms, from_sources = took[f"{one.name} with bytecode"], took[f"{one.name} from sources"]
-        verdict = "yes" if ms / yardstick <= one.at_most else "**no**"
-        rows.append((one.name, ms, ms / yardstick, one.at_most, verdict, from_sources, from_sources / yardstick))
+        verdict = "yes" if ms / baseline <= one.max_ratio else "**no**"
+        rows.append((one.name, ms, ms / baseline, one.max_ratio, verdict, from_sources, from_sources / baseline))
     return Section(
         "cold_start",
         "Cold starts",
-        NOTES.format(rounds=rounds, yardstick=YARDSTICK, yardstick_ms=yardstick),
-        ("Lambda", "ms", "of the yardstick", "may be", "holds", "ms from sources", "of the yardstick"),
+        NOTES.format(rounds=rounds, baseline=BASELINE, baseline_ms=baseline),
+        COLUMNS,
         rows,
     )
 
 
-def lay_out(code: Path) -> None:
-    """What the archives hold, each set of dependencies in a folder of its own: sources, and no bytecode."""
+def lay_out_archives(code: Path) -> None:
+    """Copy the contents of the archives without bytecode, each set of dependencies to its own folder."""
     folders = {"handlers": HANDLERS}
     for name in sorted({requirements for one in ENTRY_POINTS for requirements in one.requirements}):
         folders[name] = install_dependencies(name, "host")
@@ -146,32 +162,33 @@ def lay_out(code: Path) -> None:
         shutil.copytree(folder, code / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
 
 
-def medians(programs: Mapping[str, str], rounds: int, run: Callable[[str], float]) -> dict[str, float]:
-    """Of what each program takes, the median of so many rounds, in each of which all have their turn, in any order."""
+def measure_medians(programs: Mapping[str, str], rounds: int, run: Callable[[str], float]) -> dict[str, float]:
+    """Run all programs in each round, in random order, and return the median result of each program."""
     took: defaultdict[str, list[float]] = defaultdict(list)
-    chance = Random(0)  # noqa: S311 - chance, and not a secret
+    random = Random(0)  # noqa: S311 - not used for secrets
     for number in track(range(rounds + 1), description="cold starts", transient=True):
-        for name in chance.sample(list(programs), len(programs)):
+        for name in random.sample(list(programs), len(programs)):
             ms = run(programs[name])
-            if number:  # the first brings the files into memory
+            if number:  # the first round loads the files into memory and is not measured
                 took[name].append(ms)
     return {name: statistics.median(values) for name, values in took.items()}
 
 
-def over_bare(took: Mapping[str, float]) -> dict[str, float]:
-    """What each takes beyond the bare interpreter."""
+def subtract_bare(took: Mapping[str, float]) -> dict[str, float]:
+    """Subtract the time of the bare interpreter from the other times."""
     return {name: ms - took["bare"] for name, ms in took.items() if name != "bare"}
 
 
-def cold_start(program: str, home: Path) -> float:
-    """Milliseconds of CPU that a fresh interpreter takes for a program; it finds no bytecode of ours and leaves none.
+def run_cold_start(program: str, home: Path) -> float:
+    """Run a program in a new interpreter and return its CPU time in milliseconds.
 
-    `-I` keeps this machine's own settings out, `-B` keeps it from writing. It ends without tidying up: no Lambda does.
+    `-I` ignores the settings of this machine, and `-B` writes no bytecode. The interpreter exits without clean-up, as a
+    Lambda does.
     """
     command = [sys.executable, "-I", "-B", "-c", f"{program}\nimport os\nos._exit(0)"]
     environment = {**ENVIRONMENT, "HOME": str(home), "PATH": os.defpath}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, cwd=home, env=environment)  # noqa: S603 - every word of the command is ours
+    subprocess.run(command, check=True, cwd=home, env=environment)  # noqa: S603 - fixed words
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime) * 1000
 

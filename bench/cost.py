@@ -1,7 +1,7 @@
-"""What work costs as it grows: the CPU of a broadcast measured, and from it and AWS's price list dollars a month.
+"""Benchmark of the CPU of a broadcast, and calculation of the monthly price in dollars from AWS's price list.
 
-The broadcast is the Lambda's own, from botocore to the poster. DynamoDB's answers are made up, and the other side of
-the posts is the imitation of @connections that the section on posting has.
+The benchmark runs the Lambda's own broadcast, from botocore to the poster. The answers of DynamoDB are made up. The
+posts go to the same imitation of @connections as in the benchmark of posts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +27,6 @@ from rich.progress import track
 from formbridge.broadcast.accounting import Accounting
 from formbridge.broadcast.broadcaster import Broadcaster
 from formbridge.broadcast.changes import Change
-from formbridge.broadcast.fanout_task import FanoutTask
 from formbridge.connections.table import ConnectionsTable
 from formbridge.posting.delivery import Deadlines, Outcome, Poster
 from formbridge.posting.pacing import Pacer
@@ -45,40 +43,48 @@ from .arithmetic import (
     POLLS_PER_SECOND,
     READ_UNIT_BYTES,
     ROW_BYTES,
-    ROWS_A_PAGE,
+    ROWS_PER_PAGE,
     STREAM_SHARDS,
     TOKEN_SECONDS,
     Deployment,
-    frames_of,
+    count_frames,
 )
 from .certificates import write_certificate
-from .connections_server import ACCESS_KEY, REGION, SECRET_KEY, running
+from .connections_server import ACCESS_KEY, REGION, SECRET_KEY, running_server
 from .report import Cell, Plot, Section
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping, Sequence
+
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from formbridge.broadcast.fanout_task import FanoutTask
 
 TENANT: Final = "t_bench"
 DEFAULT: Final = Deployment()
 CONNECTIONS: Final = (10, 100, 1_000, 10_000)
 UPDATES_PER_SECOND: Final = (1, 10, 100, 1_000)
 ROUNDS: Final = 7
-POSTS_A_ROUND: Final = 10_000
-MOST: Final = 1.2
-"""How many times the CPU of a post to 1,000 connections one to 10,000 may take."""
+POSTS_PER_ROUND: Final = 10_000
+MAX_CPU_RATIO: Final = 1.2
+"""Highest ratio of the CPU per post to 10,000 connections and to 1,000 connections."""
+MANY_UPDATES: Final = 90
+"""Number of updates in the batch that is compared with a batch of one update."""
 
-SECONDS_A_MONTH: Final = 730 * 3600
+SECONDS_PER_MONTH: Final = 730 * 3600
 POSTING_GB: Final = 0.5
+"""Memory of a Lambda that posts."""
 OTHER_GB: Final = 0.25
+"""Memory of the other Lambdas."""
 OTHER_SECONDS: Final = 0.01
-"""What an invocation takes that posts to no connections; assumed."""
+"""Assumed duration of an invocation that does not post."""
 LOG_BYTES: Final = 1_000
-"""That an invocation leaves behind; assumed."""
+"""Assumed size of the logs of one invocation."""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """AWS's list for us-east-1, November 2026, in dollars."""
+    """AWS's list prices for us-east-1, November 2026, in dollars per unit."""
 
     message: float = 1.00e-6
     connection_minute: float = 0.25e-6
@@ -93,19 +99,23 @@ class Prices:
 
 @dataclass(frozen=True)
 class Cpu:
-    """Of one batch, in milliseconds: what any takes, and what each update and each connection adds."""
+    """CPU of one batch in milliseconds."""
 
     batch: float
+    """Constant part of each batch."""
     update: float
+    """Part that each update adds."""
     post: float
+    """Part that each connection adds."""
 
-    def of(self, updates: float, connections: int) -> float:
+    def compute_total(self, updates: float, connections: int) -> float:
+        """Return the CPU of a batch with so many updates and connections, in milliseconds."""
         return self.batch + updates * self.update + connections * self.post
 
 
 @dataclass(frozen=True)
 class Load:
-    """So many connections of one tenant, and so many updates a second, each of a submission of its own."""
+    """Load of one tenant: its connections and its updates per second, each of another submission."""
 
     connections: int
     updates_per_second: int
@@ -113,40 +123,47 @@ class Load:
 
     @property
     def batches_per_second(self) -> float:
-        """What the polls find, and no more than can be posted: the batch grows, by itself or by the window."""
+        """Batches per second that polls find, limited by the posts. Larger batches hold the other updates."""
         polls = STREAM_SHARDS * POLLS_PER_SECOND
         found = polls * (1 - exp(-self.updates_per_second / polls))
-        return min(found, self.deployment.batches_per_second(self.connections, self.frames_a_batch(found)))
+        return min(found, self.deployment.batches_per_second(self.connections, self.frames_per_batch(found)))
 
-    def frames_a_batch(self, batches_per_second: float) -> int:
-        return frames_of(ceil(self.updates_per_second / batches_per_second))
+    def frames_per_batch(self, batches_per_second: float) -> int:
+        """Return the number of frames of a batch at a rate of batches."""
+        return count_frames(ceil(self.updates_per_second / batches_per_second))
 
     @property
-    def updates_a_batch(self) -> float:
+    def updates_per_batch(self) -> float:
+        """Mean number of updates in a batch."""
         return self.updates_per_second / self.batches_per_second
 
     @property
     def fits(self) -> bool:
-        """Whether one account carries it at the default quota."""
-        return self.updates_a_batch <= self.deployment.batch_size
+        """Whether one account with the default quota can carry the load."""
+        return self.updates_per_batch <= self.deployment.batch_size
 
     @property
     def frames_per_second(self) -> float:
-        return self.connections * self.batches_per_second * self.frames_a_batch(self.batches_per_second)
+        """Frames per second to all connections."""
+        return self.connections * self.batches_per_second * self.frames_per_batch(self.batches_per_second)
 
     @property
     def client_messages_per_second(self) -> float:
-        """A ping each five minutes, a new token each hour, a subscription each two."""
+        """Messages of clients: a ping every five minutes, a token every hour, a subscription every two hours."""
         return self.connections * (1 / protocol.HEARTBEAT_SECONDS + 1 / TOKEN_SECONDS + 1 / CONNECTION_SECONDS)
 
     @property
     def other_invocations_per_second(self) -> float:
-        """persist for each update, message or authenticate for each frame of a client; to connect, the authorizer and
-        connect, and connect again at the end."""
+        """Invocations of Lambdas that do not post.
+
+        Persist runs for each update. Message or authenticate runs for each frame of a client. Each connection invokes
+        the authorizer and connect at its start, and connect again at its end.
+        """
         return self.updates_per_second + self.client_messages_per_second + self.connections * 3 / CONNECTION_SECONDS
 
     @property
     def posting_invocations_per_second(self) -> float:
+        """Invocations of the broadcast Lambda and of the fan-out Lambdas."""
         if not self.deployment.is_divided(self.connections):
             return self.batches_per_second
         parts = self.deployment.connection_shards * (1 + self.deployment.spans(self.connections))
@@ -154,85 +171,103 @@ class Load:
 
     @property
     def gb_seconds_per_second(self) -> float:
-        """Billed is the time, and that is the pace of the posts, whatever CPU they need."""
+        """Billed gigabyte-seconds. The rate of the posts decides the billed duration, not their CPU."""
         posting = self.frames_per_second / self.deployment.share + self.posting_invocations_per_second * PAGE_SECONDS
         return posting * POSTING_GB + self.other_invocations_per_second * OTHER_SECONDS * OTHER_GB
 
     @property
     def read_units_per_second(self) -> float:
-        """Each batch reads all rows, and where it is divided counts them for half of that; the janitor reads too."""
+        """Read units of batches and janitor. A batch reads all rows; a divided batch also counts them at half price."""
         times = 1.5 if self.deployment.is_divided(self.connections) else 1
-        a_reading = ceil(self.connections * ROW_BYTES / READ_UNIT_BYTES)
-        return a_reading * (times * self.batches_per_second + 1 / 60)
+        units_per_read = ceil(self.connections * ROW_BYTES / READ_UNIT_BYTES)
+        return units_per_read * (times * self.batches_per_second + 1 / 60)
 
     @property
     def write_units_per_second(self) -> float:
-        """An update is a row and its place in the index; a client's frame one write; a connection, from its beginning
-        to its end, five: the row twice, its subscription, and twice the tenant's count."""
+        """Write units: two per update, for its row and for the index; one per frame of a client; five per connection.
+
+        The five are two for the row, one for the subscription, and two for the tenant's number of connections.
+        """
         return 2 * self.updates_per_second + self.client_messages_per_second + 5 * self.connections / CONNECTION_SECONDS
 
     def dollars(self, prices: Prices) -> Mapping[str, float]:
-        """A month's, by what they are for."""
+        """Return the price per month, by purpose."""
         invocations = self.posting_invocations_per_second + self.other_invocations_per_second
         clients = 2 * self.client_messages_per_second * prices.message
         lambda_ = invocations * prices.invocation + self.gb_seconds_per_second * prices.gb_second
         dynamodb = self.read_units_per_second * prices.read_unit + self.write_units_per_second * prices.write_unit
-        a_second = {
+        dollars_per_second = {
             "frames": self.frames_per_second * prices.message,
             "connections": clients + self.connections * prices.connection_minute / 60,
             "Lambda and logs": lambda_ + invocations * LOG_BYTES * prices.log_byte,
             "DynamoDB": dynamodb,
             "bus and pipe": self.updates_per_second * (prices.bus_event + prices.pipe_event),
         }
-        return {name: dollars * SECONDS_A_MONTH for name, dollars in a_second.items()}
+        return {name: dollars * SECONDS_PER_MONTH for name, dollars in dollars_per_second.items()}
 
 
 NOTES: Final = """\
-**CPU, measured.** A warm Lambda's, for a broadcast of one update to a tenant of so many connections, from reading their
-rows to posting over TLS: medians of {rounds} rounds in which all sizes take turns.
+**CPU, measured.** The CPU of a warm Lambda that broadcasts one update to all connections of one tenant, from reading
+their rows to posting over TLS. The numbers are medians of {rounds} rounds in which all sizes take turns.
 
-| connections | ms a broadcast | µs a post |
+| connections | CPU per broadcast, ms | CPU per post, µs |
 | --: | --: | --: |
 {posts}
 
-A post to 10,000 connections takes {ratio:.2f} times the CPU of one to 1,000; it must stay at or below {most}. Each
-further update of a batch adds {update_us:.0f} µs, once for all who see the same.
+A post to 10,000 connections takes {ratio:.2f} times the CPU of a post to 1,000 connections. The limit is {max_ratio}.
+Each further update in a batch adds {update_us:.0f} µs, once for all connections that see the same updates.
 
-**Dollars, by arithmetic.** A month of {hours:.0f} hours by AWS's list prices (us-east-1, November 2026), one tenant,
-the default settings, each update of a submission of its own. *CPU* is that of the broadcasts, measured as above. Billed
-is their time, which is the pace of their posts. Assumed are rows of {row_bytes} bytes, submissions of at most 1 KB,
-{other_ms:.0f} ms for each invocation that posts nothing, and {log_bytes:,} bytes of logs for each that there is; not
-counted are alarms, SQS and what leaves AWS. *Connections* are their minutes and their clients' messages. Above the
-threshold of {threshold:,} connections the batches grow by a batching window ([scaling.md](scaling.md)), here as long as
-it must be. A load without numbers is more than one account carries: {posts_per_second:,} frames a second of 32 KB.
+**Dollars, computed.** The price of a month of {hours:.0f} hours by AWS's list prices (us-east-1, November 2026), for
+one tenant and the default settings. Each update is of another submission. *CPU* is the measured CPU of the broadcasts.
+AWS bills the duration of the broadcasts, which depends on the rate of their posts. The calculation assumes connection
+rows of {row_bytes} bytes, submissions of at most 1 KB, {other_ms:.0f} ms for each invocation that does not post, and
+{log_bytes:,} bytes of logs per invocation. It excludes alarms, SQS and data transfer out of AWS. *Connections, $* is
+the price of the connection minutes and of the messages of clients.
+
+Above the threshold of {threshold:,} connections, a batching window makes the batches larger ([Scaling](scaling.md)).
+The calculation uses the shortest window that is sufficient. A load without numbers exceeds the limit of one account,
+which is {posts_per_second:,} frames of 32 KB per second.
 """
+
+COLUMNS: Final = (
+    "connections",
+    "updates per second",
+    "updates per batch",
+    "frames per second",
+    "CPU, ms per second",
+    "Lambda, GB-s per month",
+    "reads per second",
+    "writes per second",
+    *(f"{name}, $" for name in Load(10, 1).dollars(Prices())),
+    "total, $ per month",
+)
 
 
 def measure(rounds: int = ROUNDS) -> Section:
-    """The CPU of a broadcast at every size, and what each load costs a month."""
+    """Measure the CPU of a broadcast at every size and compute the monthly price of every load."""
     with _poster() as poster:
-        cpu_ms = measured(rounds, poster)
-    a_post = {connections: cpu_ms[connections, 1] / connections for connections in CONNECTIONS}
-    cpu = fitted(cpu_ms)
+        cpu_ms = measure_cpu(rounds, poster)
+    cpu_per_post = {connections: cpu_ms[connections, 1] / connections for connections in CONNECTIONS}
+    cpu = fit_cpu(cpu_ms)
     prices = Prices()
     rows: list[Sequence[Cell]] = []
     lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for connections in CONNECTIONS:
         for updates in UPDATES_PER_SECOND:
             load = Load(connections, updates)
-            rows.append(_row(load, cpu, prices))
+            rows.append(_build_row(load, cpu, prices))
             if load.fits:
                 lines[f"{connections:,} connections"].append((updates, sum(load.dollars(prices).values())))
     notes = NOTES.format(
         rounds=rounds,
         posts="\n".join(
-            f"| {connections:,} | {report.text(cpu_ms[connections, 1])} | {report.text(1_000 * ms)} |"
-            for connections, ms in a_post.items()
+            f"| {connections:,} | {report.format_cell(cpu_ms[connections, 1])} | {report.format_cell(1_000 * ms)} |"
+            for connections, ms in cpu_per_post.items()
         ),
-        ratio=a_post[10_000] / a_post[1_000],
-        most=MOST,
+        ratio=cpu_per_post[10_000] / cpu_per_post[1_000],
+        max_ratio=MAX_CPU_RATIO,
         update_us=1_000 * cpu.update,
-        hours=SECONDS_A_MONTH / 3600,
+        hours=SECONDS_PER_MONTH / 3600,
         row_bytes=ROW_BYTES,
         other_ms=1_000 * OTHER_SECONDS,
         log_bytes=LOG_BYTES,
@@ -243,34 +278,23 @@ def measure(rounds: int = ROUNDS) -> Section:
         "cost",
         "What it costs",
         notes,
-        (
-            "connections",
-            "updates a second",
-            "updates a batch",
-            "frames a second",
-            "CPU, ms a second",
-            "Lambda, GB-s a month",
-            "reads a second",
-            "writes a second",
-            *(f"{name}, $" for name in Load(10, 1).dollars(prices)),
-            "$ a month",
-        ),
+        COLUMNS,
         rows,
-        Plot("updates a second", "dollars a month", lines, log_x=True, log_y=True),
+        Plot("updates per second", "dollars per month", lines, log_x=True, log_y=True),
     )
 
 
-def _row(load: Load, cpu: Cpu, prices: Prices) -> Sequence[Cell]:
+def _build_row(load: Load, cpu: Cpu, prices: Prices) -> Sequence[Cell]:
     if not load.fits:
-        return (load.connections, load.updates_per_second, *[report.NOTHING] * 12)
+        return (load.connections, load.updates_per_second, *[report.NO_VALUE] * (len(COLUMNS) - 2))
     dollars = load.dollars(prices)
     return (
         load.connections,
         load.updates_per_second,
-        load.updates_a_batch,
+        load.updates_per_batch,
         load.frames_per_second,
-        load.batches_per_second * cpu.of(load.updates_a_batch, load.connections),
-        load.gb_seconds_per_second * SECONDS_A_MONTH,
+        load.batches_per_second * cpu.compute_total(load.updates_per_batch, load.connections),
+        load.gb_seconds_per_second * SECONDS_PER_MONTH,
         load.read_units_per_second,
         load.write_units_per_second,
         *dollars.values(),
@@ -278,50 +302,50 @@ def _row(load: Load, cpu: Cpu, prices: Prices) -> Sequence[Cell]:
     )
 
 
-def measured(rounds: int, poster: Poster) -> Mapping[tuple[int, int], float]:
-    """Milliseconds of CPU of a broadcast, by its connections and updates; all sizes take turns."""
-    sizes = [*((connections, 1) for connections in CONNECTIONS), (CONNECTIONS[0], 90)]
-    broadcasters = {connections: broadcaster(connections, poster) for connections in CONNECTIONS}
+def measure_cpu(rounds: int, poster: Poster) -> Mapping[tuple[int, int], float]:
+    """Measure the CPU of a broadcast in milliseconds, by connections and updates. All sizes take turns."""
+    sizes = [*((connections, 1) for connections in CONNECTIONS), (CONNECTIONS[0], MANY_UPDATES)]
+    broadcasters = {connections: build_broadcaster(connections, poster) for connections in CONNECTIONS}
     took: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
     for number in track(range(rounds + 1), description="broadcasts", transient=True):
         for connections, updates in sizes:
-            times = max(1, min(100, POSTS_A_ROUND // connections))
-            changes = {TENANT: [change(name) for name in range(updates)]}
+            times = max(1, min(100, POSTS_PER_ROUND // connections))
+            changes = {TENANT: [build_change(name) for name in range(updates)]}
             started = time.process_time()
             for _ in range(times):
-                tally = broadcasters[connections].broadcast(changes, _soon())
+                tally = broadcasters[connections].broadcast(changes, _build_deadlines())
                 if tally.failures or tally.outcomes[Outcome.POSTED] != connections:
-                    raise SystemExit(f"{connections} connections: not all were posted to: {tally}")
+                    raise SystemExit(f"connections: every post must succeed for {connections} connections, got {tally}")
             if number:
                 took[connections, updates].append((time.process_time() - started) * 1000 / times)
     return {size: statistics.median(values) for size, values in took.items()}
 
 
-def _soon() -> Deadlines:
+def _build_deadlines() -> Deadlines:
     now = time.monotonic()
     return Deadlines(now + 60, now + 60)
 
 
-def fitted(cpu_ms: Mapping[tuple[int, int], float]) -> Cpu:
-    """What a batch, an update and a post add, by the smallest and the largest of what was measured."""
+def fit_cpu(cpu_ms: Mapping[tuple[int, int], float]) -> Cpu:
+    """Compute the CPU that a batch, an update and a post add, from the smallest and the largest size."""
     few, many = CONNECTIONS[0], CONNECTIONS[-1]
     post = (cpu_ms[many, 1] - cpu_ms[few, 1]) / (many - few)
-    update = max(0.0, cpu_ms[few, 90] - cpu_ms[few, 1]) / 89
+    update = max(0.0, cpu_ms[few, MANY_UPDATES] - cpu_ms[few, 1]) / (MANY_UPDATES - 1)
     return Cpu(cpu_ms[few, 1] - few * post - update, update, post)
 
 
 @contextmanager
 def _poster() -> Generator[ConnectionPoster]:
-    """A Lambda's, to connections on this machine that take everything at once; no pacer holds it back."""
+    """Yield a poster to connections on this machine that answer at once. No pacer limits it."""
     with tempfile.TemporaryDirectory() as scratch:
         pem = write_certificate(Path(scratch) / "server.pem")
-        with running(pem, 0, 0) as endpoint:
+        with running_server(pem, 0, 0) as endpoint:
             signer = Signer(endpoint, REGION, lambda: Credentials(ACCESS_KEY, SECRET_KEY, None))
             yield ConnectionPoster(signer, Pacer(1_000_000, time.monotonic_ns), ca_file=str(pem))
 
 
-def broadcaster(connections: int, poster: Poster) -> Broadcaster:
-    """The Lambda's broadcaster, over a table of so many connections that subscribed to everything."""
+def build_broadcaster(connections: int, poster: Poster) -> Broadcaster:
+    """Build the Lambda's broadcaster over a table of connections that all subscribed without a filter."""
     connections_table = ConnectionsTable(_dynamodb(connections), "connections")
     accounting = Accounting(connections_table, ThreadPoolExecutor(1), clock.now_ms, clock.monotonic_seconds)
     return Broadcaster(connections_table, poster, accounting, _NoQueue(), connections, clock.now_ms)
@@ -329,18 +353,18 @@ def broadcaster(connections: int, poster: Poster) -> Broadcaster:
 
 class _NoQueue:
     def send(self, tasks: Sequence[FanoutTask]) -> None:
-        raise AssertionError(f"handed over: {tasks}")
+        raise AssertionError(f"the broadcaster must post itself, got {tasks}")
 
 
 def _dynamodb(connections: int) -> DynamoDBClient:
-    """A client for which a table of so many connections answers; botocore makes the requests and reads the answers."""
+    """Build a client that receives made-up answers. botocore builds the requests and parses the answers."""
     client: Any = botocore.session.get_session().create_client(
         "dynamodb",
         "us-east-1",
         aws_access_key_id="made-up",
-        aws_secret_access_key="made-up",  # noqa: S106 - of nobody
+        aws_secret_access_key="made-up",  # noqa: S106 - not a real key
     )
-    pages = list(_pages(connections))
+    pages = list(_build_pages(connections))
     headers: Any = {"Content-Type": "application/x-amz-json-1.0"}
 
     def answer(request: Any, **_: object) -> AWSResponse:
@@ -353,25 +377,25 @@ def _dynamodb(connections: int) -> DynamoDBClient:
 
 
 class _Body(io.BytesIO):
-    """An answer's body, as far as botocore wants of urllib3's."""
+    """Body of an answer, with the part of urllib3's interface that botocore uses."""
 
     def stream(self) -> Iterator[bytes]:
         yield self.read()
 
 
-def _pages(connections: int) -> Iterator[bytes]:
-    """The table's pages; where one goes on, its number stands for the key of the next."""
+def _build_pages(connections: int) -> Iterator[bytes]:
+    """Build the pages of the table. The key from which the next page starts holds the number of that page."""
     partition = {"S": f"TENANT#{TENANT}"}
     tenant: dict[str, Any] = {"SK": {"S": "TENANT"}, "connections": {"N": str(connections)}}
-    rows = [tenant, *map(_row_of, range(connections))]
-    for number, start in enumerate(range(0, len(rows), ROWS_A_PAGE)):
-        page: dict[str, Any] = {"Items": rows[start : start + ROWS_A_PAGE]}
-        if start + ROWS_A_PAGE < len(rows):
+    rows = [tenant, *map(_build_item, range(connections))]
+    for number, start in enumerate(range(0, len(rows), ROWS_PER_PAGE)):
+        page: dict[str, Any] = {"Items": rows[start : start + ROWS_PER_PAGE]}
+        if start + ROWS_PER_PAGE < len(rows):
             page["LastEvaluatedKey"] = {"PK": partition, "SK": {"S": str(number + 1)}}
         yield json.dumps(page).encode()
 
 
-def _row_of(number: int) -> dict[str, Any]:
+def _build_item(number: int) -> dict[str, Any]:
     moment = int(time.time()) - 60
     return {
         "SK": {"S": f"CONN#{number:015}="},
@@ -382,7 +406,8 @@ def _row_of(number: int) -> dict[str, Any]:
     }
 
 
-def change(number: int) -> Change:
+def build_change(number: int) -> Change:
+    """Build the change that inserts a submission."""
     now = "2026-11-22T20:00:00.000Z"
     submission = Submission(TENANT, f"0f9b2c4e-1111-4222-8333-{number:012}", "contact", "processing", 1, now, now)
     return Change(submission, "insert", int(time.time() * 1000))

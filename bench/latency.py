@@ -1,7 +1,8 @@
-"""From `put_events` to the client's receipt, beside the floor: the emulator's own way from a stream to a Lambda.
+"""Benchmark of the latency from `put_events` to the client, compared with a baseline.
 
-The floor has neither bus, pipe, WebSocket nor broadcast in it: a Lambda on an event source mapping notes when it was
-reached. Both take turns within one run, in blocks, so that what else the machine does falls on both alike.
+The baseline is the emulator's own path from a stream to a Lambda, without bus, pipe, broadcast and WebSocket. A Lambda
+on an event source mapping records the time at which it runs. Both take turns in blocks within one run, so that other
+load on the machine affects both.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import tempfile
 import time
 import uuid
 import zipfile
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -38,6 +38,8 @@ from . import report
 from .report import Plot, Section
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import StreamSpecificationTypeDef
     from mypy_boto3_lambda import LambdaClient
@@ -45,18 +47,19 @@ if TYPE_CHECKING:
     from local.stack import Stack
 
 CLIENTS: Final = (1, 50)
-BLOCK: Final = 20
-"""Submissions, one after another, before it is the other's turn."""
-WARM_UP: Final = 3
-"""Blocks: a Lambda's second worker starts only when an event first comes while the emulator still collects the log of
-the one before."""
-PATIENCE_SECONDS: Final = 30.0
-MOST_P50: Final = 2.5
-MOST_P99: Final = 4.0
+BLOCK_SIZE: Final = 20
+"""Number of submissions per block, one after another."""
+WARM_UP_BLOCKS: Final = 3
+"""Number of blocks that are not measured. The second worker of a Lambda starts only when an event arrives while the
+emulator still collects the log of the previous event."""
+TIMEOUT_SECONDS: Final = 30.0
+MAX_P50_RATIO: Final = 2.5
+MAX_P99_RATIO: Final = 4.0
+"""Highest ratios to the baseline with one client."""
 
 SOURCE: Final = "bench-source"
 REACHED: Final = "bench-reached"
-FLOOR_FUNCTION: Final = f"""
+BASELINE_FUNCTION: Final = f"""
 import json, os, time, boto3
 table = boto3.client("dynamodb")
 
@@ -69,58 +72,71 @@ def handler(event, context):
 """
 
 NOTES: Final = """\
-Milliseconds from before `put_events` until the update is in a client's hands, on the embedded run, one submission after
-another: {counts}. Of several clients every receipt counts, and they connected one by one before.
+Milliseconds from just before `put_events` until a client has received the update, on the local run, with one submission
+after another: {counts}. With several clients, every receipt counts. The clients connected one by one beforehand.
 
-The floor is the emulator's own way from a table's stream to a Lambda, from before `put_item` until the Lambda is
-reached. Both took turns in blocks of {block} submissions.
+The baseline is the emulator's own path from a table's stream to a Lambda: the time from just before `put_item` until
+the Lambda runs. The pipeline and the baseline took turns in blocks of {block} submissions.
 
-Of the floor's milliseconds five are a wait: the emulator looks for more lines of log before it takes the next record.
-The pipeline has no such wait and is nearly all CPU, so on a slower or busier machine its ratio is worse.
+Five milliseconds of the baseline are waiting time, because the emulator looks for more log lines before it takes the
+next record. The pipeline has no such wait and uses the CPU nearly all the time. Therefore its ratio is worse on a
+slower or busier machine.
 
-With one client the median may be {most_p50:g} times the floor's and the p99 {most_p99:g} times.
+With one client, the median may be at most {max_p50_ratio:g} times the baseline's, and the p99 at most
+{max_p99_ratio:g} times.
 """
+
+COLUMNS: Final = ("path", "p50, ms", "p95, ms", "p99, ms", "p50 / baseline", "p99 / baseline")
 
 
 @dataclass
-class Found:
-    """With one number of clients: milliseconds, of the pipeline and of the floor beside it."""
+class Latencies:
+    """Latencies with one number of clients, in milliseconds."""
 
     clients: int
-    floor: list[float] = field(default_factory=list[float])
-    whole: list[float] = field(default_factory=list[float])
-    """Of each receipt."""
+    baseline: list[float] = field(default_factory=list[float])
+    """Latency of each write of the baseline."""
+    pipeline: list[float] = field(default_factory=list[float])
+    """Latency of each receipt of a client."""
 
 
 def measure(counts: Mapping[int, int] | None = None) -> Section:
-    """Latency, and how many times the floor it is; `counts`: submissions by number of clients."""
+    """Measure the latency and its ratio to the baseline.
+
+    Args:
+        counts: Number of submissions by number of clients. Default: 400 with 1 client and 100 with 50.
+    """
     counts = counts or dict(zip(CLIENTS, (400, 100), strict=True))
     with tempfile.TemporaryDirectory() as directory:
         state = Path(directory)
-        with running_stack(state, state / "up.log") as stack, floor_in(stack) as floor:
-            found = [asyncio.run(_take_turns(stack, state, floor, *one)) for one in counts.items()]
-    return _section(found, counts)
+        with running_stack(state, state / "up.log") as stack, running_baseline(stack) as baseline:
+            results = [asyncio.run(_take_turns(stack, state, baseline, *count)) for count in counts.items()]
+    return _build_section(results, counts)
 
 
-async def _take_turns(stack: Stack, state: Path, floor: Floor, clients: int, count: int) -> Found:
-    found = Found(clients)
+async def _take_turns(stack: Stack, state: Path, baseline: Baseline, clients: int, count: int) -> Latencies:
+    latencies = Latencies(clients)
     tenant = f"t_bench_{clients}"
     token = tokens.mint(stack, state, tenant)
     bus = Bus(stack)
     async with _connected(stack, token, clients) as sockets:
-        # The first blocks, in which the Lambdas start, are for warming up, and so is the first submission of a turn.
-        for block in track(range(WARM_UP + -(-count // BLOCK)), description=f"{clients} clients", transient=True):
-            floor_ms = await asyncio.to_thread(lambda: [floor.milliseconds() for _ in range(BLOCK + 1)])
-            whole_ms = [await _submit(bus, tenant, sockets) for _ in range(BLOCK + 1)]
-            if block >= WARM_UP:
-                found.floor += floor_ms[1:]
-                found.whole += chain.from_iterable(whole_ms[1:])
-    return found
+        # The first blocks, in which the Lambdas start, are not measured. Neither is the first submission of a block.
+        for block in track(
+            range(WARM_UP_BLOCKS + -(-count // BLOCK_SIZE)), description=f"{clients} clients", transient=True
+        ):
+            baseline_ms = await asyncio.to_thread(
+                lambda: [baseline.measure_milliseconds() for _ in range(BLOCK_SIZE + 1)]
+            )
+            pipeline_ms = [await _submit(bus, tenant, sockets) for _ in range(BLOCK_SIZE + 1)]
+            if block >= WARM_UP_BLOCKS:
+                latencies.baseline += baseline_ms[1:]
+                latencies.pipeline += chain.from_iterable(pipeline_ms[1:])
+    return latencies
 
 
 @asynccontextmanager
 async def _connected(stack: Stack, token: str, clients: int) -> AsyncGenerator[Sequence[ClientConnection]]:
-    """So many subscribed clients. One after another: the emulator starts a process for each that connects at once."""
+    """Connect and subscribe clients, one after another: the emulator starts a process per concurrent connect."""
     protocols = [Subprotocol(SUBPROTOCOL), Subprotocol(f"{BEARER_PREFIX}{token}")]
     async with AsyncExitStack() as sockets:
         opened: list[ClientConnection] = []
@@ -131,25 +147,25 @@ async def _connected(stack: Stack, token: str, clients: int) -> AsyncGenerator[S
             await socket.send(json.dumps({"action": "subscribe", "snapshot": 0}))
             reply = json.loads(await socket.recv())
             if reply["type"] != "subscribed":
-                raise SystemExit(f"the gateway took no subscription: {reply}")
+                raise SystemExit(f"the gateway refused the subscription: {reply}")
             opened.append(socket)
         yield opened
 
 
 async def _submit(bus: Bus, tenant: str, sockets: Sequence[ClientConnection]) -> list[float]:
-    """One submission: how many milliseconds each client waited for it."""
+    """Put one submission on the bus and return the milliseconds until each client received it."""
     submission = FormSubmission(tenant_id=tenant, form_id="contact")
     detail = submission.detail()
     started = time.time()
-    # It holds up the receipts, were there any yet: a thread for it would cost more.
+    # This call blocks the event loop, but no receipt can arrive before it. A thread would cost more.
     bus.put(RECEIVED, [detail])
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         receipts = await asyncio.gather(*(_receipt(socket, submission.submission_id) for socket in sockets))
     return [(at - started) * 1000 for at in receipts]
 
 
 async def _receipt(socket: ClientConnection, submission_id: str) -> float:
-    """When the client had the submission's update."""
+    """Return the time at which the client received the update of the submission."""
     while True:
         frame = json.loads(await socket.recv())
         at = time.time()
@@ -158,26 +174,26 @@ async def _receipt(socket: ClientConnection, submission_id: str) -> float:
 
 
 @dataclass(frozen=True)
-class Floor:
-    """A table whose stream reaches a Lambda, which writes into another when it was reached."""
+class Baseline:
+    """A table whose stream invokes a Lambda, which writes the time of its invocation to another table."""
 
     table: DynamoDBClient
 
-    def milliseconds(self) -> float:
-        """From before a write into the one until the Lambda is reached."""
+    def measure_milliseconds(self) -> float:
+        """Return the milliseconds from just before a write to the table until the Lambda runs."""
         key = {"PK": {"S": uuid.uuid4().hex}}
         started = time.time()
         self.table.put_item(TableName=SOURCE, Item=key)
-        while time.time() < started + PATIENCE_SECONDS:
+        while time.time() < started + TIMEOUT_SECONDS:
             item = self.table.get_item(TableName=REACHED, Key=key).get("Item")
             if item:
                 return (float(item["at"].get("N", "")) - started) * 1000
-        raise TimeoutError(f"floor: {key} never arrived")
+        raise TimeoutError(f"baseline: the Lambda did not receive {key} in time")
 
 
 @contextmanager
-def floor_in(stack: Stack) -> Generator[Floor]:
-    """Make the floor's tables and its Lambda; afterwards the Lambda hears no more."""
+def running_baseline(stack: Stack) -> Generator[Baseline]:
+    """Create the tables and the Lambda of the baseline, and delete the event source mapping afterwards."""
     table: DynamoDBClient = client("dynamodb", stack.endpoint_url, stack.region)
     lambdas: LambdaClient = client("lambda", stack.endpoint_url, stack.region)
     streams: Mapping[str, StreamSpecificationTypeDef] = {
@@ -194,58 +210,71 @@ def floor_in(stack: Stack) -> Generator[Floor]:
         )
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as packed:
-        packed.writestr("floor.py", FLOOR_FUNCTION)
+        packed.writestr("baseline.py", BASELINE_FUNCTION)
     lambdas.create_function(
-        FunctionName="bench-floor",
+        FunctionName="bench-baseline",
         Runtime="python3.13",
         Role=f"arn:aws:iam::{ACCOUNT_ID}:role/bench",
-        Handler="floor.handler",
+        Handler="baseline.handler",
         Code={"ZipFile": archive.getvalue()},
     )
     stream_arn = table.describe_table(TableName=SOURCE)["Table"].get("LatestStreamArn", "")
     mapping = lambdas.create_event_source_mapping(
-        FunctionName="bench-floor", EventSourceArn=stream_arn, StartingPosition="TRIM_HORIZON", BatchSize=100
+        FunctionName="bench-baseline", EventSourceArn=stream_arn, StartingPosition="TRIM_HORIZON", BatchSize=100
     )
     try:
-        yield Floor(table)
+        yield Baseline(table)
     finally:
         lambdas.delete_event_source_mapping(UUID=mapping.get("UUID", ""))
 
 
-def _section(found: Sequence[Found], counts: Mapping[int, int]) -> Section:
+def _build_section(results: Sequence[Latencies], counts: Mapping[int, int]) -> Section:
     rows: list[tuple[str | float, ...]] = []
     series: dict[str, list[tuple[float, float]]] = {}
-    for one in found:
-        what = "1 client" if one.clients == 1 else f"{one.clients} clients"
-        floor, whole = (statistics.quantiles(values, n=100) for values in (one.floor, one.whole))
-        rows.append((f"the floor beside {what}", *_percentiles(floor), "", ""))
-        ratios = [f"{a / b:.1f}" for a, b in zip(_percentiles(whole), _percentiles(floor), strict=True)]
-        rows.append((what, *_percentiles(whole), ratios[0], ratios[2]))
-        series[what] = list(enumerate(whole, 1))
-        series.setdefault("the floor", list(enumerate(floor, 1)))
+    for latencies in results:
+        name = _count_clients(latencies.clients)
+        baseline, pipeline = (
+            statistics.quantiles(values, n=100) for values in (latencies.baseline, latencies.pipeline)
+        )
+        rows.append((f"baseline, next to {name}", *_select_percentiles(baseline), "", ""))
+        ratios = [
+            f"{a / b:.1f}" for a, b in zip(_select_percentiles(pipeline), _select_percentiles(baseline), strict=True)
+        ]
+        rows.append((name, *_select_percentiles(pipeline), ratios[0], ratios[2]))
+        series[name] = list(enumerate(pipeline, 1))
+        series.setdefault("baseline", list(enumerate(baseline, 1)))
     return Section(
         name="latency",
         title="From submission to receipt",
         notes=NOTES.format(
-            counts=", ".join(f"{count} to {clients}" for clients, count in counts.items()),
-            block=BLOCK,
-            most_p50=MOST_P50,
-            most_p99=MOST_P99,
+            counts=", ".join(
+                f"{count} submissions with {_count_clients(clients)}" for clients, count in counts.items()
+            ),
+            block=BLOCK_SIZE,
+            max_p50_ratio=MAX_P50_RATIO,
+            max_p99_ratio=MAX_P99_RATIO,
         ),
-        columns=("", "p50, ms", "p95, ms", "p99, ms", "p50, times the floor", "p99, times the floor"),
+        columns=COLUMNS,
         rows=rows,
-        plot=Plot("percent of receipts", "ms until then, at most", series),
+        plot=Plot("percentile of receipts", "latency, ms", series),
     )
 
 
-def _percentiles(cuts: Sequence[float]) -> tuple[float, float, float]:
+def _count_clients(clients: int) -> str:
+    return "1 client" if clients == 1 else f"{clients} clients"
+
+
+def _select_percentiles(cuts: Sequence[float]) -> tuple[float, float, float]:
+    """Return p50, p95 and p99 of 99 percentiles."""
     return cuts[49], cuts[94], cuts[98]
 
 
 def main(
-    count: Annotated[int, typer.Option(help="Submissions to one client; a quarter of them to 50.")] = 400,
+    count: Annotated[
+        int, typer.Option(help="Number of submissions with one client. A quarter of it is measured with 50 clients.")
+    ] = 400,
 ) -> None:
-    """Measure latency and print it."""
+    """Measure the latency and print it."""
     report.show(measure(dict(zip(CLIENTS, (count, count // 4), strict=True))))
 
 

@@ -1,7 +1,7 @@
-"""What a post to a connection costs, beside the guide's loop: boto3, a client an invocation, one post after the other.
+"""Benchmark of posts to connections, compared with boto3: a new client per invocation and one post after another.
 
-`python -m bench.posting` measures both, and `wrk` where it is installed, against an imitation of @connections on this
-machine.
+`python -m bench.posting` measures both against an imitation of @connections on this machine. It also measures `wrk` if
+that is installed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import boto3
 import typer
@@ -33,94 +32,117 @@ from formbridge.posting.signing import Credentials, Signer
 
 from . import report
 from .certificates import write_certificate
-from .connections_server import ACCESS_KEY, REGION, SECRET_KEY, running
+from .connections_server import ACCESS_KEY, REGION, SECRET_KEY, running_server
 from .report import Plot, Section
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
 CONNECTIONS: Final = (100, 1_000, 10_000)
 ANSWER_MS: Final = ((0.0, 0.0), (5.0, 20.0))
-"""Between which and which time after a request its answer is sent."""
+"""Shortest and longest delay of the answers, in milliseconds. Each pair is one run."""
 ROUNDS: Final = 5
 FRAME: Final = b"x" * 400
 TOKEN: Final = "x" * 700
-"""As long as the session token of a Lambda's role."""
-GUIDE_POSTS: Final = 100
-"""In a round; more would be more of the same, since each post after the first costs alike."""
-LEAST_POSTS: Final = 2_000
-"""Of ours in a round, in as many invocations as that takes."""
+"""A token of the same length as the session token of a Lambda's role."""
+BOTO3_POSTS: Final = 100
+"""Posts of the boto3 loop per round. Each post after the first costs the same, so more are not needed."""
+MIN_POSTS: Final = 2_000
+"""Smallest number of posts of `ConnectionPoster` per round, in as many invocations as that needs."""
 WRK_SECONDS: Final = 3
 
-THE_GUIDE: Final = "the guide's loop"
-FIRST: Final = "ours, first invocation"
-WARM: Final = "ours, warm"
+BOTO3_LOOP: Final = "boto3 loop"
+FIRST: Final = "poster, first invocation"
+WARM: Final = "poster, warm"
 WRK: Final = "wrk, unsigned"
 
-LEAST_CPU: Final = 18
-LEAST_THROUGHPUT: Final = 100
+MIN_CPU_FACTOR: Final = 18
+MIN_THROUGHPUT_FACTOR: Final = 100
+REQUIRED_CONNECTIONS: Final = 1_000
+"""Number of connections for which the two factors are required."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What posts took."""
+    """Time that posts took."""
 
     cpu: float
-    """Seconds of this process."""
+    """CPU time of this process in seconds."""
     wall: float
+    """Elapsed time in seconds."""
     posts: int
 
     @property
     def cpu_us(self) -> float:
+        """CPU time per post in microseconds."""
         return self.cpu / self.posts * 1e6
 
     @property
-    def a_second(self) -> float:
+    def posts_per_second(self) -> float:
+        """Posts per second of elapsed time."""
         return self.posts / self.wall
 
 
 NOTES: Final = """\
-CPU of the client alone, and posts a second, of one frame of {frame} bytes to each of a tenant's connections over TLS.
-The other side is an imitation of @connections in a process of its own, on the same {cores} cores, that answers at once
-or after 5 to 20 ms. Medians of {rounds} rounds in which the clients take turns.
+This benchmark posts one frame of {frame} bytes to each connection of a tenant over TLS. It measures the CPU time of
+the client process and the posts per second. Another process on the same {cores} cores imitates `@connections`. It
+answers at once, or after 5 to 20 ms. The numbers are medians of {rounds} rounds in which the clients take turns.
 
-- *{the_guide}*: boto3, a client made in each invocation, one post after the other; measured with {guide_posts} posts
-  and, since after the first each costs the same, extrapolated to more.
-- *{first}*: `ConnectionPoster` with no connection open yet: every TLS handshake is in it.
-- *{warm}*: the same in a Lambda that has posted before. No pacer holds it back, as the account's quota would.
-- *{wrk}*: the limit, as far as this machine is concerned: requests made beforehand, in C, by `wrk`.
+- *{boto3_loop}*: boto3 with a new client per invocation and one post after another. It was measured with {boto3_posts}
+  posts and extrapolated to more, because each post after the first costs the same.
+- *{first}*: `ConnectionPoster` without an open connection. Its numbers include every TLS handshake.
+- *{warm}*: `ConnectionPoster` in a Lambda that has posted before. No pacer limits it here; on AWS, the quota does.
+- *{wrk}*: the limit of this machine. `wrk` is written in C and sends requests that were made beforehand.
 
-To 1,000 connections, answered after 5 to 20 ms, *{warm}* takes {cpu:.0f} times less CPU a post than the guide's loop,
-and makes {throughput:.0f} times the posts a second. It must be {least_cpu} and {least_throughput} times: **{verdict}**.
+*CPU factor* is the CPU of the boto3 loop divided by the CPU of the client. *Throughput factor* is the posts per second
+of the client divided by those of the boto3 loop.
+
+With 1,000 connections and answers after 5 to 20 ms, *{warm}* takes {cpu:.0f} times less CPU per post than the boto3
+loop and makes {throughput:.0f} times as many posts per second. The requirement is at least {min_cpu_factor} times and
+{min_throughput_factor} times: **{verdict}**.
 """
 
 
+COLUMNS: Final = (
+    "answer",
+    "connections",
+    "client",
+    "CPU per post, µs",
+    "CPU factor",
+    "posts per second",
+    "throughput factor",
+)
+
+
 def measure(rounds: int = ROUNDS) -> Section:
-    """Every client, to every number of connections, with either delay."""
+    """Measure every client with every number of connections and every delay."""
     spent: dict[tuple[tuple[float, float], int], dict[str, Spent]] = {}
-    with tempfile.TemporaryDirectory() as scratch, environment(), Progress(transient=True) as progress:
+    with tempfile.TemporaryDirectory() as scratch, lambda_environment(), Progress(transient=True) as progress:
         pem = write_certificate(Path(scratch) / "server.pem")
         task = progress.add_task("posting", total=len(ANSWER_MS) * len(CONNECTIONS) * rounds)
         for delay in ANSWER_MS:
-            with running(pem, *delay) as endpoint:
+            with running_server(pem, *delay) as endpoint:
                 for number in CONNECTIONS:
-                    taking_turns = clients(endpoint, pem, number)
+                    taking_turns = build_clients(endpoint, pem, number)
                     taken: dict[str, list[Spent]] = {name: [] for name in taking_turns}
                     for _ in range(rounds):
                         for name, client in taking_turns.items():
                             taken[name].append(client())
                         progress.advance(task)
                     spent[delay, number] = {name: _median(each) for name, each in taken.items()}
-    return section(spent, rounds)
+    return build_section(spent, rounds)
 
 
-def clients(endpoint: str, pem: Path, number: int) -> dict[str, Callable[[], Spent]]:
-    """What is to be compared; each call of one makes its posts once more."""
+def build_clients(endpoint: str, pem: Path, number: int) -> dict[str, Callable[[], Spent]]:
+    """Return the clients to compare, by name. Each call of a client makes its posts and returns their time."""
     connections = [Connection(ConnectionKey("t_bench", _connection_id(each)), 0, 2**31) for each in range(number)]
     deliveries = [Delivery(connection, [FRAME]) for connection in connections]
     warm = _poster(endpoint, pem)
-    _deliver(warm, deliveries, LEAST_POSTS)
+    _deliver(warm, deliveries, MIN_POSTS)
     made: dict[str, Callable[[], Spent]] = {
-        THE_GUIDE: lambda: _guides_loop(endpoint, pem, [each.connection_id for each in connections]),
+        BOTO3_LOOP: lambda: _run_boto3_loop(endpoint, pem, [each.connection_id for each in connections]),
         FIRST: lambda: _deliver(_poster(endpoint, pem), deliveries, 1),
-        WARM: lambda: _deliver(warm, deliveries, LEAST_POSTS),
+        WARM: lambda: _deliver(warm, deliveries, MIN_POSTS),
     }
     if shutil.which("wrk"):
         made[WRK] = lambda: _wrk(endpoint, pem.parent, min(number, 256))
@@ -133,20 +155,20 @@ def _poster(endpoint: str, pem: Path) -> ConnectionPoster:
 
 
 def _deliver(poster: ConnectionPoster, deliveries: Sequence[Delivery], at_least: int) -> Spent:
-    """As many invocations as make that many posts, each of which posts to all connections."""
+    """Measure at least that many posts, in invocations that each post to all connections."""
     invocations = -(-at_least // len(deliveries))
     cpu, wall = time.process_time(), time.perf_counter()
     for _ in range(invocations):
         posted = sum(receipt.outcome is Outcome.POSTED for receipt in poster.deliver(deliveries, time.monotonic() + 60))
         if posted != len(deliveries):
-            raise SystemExit(f"of {len(deliveries)} posts {posted} were taken")
+            raise SystemExit(f"posts: must all succeed, got {posted} of {len(deliveries)}")
     return Spent(time.process_time() - cpu, time.perf_counter() - wall, invocations * len(deliveries))
 
 
-def _guides_loop(endpoint: str, pem: Path, connection_ids: Sequence[str]) -> Spent:
+def _run_boto3_loop(endpoint: str, pem: Path, connection_ids: Sequence[str]) -> Spent:
     cpu, wall = time.process_time(), time.perf_counter()
     client = boto3.client("apigatewaymanagementapi", endpoint_url=endpoint, verify=str(pem))
-    first, *others = connection_ids[:GUIDE_POSTS]
+    first, *others = connection_ids[:BOTO3_POSTS]
     client.post_to_connection(ConnectionId=first, Data=FRAME)
     begun = Spent(time.process_time() - cpu, time.perf_counter() - wall, 1)
     for connection_id in others:
@@ -163,11 +185,11 @@ def _wrk(endpoint: str, folder: Path, connections: int) -> Spent:
     options = ["--threads=1", f"--connections={connections}", f"--duration={WRK_SECONDS}s", f"--script={script}"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = ["wrk", *options, f"{endpoint}/@connections/{_connection_id(0)}"]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - ours
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - fixed words
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     made = re.search(r"(\d+) requests in", output)
     if made is None or made[1] == "0":
-        raise SystemExit(f"wrk made no request, as on a machine that is too busy:\n{output}")
+        raise SystemExit(f"wrk made no request; the machine may be too busy:\n{output}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Spent(cpu, WRK_SECONDS, int(made[1]))
 
@@ -177,15 +199,15 @@ def _connection_id(number: int) -> str:
 
 
 def _median(spent: Sequence[Spent]) -> Spent:
-    """CPU and time for themselves: what disturbs the one need not disturb the other."""
+    """Return the medians of CPU time and elapsed time, each computed on its own."""
     cpu = statistics.median(each.cpu / each.posts for each in spent)
     wall = statistics.median(each.wall / each.posts for each in spent)
     return Spent(cpu, wall, 1)
 
 
 @contextmanager
-def environment() -> Generator[None]:
-    """What the guide's client finds in a Lambda."""
+def lambda_environment() -> Generator[None]:
+    """Set the environment variables from which boto3 reads its credentials in a Lambda."""
     names = {
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
@@ -201,19 +223,19 @@ def environment() -> Generator[None]:
         os.environ.update(before)
 
 
-def section(spent: Mapping[tuple[tuple[float, float], int], Mapping[str, Spent]], rounds: int) -> Section:
-    """What was found, by delay and number of connections, for each client."""
+def build_section(spent: Mapping[tuple[tuple[float, float], int], Mapping[str, Spent]], rounds: int) -> Section:
+    """Return the section of the results, which are given by delay and number of connections and by client."""
     rows: list[Sequence[report.Cell]] = []
     for (delay, number), each in spent.items():
-        guide = each[THE_GUIDE]
+        boto3_loop = each[BOTO3_LOOP]
         after = "at once" if not delay[1] else f"after {delay[0]:.0f} to {delay[1]:.0f} ms"
         for name, took in each.items():
-            less, more = guide.cpu_us / took.cpu_us, took.a_second / guide.a_second
-            rows.append((after, number, name, took.cpu_us, less, took.a_second, more))
+            less, more = boto3_loop.cpu_us / took.cpu_us, took.posts_per_second / boto3_loop.posts_per_second
+            rows.append((after, number, name, took.cpu_us, less, took.posts_per_second, more))
     slow = ANSWER_MS[-1]
-    required = spent[slow, 1_000]
-    cpu = required[THE_GUIDE].cpu_us / required[WARM].cpu_us
-    throughput = required[WARM].a_second / required[THE_GUIDE].a_second
+    required = spent[slow, REQUIRED_CONNECTIONS]
+    cpu = required[BOTO3_LOOP].cpu_us / required[WARM].cpu_us
+    throughput = required[WARM].posts_per_second / required[BOTO3_LOOP].posts_per_second
     return Section(
         name="posting",
         title="Posts to connections",
@@ -221,31 +243,26 @@ def section(spent: Mapping[tuple[tuple[float, float], int], Mapping[str, Spent]]
             frame=len(FRAME),
             cores=os.cpu_count(),
             rounds=rounds,
-            the_guide=THE_GUIDE,
+            boto3_loop=BOTO3_LOOP,
             first=FIRST,
             warm=WARM,
             wrk=WRK,
-            guide_posts=GUIDE_POSTS,
-            least_cpu=LEAST_CPU,
-            least_throughput=LEAST_THROUGHPUT,
+            boto3_posts=BOTO3_POSTS,
+            min_cpu_factor=MIN_CPU_FACTOR,
+            min_throughput_factor=MIN_THROUGHPUT_FACTOR,
             cpu=cpu,
             throughput=throughput,
-            verdict="it holds" if cpu >= LEAST_CPU and throughput >= LEAST_THROUGHPUT else "it does not hold",
+            verdict="met" if cpu >= MIN_CPU_FACTOR and throughput >= MIN_THROUGHPUT_FACTOR else "not met",
         ),
-        columns=(
-            "answered",
-            "connections",
-            "client",
-            "µs CPU a post",
-            "times less CPU than the guide's",
-            "posts a second",
-            "times the guide's",
-        ),
+        columns=COLUMNS,
         rows=rows,
         plot=Plot(
-            "connections, answering after 5 to 20 ms",
-            "posts a second",
-            {name: [(number, spent[slow, number][name].a_second) for number in CONNECTIONS] for name in required},
+            "connections, with answers after 5 to 20 ms",
+            "posts per second",
+            {
+                name: [(number, spent[slow, number][name].posts_per_second) for number in CONNECTIONS]
+                for name in required
+            },
             log_x=True,
             log_y=True,
         ),
@@ -253,7 +270,7 @@ def section(spent: Mapping[tuple[tuple[float, float], int], Mapping[str, Spent]]
 
 
 def main(rounds: int = ROUNDS) -> None:
-    """Print what was found."""
+    """Run the benchmark and print its results."""
     report.show(measure(rounds))
 
 

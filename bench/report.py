@@ -1,14 +1,13 @@
-"""What a benchmark found: as a table in the terminal, and as a page with plots for those who were not there."""
+"""Results of the benchmarks: tables in the terminal, and the page `docs/performance.md` with its plots."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -17,21 +16,25 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
 DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
 
 HEAD: Final = """\
 # Performance
 
-What `make bench` measured in one run: {date}, {machine}.
+This page answers: how fast is the code, and what does it cost to run? `make bench` measured everything in one run on
+{date} with {machine}.
 
-Absolute numbers are that machine's; what carries over are the ratios, each of whose sides was measured in the same run.
-[scaling.md](scaling.md) says how far the quotas of AWS go.
+Absolute numbers depend on that machine. Ratios do not depend on it as much, because both sides of each ratio were
+measured in the same run. [Scaling](scaling.md) describes the limits that AWS's quotas set.
 
 <!-- Made by `make bench`. -->
 """
 
 STYLE: Final = {
-    "svg.hashsalt": "formbridge",  # the ids in the file: the same data is the same file
+    "svg.hashsalt": "formbridge",  # makes the ids in the file, and so the file, the same for the same data
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["Helvetica", "Arial", "DejaVu Sans"],
@@ -44,30 +47,36 @@ STYLE: Final = {
 }
 
 Cell = str | int | float
-NOTHING: Final = "-"
-"""Stands among numbers where there is none."""
+NO_VALUE: Final = "-"
+"""Stands in a column of numbers for a missing number."""
+
+NO_DECIMALS_FROM: Final = 100
+"""A number of this size or larger has no decimals in a table."""
+ONE_DECIMAL_FROM: Final = 10
+"""A number of this size or larger has at most one decimal in a table, and none on an axis."""
 
 
 @dataclass(frozen=True)
 class Plot:
-    """Lines over one pair of axes."""
+    """A line chart with one pair of axes."""
 
     x_label: str
     y_label: str
     series: Mapping[str, Sequence[tuple[float, float]]]
+    """Points of each line, by the name of the line."""
     log_x: bool = False
     log_y: bool = False
 
 
 @dataclass(frozen=True)
 class Section:
-    """What one benchmark found."""
+    """Result of one benchmark."""
 
     name: str
-    """Of the plot's file."""
+    """Name of the plot's file, without its suffix."""
     title: str
     notes: str
-    """Markdown before the table: what was measured, how, and what it must show."""
+    """Markdown before the table: what was measured, how, and the requirement for the result."""
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     plot: Plot | None = None
@@ -77,54 +86,54 @@ def show(section: Section, console: Console | None = None) -> None:
     """Print a section to the terminal."""
     console = console or Console()
     table = Table(title=section.title)
-    for column, right in zip(section.columns, _are_numbers(section), strict=True):
+    for column, right in zip(section.columns, _find_numeric_columns(section), strict=True):
         table.add_column(column, justify="right" if right else "left")
     for row in section.rows:
-        table.add_row(*map(text, row))
+        table.add_row(*map(format_cell, row))
     console.print(table)
     console.print(Markdown(section.notes))
 
 
 def write(sections: Iterable[Section], docs: Path = DOCS, today: date | None = None) -> None:
-    """Write `performance.md`, and a plot beside it for each section that has one, in place of those of earlier runs."""
+    """Write `performance.md` and the plots of its sections, and delete the plots of earlier runs."""
     plots = docs / "performance"
     plots.mkdir(parents=True, exist_ok=True)
     for old in plots.glob("*.svg"):
         old.unlink()
-    blocks = [HEAD.format(date=(today or date.today()).isoformat(), machine=machine())]  # noqa: DTZ011 - the reader's
+    blocks = [HEAD.format(date=(today or date.today()).isoformat(), machine=describe_machine())]  # noqa: DTZ011 - the local date
     for section in sections:
-        blocks += [f"## {section.title}", section.notes, markdown_table(section)]
+        blocks += [f"## {section.title}", section.notes, format_markdown_table(section)]
         if section.plot:
             draw(section.plot, plots / f"{section.name}.svg")
             blocks.append(f"![{section.plot.y_label} by {section.plot.x_label}](performance/{section.name}.svg)")
     (docs / "performance.md").write_text("\n\n".join(block.strip() for block in blocks) + "\n")
 
 
-def machine() -> str:
-    """What ran the benchmarks, as far as it matters to them."""
+def describe_machine() -> str:
+    """Return the cores, the operating system and the Python version of this machine."""
     return f"{os.cpu_count()} {platform.machine()} cores, {platform.system()}, Python {platform.python_version()}"
 
 
-def markdown_table(section: Section) -> str:
-    """A section's table in Markdown."""
-    rules = ["--:" if right else "---" for right in _are_numbers(section)]
-    lines = [section.columns, rules, *(list(map(text, row)) for row in section.rows)]
+def format_markdown_table(section: Section) -> str:
+    """Return the table of a section in Markdown."""
+    rules = ["--:" if right else "---" for right in _find_numeric_columns(section)]
+    lines = [section.columns, rules, *(list(map(format_cell, row)) for row in section.rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def text(cell: Cell) -> str:
-    """A cell as people read it: three digits that count, thousands set apart."""
+def format_cell(cell: Cell) -> str:
+    """Return the text of a cell: a number with three significant digits and separated thousands."""
     if isinstance(cell, str):
         return cell
-    if isinstance(cell, int) or abs(cell) >= 100:
+    if isinstance(cell, int) or abs(cell) >= NO_DECIMALS_FROM:
         return f"{cell:,.0f}"
-    digits = 1 if abs(cell) >= 10 else 2 if abs(cell) >= 1 else 3
+    digits = 1 if abs(cell) >= ONE_DECIMAL_FROM else 2 if abs(cell) >= 1 else 3
     return f"{cell:.{digits}f}"
 
 
 def draw(plot: Plot, path: Path) -> None:
-    """Write a plot as SVG, the same for the same data."""
-    # Any: matplotlib's own types leave its keywords open.
+    """Write a plot as SVG. The same data makes the same file."""
+    # Any: the types of matplotlib do not describe its keyword arguments.
     with cast("Any", mpl).rc_context(STYLE):
         figure: Any = Figure(figsize=(8, 4.5), layout="constrained")
         axes = figure.add_subplot()
@@ -147,12 +156,12 @@ def draw(plot: Plot, path: Path) -> None:
 
 
 def _tick(value: float, _: int | None) -> str:
-    return f"{value:,.0f}" if abs(value) >= 10 else f"{value:g}"
+    return f"{value:,.0f}" if abs(value) >= ONE_DECIMAL_FROM else f"{value:g}"
 
 
-def _are_numbers(section: Section) -> list[bool]:
-    """Of each column, whether numbers alone stand in it."""
+def _find_numeric_columns(section: Section) -> list[bool]:
+    """Return for each column whether it holds only numbers."""
     return [
-        all(row[at] == NOTHING or not isinstance(row[at], str) for row in section.rows)
+        all(row[at] == NO_VALUE or not isinstance(row[at], str) for row in section.rows)
         for at in range(len(section.columns))
     ]

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 from rich.console import Console
@@ -26,13 +24,19 @@ from .arithmetic import (
     counting_seconds,
     messages_per_second,
 )
-from .report import Cell, Section, markdown_table
+from .report import Cell, Section, format_markdown_table
 from .simulation import Simulation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 PAGE: Final = report.DOCS / "scaling.md"
 TENANTS: Final = (100, 5_000, 100_000, 1_000_000)
 BATCHES: Final = (1, 10, 100, 1_000)
 RUNS: Final = 5
+WHOLE_SECONDS_FROM: Final = 20
+"""A time of this many seconds or more has no decimals in a table."""
 
 DEFAULT: Final = Deployment()
 WIDE: Final = Deployment(
@@ -150,7 +154,7 @@ def page(text: str) -> str:
     for table in TABLES:
         section = table()
         begin, end = f"<!-- {section.name} -->", f"<!-- /{section.name} -->"
-        made = f"{begin}\n\n{markdown_table(section)}\n\n{end}"
+        made = f"{begin}\n\n{format_markdown_table(section)}\n\n{end}"
         text, found = re.subn(f"{begin}.*?{end}", made, text, flags=re.DOTALL)
         if found != 1:
             raise ValueError(f"{PAGE.name}: must have the markers of `{section.name}` once, got {found}")
@@ -169,7 +173,7 @@ def _section(name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) 
 
 
 def _seconds(seconds: float) -> str:
-    return f"{seconds:,.0f}" if seconds >= 20 else f"{seconds:.1f}"
+    return f"{seconds:,.0f}" if seconds >= WHOLE_SECONDS_FROM else f"{seconds:.1f}"
 
 
 def _window(seconds: float) -> str:

@@ -1,7 +1,7 @@
-"""The way of updates through shards, batches, Lambdas, queue and quota, one event after another.
+"""Simulation of updates on their way through shards, batches, Lambdas, queue and quota.
 
-From `arithmetic` it has the settings and how long a single step takes, and none of the sums over them; each checks the
-other. A tenant has the whole deployment to itself.
+It takes the settings and the duration of each single step from `arithmetic`, but not the formulas that combine them.
+The tests compare both. The simulation has one tenant, which has the whole deployment to itself.
 """
 
 from __future__ import annotations
@@ -23,62 +23,69 @@ from .arithmetic import (
     STREAM_SHARDS,
     Deployment,
     client_requests_per_second,
+    count_frames,
     counting_seconds,
-    frames_of,
 )
 
 SLICE_SECONDS: Final = 0.1
-"""A Lambda's posts are simulated so many at a time, and not one by one."""
+"""The simulation makes the posts of a Lambda in groups, each of which takes this time."""
 REFILL_SECONDS: Final = 0.05
+"""Interval at which the simulation refills the request quota."""
 
 Steps = Generator[simpy.Event, Any, None]
 
 
 @dataclass
 class Batch:
-    """What one invocation of the broadcast Lambda was given."""
+    """Updates that one invocation of the broadcast Lambda receives."""
 
     updates: Sequence[float]
-    """When each came."""
+    """Time at which each update arrived, in seconds."""
     left: int
-    """How many connections do not have it yet."""
+    """Number of connections that have not received the batch yet."""
 
     @property
     def frames(self) -> int:
-        return frames_of(len(self.updates))
+        """Number of frames that hold the batch."""
+        return count_frames(len(self.updates))
 
 
 @dataclass(frozen=True)
 class Message:
-    """On the fan-out queue: a shard, or a span of one."""
+    """A message on the fan-out queue: a shard to divide, or a span to post to."""
 
     batch: Batch
     shard: int
     span: int | None = None
-    """How many connections."""
+    """Number of connections of the span, or None for a whole shard."""
 
 
 @dataclass
 class Simulation:
-    """One tenant's updates and connections."""
+    """Simulation of the updates and connections of one tenant."""
 
     deployment: Deployment
     connections: int
     seed: int = 0
     took: list[float] = field(default_factory=list[float], init=False)
-    """Of each update that has arrived everywhere: from when it came until the last dashboard had it."""
+    """For each update that every dashboard has received: seconds from its arrival to the last dashboard."""
     waiting: int = field(default=0, init=False)
-    """Updates that have not."""
+    """Number of updates that some dashboard has not received yet."""
 
     def __post_init__(self) -> None:
         self._clock = simpy.Environment()
-        self._random = Random(self.seed)  # noqa: S311 - chance, and not a secret
+        self._random = Random(self.seed)  # noqa: S311 - not used for secrets
         self._shards: list[list[float]] = [[] for _ in range(STREAM_SHARDS)]
         self._queue = simpy.Store(self._clock)
         self._quota = simpy.Container(self._clock, capacity=REQUEST_BURST, init=REQUEST_BURST)
 
     def run(self, updates: Sequence[float], until: float | None = None) -> list[float]:
-        """Let updates come at these times, to the end of all or for so many seconds; what each took."""
+        """Simulate updates and return `took`.
+
+        Args:
+            updates: Time at which each update arrives, in seconds.
+            until: Time at which the simulation ends. Default: when every dashboard has every update.
+        """
         self.waiting = len(updates)
         self._all_arrived = self._clock.event()
         self._clock.process(self._refill())
@@ -96,7 +103,7 @@ class Simulation:
             self._random.choice(self._shards).append(at)
 
     def _refill(self) -> Steps:
-        """The account's quota of requests, less what clients take of it."""
+        """Refill the account's request quota, less the requests of clients."""
         rate = self.deployment.requests_per_second - client_requests_per_second(self.connections)
         while True:
             yield self._clock.timeout(REFILL_SECONDS)
@@ -105,7 +112,7 @@ class Simulation:
                 yield self._quota.put(min(room, rate * REFILL_SECONDS))
 
     def _pipe(self, shard: list[float]) -> Steps:
-        """Polls at its own moments; one batch at a time, since a shard's order is kept."""
+        """Poll a shard at regular times, one batch at a time, because a shard keeps its order."""
         between = 1 / POLLS_PER_SECOND
         first = self._random.uniform(0, between)
         while True:
@@ -128,7 +135,7 @@ class Simulation:
         yield from self._hand_over(Message(batch, shard) for shard in range(self.deployment.connection_shards))
 
     def _hand_over(self, messages: Iterable[Message]) -> Steps:
-        """Each is on its way while the next is sent."""
+        """Send messages one after another. A sent message is delivered while the next one is sent."""
         for message in messages:
             yield self._clock.timeout(SEND_SECONDS)
             self._clock.process(self._deliver(message))
@@ -138,7 +145,7 @@ class Simulation:
         yield self._queue.put(message)
 
     def _fan_out(self) -> Steps:
-        """One of the Lambdas on the queue, and the invocations that it gets one after another."""
+        """Run one fan-out Lambda, which processes one message after another."""
         while True:
             message: Message = yield self._queue.get()
             yield self._clock.timeout(INVOKE_SECONDS)
@@ -154,14 +161,14 @@ class Simulation:
             yield from self._post(message.batch, span)
 
     def _divide(self, shard: int, frames: int) -> Generator[simpy.Event, Any, Sequence[int]]:
-        """Count a shard, and say how many connections are in each of its spans; the last has what is left."""
+        """Count a shard and return the number of connections of each span. The last span has the rest."""
         shards, size = self.deployment.connection_shards, self.deployment.span(frames)
         rows = self.connections // shards + (shard < self.connections % shards)
         yield self._clock.timeout(counting_seconds(rows, size))
         return [min(size, rows - start) for start in range(0, rows, size)] or [0]
 
     def _post(self, batch: Batch, connections: int) -> Steps:
-        """At the Lambda's own pace, and where the account's quota is used up, at that."""
+        """Post at the rate of the Lambda, or at the rate of the account's quota when that is used up."""
         left = connections * batch.frames
         while left > 0:
             posts = min(left, max(1, round(self.deployment.share * SLICE_SECONDS)))

@@ -1,1 +1,1 @@
-"""The policy pack: `rules` says what must hold, `__main__.py` hands it to CrossGuard."""
+"""Policy pack for CrossGuard: `rules` contains the rules, and `__main__.py` registers them."""

@@ -1,8 +1,9 @@
-"""The policy pack for Pulumi's CLI: `pulumi preview --policy-pack policy`.
+"""Policy pack for Pulumi's CLI: `pulumi preview --policy-pack policy`.
 
-In a preview, a rule that needs a value which AWS has yet to make (a new queue's ARN in a policy document) is reported
-as not run; the update that follows knows the value, and runs it before the resource is made. The tests run every rule
-over the recorded program, where all values are known, and this pack over the same protocol as the CLI.
+During a preview, some values are unknown, for example the ARN of a new queue in a policy document. A rule that needs
+such a value is reported as not run. The update knows the value and runs the rule before it creates the resource. The
+tests run every rule on the recorded program, where all values are known, and run this pack over the same protocol as
+the CLI.
 """
 
 from pulumi_policy import (
@@ -16,34 +17,39 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-# The CLI runs this folder as a script, so that `rules` is a package of its own.
+# The CLI runs this folder as a script, so `rules` is a top-level package here.
 from rules import RESOURCE_RULES, STACK_RULES, ResourceRule, StackRule
 from rules.resources import Resource
 
 
-def resource_policy(rule: ResourceRule) -> Policy:
-    """`rule` as CrossGuard takes it."""
+def build_resource_policy(rule: ResourceRule) -> Policy:
+    """Build the CrossGuard policy of a resource rule."""
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        for message in rule.violations(args.urn, args.resource_type, args.props):
+        for message in rule.find_violations(args.urn, args.resource_type, args.props):
             report(message, None)
 
-    level = EnforcementLevel.MANDATORY if rule.mandatory else EnforcementLevel.ADVISORY
+    level = EnforcementLevel.MANDATORY if rule.is_mandatory else EnforcementLevel.ADVISORY
     return ResourceValidationPolicy(rule.name, rule.description, validate, level)
 
 
-def stack_policy(rule: StackRule) -> Policy:
-    """`rule` as CrossGuard takes it."""
+def build_stack_policy(rule: StackRule) -> Policy:
+    """Build the CrossGuard policy of a stack rule."""
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         stack = [
-            Resource(one.urn, one.resource_type, one.props, frozenset(other.urn for other in one.dependencies))
-            for one in args.resources
+            Resource(
+                resource.urn,
+                resource.resource_type,
+                resource.props,
+                frozenset(dependency.urn for dependency in resource.dependencies),
+            )
+            for resource in args.resources
         ]
-        for resource, message in rule.violations(stack):
+        for resource, message in rule.find_violations(stack):
             report(message, resource.urn)
 
     return StackValidationPolicy(rule.name, rule.description, validate, EnforcementLevel.MANDATORY)
 
 
-PolicyPack("formbridge-realtime", [*map(resource_policy, RESOURCE_RULES), *map(stack_policy, STACK_RULES)])
+PolicyPack("formbridge-realtime", [*map(build_resource_policy, RESOURCE_RULES), *map(build_stack_policy, STACK_RULES)])

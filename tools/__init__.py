@@ -1,7 +1,7 @@
-"""What an operator runs against any stack, and the reference client of the wire protocol (client.py, to be copied).
+"""Command line for operators of a stack, and the reference client of the wire protocol (`tools/client/`).
 
-Revoking uses the handlers' own package, under the name by which they import it: `formbridge`. Their directory is put
-on the import path for that, at its end, so that it hides nothing of a program.
+`revoke` uses the handlers' package `formbridge`. This module puts the handlers' folder at the end of the import path,
+so that the folder hides no other module.
 """
 
 from __future__ import annotations

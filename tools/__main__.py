@@ -1,7 +1,7 @@
-r"""What an operator runs against any stack: `python -m tools tail | revoke`.
+r"""Command line for operators of a stack: `python -m tools tail` and `python -m tools revoke`.
 
-On AWS, `pulumi stack output` has the addresses. Against the local run they stand in a file: while `make dev` is up, in
-another terminal,
+On AWS, `pulumi stack output` prints the addresses. The local run writes them to a file. While `make dev` runs, enter
+this in another terminal:
 
     get() { .venv/bin/python -c "import json; s = json.load(open('.local/stack.json')); print(s$1)"; }
     export FORMBRIDGE_TOKEN=$(.venv/bin/python -m local token --tenant t_acme)
@@ -30,47 +30,48 @@ from .client import Client, Disconnected, HandshakeRefused, Subscription, Update
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-REFUSALS: Final = {
-    401: "--token: does not verify, or has expired",
-    403: "--token: does not grant this, or the tenant was revoked or has too many connections",
+REFUSAL_MESSAGES: Final = {
+    401: "--token: the gateway rejected it as invalid or expired",
+    403: "--token: does not grant access, or the tenant is revoked or has too many connections",
 }
+"""Error message for each HTTP status of a refused handshake."""
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="FormBridge Realtime, for an operator: on AWS, or on this machine.",
+    help="Command line for operators of a FormBridge Realtime stack, on AWS or on this machine.",
 )
-errors = Console(stderr=True, soft_wrap=True)
+error_console = Console(stderr=True, soft_wrap=True)
 
 
 class UsageError(Exception):
-    """Something to put right; the message names the option and its value."""
+    """An error that the user can correct. The message names the option and its value."""
 
 
 @app.command()
 def tail(
-    url: Annotated[str, typer.Option(help="The gateway: wss://HOST/STAGE.")],
+    url: Annotated[str, typer.Option(help="URL of the gateway: wss://HOST/STAGE.")],
     token: Annotated[
         str,
         typer.Option(
             envvar="FORMBRIDGE_TOKEN",
-            help="The tenant's JWT. Every user of this machine sees a command line, and not its environment.",
+            help="JWT of the tenant. Prefer the variable: other users of this machine can read command lines.",
         ),
     ],
     pattern: Annotated[
         str | None,
-        typer.Option("--filter", metavar="JSON", help="An event pattern over form_id, status and submission_id."),
+        typer.Option("--filter", metavar="JSON", help="Event pattern over form_id, status and submission_id."),
     ] = None,
-    snapshot: Annotated[int, typer.Option(min=0, max=200, help="How many of the newest to begin with.")] = 50,
-    cursor: Annotated[str | None, typer.Option(help="Resume from where an earlier run ended, instead.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    snapshot: Annotated[int, typer.Option(min=0, max=200, help="Number of newest submissions to start with.")] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Resume from this cursor of an earlier run instead.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """Show what happens to a tenant's submissions, until Ctrl-C or SIGTERM.
+    """Print the changes of a tenant's submissions until Ctrl-C or SIGTERM.
 
-    The last cursor goes to stderr, for the next run to resume from, and so do the changes of the connection.
+    Stderr receives messages about the connection, and at the end the cursor from which the next run can resume.
     """
-    subscription = Subscription(filter=_filter(pattern), snapshot=snapshot, cursor=cursor)
+    subscription = Subscription(filter=_parse_filter(pattern), snapshot=snapshot, cursor=cursor)
     try:
         client = Client(url, token.strip(), subscription)
     except ValueError as error:
@@ -79,30 +80,31 @@ def tail(
         try:
             with client:
                 for change in client:
-                    typer.echo(json.dumps(change) if as_json else _line(change))
+                    typer.echo(json.dumps(change) if as_json else _format_line(change))
         except KeyboardInterrupt:
             pass
         except HandshakeRefused as refused:
-            raise UsageError(REFUSALS.get(refused.status, f"--url: {refused}")) from None
+            raise UsageError(REFUSAL_MESSAGES.get(refused.status, f"--url: {refused}")) from None
         except Disconnected as ended:
             raise UsageError(f"--filter: {ended}" if ended.code == "bad_filter" else f"disconnected: {ended}") from None
         finally:
             if client.cursor:
-                _tell(f"cursor: {client.cursor}")
+                _print_to_stderr(f"cursor: {client.cursor}")
 
 
 @app.command()
 def revoke(
-    tenant: Annotated[str, typer.Option(help="The tenant, such as t_acme.")],
-    table: Annotated[str, typer.Option(help="The stack's output connections_table_name.")],
-    endpoint: Annotated[str, typer.Option(help="The stack's output management_endpoint: https://HOST/STAGE.")],
+    tenant: Annotated[str, typer.Option(help="Tenant id, for example t_acme.")],
+    table: Annotated[str, typer.Option(help="Output connections_table_name of the stack.")],
+    endpoint: Annotated[str, typer.Option(help="Output management_endpoint of the stack: https://HOST/STAGE.")],
 ) -> None:
-    """Refuse every token that a tenant has now, and end its connections. Tokens issued from the next second on count.
+    """Refuse every token that was issued to a tenant until now, and close its connections.
 
-    Credentials and region are boto3's usual ones. Needed are dynamodb:UpdateItem, dynamodb:Query and
-    dynamodb:DeleteItem on the connections table, and execute-api:ManageConnections on the gateway's stage.
+    Tokens that are issued from the next second on are valid. boto3 finds the credentials and the region as usual. The
+    credentials must allow dynamodb:UpdateItem, dynamodb:Query and dynamodb:DeleteItem on the connections table, and
+    execute-api:ManageConnections on the gateway's stage.
     """
-    # Here, since `tail` needs none of it.
+    # Imported here, because `tail` does not need them and starts faster without boto3.
     from botocore.exceptions import BotoCoreError, ClientError
 
     from formbridge.runtime.identifiers import TENANT_ID, quote
@@ -114,20 +116,23 @@ def revoke(
     if not endpoint.startswith(("https://", "http://")):
         raise UsageError(f"--endpoint: must be https://HOST/STAGE, got {quote(endpoint)}")
     try:
-        done = revoke_tenant(tenant, table, endpoint)
+        revocation = revoke_tenant(tenant, table, endpoint)
     except (BotoCoreError, ClientError) as error:
         raise UsageError(f"--table {table}: {error}") from error
-    typer.echo(f"{tenant} is revoked; connections closed: {done.closed}")
-    if done.failures:
-        raise UsageError("\n".join(("connections that could not be closed (run this again):", *done.failures)))
+    typer.echo(f"{tenant} is revoked; connections closed: {revocation.closed}")
+    if revocation.failures:
+        raise UsageError(
+            "\n".join(("these connections could not be closed; run the command again:", *revocation.failures))
+        )
 
 
 @contextmanager
 def _interruptible() -> Generator[None]:
     """Raise KeyboardInterrupt on SIGINT and on SIGTERM inside the block.
 
-    Python does so for SIGINT alone, and not where the process inherits an ignored SIGINT: a shell without job control
-    starts each background job that way, so the command could neither be interrupted nor print its cursor.
+    By default Python does so for SIGINT only, and not if the process inherited an ignored SIGINT. A shell without job
+    control starts each background job that way. Then nothing could interrupt the command, and it would not print its
+    cursor.
     """
     numbers = (signal.SIGINT, signal.SIGTERM)
     previous = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
@@ -138,7 +143,7 @@ def _interruptible() -> Generator[None]:
             signal.signal(number, handler)
 
 
-def _filter(text: str | None) -> dict[str, Any] | None:
+def _parse_filter(text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
@@ -150,26 +155,26 @@ def _filter(text: str | None) -> dict[str, Any] | None:
     return cast("dict[str, Any]", pattern)
 
 
-def _line(change: Update) -> str:
-    """Time, event, submission, form, status and version; a `leave` has no more than three of them."""
+def _format_line(change: Update) -> str:
+    """Return time, event, submission, form, status and version. A `leave` has no time, form and status."""
     data = change["data"]
     known = [change["event"], *(str(data.get(name, "-")) for name in ("submission_id", "form_id", "status"))]
     event, submission, form, status = (text if text.isprintable() else ascii(text) for text in known)
     return f"{data.get('updated_at', '-'):24}  {event:6}  {submission:36}  {form:16}  {status:12}  v{data['version']}"
 
 
-def _tell(text: str, style: str | None = None) -> None:
-    errors.print(text, style=style, markup=False, highlight=False)
+def _print_to_stderr(text: str, style: str | None = None) -> None:
+    error_console.print(text, style=style, markup=False, highlight=False)
 
 
 def main() -> None:
-    """Run the command line; an error that a person can put right becomes a message and exit code 1."""
+    """Run the command line. Print an error that the user can correct as one message, and exit with code 1."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("tools.client").setLevel(logging.INFO)
     try:
         app()
     except UsageError as error:
-        _tell(f"error: {error}", style="red")
+        _print_to_stderr(f"error: {error}", style="red")
         sys.exit(1)
 
 

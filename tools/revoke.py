@@ -1,12 +1,11 @@
-"""Revoking a tenant: none of its tokens opens a connection any more, and those that are open end."""
+"""Revocation of a tenant: its current tokens open no more connections, and its open connections are closed."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from formbridge.broadcast import accounting
 from formbridge.broadcast.accounting import Accounting
@@ -19,48 +18,57 @@ from formbridge.runtime import clock
 from formbridge.runtime.aws import client
 from formbridge.wire import protocol
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
 POSTS_PER_SECOND: Final = 1_000
-"""A tenth of what an account may; the rest is for the Lambdas and the clients."""
-PATIENCE_SECONDS: Final = 300
-"""For closing the connections, and for noting it."""
+"""A tenth of an account's default quota. The rest remains for the Lambdas and the clients."""
+TIMEOUT_SECONDS: Final = 300
+"""Time limit for closing the connections, and again for recording the results."""
 
 
 @dataclass(frozen=True, slots=True)
-class Revoked:
-    """What became of a tenant's connections."""
+class Revocation:
+    """Result of the revocation of a tenant."""
 
     closed: int
+    """Number of closed connections."""
     failures: list[str]
-    """Why, of each connection that could not be closed: the janitor tries again within a minute."""
+    """A message for each connection that could not be closed, with the reason. The janitor tries again within a
+    minute."""
 
 
-def revoke(tenant_id: str, table_name: str, management_endpoint: str) -> Revoked:
-    """Refuse the tokens that a tenant has now, then end the connections that were made with them.
+def revoke(tenant_id: str, table_name: str, management_endpoint: str) -> Revocation:
+    """Refuse the tokens that were issued to a tenant until now, then close the connections that used them.
 
     Raises:
-        BotoCoreError, ClientError: the table cannot be written or read.
-        ValueError: the endpoint is no URL.
+        BotoCoreError, ClientError: The table cannot be written or read.
+        ValueError: The endpoint is not a valid URL.
     """
     poster = ConnectionPoster(Signer.from_environment(management_endpoint), Pacer(POSTS_PER_SECOND, time.monotonic_ns))
     connections_table = ConnectionsTable(client("dynamodb"), table_name)
-    # A token tells the second that it was issued in, and this one is not over.
+    # `iat` of a token has a resolution of one second, so this second counts as a whole.
     issued_before = int(time.time()) + 1
     connections_table.tenants.revoke(tenant_id, issued_before)
     failures: list[str] = []
 
-    def noted(receipts: Iterable[Receipt]) -> Iterator[Receipt]:
+    def record_failures(receipts: Iterable[Receipt]) -> Iterator[Receipt]:
         for receipt in receipts:
             if receipt.outcome is Outcome.BEHIND:
-                why = receipt.failure or "cannot be reached now"
-                failures.append(f"{receipt.delivery.connection.connection_id}: {why}")
+                reason = receipt.failure or "cannot be reached now"
+                failures.append(f"{receipt.delivery.connection.connection_id}: {reason}")
             yield receipt
 
-    concerned = (one for one in connections_table.list_connections(tenant_id) if one.issued_at < issued_before)
-    deliveries = (build_closing_delivery(connection, protocol.REVOKED) for connection in concerned)
+    connections = (
+        connection
+        for connection in connections_table.list_connections(tenant_id)
+        if connection.issued_at < issued_before
+    )
+    deliveries = (build_closing_delivery(connection, protocol.REVOKED) for connection in connections)
     with ThreadPoolExecutor(accounting.WRITER_THREADS) as writers:
-        receipts = noted(poster.deliver(deliveries, time.monotonic() + PATIENCE_SECONDS))
+        receipts = record_failures(poster.deliver(deliveries, time.monotonic() + TIMEOUT_SECONDS))
         tally = Accounting(connections_table, writers, clock.now_ms, clock.monotonic_seconds).settle(
-            receipts, time.monotonic() + 2 * PATIENCE_SECONDS
+            receipts, time.monotonic() + 2 * TIMEOUT_SECONDS
         )
-    unwritten = [str(error) for error in tally.failures if not isinstance(error, PostRefused)]
-    return Revoked(tally.outcomes[Outcome.GONE], failures + unwritten)
+    write_failures = [str(error) for error in tally.failures if not isinstance(error, PostRefused)]
+    return Revocation(tally.outcomes[Outcome.GONE], failures + write_failures)

@@ -1,11 +1,11 @@
-"""What must hold of every resource that a program declares, whatever the program: plain functions of plain data.
+"""Rules for the resources of any program, as functions of plain data.
 
-A rule sees inputs as they go over Pulumi's wire (camelCase) and yields a message for each thing that is wrong. What is
-in order, and what the rule is not about, yields nothing. A preview may not know a value yet: a rule therefore asks
-whether a property is given where that is enough, and reads only what it judges.
+A rule receives the inputs in the form that Pulumi sends to a provider (camelCase). It yields one message per problem.
+It yields nothing for a correct resource, or for a resource of another type. During a preview some values are unknown.
+Therefore a rule only checks that a property exists where that is enough, and reads only the values that it checks.
 
-Nothing here knows Pulumi: `policy/__main__.py` hands these rules to CrossGuard, the tests run them over the recorded
-program.
+These modules do not import Pulumi. `policy/__main__.py` registers the rules with CrossGuard, and the tests run them on
+the recorded program.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,37 +18,39 @@ from .resources import QUEUE, TABLE, TOPIC, Inputs, Resource
 
 @dataclass(frozen=True)
 class ResourceRule:
-    """A rule about one resource, known before the resource is made: CrossGuard stops what breaks it."""
+    """A rule about one resource. CrossGuard runs it before it creates the resource."""
 
     name: str
     description: str
     check: Callable[[str, Inputs], Iterator[str]]
-    """From a resource's type and its inputs to what is wrong with it."""
-    mandatory: bool = True
-    """Whether a violation stops a deployment, or is only told."""
+    """Takes the type and the inputs of a resource and yields a message per problem."""
+    is_mandatory: bool = True
+    """Whether a violation stops the deployment. Otherwise CrossGuard only prints a warning."""
     exempt: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Why it does not hold for some: reasons by a glob over URNs."""
+    """Exempt resources: the reason of each exemption, by a glob pattern for URNs."""
 
-    def violations(self, urn: str, resource_type: str, inputs: Inputs) -> Iterator[str]:
-        """What is wrong with a resource that is not exempt."""
+    def find_violations(self, urn: str, resource_type: str, inputs: Inputs) -> Iterator[str]:
+        """Yield a message per problem of a resource that is not exempt."""
         if not _matches(urn, self.exempt):
             yield from self.check(resource_type, inputs)
 
 
 @dataclass(frozen=True)
 class StackRule:
-    """A rule about how resources stand together: CrossGuard runs it in a preview and at the end of an update, and fails
-    either."""
+    """A rule about several resources of a stack.
+
+    CrossGuard runs it during a preview and at the end of an update. A violation makes both fail.
+    """
 
     name: str
     description: str
     check: Callable[[Sequence[Resource]], Iterator[tuple[Resource, str]]]
-    """From all resources of a stack to what is wrong, and with which."""
+    """Takes all resources of a stack and yields each resource with a problem and its message."""
     exempt: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Why it does not hold for some: reasons by a glob over URNs."""
+    """Exempt resources: the reason of each exemption, by a glob pattern for URNs."""
 
-    def violations(self, stack: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
-        """What is wrong, and with which of the resources that are not exempt."""
+    def find_violations(self, stack: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+        """Yield each resource that has a problem and is not exempt, with its message."""
         for resource, message in self.check(stack):
             if not _matches(resource.urn, self.exempt):
                 yield resource, message
@@ -59,68 +61,78 @@ def _matches(urn: str, globs: Iterable[str]) -> bool:
 
 
 RESOURCE_RULES = (
-    ResourceRule("no-wildcard-actions", "A policy names the actions that it allows.", documents.wildcard_action),
+    ResourceRule("no-wildcard-actions", "A policy names each action that it allows.", documents.check_actions),
     ResourceRule(
-        "no-wildcard-resources", "A policy names the resources that it is about.", documents.wildcard_resource
+        "no-wildcard-resources", "A policy names each resource that it applies to.", documents.check_resources
     ),
-    ResourceRule("no-broad-managed-policies", "A role has policies of its own, not AWS's.", documents.managed_policy),
     ResourceRule(
-        "no-public-policies", "A policy names who may, and a service on whose behalf.", documents.public_policy
+        "no-broad-managed-policies",
+        "A role has its own policies instead of policies that AWS manages.",
+        documents.check_managed_policies,
     ),
-    ResourceRule("no-open-functions", "A function is invoked on behalf of a named source.", access.open_function),
-    ResourceRule("no-open-function-urls", "A function's URL asks for authorization.", access.open_function_url),
-    ResourceRule("no-open-websockets", "A WebSocket is authorized when it connects.", access.open_websocket),
-    ResourceRule("https-only", "CloudFront answers, and asks, over HTTPS alone.", access.plain_http),
+    ResourceRule(
+        "no-public-policies",
+        "A policy names its principals, and for a service the source on whose behalf it acts.",
+        documents.check_principals,
+    ),
+    ResourceRule("no-open-functions", "Only a named source may invoke a function.", access.check_invoke_permission),
+    ResourceRule("no-open-function-urls", "A function URL requires authorization.", access.check_function_url),
+    ResourceRule("no-open-websockets", "An authorizer checks each WebSocket connection.", access.check_connect_route),
+    ResourceRule("https-only", "CloudFront uses only HTTPS, for viewers and for origins.", access.check_https),
     ResourceRule(
         "encryption",
-        "What is stored is encrypted.",
-        data.unencrypted,
+        "Stored data is encrypted.",
+        data.check_encryption,
         exempt={
             f"*formbridge:index:AlarmTopic${TOPIC}::*": (
-                "alarms carry names and numbers, and CloudWatch cannot publish under SNS's own key"
+                "alarms contain only names and numbers, and CloudWatch cannot publish to a topic with SNS's own key"
             ),
         },
     ),
     ResourceRule(
         "point-in-time-recovery",
-        "A table can be brought back to any second.",
-        data.unrecoverable,
+        "A table can be restored to any second.",
+        data.check_recovery,
         exempt={
-            f"*formbridge:index:WebSocketGateway${TABLE}::*-connections": "no connection's row outlives three hours",
+            f"*formbridge:index:WebSocketGateway${TABLE}::*-connections": "a row lives at most three hours",
         },
     ),
-    ResourceRule("log-retention", "A log is kept for a number of days.", data.kept_logs, mandatory=False),
-    ResourceRule("bounded-pipes", "A pipe gives up, and says what it gave up.", failures.unbounded_pipe),
+    ResourceRule(
+        "log-retention", "Logs are kept for a limited number of days.", data.check_log_retention, is_mandatory=False
+    ),
+    ResourceRule(
+        "bounded-pipes", "A pipe retries a limited number of times and keeps failed records.", failures.check_pipe
+    ),
     ResourceRule(
         "event-dead-letters",
-        "An event that cannot be delivered is kept.",
-        failures.lost_event,
+        "An event that cannot be delivered goes to a dead-letter queue.",
+        failures.check_event_target,
         exempt={
-            "*formbridge:index:WebSocketGateway$*::*-janitor-target": "the next minute's run does what was left",
+            "*formbridge:index:WebSocketGateway$*::*-janitor-target": "the run in the next minute does the rest",
         },
     ),
-    ResourceRule("throttling", "A stage has a rate and a burst of its own.", failures.unthrottled),
-    ResourceRule("no-data-trace", "What clients send is not logged.", data.data_trace),
+    ResourceRule("throttling", "A stage has a rate limit and a burst limit.", failures.check_throttling),
+    ResourceRule("no-data-trace", "Messages of clients are not logged.", data.check_data_trace),
 )
 
 STACK_RULES = (
-    StackRule("private-buckets", "A bucket cannot be made public.", access.public_bucket),
-    StackRule("encrypted-buckets", "A bucket says how its objects are encrypted.", data.unencrypted_bucket),
+    StackRule("private-buckets", "A bucket cannot be made public.", access.check_public_access),
+    StackRule("encrypted-buckets", "A bucket has an encryption configuration.", data.check_bucket_encryption),
     StackRule(
         "function-dead-letters",
-        "An event that a function fails on is kept.",
-        failures.lost_invocation,
+        "An event that a function cannot process is kept.",
+        failures.check_function_failures,
         exempt={
-            "*formbridge:index:WebSocketGateway$*::*-janitor-function": "the next minute's run does what was left",
+            "*formbridge:index:WebSocketGateway$*::*-janitor-function": "the run in the next minute does the rest",
         },
     ),
     StackRule(
         "queue-dead-letters",
-        "A message that a function fails on is kept.",
-        failures.lost_message,
+        "A message that a function cannot process is kept.",
+        failures.check_queue_redrive,
         exempt={
             f"*formbridge:index:RealtimePipe${QUEUE}::*-dead-letters": (
-                "it holds dead letters already, and a `DeadLetterResync` has an alarm on those that stay"
+                "it is a dead-letter queue itself, and `DeadLetterResync` has an alarm for messages that stay in it"
             ),
         },
     ),

@@ -1,56 +1,61 @@
-"""What can be reached from outside, by whom, and how."""
+"""Rules about access from outside: who can reach a resource, and how."""
 
 from collections.abc import Iterator, Sequence
 
-from .resources import BUCKETS, PERMISSION, Inputs, Resource, about, at, given, listed
+from .resources import BUCKETS, PERMISSION, Inputs, Resource, find_dependents, get_value, has_value, to_list
 
 
-def open_function(resource_type: str, inputs: Inputs) -> Iterator[str]:
+def check_invoke_permission(resource_type: str, inputs: Inputs) -> Iterator[str]:
+    """Report a permission that lets everyone, or a service on behalf of any account, invoke a function."""
     if resource_type != PERMISSION:
         return
     principal = inputs.get("principal", "")
     if principal == "*":
         yield "everyone may invoke the function (principal *)"
-    elif "." in principal and not given(inputs, "sourceArn") and not given(inputs, "sourceAccount"):
-        yield f"{principal} may invoke the function for any account: give sourceArn"
+    elif "." in principal and not has_value(inputs, "sourceArn") and not has_value(inputs, "sourceAccount"):
+        yield f"{principal} may invoke the function for any account: set sourceArn"
 
 
-def open_function_url(resource_type: str, inputs: Inputs) -> Iterator[str]:
+def check_function_url(resource_type: str, inputs: Inputs) -> Iterator[str]:
+    """Report a function URL without authorization."""
     if resource_type == "aws:lambda/functionUrl:FunctionUrl" and inputs.get("authorizationType") != "AWS_IAM":
-        yield "the function's URL asks for no authorization: authorizationType must be AWS_IAM"
+        yield "authorizationType: must be AWS_IAM, because anyone can invoke the function by its URL otherwise"
 
 
-def open_websocket(resource_type: str, inputs: Inputs) -> Iterator[str]:
+def check_connect_route(resource_type: str, inputs: Inputs) -> Iterator[str]:
+    """Report a `$connect` route without an authorizer."""
     connects = resource_type == "aws:apigatewayv2/route:Route" and inputs.get("routeKey") == "$connect"
     if connects and inputs.get("authorizationType", "NONE") == "NONE":
-        yield "anyone may connect: API Gateway authorizes a WebSocket at $connect alone, so give it an authorizer"
+        yield "anyone may connect: set an authorizer, because API Gateway authorizes a WebSocket only at $connect"
 
 
 PUBLIC_ACCESS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 
 
-def public_bucket(stack: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+def check_public_access(stack: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+    """Report a bucket that can be made public."""
     for bucket in stack:
         if bucket.type in BUCKETS:
-            blocks = about(stack, bucket, "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock")
-            missing = [key for key in PUBLIC_ACCESS if not any(one.inputs.get(key) is True for one in blocks)]
+            blocks = find_dependents(stack, bucket, "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock")
+            missing = [key for key in PUBLIC_ACCESS if not any(block.inputs.get(key) is True for block in blocks)]
             if missing:
-                yield bucket, f"may be made public: no BucketPublicAccessBlock of it sets {', '.join(missing)}"
+                yield bucket, f"can be made public: no BucketPublicAccessBlock of it sets {', '.join(missing)}"
 
 
 HTTPS_ONLY = {"https-only", "redirect-to-https"}
 
 
-def plain_http(resource_type: str, inputs: Inputs) -> Iterator[str]:
+def check_https(resource_type: str, inputs: Inputs) -> Iterator[str]:
+    """Report a CloudFront distribution that accepts or sends plain HTTP."""
     if resource_type != "aws:cloudfront/distribution:Distribution":
         return
-    behaviours = [at(inputs, "defaultCacheBehavior"), *listed(inputs.get("orderedCacheBehaviors"))]
+    behaviours = [get_value(inputs, "defaultCacheBehavior"), *to_list(inputs.get("orderedCacheBehaviors"))]
     for behaviour in behaviours:
-        policy = at(behaviour, "viewerProtocolPolicy")
+        policy = get_value(behaviour, "viewerProtocolPolicy")
         if policy not in HTTPS_ONLY:
-            path = at(behaviour, "pathPattern") or "the default behaviour"
-            yield f"{path} answers plain HTTP (viewerProtocolPolicy {policy}): it must be redirect-to-https"
-    for origin in listed(inputs.get("origins")):
-        protocol = at(origin, "customOriginConfig", "originProtocolPolicy")
+            path = get_value(behaviour, "pathPattern") or "the default behaviour"
+            yield f"{path} answers plain HTTP: viewerProtocolPolicy must be redirect-to-https, got {policy}"
+    for origin in to_list(inputs.get("origins")):
+        protocol = get_value(origin, "customOriginConfig", "originProtocolPolicy")
         if protocol not in {None, "https-only"}:
-            yield f"it reads its origin by plain HTTP (originProtocolPolicy {protocol}): it must be https-only"
+            yield f"it reads its origin by plain HTTP: originProtocolPolicy must be https-only, got {protocol}"

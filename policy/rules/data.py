@@ -1,4 +1,4 @@
-"""What is stored, and for how long."""
+"""Rules about stored data: encryption, recovery and retention."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,45 +11,50 @@ from .resources import (
     TOPIC,
     Inputs,
     Resource,
-    about,
-    at,
-    given,
-    listed,
-    positive,
+    find_dependents,
+    get_value,
+    has_value,
+    is_positive,
+    to_list,
 )
 
 
-def unencrypted(resource_type: str, inputs: Inputs) -> Iterator[str]:
-    if resource_type == TABLE and at(inputs, "serverSideEncryption", "enabled") is not True:
-        yield "the table is not under a KMS key: set serverSideEncryption.enabled"
+def check_encryption(resource_type: str, inputs: Inputs) -> Iterator[str]:
+    """Report a table, queue or topic without encryption."""
+    if resource_type == TABLE and get_value(inputs, "serverSideEncryption", "enabled") is not True:
+        yield "the table has no KMS key: set serverSideEncryption.enabled"
     elif resource_type == QUEUE:
-        if inputs.get("sqsManagedSseEnabled") is not True and not given(inputs, "kmsMasterKeyId"):
-            yield "the queue is not encrypted: set sqsManagedSseEnabled, or kmsMasterKeyId"
-    elif resource_type == TOPIC and not given(inputs, "kmsMasterKeyId"):
+        if inputs.get("sqsManagedSseEnabled") is not True and not has_value(inputs, "kmsMasterKeyId"):
+            yield "the queue is not encrypted: set sqsManagedSseEnabled or kmsMasterKeyId"
+    elif resource_type == TOPIC and not has_value(inputs, "kmsMasterKeyId"):
         yield "the topic is not encrypted: set kmsMasterKeyId"
 
 
-def unencrypted_bucket(stack: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+def check_bucket_encryption(stack: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+    """Report a bucket without an encryption configuration."""
     kind = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
     for bucket in stack:
-        if bucket.type in BUCKETS and not about(stack, bucket, kind):
+        if bucket.type in BUCKETS and not find_dependents(stack, bucket, kind):
             yield bucket, "no BucketServerSideEncryptionConfiguration says how its objects are encrypted"
 
 
-def unrecoverable(resource_type: str, inputs: Inputs) -> Iterator[str]:
-    if resource_type == TABLE and at(inputs, "pointInTimeRecovery", "enabled") is not True:
-        yield "what is deleted by mistake is lost: set pointInTimeRecovery.enabled"
+def check_recovery(resource_type: str, inputs: Inputs) -> Iterator[str]:
+    """Report a table without point-in-time recovery."""
+    if resource_type == TABLE and get_value(inputs, "pointInTimeRecovery", "enabled") is not True:
+        yield "data that is deleted by mistake is lost: set pointInTimeRecovery.enabled"
 
 
-def kept_logs(resource_type: str, inputs: Inputs) -> Iterator[str]:
-    if resource_type == "aws:cloudwatch/logGroup:LogGroup" and not positive(inputs.get("retentionInDays")):
-        yield "the log is kept, and paid for, for ever: set retentionInDays"
-    elif resource_type == FUNCTION and not given(inputs, "loggingConfig", "logGroup"):
-        yield "Lambda makes the function a log group that it keeps for ever: set loggingConfig.logGroup"
+def check_log_retention(resource_type: str, inputs: Inputs) -> Iterator[str]:
+    """Report logs that are kept forever."""
+    if resource_type == "aws:cloudwatch/logGroup:LogGroup" and not is_positive(inputs.get("retentionInDays")):
+        yield "the log is stored and billed forever: set retentionInDays"
+    elif resource_type == FUNCTION and not has_value(inputs, "loggingConfig", "logGroup"):
+        yield "Lambda creates a log group that it keeps forever: set loggingConfig.logGroup"
 
 
-def data_trace(resource_type: str, inputs: Inputs) -> Iterator[str]:
+def check_data_trace(resource_type: str, inputs: Inputs) -> Iterator[str]:
+    """Report a stage that logs the messages of clients."""
     if resource_type == STAGE:
-        routes = [at(inputs, "defaultRouteSettings"), *listed(inputs.get("routeSettings"))]
-        if any(at(route, "dataTraceEnabled") is True for route in routes):
-            yield "dataTraceEnabled logs what clients send, tokens included"
+        routes = [get_value(inputs, "defaultRouteSettings"), *to_list(inputs.get("routeSettings"))]
+        if any(get_value(route, "dataTraceEnabled") is True for route in routes):
+            yield "dataTraceEnabled logs the messages of clients and their tokens"

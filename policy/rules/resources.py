@@ -1,4 +1,4 @@
-"""Resources as the rules take them, and how to read their inputs."""
+"""Resources of a stack, and functions that read their inputs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ class Resource:
 
     urn: str
     type: str
-    """The type's token, as `aws:sqs/queue:Queue`."""
+    """Type token, for example `aws:sqs/queue:Queue`."""
     inputs: Inputs
     dependencies: frozenset[str] = frozenset()
-    """URNs: what it was told to depend on, and where its inputs come from."""
+    """URNs of the resources that it depends on: explicitly, or because its inputs come from their outputs."""
 
 
 BUCKETS = {"aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2"}
@@ -29,8 +29,8 @@ TABLE = "aws:dynamodb/table:Table"
 TOPIC = "aws:sns/topic:Topic"
 
 
-def at(value: Any, *path: str) -> Any:
-    """What lies at the end of `path`; `None` if nothing does."""
+def get_value(value: Any, *path: str) -> Any:
+    """Return the value at the end of `path`, or None if there is no value."""
     for key in path:
         if not isinstance(value, Mapping):
             return None
@@ -38,20 +38,21 @@ def at(value: Any, *path: str) -> Any:
     return value
 
 
-def given(inputs: Inputs, *path: str) -> bool:
-    """Whether something lies at the end of `path`, without looking at it: a preview may not know it yet."""
+def has_value(inputs: Inputs, *path: str) -> bool:
+    """Return whether there is a value at the end of `path`, without reading it: a preview may not know it yet."""
     *parents, last = path
-    parent = at(inputs, *parents)
-    # Over the keys alone: of CrossGuard's mappings `in` would read the value.
+    parent = get_value(inputs, *parents)
+    # This reads only the keys. On the mappings of CrossGuard, `in` would read the value.
     return isinstance(parent, Mapping) and last in set(cast("Inputs", parent))
 
 
-def positive(value: Any) -> bool:
+def is_positive(value: Any) -> bool:
+    """Return whether a value is a number above zero."""
     return isinstance(value, int | float) and value > 0
 
 
-def listed(value: Any) -> list[Any]:
-    """IAM's habit: one where there could be a list."""
+def to_list(value: Any) -> list[Any]:
+    """Return a list of the value or values. IAM accepts a single value in place of a list."""
     if value is None:
         return []
     if isinstance(value, str) or not isinstance(value, Sequence):
@@ -59,6 +60,6 @@ def listed(value: Any) -> list[Any]:
     return list(cast("Sequence[Any]", value))
 
 
-def about(stack: Sequence[Resource], resource: Resource, resource_type: str) -> list[Resource]:
-    """The resources of a type that are about `resource`."""
-    return [one for one in stack if one.type == resource_type and resource.urn in one.dependencies]
+def find_dependents(stack: Sequence[Resource], resource: Resource, resource_type: str) -> list[Resource]:
+    """Return the resources of a type that depend on `resource`."""
+    return [other for other in stack if other.type == resource_type and resource.urn in other.dependencies]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -8,6 +8,9 @@ from bench import cost
 from bench.arithmetic import Deployment
 from bench.cost import CONNECTIONS, Cpu, Load, Prices
 from formbridge.posting.delivery import Deadlines, Delivery, Outcome, Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 FREE = Prices(0, 0, 0, 0, 0, 0, 0, 0, 0)
 
@@ -21,9 +24,9 @@ class TakesAll:
 
 
 def test_the_broadcaster_that_is_measured_posts_to_every_row_of_every_page() -> None:
-    broadcaster = cost.broadcaster(10_000, TakesAll())
+    broadcaster = cost.build_broadcaster(10_000, TakesAll())
 
-    tally = broadcaster.broadcast({cost.TENANT: [cost.change(1)]}, Deadlines(float("inf"), float("inf")))
+    tally = broadcaster.broadcast({cost.TENANT: [cost.build_change(1)]}, Deadlines(float("inf"), float("inf")))
 
     assert tally.outcomes == {Outcome.POSTED: 10_000}
     assert tally.frames == 10_000
@@ -36,10 +39,10 @@ def test_from_what_was_measured_comes_what_each_part_adds() -> None:
         for updates in (1, 90)
     }
 
-    cpu = cost.fitted(measured)
+    cpu = cost.fit_cpu(measured)
 
     assert (cpu.batch, cpu.update, cpu.post) == (pytest.approx(2.0), pytest.approx(0.5), pytest.approx(0.01))
-    assert cpu.of(4, 300) == pytest.approx(2.0 + 2.0 + 3.0)
+    assert cpu.compute_total(4, 300) == pytest.approx(2.0 + 2.0 + 3.0)
 
 
 def test_frames_are_billed_by_the_million() -> None:
@@ -48,7 +51,7 @@ def test_frames_are_billed_by_the_million() -> None:
     dollars = load.dollars(Prices(1e-6, 0, 0, 0, 0, 0, 0, 0, 0))
 
     # Of one update a second, about one in thirty shares a frame with another.
-    assert dollars["frames"] == pytest.approx(1_000 * cost.SECONDS_A_MONTH / 1e6, rel=0.05)
+    assert dollars["frames"] == pytest.approx(1_000 * cost.SECONDS_PER_MONTH / 1e6, rel=0.05)
     assert sum(load.dollars(FREE).values()) == 0
 
 
@@ -62,7 +65,7 @@ def test_connection_minutes_are_billed_by_the_million() -> None:
 def test_more_updates_are_more_a_batch_and_not_as_many_more_frames(connections: int) -> None:
     slow, fast = Load(connections, 1), Load(connections, 10)
 
-    assert fast.updates_a_batch > slow.updates_a_batch
+    assert fast.updates_per_batch > slow.updates_per_batch
     assert fast.frames_per_second < 10 * slow.frames_per_second
 
 
@@ -76,4 +79,4 @@ def test_no_load_that_fits_takes_more_frames_than_are_posted() -> None:
 
 
 def test_cpu_is_of_a_batch_its_updates_and_its_posts() -> None:
-    assert Cpu(1.0, 0.1, 0.01).of(10, 100) == pytest.approx(3.0)
+    assert Cpu(1.0, 0.1, 0.01).compute_total(10, 100) == pytest.approx(3.0)

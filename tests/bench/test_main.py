@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
@@ -9,6 +8,10 @@ from typer.testing import CliRunner
 from bench import __main__ as command
 from bench import report
 from bench.report import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +50,7 @@ def test_a_name_that_is_none_is_an_error_before_anything_runs() -> None:
     ran = CliRunner().invoke(command.app, ["cost", "posting2"])
 
     assert ran.exit_code == 2
-    assert "must be of posting, cost, got 'posting2'" in " ".join(ran.output.replace("│", " ").split())
+    assert "must be one of posting, cost, got 'posting2'" in " ".join(ran.output.replace("│", " ").split())
     assert "Cost" not in ran.output
 
 

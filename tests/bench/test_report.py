@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import io
+import re
 import socket
 from datetime import date
 from pathlib import Path
+from string import Formatter
+from types import ModuleType
 
 import pytest
 from rich.console import Console
 
-from bench import report
+from bench import coalescing, cold_start, cost, latency, posting, report
 from bench.report import Plot, Section
 
 PLOT = Plot("connections", "µs a post", {"ours": [(10, 40.0), (1_000, 25.0)], "theirs": [(10, 700.0)]}, True, True)
@@ -76,4 +79,20 @@ def test_a_section_is_shown_in_the_terminal() -> None:
     ],
 )
 def test_numbers_have_as_many_digits_as_count(cell: report.Cell, text: str) -> None:
-    assert report.text(cell) == text
+    assert report.format_cell(cell) == text
+
+
+@pytest.mark.parametrize("benchmark", [posting, latency, coalescing, cold_start, cost], ids=lambda one: one.__name__)
+def test_the_page_has_the_texts_that_each_benchmark_writes(benchmark: ModuleType) -> None:
+    page = (report.DOCS / "performance.md").read_text()
+    literals = [literal for literal, *_ in Formatter().parse(benchmark.NOTES.strip())]
+
+    assert re.search(".+?".join(map(re.escape, literals)), page, re.DOTALL)
+    assert f"| {' | '.join(benchmark.COLUMNS)} |\n" in page
+
+
+def test_the_page_has_the_head_that_is_written() -> None:
+    page = (report.DOCS / "performance.md").read_text()
+    literals = [literal for literal, *_ in Formatter().parse(report.HEAD)]
+
+    assert re.match(".+?".join(map(re.escape, literals)), page)

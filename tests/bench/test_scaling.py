@@ -12,8 +12,8 @@ from bench.arithmetic import (
     STREAM_SHARDS,
     Deployment,
     client_requests_per_second,
+    count_frames,
     counting_seconds,
-    frames_of,
     messages_per_second,
 )
 from bench.scaling import BATCHES, DEFAULT, DEPLOYMENTS, TENANTS, WIDE
@@ -56,7 +56,7 @@ def test_the_simulation_and_the_arithmetic_say_the_same_of_a_burst(name: str, co
 def test_what_fits_by_arithmetic_fits_in_the_simulation_and_a_third_more_does_not(connections: int, batch: int) -> None:
     deployment = Deployment(batch_size=batch)
     rate = deployment.updates_per_second(connections, batch)
-    window = deployment.window_needed(connections, frames_of(batch))
+    window = deployment.window_needed(connections, count_frames(batch))
     deployment = replace(deployment, batching_window_seconds=window)
     seconds = 400
 
@@ -80,7 +80,7 @@ def test_no_invocation_makes_more_posts_than_the_threshold(
     connections: int, updates: int, threshold: int, shards: int
 ) -> None:
     deployment = Deployment(fanout_threshold=threshold, connection_shards=shards)
-    frames = frames_of(updates)
+    frames = count_frames(updates)
 
     # A connection's frames are not divided.
     assert deployment.posts(connections, frames) <= max(threshold, frames)
@@ -91,7 +91,7 @@ def test_no_invocation_makes_more_posts_than_the_threshold(
 @pytest.mark.parametrize("connections", TENANTS)
 @pytest.mark.parametrize("deployment", DEPLOYMENTS.values(), ids=DEPLOYMENTS)
 def test_no_invocation_takes_longer_than_its_lambda_may(deployment: Deployment, connections: int, batch: int) -> None:
-    frames = frames_of(batch)
+    frames = count_frames(batch)
 
     assert deployment.posting_seconds(connections, frames) < 0.6 * FUNCTION_SECONDS
     assert deployment.dividing_seconds(connections, frames) < FUNCTION_SECONDS
@@ -143,7 +143,7 @@ def test_an_update_is_of_the_size_that_the_sums_assume() -> None:
 
 
 def test_a_frame_holds_ninety_updates_and_not_a_hundred() -> None:
-    assert (frames_of(1), frames_of(90), frames_of(100)) == (1, 1, 2)
+    assert (count_frames(1), count_frames(90), count_frames(100)) == (1, 1, 2)
 
 
 def test_a_simulation_of_the_same_seed_is_the_same() -> None:

@@ -240,7 +240,7 @@ def test_of_the_same_version_what_goes_wins(
         view = View()
         for update in updates:
             view.apply(update, time.time())
-        assert view.shown(time.time()) == {}
+        assert view.get_submissions(time.time()) == {}
 
 
 @states("The server sends one update as `submission_update`, and several updates in one `submission_updates` frame.")
@@ -284,12 +284,12 @@ def test_a_frame_has_the_newest_version_of_each_submission(
 def test_a_client_sends_back_whatever_cursor_it_got() -> None:
     now = time.time()
     subscription = Subscription()
-    (request,) = subscription.connected(now)
+    (request,) = subscription.handle_connect(now)
     cursor = "\u2603 ==not+ours== \ud83d\ude00"
-    subscription.received(subscribed(request, cursor=cursor, expires_at=now + 3_600), now)
+    subscription.handle_frame(subscribed(request, cursor=cursor, expires_at=now + 3_600), now)
 
-    assert [frame["cursor"] for frame in subscription.tick(now + 300)] == [cursor]
-    assert [frame["cursor"] for frame in subscription.connected(now + 301)] == [cursor]
+    assert [frame["cursor"] for frame in subscription.handle_timeout(now + 300)] == [cursor]
+    assert [frame["cursor"] for frame in subscription.handle_connect(now + 301)] == [cursor]
 
 
 @states(

@@ -16,7 +16,8 @@ from tests.support.conformance.document import states
 from tests.support.conformance.tokens import Issuer
 from tests.support.conformance.wire import Gateway, Wire, ids_of, update_of, updates_of
 from tests.support.handlers.builders import inserted, modified
-from tools.client import LONGEST_WITHOUT_REPLY_SECONDS, Subscription, View
+from tools.client import Subscription, View
+from tools.client.subscription import MAX_SECONDS_BETWEEN_REPLIES
 
 HEARTBEAT_SECONDS = 300
 RESYNC = {"type": "resync", "reason": "behind"}
@@ -206,7 +207,7 @@ def test_a_deletion_is_pushed_and_synced_like_any_write(
     assert tombstone.expires_at > time.time() + 24 * 3_600  # longer than any cursor resumes from
     view = View()
     view.apply(pushed, time.time())
-    assert view.shown(time.time()) == {}
+    assert view.get_submissions(time.time()) == {}
 
 
 AFTER_ANY_FAULT = (
@@ -245,7 +246,7 @@ def test_without_any_silence_a_client_equals_the_table_within_half_an_hour(
         client = Client(wire)
         lost = lose(wire, backstage, tenant)
         pong = wire.ask("ping")
-        for _ in range(LONGEST_WITHOUT_REPLY_SECONDS // 60):
+        for _ in range(MAX_SECONDS_BETWEEN_REPLIES // 60):
             assert client.versions == {}
             client.later(60)
             client.settle()

@@ -19,7 +19,8 @@ from tests.support.conformance.tokens import Issuer
 from tests.support.conformance.wire import Frame, Gateway, ids_of
 from tests.support.handlers.builders import inserted
 from tests.support.tools.frames import subscribed
-from tools.client import LONGEST_WITHOUT_REPLY_SECONDS, Subscription
+from tools.client import Subscription
+from tools.client.subscription import MAX_SECONDS_BETWEEN_REPLIES
 
 MINUTE_MS = 60_000
 HEARTBEAT_SECONDS = 300
@@ -241,11 +242,11 @@ def test_a_client_does_not_resume_from_a_reply_that_was_cut(gateway: Gateway, is
     begun = crowd.cursor(Crowd.SIZE - 600)
     subscription = Subscription(cursor=begun)
     with gateway.connect(issuer.token(crowd.tenant_id)) as wire:
-        (request,) = subscription.connected(time.time())
+        (request,) = subscription.handle_connect(time.time())
         wire.send(request)
         cut = wire.next()
         assert cut["complete"] is False
-        (more,) = subscription.received(cut, time.time())
+        (more,) = subscription.handle_frame(cut, time.time())
 
     assert more["cursor"] == cut["cursor"]
     assert subscription.cursor == begun
@@ -285,9 +286,9 @@ SYNCS = (
 def live(now: float) -> Subscription:
     """A subscription that has its first view."""
     subscription = Subscription()
-    (request,) = subscription.connected(now)
+    (request,) = subscription.handle_connect(now)
     reply = subscribed(request, cursor="the first", heartbeat_seconds=HEARTBEAT_SECONDS, expires_at=math.inf)
-    assert subscription.received(reply, now) == []
+    assert subscription.handle_frame(reply, now) == []
     return subscription
 
 
@@ -301,11 +302,11 @@ def test_a_client_syncs_after_a_heartbeats_silence(kind: str) -> None:
     now = time.time()
     subscription = live(now)
     frame = {"type": kind, "event": "remove", "data": {"submission_id": "s1", "version": 1}}
-    assert subscription.tick(now + HEARTBEAT_SECONDS - 1) == []
-    subscription.received(frame, now + HEARTBEAT_SECONDS - 1)
-    assert subscription.tick(now + 2 * HEARTBEAT_SECONDS - 2) == []
+    assert subscription.handle_timeout(now + HEARTBEAT_SECONDS - 1) == []
+    subscription.handle_frame(frame, now + HEARTBEAT_SECONDS - 1)
+    assert subscription.handle_timeout(now + 2 * HEARTBEAT_SECONDS - 2) == []
 
-    assert synced(subscription.tick(now + 2 * HEARTBEAT_SECONDS - 1))
+    assert synced(subscription.handle_timeout(now + 2 * HEARTBEAT_SECONDS - 1))
 
 
 @states(SYNCS)
@@ -324,16 +325,16 @@ def test_a_client_syncs_on_resync(gateway: Gateway, issuer: Issuer, backstage: B
 def test_a_client_syncs_on_waking_up() -> None:
     now = time.time()
 
-    assert synced(live(now).tick(now + 8 * 3_600))
+    assert synced(live(now).handle_timeout(now + 8 * 3_600))
 
 
 @states(SYNCS)
 def test_a_client_syncs_half_an_hour_after_the_last_reply() -> None:
     now = time.time()
     subscription = live(now)
-    for seconds in range(60, LONGEST_WITHOUT_REPLY_SECONDS, 60):
-        assert subscription.tick(now + seconds) == []
-        subscription.received({"type": "pong"}, now + seconds)
+    for seconds in range(60, MAX_SECONDS_BETWEEN_REPLIES, 60):
+        assert subscription.handle_timeout(now + seconds) == []
+        subscription.handle_frame({"type": "pong"}, now + seconds)
 
-    assert LONGEST_WITHOUT_REPLY_SECONDS == 30 * 60
-    assert synced(subscription.tick(now + LONGEST_WITHOUT_REPLY_SECONDS))
+    assert MAX_SECONDS_BETWEEN_REPLIES == 30 * 60
+    assert synced(subscription.handle_timeout(now + MAX_SECONDS_BETWEEN_REPLIES))

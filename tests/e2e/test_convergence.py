@@ -89,7 +89,7 @@ class Line:
             offered = [Subprotocol("formbridge.v1"), Subprotocol(f"bearer.{self._token}")]
             opening = connect(self._url, subprotocols=offered, open_timeout=PATIENCE, close_timeout=1)
             self._socket = self._open.enter_context(opening)
-            self._send(self.subscription.connected(self._now()))
+            self._send(self.subscription.handle_connect(self._now()))
 
     def close(self) -> None:
         self._open.close()
@@ -99,7 +99,7 @@ class Line:
 
     def refilter(self) -> None:
         if self._socket is not None:
-            self._send(self.subscription.refilter(self._chance.choice(FILTERS), self._now()))
+            self._send(self.subscription.set_filter(self._chance.choice(FILTERS), self._now()))
 
     def receive(self, timeout: float = 0.02) -> bool:
         """Hand the client one of the frames that came, perhaps twice; whether there was one."""
@@ -113,7 +113,7 @@ class Line:
         frame = self._came.pop(self._chance.randrange(len(self._came)))
         self._unanswered.discard(frame.get("id", ""))
         for _ in range(self._chance.choice((1, 1, 2))):
-            self._send(self.subscription.received(frame, self._now()))
+            self._send(self.subscription.handle_frame(frame, self._now()))
         return True
 
     def settle(self) -> None:
@@ -121,11 +121,11 @@ class Line:
         while self.receive() or self._unanswered:
             pass
         self._later += HEARTBEAT_SECONDS + 1
-        self._send(self.subscription.tick(self._now()))
+        self._send(self.subscription.handle_timeout(self._now()))
 
     def shown(self) -> dict[str, int]:
         """The version of each submission that the client shows."""
-        return {name: data["version"] for name, data in self.subscription.view.shown(self._now()).items()}
+        return {name: data["version"] for name, data in self.subscription.view.get_submissions(self._now()).items()}
 
     def sees(self, submission: Submission) -> bool:
         """Whether its filter matches."""

@@ -13,7 +13,7 @@ import pytest
 from local.stack import Stack
 from tests.e2e.conftest import ROOT, local
 from tests.support.e2e.client import PATIENCE, Producer, aws, dashboard
-from tools.client import updates_of
+from tools.client import extract_updates
 
 Mint = Callable[..., str]
 
@@ -79,8 +79,8 @@ def test_two_tenants_never_see_each_other(stack: Stack, producer: Producer, toke
         mine.ask("ping")
         theirs.ask("ping")
 
-    assert {update["data"]["tenant_id"] for frame in mine.frames for update in updates_of(frame)} == {tenant}
-    assert {update["data"]["tenant_id"] for frame in theirs.frames for update in updates_of(frame)} == {other}
+    assert {update["data"]["tenant_id"] for frame in mine.frames for update in extract_updates(frame)} == {tenant}
+    assert {update["data"]["tenant_id"] for frame in theirs.frames for update in extract_updates(frame)} == {other}
 
 
 def test_another_tenants_submission_id_changes_nothing(

@@ -83,14 +83,14 @@ class World:
         self.clock.advance(-60_000)  # so that it is no longer young
         assert connect.handler(connect_event(TENANT, dashboard.connection_id), LambdaContext())["statusCode"] == 200
         self.clock.advance(60_000)
-        self.ask(dashboard, dashboard.subscription.connected(self.now))
+        self.ask(dashboard, dashboard.subscription.handle_connect(self.now))
 
     def ask(self, dashboard: Dashboard, requests: list[dict[str, Any]]) -> None:
         """Have the message Lambda answer, and again for whatever the client asks then."""
         while requests:
             event = message_event(requests.pop(0), TENANT, dashboard.connection_id)
             reply = json.loads(message.handler(event, LambdaContext())["body"])
-            requests += dashboard.subscription.received(reply, self.now)
+            requests += dashboard.subscription.handle_frame(reply, self.now)
 
     def write(self) -> dict[str, Any]:
         """A new submission, or a new version of one; its stream record."""
@@ -117,7 +117,7 @@ class World:
                 self.connect(dashboard)
             while dashboard.inbox:
                 frame = json.loads(dashboard.inbox.pop(0))
-                self.ask(dashboard, dashboard.subscription.received(frame, self.now))
+                self.ask(dashboard, dashboard.subscription.handle_frame(frame, self.now))
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_every_pair_is_posted_gone_or_behind_and_every_client_converges(
     world.read()
     wanted = {name: held.version for name, held in world.newest.items()}
     for dashboard in world.dashboards:
-        shown = dashboard.subscription.view.shown(world.now)
+        shown = dashboard.subscription.view.get_submissions(world.now)
         assert {name: data["version"] for name, data in shown.items()} == wanted
 
     # Nothing is left to do: no row is marked, and nobody is told anything a second time.

@@ -49,7 +49,7 @@ from tests.support.handlers.builders import (
 )
 from tests.support.handlers.strategies import ANY_TEXT, JSON
 from tests.support.handlers.world import Poster
-from tools.client import updates_of
+from tools.client import extract_updates
 
 if TYPE_CHECKING:
     from tests.support.handlers.clock import Clock
@@ -147,7 +147,7 @@ class World:
         for tenant, mark in MARKS.items():
             if tenant != client.tenant_id and mark not in client.said:
                 assert mark not in frame, f"{client.tenant_id} was told of {tenant}: {frame}"
-        for update in updates_of(json.loads(frame)):
+        for update in extract_updates(json.loads(frame)):
             assert update["data"]["tenant_id"] == client.tenant_id
 
 

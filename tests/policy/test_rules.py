@@ -173,8 +173,8 @@ BROKEN: list[tuple[str, str, Change, str]] = [
         "pointInTimeRecovery",
     ),
     ("point-in-time-recovery", "submissions-table", drop("submissions-table", "pointInTimeRecovery"), "lost"),
-    ("log-retention", "gateway-access-logs", drop("gateway-access-logs", "retentionInDays"), "for ever"),
-    ("log-retention", "ingest-persist-logs", put("ingest-persist-logs", "retentionInDays", 0), "for ever"),
+    ("log-retention", "gateway-access-logs", drop("gateway-access-logs", "retentionInDays"), "forever"),
+    ("log-retention", "ingest-persist-logs", put("ingest-persist-logs", "retentionInDays", 0), "forever"),
     (
         "log-retention",
         "ingest-persist-function",
@@ -336,7 +336,7 @@ def test_what_is_like_an_exempt_resource_is_not_exempt(stack: Stack, name: str, 
     (resource,) = [one for one in stack if name_of(one) == name]
 
     def broken(urn: str) -> list[str]:
-        return list(rule.violations(urn, resource.type, resource.inputs))
+        return list(rule.find_violations(urn, resource.type, resource.inputs))
 
     assert broken(resource.urn) == []
     assert broken(resource.urn.replace(name, other))

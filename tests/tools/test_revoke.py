@@ -104,7 +104,7 @@ def test_every_connection_of_the_tenant_is_told_closed_and_forgotten(stack: Stac
     stack.connect("gone", status=410)
     stack.connect("other", "t_globex")
 
-    assert revoke("t_acme", CONNECTIONS, stack.endpoint) == tools.revoke.Revoked(3, [])
+    assert revoke("t_acme", CONNECTIONS, stack.endpoint) == tools.revoke.Revocation(3, [])
     assert stack.connections() == set()
     assert stack.connections("t_globex") == {"other"}
     told = {"type": "disconnect", "code": "revoked", "reconnect": True}

@@ -26,20 +26,20 @@ class Client:
     @property
     def versions(self) -> dict[str, int]:
         """What is shown."""
-        return {name: data["version"] for name, data in self.subscription.view.shown(self.now).items()}
+        return {name: data["version"] for name, data in self.subscription.view.get_submissions(self.now).items()}
 
     def reconnect(self, wire: Wire) -> None:
         """Go on with another connection."""
         self._wire = wire
         self._unanswered.clear()
-        self._send(self.subscription.connected(self.now))
+        self._send(self.subscription.handle_connect(self.now))
         self.settle()
 
     def take(self, *frames: Frame) -> None:
         """Be handed frames."""
         for frame in frames:
             self._unanswered.discard(frame.get("id", ""))
-            self._send(self.subscription.received(frame, self.now))
+            self._send(self.subscription.handle_frame(frame, self.now))
 
     def settle(self) -> None:
         """Take what comes until each request is answered."""
@@ -49,10 +49,10 @@ class Client:
     def later(self, seconds: float) -> None:
         """Let time go by, then do what is due."""
         self._later += seconds
-        self._send(self.subscription.tick(self.now))
+        self._send(self.subscription.handle_timeout(self.now))
 
     def refilter(self, wanted: dict[str, object] | None) -> None:
-        self._send(self.subscription.refilter(wanted, self.now))
+        self._send(self.subscription.set_filter(wanted, self.now))
 
     def _send(self, frames: Iterable[Frame]) -> None:
         for frame in frames:

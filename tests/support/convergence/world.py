@@ -204,7 +204,7 @@ class World:
             # Its age is no matter here.
             row = Connection(self.key, now - 60_000, expires_at, ttl=ttl)
             self.rows.held[self.key] = row
-            self.requests += self.client.connected(self.now)
+            self.requests += self.client.handle_connect(self.now)
 
     def drop(self) -> None:
         """The connection dies; the gateway learns of it by and by."""
@@ -216,16 +216,16 @@ class World:
 
     def refilter(self) -> None:
         if self.connection_id:
-            self.requests += self.client.refilter(self.chance.choice(FILTERS), self.now)
+            self.requests += self.client.set_filter(self.chance.choice(FILTERS), self.now)
 
     def tick(self) -> None:
-        self._client(lambda: self.client.tick(self.now))
+        self._client(lambda: self.client.handle_timeout(self.now))
 
     def receive(self) -> None:
         """The next frame, or one that overtakes it."""
         if self.inbox:
             frame = json.loads(self.inbox.pop(0 if self.calm else self._overtaking()))
-            self._client(lambda: self.client.received(frame, self.now))
+            self._client(lambda: self.client.handle_frame(frame, self.now))
 
     def _overtaking(self) -> int:
         return self.chance.choice((0, self.chance.randrange(len(self.inbox))))
@@ -346,7 +346,7 @@ class World:
         """What the client holds."""
         return {
             name: {field: data[field] for field in ("version", "status", "form_id")}
-            for name, data in self.client.view.shown(self.now).items()
+            for name, data in self.client.view.get_submissions(self.now).items()
         }
 
     def expected(self) -> dict[str, Mapping[str, Any]]:

@@ -16,7 +16,7 @@ from websockets.typing import Subprotocol
 from formbridge.runtime.clock import now_ms
 from formbridge.runtime.timestamps import to_iso
 from local.emulator import client
-from tools.client import Frame, View, updates_of
+from tools.client import Frame, View, extract_updates
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -43,7 +43,7 @@ class Dashboard:
     @property
     def held(self) -> Mapping[str, Mapping[str, Any]]:
         """What is in view, by submission."""
-        return self.view.shown(time.time())
+        return self.view.get_submissions(time.time())
 
     def ask(self, action: str, **fields: object) -> Frame:
         """Send a request and wait for its reply, keeping what is pushed meanwhile."""
@@ -75,7 +75,7 @@ class Dashboard:
             raise TimeoutError(f"held: {sorted(self.held)}; frames: {len(self.frames)}")
         frame: Frame = json.loads(self.socket.recv(timeout))
         self.frames.append(frame)
-        for update in updates_of(frame):
+        for update in extract_updates(frame):
             self.view.apply(update, time.time())
         return frame
 

@@ -30,10 +30,10 @@ def violations(stack: Stack) -> Iterator[tuple[str, str, str]]:
     """What the rules say of a stack: rule, resource and message."""
     for rule in RESOURCE_RULES:
         for one in stack:
-            for message in rule.violations(one.urn, one.type, one.inputs):
+            for message in rule.find_violations(one.urn, one.type, one.inputs):
                 yield rule.name, name_of(one), message
     for rule in STACK_RULES:
-        for one, message in rule.violations(stack):
+        for one, message in rule.find_violations(stack):
             yield rule.name, name_of(one), message
 
 

@@ -16,7 +16,7 @@ def update(event: str, version: int, submission_id: str = "s1", **data: Any) -> 
 
 def versions(view: View, now: float = NOW) -> dict[str, int]:
     """What a view shows."""
-    return {name: data["version"] for name, data in view.shown(now).items()}
+    return {name: data["version"] for name, data in view.get_submissions(now).items()}
 
 
 def subscribed(request: Frame, *updates: Update, **fields: Any) -> Frame:

@@ -150,9 +150,9 @@ def bad_filter(talk: Talk) -> None:
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        (401, "--token: does not verify, or has expired"),
-        (403, "--token: does not grant this, or the tenant was revoked or has too many connections"),
-        (404, "--url: the gateway refuses the connection: HTTP 404"),
+        (401, "--token: the gateway rejected it as invalid or expired"),
+        (403, "--token: does not grant access, or the tenant is revoked or has too many connections"),
+        (404, "--url: the gateway refused the connection: HTTP 404"),
         (bad_filter, "--filter: bad_filter: filter.size: is no field"),
     ],
 )

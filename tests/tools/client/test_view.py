@@ -17,9 +17,9 @@ def test_the_highest_version_wins() -> None:
 
     assert view.apply(update("modify", 2, status="approved"), NOW)
     assert not view.apply(update("insert", 1, status="processing"), NOW)
-    assert view.shown(NOW)["s1"]["status"] == "approved"
+    assert view.get_submissions(NOW)["s1"]["status"] == "approved"
     assert view.apply(update("modify", 3, status="completed"), NOW)
-    assert view.shown(NOW)["s1"]["status"] == "completed"
+    assert view.get_submissions(NOW)["s1"]["status"] == "completed"
 
 
 def test_a_duplicate_changes_nothing() -> None:
@@ -37,7 +37,7 @@ def test_what_is_gone_wins_a_tie_and_does_not_come_back(event: str, late: int) -
 
     assert view.apply(update(event, 2), NOW)
     assert not view.apply(update("modify", late), NOW)
-    assert view.shown(NOW) == {}
+    assert view.get_submissions(NOW) == {}
 
 
 def test_what_is_deleted_is_not_shown_and_does_not_come_back() -> None:
@@ -46,7 +46,7 @@ def test_what_is_deleted_is_not_shown_and_does_not_come_back() -> None:
 
     assert view.apply(update("modify", 2, status="deleted"), NOW)
     assert not view.apply(update("insert", 1), NOW)
-    assert view.shown(NOW) == {}
+    assert view.get_submissions(NOW) == {}
 
 
 def test_what_left_comes_back_with_a_later_version() -> None:
@@ -90,7 +90,7 @@ def test_a_version_is_remembered_until_its_submission_has_expired(last: Update, 
 
     assert not view.apply(update("insert", 1), 1_009)
     if looked:
-        view.shown(1_010)
+        view.get_submissions(1_010)
     # The row is gone, and the submission began again.
     assert view.apply(update("insert", 1), 1_010)
     assert versions(view, 1_010) == {"s1": 1}
@@ -115,7 +115,7 @@ def test_a_cleared_view_has_forgotten_versions_too() -> None:
 
 @pytest.mark.parametrize("last", [update("leave", 2), update("remove", 2), update("modify", 2, status="deleted")])
 def test_what_goes_unseen_is_told_where_an_earlier_run_may_have_shown_it(last: Update) -> None:
-    resumed, begun = View(whole=False), View()
+    resumed, begun = View(is_resumed=True), View()
 
     assert resumed.apply(last, NOW)
     assert not resumed.apply(last, NOW)

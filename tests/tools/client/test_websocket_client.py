@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.tools.frames import error, push, subscribed, synced, update
 from tests.support.tools.gateway import PATIENCE, TOKEN, Talk, gateway
-from tools import client as client_module
 from tools.client import Client, Disconnected, HandshakeRefused, Subscription
+from tools.client.websocket_client import STABLE_CONNECTION_SECONDS
 
 
 def at_once(_least: float, _most: float) -> float:
@@ -50,7 +50,7 @@ def test_it_yields_the_changes_and_holds_the_view() -> None:
 
     with gateway(script) as running, Client(running.url, TOKEN) as client:
         assert take(client, 3) == [("s1", 1), ("s2", 1), ("s1", 2)]
-        assert client.held.keys() == {"s2"}
+        assert client.submissions.keys() == {"s2"}
     assert running.tokens == [TOKEN]
 
 
@@ -105,7 +105,7 @@ def test_after_a_connection_that_lasted_the_next_comes_soon_again() -> None:
         Client(running.url, TOKEN, jitter=jitter, clock=lambda: now) as client,
     ):
         assert take(client, 1) == [("s1", 1)]
-        now += client_module.STABLE_SECONDS
+        now += STABLE_CONNECTION_SECONDS
         later.set()
         assert take(client, 1) == [("s1", 2)]
     assert waits == [1, 2, 1]
@@ -117,7 +117,7 @@ def test_a_lost_connection_is_resumed_and_the_view_kept() -> None:
 
     with gateway(first, resumed) as running, Client(running.url, TOKEN, jitter=at_once) as client:
         assert take(client, 3) == [("s2", 1), ("s1", 1), ("s1", 2)]
-        assert client.held.keys() == {"s1", "s2"}
+        assert client.submissions.keys() == {"s1", "s2"}
 
 
 def test_disconnect_with_reconnect_is_resumed() -> None:
@@ -174,9 +174,9 @@ def test_a_new_filter_is_asked_for_on_the_same_connection() -> None:
 
     with gateway(script) as running, Client(running.url, TOKEN) as client:
         assert take(client, 1) == [("s1", 1)]
-        client.refilter({"status": ["done"]})
+        client.set_filter({"status": ["done"]})
         assert take(client, 1) == [("s2", 1)]
-        assert client.held.keys() == {"s2"}
+        assert client.submissions.keys() == {"s2"}
 
 
 def test_a_new_filter_that_finds_the_connection_lost_is_asked_for_on_the_next() -> None:
@@ -196,7 +196,7 @@ def test_a_new_filter_that_finds_the_connection_lost_is_asked_for_on_the_next() 
     with gateway(first, second) as running, Client(running.url, TOKEN, jitter=at_once) as client:
         assert take(client, 1) == [("s1", 1)]
         assert lost.wait(PATIENCE)
-        client.refilter({"status": ["done"]})
+        client.set_filter({"status": ["done"]})
         assert take(client, 1) == [("s2", 1)]
 
 

@@ -13,8 +13,8 @@ from tools.client import Disconnected, Subscription, Update
 def live(*updates: Update, **fields: Any) -> Subscription:
     """A subscription with a view of these."""
     subscription = Subscription(filter={"status": ["new"]} if "filter_id" in fields else None)
-    (request,) = subscription.connected(NOW)
-    assert subscription.received(subscribed(request, *updates, **fields), NOW) == []
+    (request,) = subscription.handle_connect(NOW)
+    assert subscription.handle_frame(subscribed(request, *updates, **fields), NOW) == []
     subscription.changes.clear()
     return subscription
 
@@ -31,17 +31,17 @@ def told(subscription: Subscription) -> list[tuple[str, int]]:
 
 def test_a_first_view_is_asked_for_without_a_cursor() -> None:
     wanted = {"form_id": ["contact"]}
-    (request,) = Subscription(filter=wanted, snapshot=7).connected(NOW)
+    (request,) = Subscription(filter=wanted, snapshot=7).handle_connect(NOW)
 
     assert request == {"action": "subscribe", "id": request["id"], "snapshot": 7, "filter": wanted}
-    (request,) = Subscription().connected(NOW)
+    (request,) = Subscription().handle_connect(NOW)
     assert request == {"action": "subscribe", "id": request["id"], "snapshot": 50}
 
 
 def test_a_snapshot_is_told_oldest_first() -> None:
     subscription = Subscription()
-    (request,) = subscription.connected(NOW)
-    subscription.received(subscribed(request, update("insert", 1, "new"), update("insert", 1, "old")), NOW)
+    (request,) = subscription.handle_connect(NOW)
+    subscription.handle_frame(subscribed(request, update("insert", 1, "new"), update("insert", 1, "old")), NOW)
 
     assert told(subscription) == [("old", 1), ("new", 1)]
 
@@ -49,7 +49,7 @@ def test_a_snapshot_is_told_oldest_first() -> None:
 def test_a_push_is_told_if_it_changes_the_view() -> None:
     subscription = live(update("insert", 1))
     for frame in (push(update("modify", 2)), push(update("insert", 1), update("modify", 2)), push(update("remove", 2))):
-        subscription.received(frame, NOW)
+        subscription.handle_frame(frame, NOW)
 
     assert told(subscription) == [("s1", 2), ("s1", 2)]
     assert versions(subscription.view) == {}
@@ -57,9 +57,9 @@ def test_a_push_is_told_if_it_changes_the_view() -> None:
 
 def test_the_next_connection_resumes_from_the_last_complete_reply_and_keeps_the_view() -> None:
     subscription = live(update("insert", 1), update("insert", 1, "s2"))
-    (request,) = subscription.connected(NOW)
+    (request,) = subscription.handle_connect(NOW)
     assert (request["action"], request["cursor"]) == ("subscribe", "of 1")
-    subscription.received(subscribed(request, update("modify", 2)), NOW)
+    subscription.handle_frame(subscribed(request, update("modify", 2)), NOW)
 
     assert told(subscription) == [("s1", 2)]
     assert versions(subscription.view) == {"s1": 2, "s2": 1}
@@ -68,18 +68,18 @@ def test_the_next_connection_resumes_from_the_last_complete_reply_and_keeps_the_
 
 def test_the_cursor_of_a_push_acknowledges_nothing() -> None:
     subscription = live()
-    subscription.received(push(update("insert", 1)), NOW)
+    subscription.handle_frame(push(update("insert", 1)), NOW)
 
     assert subscription.cursor == "of 1"
 
 
 def test_what_is_incomplete_is_synced_on_and_not_resumed_from() -> None:
     subscription = live()
-    (request,) = subscription.connected(NOW)
-    (more,) = subscription.received(subscribed(request, update("insert", 1), complete=False), NOW)
+    (request,) = subscription.handle_connect(NOW)
+    (more,) = subscription.handle_frame(subscribed(request, update("insert", 1), complete=False), NOW)
     assert more == {"action": "sync", "id": more["id"], "cursor": "of 2"}
     assert subscription.cursor == "of 1"
-    assert subscription.received(synced(more, update("insert", 1, "s2")), NOW) == []
+    assert subscription.handle_frame(synced(more, update("insert", 1, "s2")), NOW) == []
 
     assert subscription.cursor == "of 3"
     assert versions(subscription.view) == {"s1": 1, "s2": 1}
@@ -87,9 +87,9 @@ def test_what_is_incomplete_is_synced_on_and_not_resumed_from() -> None:
 
 def test_an_incomplete_snapshot_is_not_resumed_from_but_begun_again() -> None:
     subscription = live(update("insert", 1))
-    (request,) = subscription.connected(NOW)
-    subscription.received(subscribed(request, update("insert", 1, "s2"), recovered=False, complete=False), NOW)
-    (request,) = subscription.connected(NOW)
+    (request,) = subscription.handle_connect(NOW)
+    subscription.handle_frame(subscribed(request, update("insert", 1, "s2"), recovered=False, complete=False), NOW)
+    (request,) = subscription.handle_connect(NOW)
 
     assert "cursor" not in request
 
@@ -98,12 +98,12 @@ def test_an_incomplete_snapshot_is_not_resumed_from_but_begun_again() -> None:
 def test_a_cursor_that_is_too_old_gets_a_fresh_view(by_sync: bool) -> None:
     subscription = live(update("insert", 1), update("insert", 4, "s2"))
     if by_sync:
-        (request,) = subscription.received({"type": "resync", "reason": "behind"}, NOW)
+        (request,) = subscription.handle_frame({"type": "resync", "reason": "behind"}, NOW)
         frame = synced(request, update("insert", 1, "s2"), recovered=False)
     else:
-        (request,) = subscription.connected(NOW)
+        (request,) = subscription.handle_connect(NOW)
         frame = subscribed(request, update("insert", 1, "s2"), recovered=False)
-    subscription.received(frame, NOW)
+    subscription.handle_frame(frame, NOW)
 
     assert versions(subscription.view) == {"s2": 1}
     assert subscription.cursor == "of 2"
@@ -112,9 +112,9 @@ def test_a_cursor_that_is_too_old_gets_a_fresh_view(by_sync: bool) -> None:
 @pytest.mark.parametrize("recovered", [True, False])
 def test_pushes_that_overtook_a_fresh_view_are_kept(recovered: bool) -> None:
     subscription = live() if not recovered else Subscription()
-    (request,) = subscription.connected(NOW)
-    subscription.received(push(update("modify", 3), update("insert", 1, "s2")), NOW)
-    subscription.received(subscribed(request, update("modify", 2), recovered=recovered), NOW)
+    (request,) = subscription.handle_connect(NOW)
+    subscription.handle_frame(push(update("modify", 3), update("insert", 1, "s2")), NOW)
+    subscription.handle_frame(subscribed(request, update("modify", 2), recovered=recovered), NOW)
 
     assert told(subscription) == [("s1", 2), ("s1", 3), ("s2", 1)]
     assert versions(subscription.view) == {"s1": 3, "s2": 1}
@@ -122,31 +122,31 @@ def test_pushes_that_overtook_a_fresh_view_are_kept(recovered: bool) -> None:
 
 def test_pushes_that_overtook_the_reply_of_a_sync_are_kept_where_it_begins_a_fresh_view() -> None:
     subscription = live()
-    (request,) = subscription.received({"type": "resync"}, NOW)
-    subscription.received(push(update("modify", 3)), NOW)
+    (request,) = subscription.handle_frame({"type": "resync"}, NOW)
+    subscription.handle_frame(push(update("modify", 3)), NOW)
     assert told(subscription) == [("s1", 3)]
-    subscription.received(synced(request, update("modify", 2), recovered=False), NOW)
+    subscription.handle_frame(synced(request, update("modify", 2), recovered=False), NOW)
 
     assert versions(subscription.view) == {"s1": 3}
 
 
 def test_an_unreadable_cursor_makes_for_a_fresh_view() -> None:
     subscription = Subscription(cursor="from an earlier run")
-    (request,) = subscription.connected(NOW)
+    (request,) = subscription.handle_connect(NOW)
     assert request["cursor"] == "from an earlier run"
-    (fresh,) = subscription.received(error(request, "bad_cursor"), NOW)
+    (fresh,) = subscription.handle_frame(error(request, "bad_cursor"), NOW)
 
     assert fresh["action"] == "subscribe"
     assert "cursor" not in fresh
     with pytest.raises(Disconnected) as ended:
-        subscription.received(error(fresh, "bad_cursor"), NOW)
+        subscription.handle_frame(error(fresh, "bad_cursor"), NOW)
     assert not ended.value.reconnect
 
 
 def test_where_an_earlier_run_is_resumed_what_goes_is_told_too() -> None:
     subscription = Subscription(cursor="from an earlier run")
-    (request,) = subscription.connected(NOW)
-    subscription.received(subscribed(request, update("leave", 2), update("modify", 3, "s2", status="deleted")), NOW)
+    (request,) = subscription.handle_connect(NOW)
+    subscription.handle_frame(subscribed(request, update("leave", 2), update("modify", 3, "s2", status="deleted")), NOW)
 
     assert told(subscription) == [("s1", 2), ("s2", 3)]
 
@@ -156,9 +156,9 @@ def test_what_it_did_not_ask_for_or_does_not_know_is_ignored(kind: str | None) -
     subscription = live(update("insert", 1))
     stale = {**subscribed({"id": "7"}, update("modify", 2)), "type": kind, "code": "bad_cursor"}
 
-    assert subscription.received(stale, NOW) == []
-    subscription.received({"type": "resync"}, NOW)
-    assert subscription.received(stale, NOW) == []
+    assert subscription.handle_frame(stale, NOW) == []
+    subscription.handle_frame({"type": "resync"}, NOW)
+    assert subscription.handle_frame(stale, NOW) == []
     assert versions(subscription.view) == {"s1": 1}
     assert subscription.cursor == "of 1"
 
@@ -167,63 +167,63 @@ def test_what_it_did_not_ask_for_or_does_not_know_is_ignored(kind: str | None) -
 
 
 def test_resync_makes_it_sync_at_once() -> None:
-    (request,) = live().received({"type": "resync", "reason": "behind"}, NOW)
+    (request,) = live().handle_frame({"type": "resync", "reason": "behind"}, NOW)
 
     assert request == {"action": "sync", "id": request["id"], "cursor": "of 1"}
 
 
 def test_resync_makes_it_sync_again_after_the_request_under_way() -> None:
     subscription = live()
-    (request,) = subscription.received({"type": "resync"}, NOW)
-    assert subscription.received({"type": "resync"}, NOW) == []
-    (more,) = subscription.received(synced(request, complete=False), NOW)
+    (request,) = subscription.handle_frame({"type": "resync"}, NOW)
+    assert subscription.handle_frame({"type": "resync"}, NOW) == []
+    (more,) = subscription.handle_frame(synced(request, complete=False), NOW)
     assert more["cursor"] == "of 2"
-    (again,) = subscription.received(synced(more), NOW)
+    (again,) = subscription.handle_frame(synced(more), NOW)
     assert again["cursor"] == "of 3"
-    assert subscription.received(synced(again), NOW) == []
+    assert subscription.handle_frame(synced(again), NOW) == []
 
 
 def test_what_was_wanted_on_a_lost_connection_is_not_on_the_next() -> None:
     subscription = live()
-    subscription.received({"type": "resync"}, NOW)
-    subscription.received({"type": "resync"}, NOW)
-    (request,) = subscription.connected(NOW)
+    subscription.handle_frame({"type": "resync"}, NOW)
+    subscription.handle_frame({"type": "resync"}, NOW)
+    (request,) = subscription.handle_connect(NOW)
 
-    assert subscription.received(subscribed(request), NOW) == []
+    assert subscription.handle_frame(subscribed(request), NOW) == []
 
 
 def test_silence_makes_it_sync_and_any_frame_ends_the_silence() -> None:
     subscription = live(heartbeat_seconds=60)
-    assert subscription.tick(NOW + 59) == []
-    subscription.received({"type": "pong"}, NOW + 59)
-    assert subscription.due == NOW + 119
-    assert subscription.tick(NOW + 118) == []
-    (request,) = subscription.tick(NOW + 119)
+    assert subscription.handle_timeout(NOW + 59) == []
+    subscription.handle_frame({"type": "pong"}, NOW + 59)
+    assert subscription.timeout_at == NOW + 119
+    assert subscription.handle_timeout(NOW + 118) == []
+    (request,) = subscription.handle_timeout(NOW + 119)
 
     assert request == {"action": "sync", "id": request["id"], "cursor": "of 1"}
-    assert subscription.tick(NOW + 119) == []
+    assert subscription.handle_timeout(NOW + 119) == []
 
 
 def test_however_busy_it_syncs_half_an_hour_after_the_last_reply() -> None:
     subscription = live()
     for moment in range(100, 1_800, 100):
-        assert subscription.received(push(update("modify", moment)), NOW + moment) == []
-    assert subscription.due == NOW + 1_800
-    (request,) = subscription.received(push(update("modify", 1_800)), NOW + 1_800)
+        assert subscription.handle_frame(push(update("modify", moment)), NOW + moment) == []
+    assert subscription.timeout_at == NOW + 1_800
+    (request,) = subscription.handle_frame(push(update("modify", 1_800)), NOW + 1_800)
     assert request["action"] == "sync"
-    subscription.received(synced(request), NOW + 1_800)
-    subscription.received({"type": "pong"}, NOW + 3_500)
+    subscription.handle_frame(synced(request), NOW + 1_800)
+    subscription.handle_frame({"type": "pong"}, NOW + 3_500)
 
-    assert subscription.due == NOW + 3_600
+    assert subscription.timeout_at == NOW + 3_600
 
 
 def test_without_a_reply_the_connection_is_given_up() -> None:
     subscription = Subscription()
-    subscription.connected(NOW)
-    subscription.received(push(update("insert", 1)), NOW + 29)
-    assert subscription.tick(NOW + 29) == []
+    subscription.handle_connect(NOW)
+    subscription.handle_frame(push(update("insert", 1)), NOW + 29)
+    assert subscription.handle_timeout(NOW + 29) == []
     with pytest.raises(Disconnected) as lost:
-        subscription.tick(NOW + 30)
+        subscription.handle_timeout(NOW + 30)
 
     assert (lost.value.code, lost.value.reconnect) == ("no_reply", True)
 
@@ -236,25 +236,27 @@ def test_without_a_reply_the_connection_is_given_up() -> None:
 def test_what_may_be_tried_again_is_when_the_gateway_says(code: str, action: str) -> None:
     subscription = live()
     (request,) = (
-        subscription.connected(NOW) if action == "subscribe" else subscription.received({"type": "resync"}, NOW)
+        subscription.handle_connect(NOW)
+        if action == "subscribe"
+        else subscription.handle_frame({"type": "resync"}, NOW)
     )
-    assert subscription.received(error(request, code, retryable=True, retry_after_ms=2_500), NOW) == []
-    assert subscription.due == NOW + 2.5
-    assert subscription.tick(NOW + 2.4) == []
-    (again,) = subscription.tick(NOW + 2.5)
+    assert subscription.handle_frame(error(request, code, retryable=True, retry_after_ms=2_500), NOW) == []
+    assert subscription.timeout_at == NOW + 2.5
+    assert subscription.handle_timeout(NOW + 2.4) == []
+    (again,) = subscription.handle_timeout(NOW + 2.5)
 
     assert again == {**request, "id": again["id"]}
     assert again["id"] != request["id"]
-    assert subscription.due == NOW + 32.5
+    assert subscription.timeout_at == NOW + 32.5
 
 
 def test_pushes_are_kept_over_what_is_tried_again() -> None:
     subscription = Subscription()
-    (request,) = subscription.connected(NOW)
-    subscription.received(push(update("modify", 3)), NOW)
-    subscription.received(error(request, "rate_limited", retryable=True, retry_after_ms=10), NOW)
-    (again,) = subscription.tick(NOW + 1)
-    subscription.received(subscribed(again, update("modify", 2)), NOW + 1)
+    (request,) = subscription.handle_connect(NOW)
+    subscription.handle_frame(push(update("modify", 3)), NOW)
+    subscription.handle_frame(error(request, "rate_limited", retryable=True, retry_after_ms=10), NOW)
+    (again,) = subscription.handle_timeout(NOW + 1)
+    subscription.handle_frame(subscribed(again, update("modify", 2)), NOW + 1)
 
     assert versions(subscription.view) == {"s1": 3}
 
@@ -262,9 +264,9 @@ def test_pushes_are_kept_over_what_is_tried_again() -> None:
 @pytest.mark.parametrize("code", ["bad_filter", "bad_request", "too_large"])
 def test_a_subscription_that_can_never_be_ends_it(code: str) -> None:
     subscription = Subscription()
-    (request,) = subscription.connected(NOW)
+    (request,) = subscription.handle_connect(NOW)
     with pytest.raises(Disconnected, match=f"^{code}: why$") as ended:
-        subscription.received(error(request, code), NOW)
+        subscription.handle_frame(error(request, code), NOW)
 
     assert (ended.value.code, ended.value.reconnect) == (code, False)
 
@@ -275,10 +277,12 @@ def test_a_subscription_that_can_never_be_ends_it(code: str) -> None:
 def test_a_connection_that_the_gateway_no_longer_knows_is_replaced(action: str, code: str) -> None:
     subscription = live()
     (request,) = (
-        subscription.connected(NOW) if action == "subscribe" else subscription.received({"type": "resync"}, NOW)
+        subscription.handle_connect(NOW)
+        if action == "subscribe"
+        else subscription.handle_frame({"type": "resync"}, NOW)
     )
     with pytest.raises(Disconnected) as ended:
-        subscription.received(error(request, code), NOW)
+        subscription.handle_frame(error(request, code), NOW)
 
     assert (ended.value.code, ended.value.reconnect) == (code, True)
 
@@ -288,7 +292,7 @@ def test_a_connection_that_the_gateway_no_longer_knows_is_replaced(action: str, 
 )
 def test_disconnect_ends_the_connection_with_its_code(fields: dict[str, bool], reconnect: bool) -> None:
     with pytest.raises(Disconnected, match=r"^token_expired$") as ended:
-        live().received({"type": "disconnect", "code": "token_expired", **fields}, NOW)
+        live().handle_frame({"type": "disconnect", "code": "token_expired", **fields}, NOW)
 
     assert (ended.value.code, ended.value.reconnect) == ("token_expired", reconnect)
 
@@ -301,9 +305,9 @@ def test_disconnect_ends_the_connection_with_its_code(fields: dict[str, bool], r
 )
 def test_a_push_through_another_filter_is_dropped(mine: dict[str, str], others: dict[str, str]) -> None:
     subscription = live(update("insert", 1), **mine)
-    subscription.received(push(update("leave", 2), **others), NOW)
+    subscription.handle_frame(push(update("leave", 2), **others), NOW)
     assert versions(subscription.view) == {"s1": 1}
-    subscription.received(push(update("modify", 3), **mine), NOW)
+    subscription.handle_frame(push(update("modify", 3), **mine), NOW)
 
     assert versions(subscription.view) == {"s1": 3}
 
@@ -311,43 +315,43 @@ def test_a_push_through_another_filter_is_dropped(mine: dict[str, str], others: 
 def test_a_new_filter_begins_a_new_view_without_a_cursor() -> None:
     subscription = live(update("insert", 1), filter_id="a")
     wanted = {"status": ["done"]}
-    (request,) = subscription.refilter(wanted, NOW)
+    (request,) = subscription.set_filter(wanted, NOW)
     assert request == {"action": "subscribe", "id": request["id"], "snapshot": 50, "filter": wanted}
     # Which of these came through the new filter is known once it is acknowledged.
-    subscription.received(push(update("leave", 9, "s2"), filter_id="a"), NOW)
-    subscription.received(push(update("modify", 3, "s3"), filter_id="b"), NOW)
-    subscription.received(subscribed(request, update("insert", 1, "s2"), filter_id="b"), NOW)
+    subscription.handle_frame(push(update("leave", 9, "s2"), filter_id="a"), NOW)
+    subscription.handle_frame(push(update("modify", 3, "s3"), filter_id="b"), NOW)
+    subscription.handle_frame(subscribed(request, update("insert", 1, "s2"), filter_id="b"), NOW)
 
     assert versions(subscription.view) == {"s2": 1, "s3": 3}
 
 
 def test_a_new_filter_waits_for_the_request_under_way_whose_view_is_not_taken() -> None:
     subscription = live(update("insert", 1), filter_id="a")
-    (request,) = subscription.received({"type": "resync"}, NOW)
-    assert subscription.refilter(None, NOW) == []
-    assert subscription.received({"type": "resync"}, NOW) == []
-    (fresh,) = subscription.received(synced(request, update("modify", 2), filter_id="a"), NOW)
+    (request,) = subscription.handle_frame({"type": "resync"}, NOW)
+    assert subscription.set_filter(None, NOW) == []
+    assert subscription.handle_frame({"type": "resync"}, NOW) == []
+    (fresh,) = subscription.handle_frame(synced(request, update("modify", 2), filter_id="a"), NOW)
 
     assert fresh == {"action": "subscribe", "id": fresh["id"], "snapshot": 50}
     assert versions(subscription.view) == {"s1": 1}
     assert subscription.cursor is None
-    assert subscription.received(subscribed(fresh), NOW) == []
+    assert subscription.handle_frame(subscribed(fresh), NOW) == []
     assert versions(subscription.view) == {}
 
 
 def test_a_new_filter_need_not_wait_for_what_was_refused() -> None:
     subscription = live()
-    (request,) = subscription.received({"type": "resync"}, NOW)
-    subscription.received(error(request, "rate_limited", retryable=True, retry_after_ms=9_000), NOW)
-    (fresh,) = subscription.refilter({"status": ["done"]}, NOW)
+    (request,) = subscription.handle_frame({"type": "resync"}, NOW)
+    subscription.handle_frame(error(request, "rate_limited", retryable=True, retry_after_ms=9_000), NOW)
+    (fresh,) = subscription.set_filter({"status": ["done"]}, NOW)
 
     assert fresh["filter"] == {"status": ["done"]}
 
 
 def test_a_filter_that_was_replaced_while_offline_is_not_resumed() -> None:
     subscription = live()
-    subscription.refilter({"status": ["done"]}, NOW)
-    (request,) = subscription.connected(NOW)
+    subscription.set_filter({"status": ["done"]}, NOW)
+    (request,) = subscription.handle_connect(NOW)
 
     assert request["filter"] == {"status": ["done"]}
     assert "cursor" not in request
@@ -362,7 +366,7 @@ def test_a_fresh_token_is_wanted_a_minute_before_the_connection_ends() -> None:
     (request,) = subscription.authenticate("a.b.c")
     assert (request["action"], request["token"]) == ("authenticate", "a.b.c")
     assert subscription.renew_at > NOW + DAY
-    subscription.received({"type": "authenticated", "id": request["id"], "expires_at": NOW + 1_600}, NOW + 540)
+    subscription.handle_frame({"type": "authenticated", "id": request["id"], "expires_at": NOW + 1_600}, NOW + 540)
 
     assert subscription.renew_at == NOW + 1_540
 
@@ -374,15 +378,15 @@ def test_by_a_wrong_clock_it_asks_for_a_token_only_twice_a_minute() -> None:
 def test_a_fresh_token_that_came_too_soon_is_brought_again_and_one_that_is_refused_is_not() -> None:
     subscription = live()
     (request,) = subscription.authenticate("a.b.c")
-    subscription.received(error(request, "rate_limited", retryable=True, retry_after_ms=500), NOW)
+    subscription.handle_frame(error(request, "rate_limited", retryable=True, retry_after_ms=500), NOW)
     assert subscription.renew_at == NOW + 0.5
     (request,) = subscription.authenticate("a.b.c")
-    assert subscription.received(error(request, "unauthorized"), NOW) == []
+    assert subscription.handle_frame(error(request, "unauthorized"), NOW) == []
     assert subscription.renew_at > NOW + DAY
 
 
 def test_each_connection_has_its_own_expiry() -> None:
     subscription = live(expires_at=NOW + 600)
-    subscription.connected(NOW)
+    subscription.handle_connect(NOW)
 
     assert subscription.renew_at > NOW + DAY

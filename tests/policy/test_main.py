@@ -70,7 +70,7 @@ def test_says_which_rules_it_has_and_what_breaking_them_means(pack: Any) -> None
     policies = {one.name: one.enforcementLevel for one in info.policies}
     assert info.name == "formbridge-realtime"
     assert policies == {
-        **{one.name: analyzer_pb2.MANDATORY if one.mandatory else analyzer_pb2.ADVISORY for one in RESOURCE_RULES},
+        **{one.name: analyzer_pb2.MANDATORY if one.is_mandatory else analyzer_pb2.ADVISORY for one in RESOURCE_RULES},
         **{one.name: analyzer_pb2.MANDATORY for one in STACK_RULES},
     }
 
