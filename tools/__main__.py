@@ -105,11 +105,11 @@ def revoke(
     execute-api:ManageConnections on the gateway's stage.
     """
     # Imported here, because `tail` does not need them and starts faster without boto3.
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    from formbridge.runtime.identifiers import TENANT_ID, quote
+    from formbridge.runtime.identifiers import TENANT_ID, quote  # noqa: PLC0415
 
-    from .revoke import revoke as revoke_tenant
+    from .revoke import revoke as revoke_tenant  # noqa: PLC0415
 
     if not TENANT_ID.fullmatch(tenant):
         raise UsageError(f"--tenant: must match ^{TENANT_ID.pattern}$, got {quote(tenant)}")

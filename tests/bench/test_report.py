@@ -6,13 +6,16 @@ import socket
 from datetime import date
 from pathlib import Path
 from string import Formatter
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 
 from bench import coalescing, cold_start, cost, latency, posting, report
 from bench.report import Plot, Section
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 PLOT = Plot("connections", "µs a post", {"ours": [(10, 40.0), (1_000, 25.0)], "theirs": [(10, 700.0)]}, True, True)
 SECTION = Section(

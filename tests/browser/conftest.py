@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser.fake_gateway import PATIENCE, FakeGateway, FakeSite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # What is expected appears within milliseconds; Playwright's own limit of 5 s is short for a busy machine.
 expect.set_options(timeout=PATIENCE * 1000)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.browser.fake_gateway import DASHBOARD, FakeGateway, FakeSite, update
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 CLIENT = DASHBOARD / "client"
 README = (CLIENT / "README.md").read_text()

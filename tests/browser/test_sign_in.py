@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.support.browser.fake_gateway import PATIENCE, Connection, FakeGateway, FakeSite, in_seconds, update
 from tests.support.browser.fake_issuer import CLIENT_ID, FakeIssuer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 HALF_AN_HOUR = 30 * 60 * 1000
 CLAIM = "custom:tenant_id"

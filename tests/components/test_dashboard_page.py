@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pulumi
 import pytest
@@ -12,6 +11,9 @@ import pytest
 from components import DashboardPage, DashboardPageArgs, DashboardSignInArgs, dashboard_page
 from tests.support.components.examples import AUDIENCE, BUCKET_NAME, ISSUER, WEBSOCKET_URL
 from tests.support.components.harness import Recording, refusal, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SIGN_IN: DashboardSignInArgs = {"issuer": ISSUER, "client_id": AUDIENCE}
 ARGS: DashboardPageArgs = {

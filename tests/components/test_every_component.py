@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 from functools import cache
+from typing import TYPE_CHECKING
 
-import pulumi
 import pytest
 
 from local.type_metadata import find_problems
 from tests.support.components.contract import takes_tags
 from tests.support.components.examples import EXAMPLES, example
 from tests.support.components.harness import Recording, run
+
+if TYPE_CHECKING:
+    import pulumi
 
 TAGS = {"Project": "forms", "Owner": "team-a"}
 

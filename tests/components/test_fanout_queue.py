@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.support.components.examples import TABLE_ARN
@@ -10,8 +12,10 @@ from tests.support.components.gateway import (
     declare,
     gateway_args,
 )
-from tests.support.components.harness import Recording
 from tests.support.components.provider import arn, physical_name
+
+if TYPE_CHECKING:
+    from tests.support.components.harness import Recording
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pulumi
 import pytest
@@ -14,6 +14,9 @@ from tests.support.components.harness import Recording, run
 from tests.support.components.packages import PACKAGED, POSTING
 from tests.support.components.policies import allow, allow_logs, document, trust
 from tests.support.components.provider import ACCOUNT, arn, physical_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def declare(statements: Sequence[Statement] = (), *, requirements: Sequence[str] = ()) -> Recording:

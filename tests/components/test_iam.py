@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
@@ -13,6 +12,9 @@ from components._iam import Statement
 from tests.support.components.harness import run
 from tests.support.components.policies import allow, document, trust
 from tests.support.components.provider import ACCOUNT, arn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 QUEUE_ARN = arn("sqs", "queue")
 RULE_ARN = arn("events", "rule/rule")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.support.components.gateway import (
@@ -13,9 +15,11 @@ from tests.support.components.gateway import (
     environment,
     function_name,
 )
-from tests.support.components.harness import Recording
 from tests.support.components.policies import allow, allow_logs, document
 from tests.support.components.provider import arn, physical_name
+
+if TYPE_CHECKING:
+    from tests.support.components.harness import Recording
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -18,6 +17,9 @@ from tests.support.components.examples import FUNCTION_ARN, STREAM_ARN
 from tests.support.components.harness import run
 from tests.support.components.plugin import Plugin, running_plugin
 from tests.support.components.provider import arn, physical_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_aws as aws
@@ -11,6 +11,9 @@ import pytest
 from tests.support.components.examples import EXAMPLES, example
 from tests.support.components.harness import Declared, Recording, run
 from tests.support.local.programs import preview_program, write_program
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TAGS = {"Owner": "team-a"}
 

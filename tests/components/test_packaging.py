@@ -7,16 +7,20 @@ import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pulumi
 import pytest
 
 from components import _packaging
 from components._packaging import PackagingError, build_handler_archive, install_dependencies
 from local.archives import build_zip
 from tests.support.components.packages import LEFT_OUT, PACKAGED, POSTING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pulumi
 
 HANDLERS = _packaging.HANDLERS
 ENTRY_POINTS = sorted(path.stem for path in HANDLERS.glob("*.py"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.support.components.examples import TABLE_ARN
@@ -12,7 +14,9 @@ from tests.support.components.gateway import (
     function_name,
     gateway_args,
 )
-from tests.support.components.harness import Recording
+
+if TYPE_CHECKING:
+    from tests.support.components.harness import Recording
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,8 +18,10 @@ from tests.support.components.gateway import (
     function_name,
     gateway_args,
 )
-from tests.support.components.harness import Recording
 from tests.support.components.provider import REGION, Provider, api_id, arn, physical_name
+
+if TYPE_CHECKING:
+    from tests.support.components.harness import Recording
 
 ROUTES = {
     "connect": "$connect",

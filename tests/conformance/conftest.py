@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from formbridge.runtime.clock import now_ms
 from formbridge.runtime.timestamps import to_iso
 from local.background import running_stack
-from local.stack import Stack
 from tests.support.conformance.backstage import Backstage, made
 from tests.support.conformance.crowd import Crowd
 from tests.support.conformance.flood import Flood
 from tests.support.conformance.tokens import Issuer
 from tests.support.conformance.wire import Gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from local.stack import Stack
 
 
 @pytest.fixture(scope="package")

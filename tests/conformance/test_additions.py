@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,12 +12,14 @@ from tests.support.conformance.backstage import Backstage, made
 from tests.support.conformance.client import Client
 from tests.support.conformance.crowd import Crowd
 from tests.support.conformance.document import states
-from tests.support.conformance.flood import Flood
-from tests.support.conformance.tokens import Issuer
 from tests.support.conformance.wire import Gateway, ids_of
 from tests.support.handlers.builders import inserted, modified
 from tools.client import Subscription
 from tools.revoke import revoke
+
+if TYPE_CHECKING:
+    from tests.support.conformance.flood import Flood
+    from tests.support.conformance.tokens import Issuer
 
 # --- Limits ---------------------------------------------------------------------------------------------------
 

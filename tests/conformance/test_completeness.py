@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.support.conformance.document import PAGE, stated_by, statements
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 INTRODUCTIONS = {
     "This page specifies the frames that a dashboard and the gateway exchange.": "It says what the page is about.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -12,10 +12,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.support.conformance.backstage import Backstage, made
 from tests.support.conformance.document import states
-from tests.support.conformance.tokens import Issuer
 from tests.support.conformance.wire import Gateway, ids_of, updates_of
 from tests.support.handlers.builders import inserted
 from tests.support.handlers.issuer import handmade
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tests.support.conformance.tokens import Issuer
 
 PAGE_ORIGIN = "https://dashboard.example"
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.conformance.backstage import Backstage, made
 from tests.support.conformance.document import states
-from tests.support.conformance.tokens import Issuer
 from tests.support.conformance.wire import Gateway, ids_of
 from tests.support.handlers.builders import inserted
+
+if TYPE_CHECKING:
+    from tests.support.conformance.tokens import Issuer
 
 Pattern = Mapping[str, Any]
 TENANT = "t_filters"
@@ -116,7 +118,7 @@ def test_an_operator_sees(
         assert sorted(ids_of(wire.frames[0])) == sorted(seen.split())
         backstage.broadcast(*map(inserted, later.values()))
         if seen:
-            wire.until_told(later[seen.split()[0]].submission_id)
+            wire.until_told(later[seen.split(maxsplit=1)[0]].submission_id)
         wire.ask("ping")
 
     told = {name for push in wire.pushes for name in ids_of(push)}

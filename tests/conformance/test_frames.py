@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,12 +16,14 @@ from tests.support.conformance.client import Client
 from tests.support.conformance.crowd import Crowd
 from tests.support.conformance.document import states
 from tests.support.conformance.examples import like
-from tests.support.conformance.flood import Flood
-from tests.support.conformance.tokens import Issuer
 from tests.support.conformance.wire import Frame, Gateway, ids_of
 from tests.support.handlers.builders import inserted, modified
 from tests.support.tools.frames import subscribed
 from tools.client import Disconnected, Subscription, View
+
+if TYPE_CHECKING:
+    from tests.support.conformance.flood import Flood
+    from tests.support.conformance.tokens import Issuer
 
 # --- Each type of frame ---------------------------------------------------------------------------------------
 

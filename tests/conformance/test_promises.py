@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,11 +14,13 @@ from formbridge.runtime.clock import now_ms
 from tests.support.conformance.backstage import Backstage, eventually, made
 from tests.support.conformance.client import Client
 from tests.support.conformance.document import states
-from tests.support.conformance.tokens import Issuer
 from tests.support.conformance.wire import Gateway, Wire, ids_of, update_of, updates_of
 from tests.support.handlers.builders import inserted, modified
 from tools.client import Subscription, View
 from tools.client.subscription import MAX_SECONDS_BETWEEN_REPLIES
+
+if TYPE_CHECKING:
+    from tests.support.conformance.tokens import Issuer
 
 HEARTBEAT_SECONDS = 300
 RESYNC = {"type": "resync", "reason": "behind"}

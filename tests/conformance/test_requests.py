@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,12 +16,14 @@ from tests.support.conformance.backstage import Backstage, made
 from tests.support.conformance.client import Client
 from tests.support.conformance.crowd import Crowd
 from tests.support.conformance.document import states
-from tests.support.conformance.tokens import Issuer
 from tests.support.conformance.wire import Frame, Gateway, ids_of
 from tests.support.handlers.builders import inserted
 from tests.support.tools.frames import subscribed
 from tools.client import Subscription
 from tools.client.subscription import MAX_SECONDS_BETWEEN_REPLIES
+
+if TYPE_CHECKING:
+    from tests.support.conformance.tokens import Issuer
 
 MINUTE_MS = 60_000
 HEARTBEAT_SECONDS = 300

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from formbridge.broadcast import frames
 from formbridge.session.replay import Replay
-from formbridge.submissions.submission import Submission
 from formbridge.wire import cursor
-from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.support.convergence.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from formbridge.submissions.submission import Submission
+    from formbridge.wire.subscription_filter import SubscriptionFilter
 
 HISTORIES = 1_000
 
@@ -38,7 +42,7 @@ def without_overlap(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_resume_without_leave(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Replay, "_build_change", Replay._build_current)  # pyright: ignore[reportPrivateUsage]
+    patch.setattr(Replay, "_build_change", Replay._build_current)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 def a_snapshot_through_no_filter(patch: pytest.MonkeyPatch) -> None:

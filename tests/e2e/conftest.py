@@ -6,14 +6,18 @@ import re
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from local.background import ROOT, running_stack
-from local.stack import Stack
 from tests.support.e2e.client import Producer, aws
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from local.stack import Stack
 
 
 def local(*words: str) -> list[str]:

@@ -15,11 +15,12 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from local.stack import Stack
 from tests.support.e2e.client import PATIENCE, aws, dashboard
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
+
+    from local.stack import Stack
 
 Mint = Callable[..., str]
 

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
@@ -16,10 +17,12 @@ from formbridge.runtime.timestamps import to_iso
 from formbridge.submissions.event import RECEIVED, UPDATED
 from formbridge.submissions.submission import Submission
 from formbridge.wire.subscription_filter import SubscriptionFilter
-from local.stack import Stack
 from tests.support.convergence.world import FILTERS, FORMS, STATUSES
 from tests.support.e2e.client import PATIENCE, Frame, Producer, aws
 from tools.client import Subscription
+
+if TYPE_CHECKING:
+    from local.stack import Stack
 
 # What a client ends with is the same whatever the Lambdas' roles allow.
 pytestmark = pytest.mark.parametrize("enforce_iam", [False], ids=["iam-off"], indirect=True)

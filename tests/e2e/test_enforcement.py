@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from formbridge.broadcast.fanout_task import FanoutTask
-from local.stack import Stack
 from tests.support.e2e.client import aws, dashboard
 from tests.support.handlers.builders import connect_event, inserted, message_event, received, submission
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
+
+    from local.stack import Stack
 
 Mint = Callable[..., str]
 Event = Mapping[str, Any] | Sequence[Mapping[str, Any]]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from local.stack import Stack
 from tests.e2e.conftest import ROOT, local
 from tests.support.e2e.client import PATIENCE, Producer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from local.stack import Stack
 
 # What the page does is the same whatever the Lambdas' roles allow.
 pytestmark = pytest.mark.parametrize("enforce_iam", [False], ids=["iam-off"], indirect=True)

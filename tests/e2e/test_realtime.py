@@ -6,14 +6,18 @@ import json
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from local.stack import Stack
 from tests.e2e.conftest import ROOT, local
 from tests.support.e2e.client import PATIENCE, Producer, aws, dashboard
 from tools.client import extract_updates
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local.stack import Stack
 
 Mint = Callable[..., str]
 

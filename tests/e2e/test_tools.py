@@ -12,17 +12,19 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from formbridge.connections.table import ConnectionsTable
 from local.emulator import build_local_environment, client
-from local.stack import Stack
 from tests.e2e.conftest import ROOT
 from tests.support.e2e.client import PATIENCE, Producer, aws, dashboard
 from tests.support.processes import Printed
+
+if TYPE_CHECKING:
+    from local.stack import Stack
 
 Mint = Callable[..., str]
 

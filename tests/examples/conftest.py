@@ -9,12 +9,15 @@ import subprocess
 import sys
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from packaging.requirements import Requirement
 
 from local.project import load_project
-from tests.support.components.harness import Recording
+
+if TYPE_CHECKING:
+    from tests.support.components.harness import Recording
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTSIDE = ROOT / "tests" / "support" / "examples" / "outside.py"
@@ -24,8 +27,10 @@ NAMES = ("orders", "notices", "everything")
 
 @pytest.fixture(scope="session")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
-    """What each example declares where this repository is but a folder on the import path, and of this environment's
-    packages there are only those of `requirements.txt`."""
+    """What each example declares in a project of its own.
+
+    This repository is a folder on its import path, and only the packages of `requirements.txt` are installed.
+    """
     folder = tmp_path_factory.mktemp("elsewhere")
     packages = folder / "site-packages"
     _link_requirements(packages)

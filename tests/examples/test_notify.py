@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import pytest
 from moto import mock_aws
 
 from examples.notices.notify import notify
@@ -17,6 +16,7 @@ from tests.support.handlers.region import CONNECTIONS, make_connections_table
 from tests.support.handlers.server import serving
 
 if TYPE_CHECKING:
+    import pytest
     from mypy_boto3_dynamodb import DynamoDBClient
 
 SUBSCRIBED = {"t_berlin": ["here", "gone", "too"], "t_paris": ["elsewhere"]}

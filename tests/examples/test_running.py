@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,9 +12,14 @@ from formbridge.runtime.clock import now_ms
 from formbridge.runtime.timestamps import to_iso
 from local import tokens
 from local.background import running_stack
-from local.stack import Stack
 from tests.examples.conftest import EXAMPLES
 from tests.support.e2e.client import aws, dashboard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from local.stack import Stack
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,12 +22,14 @@ from formbridge.broadcast.changes import Batch
 from formbridge.posting import poster
 from formbridge.posting.delivery import Outcome
 from formbridge.runtime.timestamps import to_iso
-from formbridge.submissions.submission import Submission
 from tests.support.faults.line import FAULTS, Line
 from tests.support.handlers.builders import LambdaContext, connect_event, inserted, message_event, modified, submission
 from tools.client import Subscription
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from formbridge.submissions.submission import Submission
     from tests.support.handlers.clock import Clock
     from tests.support.handlers.region import Region
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -13,6 +12,8 @@ from local.pipes.settings import PipeSettings, Record
 from tests.support.handlers.builders import NOW, LambdaContext, image, inserted, record, submission
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from tests.support.handlers.gateway import Gateway
 
 IDENTIFIERS: Final = ("eventID", "SequenceNumber")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -31,6 +31,9 @@ from tests.support.handlers.region import (
     make_submissions_table,
 )
 from tests.support.handlers.server import Answer, LocalServer, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture

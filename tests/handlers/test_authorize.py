@@ -4,8 +4,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import jwt
 import pytest
@@ -16,7 +15,11 @@ from formbridge.access.token_verifier import KEY_LIFETIME_SECONDS, KEY_REFETCH_S
 from tests.support.handlers import issuer
 from tests.support.handlers.builders import METHOD_ARN, LambdaContext, authorizer_event
 from tests.support.handlers.issuer import BAD_TOKENS, CLAIM, claims, token
-from tests.support.handlers.server import Answer, LocalServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tests.support.handlers.server import Answer, LocalServer
 
 JWKS: Final = "/.well-known/jwks.json"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
@@ -40,6 +39,8 @@ from tests.support.handlers.region import CONNECTIONS, SUBMISSIONS
 from tests.support.program import needs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from botocore.model import OperationModel
 
     from tests.support.handlers.clock import Clock

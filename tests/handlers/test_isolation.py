@@ -7,7 +7,6 @@ caught instead of sent. What a tenant owns is marked, so that it is known wherev
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import SimpleNamespace
@@ -52,6 +51,8 @@ from tests.support.handlers.world import Poster
 from tools.client import extract_updates
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from tests.support.handlers.clock import Clock
     from tests.support.handlers.region import Region
 

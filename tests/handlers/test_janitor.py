@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,8 @@ from tests.support.handlers.connections import Registered, connection
 from tests.support.handlers.world import Poster
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from tests.support.handlers.clock import Clock
     from tests.support.handlers.gateway import Gateway
     from tests.support.handlers.region import Region

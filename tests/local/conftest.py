@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from local.emulator import Emulator
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 REGION = "us-east-1"
 

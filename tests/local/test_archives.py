@@ -3,12 +3,15 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pulumi
 import pytest
 
 from local.archives import ArchiveError, build_zip, read_asset
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def contents(data: bytes) -> dict[str, bytes]:

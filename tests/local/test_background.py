@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,6 +9,9 @@ from local import stack as stack_file
 from local.background import running_stack
 from local.stack import Stack
 from local.up import UpError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def make_program(root: Path, source: str) -> Path:

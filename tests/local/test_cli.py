@@ -9,18 +9,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty
 from textwrap import dedent
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from local.emulator import client
 from tests.support.processes import Printed, ignored, listeners, reacted_to
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60

@@ -216,8 +216,10 @@ def is_for_event_buses_only(pattern: Any) -> bool:
 
 
 def has_an_or_that_is_none(pattern: Any) -> bool:
-    """Where `$or` is no list of two objects, EventBridge takes it for the name of a field, as it did before there was
-    `$or`. Whoever writes one now has made a mistake: it is refused."""
+    """Whether a pattern has a `$or` that is not a list of at least two objects.
+
+    EventBridge takes such a `$or` for the name of a field. We refuse it, because it is almost certainly a mistake.
+    """
 
     def is_or(value: object) -> bool:
         return is_list(value) and len(value) >= 2 and all(map(is_object, value))

@@ -4,9 +4,8 @@ import asyncio
 import json
 import re
 import threading
-from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import websockets
@@ -15,6 +14,9 @@ from local import ministack_child
 from local.emulator import Emulator, client
 from tests.local.conftest import REGION
 from tests.support.local.functions import make_function
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
 
 # --- Fixes of the WebSocket handshake -----------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +12,9 @@ from local.project import load_project
 from local.resource import CreatedResource, ProvisionError, Resource
 from local.wire import UNKNOWN
 from tests.support.local.programs import Recorder, by_name, preview_program, run_program, write_program
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_resources_carry_urn_parent_inputs_and_outputs(tmp_path: Path) -> None:

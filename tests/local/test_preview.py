@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from io import StringIO
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
@@ -9,6 +9,9 @@ from rich.console import Console
 from local.errors import ConfigError, ProgramError
 from local.preview import print_preview
 from tests.support.local.programs import write_program
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROGRAM = """
 aws.Provider("here")

@@ -5,15 +5,18 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local.errors import ProgramError
+from local.monitor import Monitor
 from local.program import run
 from local.project import load_project
-from local.resource import CreatedResource, Resource
 from tests.support.local.programs import Recorder, run_program, write_program
+
+if TYPE_CHECKING:
+    from local.resource import CreatedResource, Resource
 
 
 def test_the_program_runs_in_its_directory_and_everything_is_put_back(tmp_path: Path) -> None:
@@ -50,7 +53,7 @@ def test_modules_that_the_program_shadows_are_put_back(tmp_path: Path, monkeypat
     (tmp_path / "ours" / "helpers.py").write_text("NAME = 'ours'")
     monkeypatch.setattr(sys, "path", [str(tmp_path / "ours"), *sys.path])
     importlib.invalidate_caches()
-    import helpers  # pyright: ignore[reportMissingImports]  # written above
+    import helpers  # noqa: PLC0415  # pyright: ignore[reportMissingImports]  # written above
 
     program = "import helpers\npulumi.export('name', helpers.NAME)"
     root = write_program(tmp_path / "theirs", program, modules={"helpers.py": "NAME = 'theirs'"})
@@ -181,8 +184,6 @@ def test_a_program_may_be_asynchronous(tmp_path: Path) -> None:
 
 
 def test_run_is_what_the_helpers_call(tmp_path: Path) -> None:
-    from local.monitor import Monitor
-
     project = load_project(write_program(tmp_path, "pulumi.export('a', 1)"))
     monitor = Monitor(project, Recorder())
     run(project, monitor)

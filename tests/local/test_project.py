@@ -1,12 +1,15 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from local.errors import ConfigError
 from local.project import load_project
 from tests.support.local.programs import run_program, write_program
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCHEMA = """
 config:

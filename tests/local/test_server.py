@@ -6,11 +6,9 @@ import re
 import socket
 import time
 import uuid
-from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jwt
 import pytest
@@ -19,6 +17,10 @@ from components.dashboard_site import build_content_security_policy
 from local.emulator import Emulator, client
 from local.server import MAX_BODY_BYTES, TOKEN_LIFETIME_SECONDS, Server
 from local.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from pathlib import Path
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 JSON = {"Content-Type": "application/json"}

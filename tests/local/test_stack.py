@@ -4,13 +4,15 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
 from local import stack
 from local.stack import Stack, StackError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STACK = Stack("http://127.0.0.1:1", "us-east-1", "http://127.0.0.1:2", os.getpid(), {"issuer": "https://i"})
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -9,6 +8,9 @@ from formbridge.submissions.event import RECEIVED
 from local.bus import Bus
 from local.samples import make_submissions
 from local.submit import send
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class RecordingBus(Bus):

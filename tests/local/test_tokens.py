@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jwt
 import pytest
@@ -12,6 +11,9 @@ from local import tokens
 from local.emulator import Emulator, client
 from local.stack import Stack, StackError
 from local.tokens import MAX_LIFETIME_SECONDS, TokenError, fetch_jwks, mint
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")

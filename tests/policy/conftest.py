@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +10,9 @@ from tests.support.components.examples import EXAMPLES, example
 from tests.support.components.harness import Recording, run
 from tests.support.components.packages import small_packages
 from tests.support.program.whole_program import declare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,13 +9,15 @@ import shutil
 import subprocess
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from policy.rules import RESOURCE_RULES
-from tests.support.components.harness import Declared, Recording
 from tests.support.components.provider import ACCOUNT, REGION, physical_name
+
+if TYPE_CHECKING:
+    from tests.support.components.harness import Declared, Recording
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 IAM = DOCS / "iam"

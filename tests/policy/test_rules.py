@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from policy.rules import RESOURCE_RULES, STACK_RULES
 from policy.rules.documents import KNOWN_MANAGED_POLICIES, KNOWN_WILDCARDS
-from tests.support.components.harness import Recording
 from tests.support.components.policies import allow, document, trust
 from tests.support.policy.stacks import Change, Stack, a, drop, name_of, put, say, stack_of, violations, without
+
+if TYPE_CHECKING:
+    from tests.support.components.harness import Recording
 
 RULES = {rule.name: rule for rule in (*RESOURCE_RULES, *STACK_RULES)}
 

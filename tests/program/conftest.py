@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.components.harness import Recording
 from tests.support.components.packages import small_packages
 from tests.support.program.whole_program import declare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.components.harness import Recording
 
 
 @pytest.fixture(scope="module", autouse=True)

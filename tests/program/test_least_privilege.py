@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +15,9 @@ from tests.support.components.provider import ACCOUNT
 from tests.support.program.needs import NEEDS
 from tests.support.program.permissions import Permission, Request, allowed, permissions
 from tests.support.program.whole_program import declare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 OTHER_ACCOUNT = "210987654321"
 

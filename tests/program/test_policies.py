@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tests.support.components.harness import Recording
 from tests.support.components.policies import HOLDERS, declared_documents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.components.harness import Recording
 
 
 def statements(recording: Recording) -> Iterator[tuple[str, dict[str, Any]]]:

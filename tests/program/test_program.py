@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +12,10 @@ from components import WebSocketGateway, WebSocketGatewayArgs, _packaging
 from tests.support.components.harness import Recording, run
 from tests.support.components.provider import REGION, api_id, arn, distribution_domain, physical_name, user_pool_id
 from tests.support.program.whole_program import ROOT, STACK, declare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 HANDLERS = ROOT / "handlers"
 OWN_ISSUER = "https://login.example.com"

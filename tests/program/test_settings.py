@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pytest
@@ -15,6 +14,9 @@ from local.project import load_project
 from settings import Settings
 from tests.support.components.harness import PROJECT, STACK, refusal, run
 from tests.support.program.whole_program import ROOT, config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OTHER: dict[str, str] = {
     "issuer": "https://login.example.com",

@@ -7,9 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +17,9 @@ from local.emulator import build_local_environment
 from tests.support.processes import ignored
 from tests.support.tools.frames import error, push, subscribed, update
 from tests.support.tools.gateway import PATIENCE, TOKEN, Script, Talk, gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 ROOT = Path(__file__).resolve().parents[2]
 

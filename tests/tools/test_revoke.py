@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -22,6 +22,9 @@ from tests.support.handlers.region import CONNECTIONS, make_connections_table
 from tests.support.handlers.server import LocalServer, serving
 from tools.__main__ import main
 from tools.revoke import revoke
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 NOW = 1_800_000_000
 """The test's moment, in epoch seconds."""

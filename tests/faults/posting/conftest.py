@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +17,10 @@ from formbridge.posting.pacing import Pacer
 from formbridge.posting.poster import ConnectionPoster
 from formbridge.posting.signing import Credentials, Signer
 from tests.support.posting.server import Script, Server, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
 PATIENCE = 30.0
 """Far more than anything here takes, in seconds: what hangs fails."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bench.certificates import write_certificate
 from formbridge.posting.delivery import Outcome
 from formbridge.posting.poster import MAX_TRIES
+from formbridge.runtime import aws
 from tests.faults.posting.conftest import deliver, deliver_one, delivery, poster_to
 from tests.support.posting.server import Peer, Server
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Serve = Callable[..., Server]
 
@@ -69,8 +73,6 @@ def test_one_that_speaks_no_tls_is_no_answer(serve: Serve, said: bytes, pem: Pat
 
 
 def test_the_authorities_are_those_of_the_environment(serve: Serve, pem: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from formbridge.runtime import aws
-
     monkeypatch.setenv("AWS_CA_BUNDLE", str(pem))
     aws.session.cache_clear()
     server = serve(answering, pem=pem)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Self
 
@@ -19,6 +18,8 @@ from tests.support.handlers.issuer import AUDIENCE, BAD_TOKENS, CLAIM, ISSUER, K
 from tests.support.handlers.strategies import ANY_TEXT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.handlers.clock import Clock
 
 VERIFIER = TokenVerifier(ISSUER, AUDIENCE, CLAIM, KeysInMemory())

@@ -2,19 +2,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from formbridge.broadcast.accounting import MAX_SHOWN_FAILURES, YOUNG_CONNECTION_MS, Accounting, Tally
-from formbridge.connections.connection import Connection, ConnectionKey
 from formbridge.posting.delivery import Delivery, Outcome, Receipt
 from tests.support.handlers.broadcasts import Inline
 from tests.support.handlers.builders import NOW
 from tests.support.handlers.connections import Registered, connection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from formbridge.connections.connection import Connection, ConnectionKey
 
 NEVER = float("inf")
 OVER = 0.0

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,10 +13,12 @@ from formbridge.broadcast.frames import Frames
 from formbridge.connections.connection import Connection, Span
 from formbridge.posting.delivery import Deadlines, Outcome
 from formbridge.wire.cursor import OVERLAP_MS
-from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.support.handlers.broadcasts import THRESHOLD, Broadcast
 from tests.support.handlers.builders import NOW, inserted, iso, modified, removed, submission
 from tests.support.handlers.connections import connection, wanting
+
+if TYPE_CHECKING:
+    from formbridge.wire.subscription_filter import SubscriptionFilter
 
 NEW = wanting({"status": ["new"]})
 RESYNC = '{"type":"resync","reason":"behind"}'

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from formbridge.broadcast.changes import Batch, Change
-from formbridge.submissions.submission import Submission, Update
-from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.support.handlers.broadcasts import Broadcast
 from tests.support.handlers.builders import NOW, image, inserted, iso, modified, record, removed, submission
 from tests.support.handlers.connections import connection, wanting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from formbridge.submissions.submission import Submission, Update
+    from formbridge.wire.subscription_filter import SubscriptionFilter
 
 NEW = wanting({"status": ["new"]})
 

@@ -2,18 +2,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from formbridge.broadcast.changes import Change
 from formbridge.broadcast.frames import Frames
-from formbridge.submissions.submission import Submission
 from formbridge.wire import protocol
 from formbridge.wire.cursor import Cursor
-from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.support.handlers.broadcasts import carried
 from tests.support.handlers.builders import NOW, iso, submission
 from tests.support.handlers.connections import connection, wanting
+
+if TYPE_CHECKING:
+    from formbridge.submissions.submission import Submission
+    from formbridge.wire.subscription_filter import SubscriptionFilter
 
 BILLED_BYTES = 32 * 1024
 NEW = wanting({"status": ["new"]})

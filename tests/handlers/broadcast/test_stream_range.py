@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from botocore.exceptions import ClientError
@@ -17,6 +16,9 @@ from formbridge.broadcast.stream_range import (
     find_affected_tenants,
 )
 from formbridge.runtime.aws import client
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 STREAM: Final = "arn:aws:dynamodb:us-east-1:123456789012:table/submissions/stream/2026-11-22T20:00:00.000"
 SHARD: Final = "shardId-00000001790000000000-1234abcd"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from threading import Event, Lock
@@ -19,6 +18,8 @@ from tests.support.handlers.builders import LambdaContext, connect_event, discon
 from tests.support.handlers.region import CONNECTIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from tests.support.handlers.region import Region
 
 LIMIT = 100

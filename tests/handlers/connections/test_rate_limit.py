@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from formbridge.connections.rate_limit import Rate
 from tests.support.handlers.builders import NOW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NOW_US = NOW * 1000
 RATES = st.builds(Rate, per_second=st.integers(1, 1_000), burst=st.integers(1, 5))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -21,6 +20,8 @@ from tests.support.handlers.connections import wanting
 from tests.support.handlers.region import CONNECTIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+
     from tests.support.handlers.clock import Clock
     from tests.support.handlers.region import Region
 

@@ -166,7 +166,7 @@ def test_a_release_that_comes_after_its_quarter_was_given_back_changes_nothing(w
 
 
 def test_a_release_too_many_is_set_right_too(world: World) -> None:
-    """botocore repeats a request whose answer was lost, and DynamoDB then counts it twice."""
+    """Botocore repeats a request whose answer was lost, and DynamoDB then counts it twice."""
     world.reserve()
     world.reserve(NOW + QUARTER_MS)
     world.release()

@@ -46,7 +46,7 @@ def signed_by_botocore(
     if credentials.token:
         request.headers["X-Amz-Security-Token"] = credentials.token
     to_sign = auth.string_to_sign(request, auth.canonical_request(request))
-    auth._inject_signature_to_request(request, auth.signature(to_sign, request))
+    auth._inject_signature_to_request(request, auth.signature(to_sign, request))  # noqa: SLF001 - no public name
     return {name.lower(): value for name, value in request.headers.items()}
 
 

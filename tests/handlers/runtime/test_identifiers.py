@@ -1,12 +1,15 @@
 from __future__ import annotations
 
-from re import Pattern
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 
 from formbridge.runtime.identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, describe_type, quote
 from tests.support.handlers.strategies import JSON
+
+if TYPE_CHECKING:
+    from re import Pattern
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,9 +20,11 @@ from tests.support.handlers.builders import (
     connect_event,
     message_event,
 )
-from tests.support.handlers.clock import Clock
 from tests.support.handlers.issuer import KeysInMemory, claims, token
-from tests.support.handlers.region import Region
+
+if TYPE_CHECKING:
+    from tests.support.handlers.clock import Clock
+    from tests.support.handlers.region import Region
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
-
-import pytest
+from typing import TYPE_CHECKING
 
 from formbridge.runtime import metrics
 from tests.support.handlers.builders import NOW
-from tests.support.handlers.clock import Clock
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.support.handlers.clock import Clock
 
 
 def test_counts_are_one_line_in_the_embedded_metric_format(

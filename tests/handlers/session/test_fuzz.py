@@ -5,13 +5,11 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +20,6 @@ from formbridge.access.handshake import Identity, Unauthorized
 from formbridge.access.token_verifier import TokenVerifier
 from formbridge.connections.connection import Connection, ConnectionKey
 from formbridge.connections.rate_limit import Rate
-from formbridge.submissions.submission import Submission
 from formbridge.wire import protocol
 from formbridge.wire.cursor import Cursor
 from formbridge.wire.protocol import ErrorCode, Frame
@@ -32,6 +29,11 @@ from tests.support.handlers.issuer import AUDIENCE, BAD_TOKENS, CLAIM, ISSUER, K
 from tests.support.handlers.world import EXPIRES_AT, KEY, MAX_FRAME_BYTES, World
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pytest
+
+    from formbridge.submissions.submission import Submission
     from tests.support.handlers.clock import Clock
     from tests.support.handlers.region import Region
 

@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from formbridge.connections.connection import ConnectionKey
 from formbridge.connections.rate_limit import Rate
 from formbridge.runtime.environment import EnvironmentVariableError
 from formbridge.session import lambda_reply
@@ -16,8 +14,13 @@ from formbridge.session.session import MAX_REFUSALS, Session
 from formbridge.wire import protocol
 from formbridge.wire.protocol import Limits
 from tests.support.handlers.builders import NOW, LambdaContext, message_event
-from tests.support.handlers.clock import Clock
 from tests.support.handlers.world import KEY, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from formbridge.connections.connection import ConnectionKey
+    from tests.support.handlers.clock import Clock
 
 OPENED: list[ConnectionKey] = []
 

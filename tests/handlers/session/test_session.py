@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -25,6 +24,9 @@ from formbridge.wire.protocol import parse_request
 from tests.support.handlers.builders import NOW, NOW_ISO, iso, submission
 from tests.support.handlers.strategies import ANY_TEXT
 from tests.support.handlers.world import EXPIRES_AT, LIMITS, MAX_FRAME_BYTES, World, all_ids, cursor, ids, to_the_end
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 WAVES = "\N{WAVING HAND SIGN}" * 64
 """The request id that takes most bytes: JSON escapes what is beyond the basic plane in pairs, of twelve bytes."""

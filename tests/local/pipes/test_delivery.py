@@ -3,16 +3,19 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from local.pipes.delivery import MAX_BACKOFF_SECONDS, Delivery, TargetError, count_done
-from local.pipes.settings import Record
 from tests.support.local.pipes import NOW, PIPE, STREAM, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from local.pipes.settings import Record
 
 
 def record(number: int, *, age: float = 0.0, kind: str = "SUB") -> Record:

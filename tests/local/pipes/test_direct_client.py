@@ -3,9 +3,8 @@ from __future__ import annotations
 import base64
 import json
 import socket
-from collections.abc import Generator
 from contextlib import closing
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +12,10 @@ from local.emulator import ACCOUNT_ID, Emulator, client
 from local.pipes.direct_client import CallError, DirectClient, FunctionError
 from tests.local.conftest import REGION
 from tests.support.local.functions import make_function
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
 
 ECHO = """
 def handler(event, context):

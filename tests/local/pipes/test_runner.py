@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from itertools import count
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,10 +11,15 @@ from local.pipes import PipeError, PipeRunner
 from local.pipes import runner as runner_module
 from local.pipes.direct_client import CallError, DirectClient
 from local.pipes.runner import to_pipe_record
-from local.pipes.settings import Record
 from tests.local.conftest import REGION
 from tests.support.local.functions import make_function
 from tests.support.local.pipes import NOW, PIPE, QUEUE, STREAM, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from local.pipes.settings import Record
 
 HANDLER = """
 def handler(event, context):

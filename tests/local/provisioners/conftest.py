@@ -1,17 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local import emulator as emulator_module
-from local.emulator import Emulator
-from local.monitor import Monitor
 from local.provisioners import Provisioner
 from tests.local.conftest import REGION
 from tests.support.local.programs import run_program, write_program
 from tests.support.local.provisioning import BACKEND_PROGRAM, SITE_PROGRAM
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from local.emulator import Emulator
+    from local.monitor import Monitor
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Callable
 from dataclasses import dataclass
-from email.message import Message
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from local.emulator import ACCOUNT_ID, Emulator
-from local.monitor import Monitor
 from tests.support.local.programs import by_name
 from tests.support.local.provisioning import SITE_TAGS, by_key, outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from email.message import Message
+
+    from local.monitor import Monitor
 
 
 @dataclass(frozen=True)

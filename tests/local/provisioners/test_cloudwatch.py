@@ -1,9 +1,11 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from local.monitor import Monitor
 from tests.support.local.provisioning import outputs
+
+if TYPE_CHECKING:
+    from local.monitor import Monitor
 
 
 def test_log_group(made: Monitor, call: Any) -> None:

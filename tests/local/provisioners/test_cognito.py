@@ -1,11 +1,13 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from local.monitor import Monitor
 from tests.local.conftest import REGION
 from tests.support.local.programs import by_name
 from tests.support.local.provisioning import outputs
+
+if TYPE_CHECKING:
+    from local.monitor import Monitor
 
 
 def test_user_pool_and_client(made: Monitor, call: Any) -> None:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.emulator import ACCOUNT_ID
-from local.monitor import Monitor
 from tests.local.conftest import REGION
 from tests.support.local.programs import by_name
 from tests.support.local.provisioning import outputs
+
+if TYPE_CHECKING:
+    from local.monitor import Monitor
 
 
 def test_bus_rule_and_target(made: Monitor, call: Any) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from local.monitor import Monitor
 from tests.support.local.programs import by_name
 from tests.support.local.provisioning import outputs
+
+if TYPE_CHECKING:
+    from local.monitor import Monitor
 
 
 def test_role_with_policy_and_attachment(made: Monitor, call: Any) -> None:

@@ -1,23 +1,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from local import type_metadata
-from local.emulator import Emulator
 from local.errors import ProgramError
-from local.monitor import Monitor
 from local.provisioners import TYPES, Provisioner, cloudfront, find_problems, s3, sns
 from local.resource import Resource
 from local.wire import UNKNOWN
 from tests.local.conftest import REGION
 from tests.support.local.programs import run_program, write_program
 from tests.support.local.provisioning import outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from local.emulator import Emulator
+    from local.monitor import Monitor
 
 
 def test_the_program_makes_every_type(made: Monitor) -> None:

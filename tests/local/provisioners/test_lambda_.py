@@ -2,18 +2,21 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.emulator import Emulator
 from local.errors import ProgramError
-from local.monitor import Monitor
 from local.provisioners import Provisioner
 from tests.local.conftest import REGION
 from tests.support.local.programs import by_name, run_program, write_program
 from tests.support.local.provisioning import outputs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local.emulator import Emulator
+    from local.monitor import Monitor
 
 
 def test_function(made: Monitor, call: Any) -> None:

@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local import emulator as emulator_module
 from local.emulator import Emulator
 from local.errors import ProgramError
-from local.monitor import Monitor
 from local.provisioners import Provisioner
 from tests.local.conftest import REGION
 from tests.support.local.programs import by_name, run_program, write_program
 from tests.support.local.provisioning import SITE_TAGS, by_key, outputs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local.monitor import Monitor
 
 
 def test_a_bucket_is_private_and_has_a_name_in_small_letters(site: Monitor, client: Any) -> None:

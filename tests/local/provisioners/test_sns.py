@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.emulator import ACCOUNT_ID
-from local.monitor import Monitor
 from tests.local.conftest import REGION
 from tests.support.local.programs import by_name
 from tests.support.local.provisioning import SITE_TAGS, by_key, outputs
+
+if TYPE_CHECKING:
+    from local.monitor import Monitor
 
 
 def test_a_topic_with_its_policy_and_its_subscription(site: Monitor, client: Any) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from local.monitor import Monitor
 from tests.support.local.programs import by_name
 from tests.support.local.provisioning import is_generated, outputs
+
+if TYPE_CHECKING:
+    from local.monitor import Monitor
 
 
 def test_queue_and_its_policy(made: Monitor, call: Any) -> None:

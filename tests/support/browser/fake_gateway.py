@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -19,13 +18,17 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from queue import Queue
-from typing import Any, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from websockets.http11 import Request, Response
 
 DASHBOARD = Path(__file__).parents[3] / "dashboard"
 SUBPROTOCOL = "formbridge.v1"
@@ -303,7 +306,7 @@ class _Handler(SimpleHTTPRequestHandler):
             super().do_GET()
 
     def do_POST(self) -> None:
-        body = cast(Frame, json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        body = cast("Frame", json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self._answer(*self._site.answer(self.path, body))
 
     def _answer(self, status: int, body: Frame) -> None:

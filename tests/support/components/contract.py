@@ -6,8 +6,10 @@ import importlib
 import inspect
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tests.support.components.harness import Declared
+if TYPE_CHECKING:
+    from tests.support.components.harness import Declared
 
 CONTRACT: dict[str, list[str]] = json.loads(Path(__file__).with_name("names.json").read_text())
 """By component: the type and the name of each child, as they were first released. No name ever leaves this list: a

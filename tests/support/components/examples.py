@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-import pulumi
+from typing import TYPE_CHECKING, Protocol
 
 from components import (
     AlarmTopic,
@@ -20,6 +18,9 @@ from components import (
 )
 from components._function import HandlerFunction
 from tests.support.components.provider import ACCOUNT, REGION, arn
+
+if TYPE_CHECKING:
+    import pulumi
 
 TABLE_ARN = arn("dynamodb", "table/submissions")
 STREAM_ARN = f"{TABLE_ARN}/stream/2026-11-22T20:00:00.000"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from components import GatewayAccessArgs, GatewayLimitsArgs, GatewayPostingArgs, WebSocketGateway, WebSocketGatewayArgs
 from tests.support.components.examples import AUDIENCE, ISSUER, TABLE_ARN
 from tests.support.components.harness import Recording, run
 from tests.support.components.policies import allow
 from tests.support.components.provider import ACCOUNT, REGION, Provider, api_id, arn, physical_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 GROUPS: dict[str, Any] = {"access": GatewayAccessArgs, "limits": GatewayLimitsArgs, "posting": GatewayPostingArgs}
 GROUP_OF = {name: group for group, kind in GROUPS.items() for name in kind.__annotations__}

@@ -6,11 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
@@ -26,6 +25,9 @@ from pulumi.runtime.proto import (
 
 from tests.support.components.harness import PROJECT, STACK, RecordingMonitor
 from tests.support.components.provider import Provider
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 COMPONENTS = Path(__file__).resolve().parents[3] / "components"
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tests.support.components.harness import Recording
 from tests.support.components.provider import arn, physical_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.components.harness import Recording
 
 Statement = dict[str, Any]
 Document = dict[str, Any]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pulumi
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"

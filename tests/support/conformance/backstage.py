@@ -5,23 +5,22 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from formbridge.connections.connection import Connection
 from formbridge.connections.table import ConnectionsTable
 from formbridge.runtime.clock import now_ms
 from formbridge.runtime.timestamps import to_iso
 from formbridge.submissions.submission import Submission
 from local.emulator import client
-from local.stack import Stack
 from tests.support.conformance.wire import PATIENCE, Frame
 from tests.support.handlers.builders import image, submission
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.type_defs import EnvironmentTypeDef
+
+    from formbridge.connections.connection import Connection
+    from local.stack import Stack
 
 BATCH_WRITE = 25
 """Items that DynamoDB takes at once."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from tests.support.conformance.wire import Frame, Wire
 from tools.client import Subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.support.conformance.wire import Frame, Wire
 
 
 class Client:

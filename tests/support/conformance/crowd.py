@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from formbridge.submissions.submission import Submission
 from formbridge.wire.cursor import Cursor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from formbridge.submissions.submission import Submission
 
 
 @dataclass(frozen=True)

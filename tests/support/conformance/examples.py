@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from tests.support.conformance.wire import Frame
+if TYPE_CHECKING:
+    from tests.support.conformance.wire import Frame
 
 
 def like(frame: Frame, example: str) -> bool:

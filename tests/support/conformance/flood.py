@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
-from tests.support.conformance.wire import Frame
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.support.conformance.wire import Frame
 
 
 @dataclass(frozen=True)

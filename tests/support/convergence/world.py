@@ -8,11 +8,9 @@ repeated, posts that fail, connections that die unnoticed, and frames that overt
 from __future__ import annotations
 
 import json
-import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from formbridge.broadcast.accounting import Accounting
 from formbridge.broadcast.broadcaster import Broadcaster
@@ -31,6 +29,10 @@ from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.support.handlers.broadcasts import NEVER, Inline, Queue
 from tests.support.handlers.builders import HOUR_S, NOW, image, record
 from tools.client import Disconnected, Subscription
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 TENANT: Final = "t_acme"
 FORMS: Final = ("contact", "survey")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,8 @@ from local.emulator import client
 from tools.client import Frame, View, extract_updates
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
     from mypy_boto3_events import EventBridgeClient
 
     from local.stack import Stack

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import random
 import socket
 import struct
 from collections import Counter
-from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Generator
 
 FAULTS: Final = ("gone", "throttled", "broken", "reset", "reset after delivery", "black hole", "truncated")
 SHARE: Final = 0.3

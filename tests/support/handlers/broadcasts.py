@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from formbridge.broadcast.accounting import Accounting, Tally
 from formbridge.broadcast.broadcaster import Broadcaster
 from formbridge.broadcast.changes import Batch
 from formbridge.broadcast.fanout_task import FanoutTask
-from formbridge.connections.connection import Connection
 from formbridge.posting.delivery import Deadlines, Outcome
-from formbridge.submissions.submission import Update
 from tests.support.handlers.builders import NOW
 from tests.support.handlers.connections import Registered
 from tests.support.handlers.world import Poster
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Sequence
+
+    from formbridge.connections.connection import Connection
+    from formbridge.submissions.submission import Update
 
 NEVER: Final = Deadlines(posting=float("inf"), writing=float("inf"))
 THRESHOLD: Final = 50

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +11,8 @@ from formbridge.runtime import timestamps
 from formbridge.submissions.submission import Submission
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 NOW: Final = int(datetime(2026, 11, 22, 20, 0, tzinfo=UTC).timestamp() * 1000)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from formbridge.connections.connection import Connection, ConnectionKey, Span
 from formbridge.connections.table import TenantConnections
 from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.support.handlers.builders import HOUR_S, NOW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 EVERYWHERE: Final = Span()
 

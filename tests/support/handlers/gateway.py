@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import connect
@@ -11,6 +10,8 @@ import message
 from tests.support.handlers.builders import HOUR_S, LambdaContext, connect_event, message_event
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.handlers.clock import Clock
     from tests.support.handlers.server import Answer, LocalServer
 

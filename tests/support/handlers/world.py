@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from formbridge.access.handshake import Identity, Unauthorized
 from formbridge.connections.connection import Connection, ConnectionKey, RateLimited
@@ -18,9 +17,13 @@ from formbridge.submissions.submission import Page, Submission
 from formbridge.wire import protocol
 from formbridge.wire.cursor import Cursor
 from formbridge.wire.protocol import Limits
-from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.support.handlers.builders import HOUR_S, NOW, NOW_ISO
 from tests.support.handlers.clock import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from formbridge.wire.subscription_filter import SubscriptionFilter
 
 MAX_FRAME_BYTES: Final = 128 * 1024
 """Of what API Gateway carries."""

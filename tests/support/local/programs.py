@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
 from textwrap import dedent
+from typing import TYPE_CHECKING
 
 from local.monitor import Monitor
 from local.program import run
 from local.project import load_project
 from local.resource import CreatedResource, Resource, ResourceProvisioner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 HEADER = "import pulumi\nimport pulumi_aws as aws\n"
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from local.monitor import Monitor
 from tests.support.local.programs import by_name
+
+if TYPE_CHECKING:
+    from local.monitor import Monitor
 
 BACKEND_PROGRAM = """
 import json

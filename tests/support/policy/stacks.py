@@ -6,11 +6,13 @@ import copy
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from policy.rules import RESOURCE_RULES, STACK_RULES
 from policy.rules.resources import Resource
-from tests.support.components.harness import Recording
+
+if TYPE_CHECKING:
+    from tests.support.components.harness import Recording
 
 Stack = list[Resource]
 Change = Callable[[Stack], Stack]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tests.support.components.provider import ACCOUNT, api_id, arn, bucket_name, distribution_id, physical_name
 from tests.support.program.permissions import Request, role_arn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TABLE: Final = arn("dynamodb", f"table/{physical_name('submissions-table')}")
 STREAM: Final = f"{TABLE}/stream/2026-11-22T20:00:00.000"

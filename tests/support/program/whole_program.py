@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from local.project import load_project
 from tests.support.components.harness import Recording, run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT = Path(__file__).resolve().parents[3]
 STACK = "dev"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tools.client import Frame, Update, View
+if TYPE_CHECKING:
+    from tools.client import Frame, Update, View
 
 NOW = 1_000.0
 DAY = 24 * 3600

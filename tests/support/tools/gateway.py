@@ -7,13 +7,16 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
-from tools.client import Frame
+if TYPE_CHECKING:
+    from websockets.http11 import Request, Response
+
+    from tools.client import Frame
 
 TOKEN = "head.secret-body.signature"
 PATIENCE = 30.0
