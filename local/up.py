@@ -127,7 +127,7 @@ def _run_stack(options: Options, console: Console, parts: ExitStack) -> None:
 def has_screen(environment: Mapping[str, str], platform: str) -> bool:
     """Return whether there is a screen for a browser.
 
-    Without a screen, `webbrowser` may start a text browser in this terminal.
+    Without a screen, `webbrowser` may start a terminal browser such as `w3m` here.
     """
     return platform == "darwin" or bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
 

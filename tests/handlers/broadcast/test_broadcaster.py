@@ -11,7 +11,7 @@ from formbridge.broadcast.changes import Change
 from formbridge.broadcast.fanout_task import FanoutTask
 from formbridge.broadcast.frames import Frames
 from formbridge.connections.connection import Connection, Span
-from formbridge.posting.delivery import Deadlines, Outcome
+from formbridge.posting.delivery import Outcome
 from formbridge.wire.cursor import OVERLAP_MS
 from tests.support.handlers.broadcasts import THRESHOLD, Broadcast
 from tests.support.handlers.builders import NOW, inserted, iso, modified, removed, submission
@@ -312,7 +312,3 @@ def test_a_connection_that_cannot_be_told_to_resync_is_behind() -> None:
 
 
 # --- Time -----------------------------------------------------------------------------------------------------
-
-
-def test_what_is_left_of_a_lambdas_time_is_for_marking_what_was_not_posted() -> None:
-    assert Deadlines.split(1_000.0, 60.0) == Deadlines(posting=1_036.0, writing=1_054.0)

@@ -120,18 +120,6 @@ def test_the_limit_is_the_same_in_every_shard(world: World) -> None:
 # --- Leaks ----------------------------------------------------------------------------------------------------
 
 
-def test_a_quarter_leaks_once_all_its_connections_must_have_ended() -> None:
-    tenant = TenantRow("t_acme", 5, 0, {QUARTER: 2, QUARTER + 1: 3})
-    assert list(tenant.find_leaks(OVER_MS - 1)) == []
-    assert list(tenant.find_leaks(OVER_MS)) == [(QUARTER, 2)]
-    assert list(tenant.find_leaks(OVER_MS + QUARTER_MS)) == [(QUARTER, 2), (QUARTER + 1, 3)]
-
-
-def test_a_connection_of_two_hours_that_came_in_the_last_moment_of_its_quarter_is_no_leak() -> None:
-    last_moment = (QUARTER + 1) * QUARTER_MS - 1
-    assert list(TenantRow("t_acme", 1, 0, {QUARTER: 1}).find_leaks(last_moment + 2 * 3600 * 1000)) == []
-
-
 def test_what_leaked_is_given_back(world: World) -> None:
     for _ in range(3):
         world.reserve()
