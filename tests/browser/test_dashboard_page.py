@@ -440,6 +440,8 @@ def test_it_goes_on_trying_and_tells_when(page: Page, gateway: FakeGateway, site
         seconds = min(30, 2**attempt)
         expect(page.locator("#connection-countdown")).to_have_text(f"in {seconds} s")
         page.clock.fast_forward(seconds * 1000)
+    # The last attempt has failed: it must not get the token that the next one gets.
+    expect(page.locator("#connection-countdown")).to_have_text("in 30 s")
     expect_ids(page, "sub_1")
     expect(page.locator("#notice-text")).to_contain_text("Not connected (no tokens today)")
     site.answers.token = answer
