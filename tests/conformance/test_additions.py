@@ -50,7 +50,7 @@ def test_other_limits_hold_where_the_stack_says_so(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
     with (
-        backstage.setting("gateway-connect", MAX_CONNECTIONS="1"),
+        backstage.setting("gateway-connect", MAX_CONNECTIONS_PER_TENANT="1"),
         backstage.setting("gateway-message", MAX_FRAME_BYTES="1024", MAX_FILTER_LENGTH="30"),
         gateway.connect(issuer.token(tenant)) as wire,
     ):

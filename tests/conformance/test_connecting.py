@@ -187,7 +187,7 @@ def test_a_connection_more_than_the_tenant_may_have_is_403(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
     token = issuer.token(tenant)
-    with backstage.setting("gateway-connect", MAX_CONNECTIONS="1"), gateway.connect(token):
+    with backstage.setting("gateway-connect", MAX_CONNECTIONS_PER_TENANT="1"), gateway.connect(token):
         assert gateway.status(token) == 403
         assert gateway.status(issuer.token(f"{tenant}-other")) == 101
 
