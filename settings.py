@@ -77,7 +77,10 @@ class Settings:
         return settings
 
     def _check(self) -> None:
-        """Check all values before any resource exists, with the components' own checks but the keys' names."""
+        """Check all values before any resource exists.
+
+        The checks are those of the components. Their errors name the configuration keys.
+        """
         _checks.check_optional(_urls.https_url, "issuer", self.issuer)
         _checks.check_optional(_urls.jwks_url, "jwksUrl", self.jwks_url)
         _checks.word("tenantClaim", self.tenant_claim)
@@ -101,7 +104,7 @@ class Settings:
 
     @property
     def sign_in_hosts(self) -> list[str] | None:
-        """The hosts of the issuer that the settings name; None for the stack's own user pool."""
+        """The host of the issuer, and `connectSources`; None if the stack has its own user pool."""
         if self.issuer is None:
             return None
         issuer = urlsplit(self.issuer)

@@ -50,7 +50,7 @@ TOKEN_SECONDS: Final = 3_600
 
 ROWS_PER_PAGE: Final = PAGE_BYTES // ROW_BYTES
 ROWS_PER_SECOND: Final = PARTITION_READ_UNITS * READ_UNIT_BYTES // ROW_BYTES
-"""Rows that consistent reads can get from one partition."""
+"""Rows per second that consistent reads can get from one partition."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,10 @@ class Deployment:
         return min(self.rows(connections), self.span(frames)) * frames
 
     def posting_seconds(self, connections: int, frames: int = 1) -> float:
-        """Return the time in which one invocation posts. It reads while it posts, so only the first page adds time."""
+        """Return the duration of one invocation's posts.
+
+        The invocation reads the table while it posts, so only the first page adds time.
+        """
         return PAGE_SECONDS + self.posts(connections, frames) / self.pace(connections, frames)
 
     def broadcast_seconds(self, connections: int, frames: int = 1) -> float:
@@ -121,7 +124,7 @@ class Deployment:
     def seconds_to_last(self, connections: int, frames: int = 1) -> float:
         """Return the time from an update until the last dashboard of its tenant has it, with no other load.
 
-        It assumes that the first span starts after the message for the last span is sent.
+        The model assumes that the first span starts after the message for the last span was sent.
         """
         waiting = self.batching_window_seconds or 1 / POLLS_PER_SECOND / 2
         broadcast = waiting + self.broadcast_seconds(connections, frames)
@@ -162,9 +165,9 @@ class Deployment:
         return min(fit, STREAM_SHARDS * STREAM_SHARD_WRITES)
 
     def window_needed(self, connections: int, frames: int = 1) -> float:
-        """Return the batching window in seconds with which the queue does not grow, or 0 if a window is not needed.
+        """Return the shortest batching window, in seconds, with which the queue does not grow; 0 if none is needed.
 
-        It holds as long as no batch has more frames.
+        The result is valid only if no batch has more than `frames` frames.
         """
         if not self.is_divided(connections, frames):
             return 0  # while a Lambda posts, its shard waits and the next batch grows
@@ -172,7 +175,10 @@ class Deployment:
 
 
 def reading_seconds(rows: int) -> float:
-    """Return the time to read all rows of a partition, by the time per page or by the partition's read units."""
+    """Return the time to read all rows of a partition.
+
+    The limit is either the time per page or the read units of the partition.
+    """
     return max(ceil(rows / ROWS_PER_PAGE) * PAGE_SECONDS, rows / ROWS_PER_SECOND)
 
 

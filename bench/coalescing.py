@@ -39,9 +39,9 @@ UPDATES: Final = 1_000
 DASHBOARDS: Final = 100
 BATCH_SIZES: Final = (100, 1_000)
 WRITES_PER_REQUEST: Final = 25
-"""Most items that DynamoDB accepts in one BatchWriteItem."""
+"""Maximum number of items in one BatchWriteItem request."""
 MAX_FRAME_SHARE: Final = 0.02
-"""Largest share of frames that a burst may take, compared with one post per update."""
+"""Highest allowed ratio of the frames of a burst to the frames that one post per update would take."""
 TIMEOUT_SECONDS: Final = 120
 """Time limit within which a dashboard must receive all updates."""
 
@@ -59,7 +59,7 @@ COLUMNS: Final = ("delivery", "frames", "share of frames", "MB")
 def measure(updates: int = UPDATES, dashboards: int = DASHBOARDS) -> Section:
     """Measure the frames and bytes of a burst.
 
-    Each update is of another submission, so that no update replaces another one.
+    Each update changes a different submission, so no update replaces another update.
     """
     submissions = [_make_submission() for _ in range(updates)]
     rows = [("one post per update", *_count_posted(submissions, 1, dashboards))]
@@ -90,7 +90,7 @@ def _make_submission() -> Submission:
 
 
 def _count_posted(submissions: Sequence[Submission], batch_size: int, dashboards: int) -> tuple[int, int]:
-    """Return the frames and bytes that batches of one size take."""
+    """Return the number of frames and bytes that all dashboards receive with batches of `batch_size` updates."""
     now = clock.now_ms()
     row = Connection(ConnectionKey(TENANT, "conn-1"), connected_at=0, expires_at=0, subscribed=True)
     frames: list[bytes] = []
@@ -114,8 +114,8 @@ class _Dashboards:
     async def receive(
         self, submissions: Sequence[Submission], dynamodb: DynamoDBClient, table_name: str
     ) -> tuple[int, int]:
-        """Write the submissions and return the frames and bytes in which they reach all dashboards."""
-        # One after another, because the emulator starts a process per concurrent connect.
+        """Write the submissions. Return the number of frames and bytes that all dashboards receive."""
+        # Connect one after another, because the emulator starts a process for each concurrent connect.
         sockets = [await self._subscribe() for _ in range(self._count)]
         try:
             names = {submission.submission_id for submission in submissions}

@@ -1,7 +1,8 @@
 """An imitation of @connections over TLS. It uses about as much CPU per request as `wrk` uses to send one.
 
-It only looks for the end of each request. It also checks the signature of the first request: botocore must compute the
-same. `python -m bench.connections_server PEM FASTEST_MS SLOWEST_MS` prints its port and runs until it is terminated.
+The server only finds the end of each request. For the first request, it also checks that botocore computes the same
+signature. `python -m bench.connections_server PEM FASTEST_MS SLOWEST_MS` prints its port and runs until it is
+terminated.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def running_server(pem: Path, fastest_ms: float, slowest_ms: float) -> Generator
         try:
             yield f"https://127.0.0.1:{int(server.stdout.readline())}/live"
         finally:
-            server.kill()  # which no process can ignore; it has nothing to save
+            server.kill()  # no process can ignore SIGKILL, and the server has nothing to save
 
 
 def is_signed(request: bytes) -> bool:

@@ -67,19 +67,19 @@ UPDATES_PER_SECOND: Final = (1, 10, 100, 1_000)
 ROUNDS: Final = 7
 POSTS_PER_ROUND: Final = 10_000
 MAX_CPU_RATIO: Final = 1.2
-"""Highest ratio of the CPU per post to 10,000 connections and to 1,000 connections."""
+"""Highest allowed ratio: the CPU per post with 10,000 connections to the CPU per post with 1,000 connections."""
 MANY_UPDATES: Final = 90
 """Number of updates in the batch that is compared with a batch of one update."""
 
 SECONDS_PER_MONTH: Final = 730 * 3600
 POSTING_GB: Final = 0.5
-"""Memory of a Lambda that posts."""
+"""Memory of a Lambda that posts, in GB."""
 OTHER_GB: Final = 0.25
-"""Memory of the other Lambdas."""
+"""Memory of a Lambda that does not post, in GB."""
 OTHER_SECONDS: Final = 0.01
-"""Assumed duration of an invocation that does not post."""
+"""Assumed duration of an invocation that does not post, in seconds."""
 LOG_BYTES: Final = 1_000
-"""Assumed size of the logs of one invocation."""
+"""Assumed size of the logs of one invocation, in bytes."""
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,18 @@ class Cpu:
     """Part that each connection adds."""
 
     def compute_total(self, updates: float, connections: int) -> float:
-        """Return the CPU of a batch with so many updates and connections, in milliseconds."""
+        """Return the CPU of a batch in milliseconds.
+
+        Args:
+            updates: Number of updates in the batch.
+            connections: Number of connections of the tenant.
+        """
         return self.batch + updates * self.update + connections * self.post
 
 
 @dataclass(frozen=True)
 class Load:
-    """Load of one tenant: its connections and its updates per second, each of another submission."""
+    """Load of one tenant: its connections and its updates per second. Each update changes a different submission."""
 
     connections: int
     updates_per_second: int
@@ -123,13 +128,16 @@ class Load:
 
     @property
     def batches_per_second(self) -> float:
-        """Batches per second that polls find, limited by the posts. Larger batches hold the other updates."""
+        """Number of batches per second.
+
+        It is the number of polls that find updates, or less if the posts take longer. Then each batch is larger.
+        """
         polls = STREAM_SHARDS * POLLS_PER_SECOND
         found = polls * (1 - exp(-self.updates_per_second / polls))
         return min(found, self.deployment.batches_per_second(self.connections, self.frames_per_batch(found)))
 
     def frames_per_batch(self, batches_per_second: float) -> int:
-        """Return the number of frames of a batch at a rate of batches."""
+        """Return the number of frames of one batch if there are `batches_per_second` batches."""
         return count_frames(ceil(self.updates_per_second / batches_per_second))
 
     @property
@@ -171,22 +179,26 @@ class Load:
 
     @property
     def gb_seconds_per_second(self) -> float:
-        """Billed gigabyte-seconds. The rate of the posts decides the billed duration, not their CPU."""
+        """Billed gigabyte-seconds per second. The rate of the posts decides the billed duration, not their CPU."""
         posting = self.frames_per_second / self.deployment.share + self.posting_invocations_per_second * PAGE_SECONDS
         return posting * POSTING_GB + self.other_invocations_per_second * OTHER_SECONDS * OTHER_GB
 
     @property
     def read_units_per_second(self) -> float:
-        """Read units of batches and janitor. A batch reads all rows; a divided batch also counts them at half price."""
+        """Read units per second of the batches and of the janitor.
+
+        A batch reads all rows. A divided batch also counts them, which costs half as much as reading.
+        """
         times = 1.5 if self.deployment.is_divided(self.connections) else 1
         units_per_read = ceil(self.connections * ROW_BYTES / READ_UNIT_BYTES)
         return units_per_read * (times * self.batches_per_second + 1 / 60)
 
     @property
     def write_units_per_second(self) -> float:
-        """Write units: two per update, for its row and for the index; one per frame of a client; five per connection.
+        """Write units per second.
 
-        The five are two for the row, one for the subscription, and two for the tenant's number of connections.
+        An update takes two: one for its row and one for the index. A frame of a client takes one. A connection takes
+        five: two for its row, one for its subscription, and two for the tenant's number of connections.
         """
         return 2 * self.updates_per_second + self.client_messages_per_second + 5 * self.connections / CONNECTION_SECONDS
 
@@ -303,7 +315,13 @@ def _build_row(load: Load, cpu: Cpu, prices: Prices) -> Sequence[Cell]:
 
 
 def measure_cpu(rounds: int, poster: Poster) -> Mapping[tuple[int, int], float]:
-    """Measure the CPU of a broadcast in milliseconds, by connections and updates. All sizes take turns."""
+    """Measure the CPU of a broadcast.
+
+    Each round measures every size, so that other load on the machine affects all sizes.
+
+    Returns:
+        The median CPU in milliseconds, by number of connections and number of updates.
+    """
     sizes = [*((connections, 1) for connections in CONNECTIONS), (CONNECTIONS[0], MANY_UPDATES)]
     broadcasters = {connections: build_broadcaster(connections, poster) for connections in CONNECTIONS}
     took: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
@@ -384,7 +402,7 @@ class _Body(io.BytesIO):
 
 
 def _build_pages(connections: int) -> Iterator[bytes]:
-    """Build the pages of the table. The key from which the next page starts holds the number of that page."""
+    """Yield the pages of the table. `LastEvaluatedKey` of a page holds the number of the next page."""
     partition = {"S": f"TENANT#{TENANT}"}
     tenant: dict[str, Any] = {"SK": {"S": "TENANT"}, "connections": {"N": str(connections)}}
     rows = [tenant, *map(_build_item, range(connections))]

@@ -54,8 +54,9 @@ WARM_UP_BLOCKS: Final = 3
 emulator still collects the log of the previous event."""
 TIMEOUT_SECONDS: Final = 30.0
 MAX_P50_RATIO: Final = 2.5
+"""Highest allowed ratio of the median to that of the baseline, with one client."""
 MAX_P99_RATIO: Final = 4.0
-"""Highest ratios to the baseline with one client."""
+"""Highest allowed ratio of the 99th percentile to that of the baseline, with one client."""
 
 SOURCE: Final = "bench-source"
 REACHED: Final = "bench-reached"
@@ -95,16 +96,17 @@ class Latencies:
 
     clients: int
     baseline: list[float] = field(default_factory=list[float])
-    """Latency of each write of the baseline."""
+    """Latency of each write of the baseline, from the write to the invocation of the Lambda."""
     pipeline: list[float] = field(default_factory=list[float])
-    """Latency of each receipt of a client."""
+    """Latency of each update, from `put_events` to its arrival at a client."""
 
 
 def measure(counts: Mapping[int, int] | None = None) -> Section:
     """Measure the latency and its ratio to the baseline.
 
     Args:
-        counts: Number of submissions by number of clients. Default: 400 with 1 client and 100 with 50.
+        counts: Number of submissions by number of clients. Default: 400 submissions with 1 client and 100 submissions
+            with 50 clients.
     """
     counts = counts or dict(zip(CLIENTS, (400, 100), strict=True))
     with tempfile.TemporaryDirectory() as directory:
@@ -120,7 +122,8 @@ async def _take_turns(stack: Stack, state: Path, baseline: Baseline, clients: in
     token = tokens.mint(stack, state, tenant)
     bus = Bus(stack)
     async with _connected(stack, token, clients) as sockets:
-        # The first blocks, in which the Lambdas start, are not measured. Neither is the first submission of a block.
+        # The first blocks are not measured, because the Lambdas start in them. The first submission of each block is
+        # not measured either.
         for block in track(
             range(WARM_UP_BLOCKS + -(-count // BLOCK_SIZE)), description=f"{clients} clients", transient=True
         ):
@@ -136,7 +139,10 @@ async def _take_turns(stack: Stack, state: Path, baseline: Baseline, clients: in
 
 @asynccontextmanager
 async def _connected(stack: Stack, token: str, clients: int) -> AsyncGenerator[Sequence[ClientConnection]]:
-    """Connect and subscribe clients, one after another: the emulator starts a process per concurrent connect."""
+    """Connect and subscribe clients.
+
+    They connect one after another, because the emulator starts a process for each concurrent connect.
+    """
     protocols = [Subprotocol(SUBPROTOCOL), Subprotocol(f"{BEARER_PREFIX}{token}")]
     async with AsyncExitStack() as sockets:
         opened: list[ClientConnection] = []
@@ -157,7 +163,8 @@ async def _submit(bus: Bus, tenant: str, sockets: Sequence[ClientConnection]) ->
     submission = FormSubmission(tenant_id=tenant, form_id="contact")
     detail = submission.detail()
     started = time.time()
-    # This call blocks the event loop, but no receipt can arrive before it. A thread would cost more.
+    # This call blocks the event loop. That is correct, because no client can receive the update before the call. A
+    # thread would take more time.
     bus.put(RECEIVED, [detail])
     async with asyncio.timeout(TIMEOUT_SECONDS):
         receipts = await asyncio.gather(*(_receipt(socket, submission.submission_id) for socket in sockets))

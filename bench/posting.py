@@ -48,7 +48,7 @@ TOKEN: Final = "x" * 700
 BOTO3_POSTS: Final = 100
 """Posts of the boto3 loop per round. Each post after the first costs the same, so more are not needed."""
 MIN_POSTS: Final = 2_000
-"""Smallest number of posts of `ConnectionPoster` per round, in as many invocations as that needs."""
+"""Minimum number of posts of `ConnectionPoster` per round. A round has as many invocations as this number needs."""
 WRK_SECONDS: Final = 3
 
 BOTO3_LOOP: Final = "boto3 loop"
@@ -155,7 +155,7 @@ def _poster(endpoint: str, pem: Path) -> ConnectionPoster:
 
 
 def _deliver(poster: ConnectionPoster, deliveries: Sequence[Delivery], at_least: int) -> Spent:
-    """Measure at least that many posts, in invocations that each post to all connections."""
+    """Measure at least `at_least` posts. Each invocation posts once to every connection."""
     invocations = -(-at_least // len(deliveries))
     cpu, wall = time.process_time(), time.perf_counter()
     for _ in range(invocations):
@@ -199,7 +199,7 @@ def _connection_id(number: int) -> str:
 
 
 def _median(spent: Sequence[Spent]) -> Spent:
-    """Return the medians of CPU time and elapsed time, each computed on its own."""
+    """Return the median CPU time and the median elapsed time of one post."""
     cpu = statistics.median(each.cpu / each.posts for each in spent)
     wall = statistics.median(each.wall / each.posts for each in spent)
     return Spent(cpu, wall, 1)
@@ -224,7 +224,12 @@ def lambda_environment() -> Generator[None]:
 
 
 def build_section(spent: Mapping[tuple[tuple[float, float], int], Mapping[str, Spent]], rounds: int) -> Section:
-    """Return the section of the results, which are given by delay and number of connections and by client."""
+    """Return the section with the results.
+
+    Args:
+        spent: The result of each client by its name, for each pair of delay and number of connections.
+        rounds: Number of rounds that were measured.
+    """
     rows: list[Sequence[report.Cell]] = []
     for (delay, number), each in spent.items():
         boto3_loop = each[BOTO3_LOOP]

@@ -34,7 +34,7 @@ measured in the same run. [Scaling](scaling.md) describes the limits that AWS's 
 """
 
 STYLE: Final = {
-    "svg.hashsalt": "formbridge",  # makes the ids in the file, and so the file, the same for the same data
+    "svg.hashsalt": "formbridge",  # fixes the ids, so that the same data produces the same file
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["Helvetica", "Arial", "DejaVu Sans"],
@@ -48,7 +48,7 @@ STYLE: Final = {
 
 Cell = str | int | float
 NO_VALUE: Final = "-"
-"""Stands in a column of numbers for a missing number."""
+"""Text of a missing number in a column of numbers."""
 
 NO_DECIMALS_FROM: Final = 100
 """A number of this size or larger has no decimals in a table."""

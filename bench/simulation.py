@@ -28,7 +28,7 @@ from .arithmetic import (
 )
 
 SLICE_SECONDS: Final = 0.1
-"""The simulation makes the posts of a Lambda in groups, each of which takes this time."""
+"""Duration of one group of posts. The simulation makes the posts of a Lambda in groups."""
 REFILL_SECONDS: Final = 0.05
 """Interval at which the simulation refills the request quota."""
 
@@ -40,7 +40,7 @@ class Batch:
     """Updates that one invocation of the broadcast Lambda receives."""
 
     updates: Sequence[float]
-    """Time at which each update arrived, in seconds."""
+    """Time at which each update arrived, in seconds of the simulation."""
     left: int
     """Number of connections that have not received the batch yet."""
 
@@ -70,7 +70,7 @@ class Simulation:
     took: list[float] = field(default_factory=list[float], init=False)
     """For each update that every dashboard has received: seconds from its arrival to the last dashboard."""
     waiting: int = field(default=0, init=False)
-    """Number of updates that some dashboard has not received yet."""
+    """Number of updates that at least one dashboard has not received yet."""
 
     def __post_init__(self) -> None:
         self._clock = simpy.Environment()
@@ -161,14 +161,14 @@ class Simulation:
             yield from self._post(message.batch, span)
 
     def _divide(self, shard: int, frames: int) -> Generator[simpy.Event, Any, Sequence[int]]:
-        """Count a shard and return the number of connections of each span. The last span has the rest."""
+        """Count the connections of a shard. Return the size of each span; the last span may be smaller."""
         shards, size = self.deployment.connection_shards, self.deployment.span(frames)
         rows = self.connections // shards + (shard < self.connections % shards)
         yield self._clock.timeout(counting_seconds(rows, size))
         return [min(size, rows - start) for start in range(0, rows, size)] or [0]
 
     def _post(self, batch: Batch, connections: int) -> Steps:
-        """Post at the rate of the Lambda, or at the rate of the account's quota when that is used up."""
+        """Post at the rate of the Lambda, or at the refill rate of the account's quota when the quota is used up."""
         left = connections * batch.frames
         while left > 0:
             posts = min(left, max(1, round(self.deployment.share * SLICE_SECONDS)))

@@ -13,8 +13,8 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 IntegerInput = pulumi.Input[float]
-"""Type of an integer input. It is not `Input[int]`, because Pulumi's component provider (3.272) calls `int()` on the
-value of such an input from another language, which fails for an Output. `integer` checks the value."""
+"""Type of an integer input. It is not `Input[int]`, because Pulumi's component provider (3.272) would call `int()` on
+the value from a program in another language, which fails for an Output. `integer` checks the value."""
 
 FieldName = Callable[[str], str]
 """Function that returns the name that an error shows for an input: `limits.max_frame_bytes`, or the setting
@@ -86,7 +86,7 @@ def is_known(value: object) -> bool:
 def check_optional(
     check: Callable[[str, pulumi.Input[T]], pulumi.Output[U]], field: str, value: pulumi.Input[T] | None
 ) -> pulumi.Output[U] | None:
-    """Return the result of `check` for `value`, or None for None."""
+    """Return the result of `check` for `value`, or None if `value` is None."""
     return None if value is None else check(field, value)
 
 
@@ -184,7 +184,7 @@ def stream_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the ARN of a DynamoDB table's stream.
 
     Raises:
-        ValueError: The value is not such an ARN.
+        ValueError: The value is not the ARN of a stream.
     """
     return string(field, value, rf"{_ARN}:dynamodb:[^:]+:\d+:table/[^/]+/stream/.+", "the ARN of a DynamoDB stream")
 
@@ -193,7 +193,7 @@ def table_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the ARN of a DynamoDB table.
 
     Raises:
-        ValueError: The value is not such an ARN.
+        ValueError: The value is not the ARN of a table.
     """
     return string(field, value, rf"{_ARN}:dynamodb:[^:]+:\d+:table/[^/]+", "the ARN of a DynamoDB table")
 
@@ -202,7 +202,7 @@ def function_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the ARN of a Lambda function, of one of its versions or of one of its aliases.
 
     Raises:
-        ValueError: The value is not such an ARN.
+        ValueError: The value is not the ARN of a function, a version or an alias.
     """
     pattern = rf"{_ARN}:lambda:[^:]+:\d+:function:[\w-]+(:[\w$-]+)?"
     return string(field, value, pattern, "the ARN of a Lambda function")
@@ -212,7 +212,7 @@ def standard_queue_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[st
     """Check the ARN of a standard SQS queue. The name of a FIFO queue ends in `.fifo`.
 
     Raises:
-        ValueError: The value is not such an ARN.
+        ValueError: The value is not the ARN of a standard queue.
     """
     return string(field, value, rf"{_ARN}:sqs:[^:]+:\d+:[\w-]+", "the ARN of a standard (not FIFO) SQS queue")
 
@@ -221,7 +221,7 @@ def topic_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the ARN of a standard SNS topic. CloudWatch alarms cannot publish to a FIFO topic.
 
     Raises:
-        ValueError: The value is not such an ARN.
+        ValueError: The value is not the ARN of a standard topic.
     """
     return string(field, value, rf"{_ARN}:sns:[^:]+:\d+:[\w-]+", "the ARN of a standard SNS topic")
 

@@ -9,9 +9,9 @@ from ._tags import Tags
 RETENTION_SECONDS = 14 * 24 * 3600
 """Seconds for which a queue keeps a message; the maximum of SQS."""
 MAX_MESSAGE_SIZE = 1024 * 1024
-"""Maximum size of a message in bytes. It is the maximum of SQS; the AWS provider's own default is 256 KiB. An event
-alone may have 1 MB. A dead letter is an event with its reason, or the record of a failed invocation with the event in
-it.
+"""Maximum size of a message in bytes. It is the maximum of SQS; the AWS provider's own default is 256 KiB. An event may
+be 1 MB, and a dead letter is larger: an event with its reason, or the record of a failed invocation, which contains the
+event.
 https://aws.amazon.com/blogs/compute/more-room-to-build-serverless-services-now-support-payloads-up-to-1-mb"""
 
 

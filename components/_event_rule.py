@@ -18,7 +18,9 @@ def invoke_from_rule(
     event_bus_name: pulumi.Input[str] | None = None,
     dead_letter_queue_arn: pulumi.Input[str] | None = None,
 ) -> None:
-    """Let `rule` invoke `function`: `{name}-target`, `{name}-permission` and `{name}-retries`.
+    """Create the resources through which `rule` invokes `function`.
+
+    They are `{name}-target`, `{name}-permission` and `{name}-retries`.
 
     Args:
         name: Prefix of the names of the resources.
@@ -29,7 +31,8 @@ def invoke_from_rule(
         delivery_retries: How often EventBridge retries while Lambda does not accept the event.
         function_retries: How often Lambda runs the function again after it failed, 0 to 2.
         event_bus_name: The rule's event bus. Default: the account's default bus.
-        dead_letter_queue_arn: The queue for events that all retries failed for. Default: none, they are dropped.
+        dead_letter_queue_arn: The queue for events whose retries have all failed. Default: none, the events are
+            dropped.
     """
     own = pulumi.ResourceOptions(parent=parent)
     on_failure: aws.lambda_.FunctionEventInvokeConfigDestinationConfigArgsDict | None = None

@@ -24,7 +24,7 @@ def create_fanout_queue(
     return aws.sqs.Queue(
         f"{name}-queue",
         max_message_size=MAX_MESSAGE_SIZE,
-        # SQS deletes an older message. It does not become a dead letter.
+        # SQS deletes a message that is older than this. The message does not become a dead letter.
         message_retention_seconds=RETENTION_SECONDS,
         redrive_policy=pulumi.Output.json_dumps(
             {"deadLetterTargetArn": dead_letters.arn, "maxReceiveCount": MAX_RECEIVES}

@@ -1,4 +1,4 @@
-"""Who may connect to a gateway: the tokens and the origins that its authorizer accepts."""
+"""Access to a gateway: the tokens and the origins that its authorizer accepts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from ._checks import FieldName
 from ._oidc import DEFAULT_TENANT_CLAIM, build_jwks_url
 
 MAX_ORIGINS_LENGTH = 2_000
-"""Characters. All environment variables of a Lambda together may have 4 KB.
+"""Maximum number of characters of all origins. All environment variables of a Lambda together may have 4 KB.
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 
 class GatewayAccessArgs(TypedDict):
-    """Who may connect to a `WebSocketGateway`."""
+    """The inputs that decide which clients may connect to a `WebSocketGateway`."""
 
     issuer: pulumi.Input[str]
     """The OIDC issuer that signs the tokens: an https URL, exactly as in the `iss` claim."""
@@ -27,8 +27,8 @@ class GatewayAccessArgs(TypedDict):
     tenant_claim: NotRequired[pulumi.Input[str]]
     """The claim that holds a tenant id or a list of tenant ids. Default: `custom:tenant_id`."""
     token_in_query: NotRequired[pulumi.Input[bool]]
-    """Whether a client may send its token as `?token=…`. Query strings appear in proxy logs and browser histories, and
-    everyone who reads those gets the token. Only for clients that cannot send headers. Default: false."""
+    """Whether a client may send its token as `?token=…`. Query strings appear in proxy logs and browser histories,
+    where other people can read the token. Only for clients that cannot send headers. Default: false."""
     allowed_origins: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     """Origins of the web pages that may connect, each `scheme://host[:port]` in lower case, without a path and without
     the default port; at most 2,000 characters together. Clients that send no `Origin` header are not checked. Default:
@@ -45,7 +45,7 @@ class GatewayAccess:
     tenant_claim: pulumi.Output[str]
     token_in_query: pulumi.Output[bool]
     allowed_origins: pulumi.Output[str]
-    """Separated by spaces."""
+    """The allowed origins, separated by spaces."""
 
     @classmethod
     def check(cls, args: GatewayAccessArgs, field: FieldName) -> "GatewayAccess":

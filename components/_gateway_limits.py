@@ -17,7 +17,7 @@ MAX_MESSAGES_PER_SECOND = 1_000
 DEFAULT_MESSAGE_BURST = 20
 MAX_MESSAGE_BURST = 10_000
 MAX_FILTER_LENGTH = 4_096
-"""The limit of the protocol `formbridge.v1`."""
+"""Maximum number of characters of a subscription filter in the protocol `formbridge.v1`."""
 MIN_FRAME_BYTES = 1_024
 MAX_FRAME_BYTES = 128 * 1024
 """API Gateway's limit for a message. It bills every started 32 KB as one message.

@@ -1,4 +1,4 @@
-"""How a gateway posts to its connections: its rate, its concurrency and its fan-out queue."""
+"""Settings for the posts of a gateway: its rate, its concurrency and its fan-out queue."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,15 +10,17 @@ from . import _checks
 from ._checks import FieldName, IntegerInput
 
 DEFAULT_POSTS_PER_SECOND = 9_000
-"""API Gateway's default quota is 10,000 requests per second per account and region, clients' messages included.
+"""Less than API Gateway's default quota of 10,000 requests per second per account and region, which also counts the
+messages of clients.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"""
 DEFAULT_BROADCAST_CONCURRENCY = 4
 MIN_FANOUT_CONCURRENCY = 2
 MAX_FANOUT_CONCURRENCY = 1_000
-"""https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html"""
+"""Maximum concurrency that Lambda allows for a queue.
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html"""
 DEFAULT_FANOUT_CONCURRENCY = 4
 MIN_FANOUT_THRESHOLD = 100
-"""Below it, sending a message to the queue and starting a Lambda take longer than the posts themselves."""
+"""Minimum of `fanout_threshold`. Fewer posts take less time than a message to the queue and the start of a Lambda."""
 DEFAULT_FANOUT_THRESHOLD = 5_000
 DEFAULT_CONNECTION_SHARDS = 1
 MAX_CONNECTION_SHARDS = 64
@@ -29,14 +31,14 @@ JANITORS = 1
 
 
 class GatewayPostingArgs(TypedDict):
-    """How a `WebSocketGateway` posts to its connections."""
+    """The inputs that decide how a `WebSocketGateway` posts to its connections."""
 
     posts_per_second: NotRequired[IntegerInput]
     """Posts per second to connections, of all Lambdas of the gateway together. It is divided equally among
     `broadcast_concurrency` + `fanout_concurrency` + 1 (the janitor) Lambdas, and must be at least that sum. The message
-    and authenticate Lambdas, which close flooding clients, get the same share each on top. API Gateway's default quota
-    is 10,000 requests per second per account and region, for these posts, all client messages and all APIs.
-    Default: 9,000."""
+    and authenticate Lambdas post only to close clients that exceed their limits. Each of them may post at the same rate
+    in addition. API Gateway's default quota is 10,000 requests per second per account and region, for these posts, all
+    client messages and all APIs. Default: 9,000."""
     broadcast_concurrency: NotRequired[IntegerInput]
     """Broadcast Lambdas that run at once: the shards of the stream times the pipe's parallelization factor; 1 or more.
     It only divides `posts_per_second` and limits nothing itself. Default: 4."""

@@ -1,4 +1,4 @@
-"""IAM policy documents as JSON. Each allows what its statements name, and nothing else."""
+"""IAM policy documents as JSON. Each document allows only the actions that its statements name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Statement:
 
 
 def build_policy(statements: Sequence[Statement]) -> pulumi.Output[str]:
-    """Return a policy that allows `statements` and nothing else."""
+    """Return a policy that allows only the actions of `statements`."""
     return _build_document(
         [
             {"Effect": "Allow", "Action": [*statement.actions], "Resource": [*statement.resources]}
@@ -69,7 +69,7 @@ def _build_service_statement(
     resource: pulumi.Input[str] | None = None,
     condition: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
-    """Return a statement that allows one action to an AWS service."""
+    """Return a statement that allows an AWS service to perform one action."""
     statement: dict[str, object] = {"Effect": "Allow", "Principal": {"Service": service}, "Action": action}
     if resource is not None:
         statement["Resource"] = resource

@@ -14,7 +14,7 @@ DELIVERY_RETRIES = 2
 
 
 def run_every_minute(name: str, janitor: HandlerFunction, parent: pulumi.Resource, tags: Tags | None) -> None:
-    """Create the schedule `{name}-rule` and its target. The next run makes up for a lost run."""
+    """Create the schedule `{name}-rule` and its target. If a run is lost, the next run does its work."""
     rule = aws.cloudwatch.EventRule(
         f"{name}-rule",
         description="The gateway's janitor, once per minute",
@@ -22,8 +22,8 @@ def run_every_minute(name: str, janitor: HandlerFunction, parent: pulumi.Resourc
         tags=tags,
         opts=pulumi.ResourceOptions(parent=parent),
     )
-    # By default Lambda would retry a failed run after a minute, while the next run is active, and would keep runs that
-    # it cannot start for up to six hours and then start all of them at once.
+    # By default, Lambda would retry a failed run after a minute, while the next run is active. It would also queue runs
+    # that it cannot start for up to six hours, and then start all of them at the same time.
     invoke_from_rule(
         name,
         rule,

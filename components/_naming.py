@@ -32,8 +32,8 @@ def check_name(name: str, suffix: str, limit: int) -> None:
 
     Args:
         name: Name of the component.
-        suffix: Suffix of the child whose name has the least room.
-        limit: Maximum length of that child's name in AWS.
+        suffix: Suffix of the child resource whose name is closest to its maximum length.
+        limit: Maximum length of the name of that child resource.
 
     Raises:
         ValueError: The name is too long, does not start with a letter, or contains other characters than letters,

@@ -3,7 +3,7 @@
 import pulumi
 
 DEFAULT_TENANT_CLAIM = "custom:tenant_id"
-"""The claim in which a user pool that `TenantIdentity` creates puts the tenant id."""
+"""Claim that holds the tenant id in the tokens of a user pool that `TenantIdentity` created."""
 
 
 def build_jwks_url(issuer: pulumi.Output[str]) -> pulumi.Output[str]:

@@ -108,7 +108,10 @@ def _pip_install(requirements: Path, target: Path, platform: list[str]) -> None:
 
 
 def _list_files(root: Path, pattern: str) -> dict[str, Path]:
-    """Return the files below `root` by their path in the archive, if they are the same on every machine."""
+    """Return the files below `root` by their path in the archive.
+
+    Files that differ between machines are left out.
+    """
     return {
         path.relative_to(root).as_posix(): path
         for path in root.glob(pattern)

@@ -8,9 +8,9 @@ from ._iam import Statement
 from ._tags import Tags
 
 FUNCTION_SECONDS = 60
-"""Timeout of such a Lambda."""
+"""Timeout of a Lambda that processes a queue."""
 VISIBILITY_SECONDS = 6 * FUNCTION_SECONDS
-"""Visibility timeout of its queue: seconds for which a received message is hidden. Lambda rejects a queue whose
+"""Visibility timeout of the queue: seconds for which a received message is hidden. Lambda rejects a queue whose
 visibility timeout is shorter than the function's timeout, and AWS advises six times the function's timeout.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
 

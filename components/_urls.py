@@ -22,7 +22,7 @@ def https_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check an https URL without a fragment.
 
     Raises:
-        ValueError: The value is not such a URL.
+        ValueError: The value is not an https URL, or it has a fragment.
     """
     return string(field, value, f"https://{_HOST}{_PORT}{_PATH}", "an https URL")
 
@@ -85,7 +85,7 @@ def connect_source(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check a host for the directive `connect-src`. A host that starts with `*.` means all its subdomains.
 
     Raises:
-        ValueError: The value is not of this form, has a path, or has no TLS and is not on this machine.
+        ValueError: The value is not `scheme://host[:port]`, or it uses http or ws for a host other than this machine.
     """
     pattern = rf"((https|wss)://(\*\.)?{_HOST}|(http|ws)://{_LOCAL_HOST}){_PORT}"
     description = "https:// or wss:// with a host, or http:// or ws:// with localhost or 127.0.0.1, without a path"

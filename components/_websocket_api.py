@@ -159,7 +159,7 @@ class WebSocketApi:
         )
 
     def _allow_invoke(self, suffix: str, function: HandlerFunction, source: pulumi.Input[str]) -> None:
-        """Allow this API alone to invoke the Lambda, for the given part of the API."""
+        """Allow only the part `source` of this API to invoke the Lambda."""
         permission = aws.lambda_.Permission(
             f"{self._name}-{suffix}-permission",
             action="lambda:InvokeFunction",

@@ -28,7 +28,7 @@ class AlarmTopicArgs(TypedDict):
 
 
 class AlarmTopic(pulumi.ComponentResource):
-    """An SNS topic to which the CloudWatch alarms of its account can publish, and no other AWS service.
+    """An SNS topic for the CloudWatch alarms of its account. No other AWS service can publish to it.
 
     The topic has no KMS key. CloudWatch alarms cannot publish to a topic with the AWS managed key of SNS, because
     nobody can change the policy of that key (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html). A

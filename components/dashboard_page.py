@@ -40,8 +40,8 @@ CONTENT_TYPES = {
     ".md": "text/plain; charset=utf-8",  # browsers display this type, and download `text/markdown`
     ".svg": "image/svg+xml",
 }
-"""Content types by suffix. The module `mimetypes` depends on the machine, and a browser rejects a script of another
-type."""
+"""Content types by suffix. The module `mimetypes` is not used, because its result depends on the machine, and a browser
+rejects a script with the wrong content type."""
 
 CACHE_CONTROL = "no-cache"
 """A browser stores a file but checks before each use whether it has changed. File names contain no hash of the content,
@@ -90,7 +90,8 @@ class DashboardPage(pulumi.ComponentResource):
     """The keys of the objects, known after all objects have been uploaded."""
 
     def __init__(self, name: str, args: DashboardPageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        # AWS limits no name here, because each object has its key as its name. Allow the same names as for a site.
+        # No AWS limit applies to this name, because S3 identifies an object by its key. Allow the same names as for a
+        # `DashboardSite`.
         check_name(name, "", MAX_BUCKET_NAME)
         _checks.check_fields(args, DashboardPageArgs)
         content_types = list_page_files(DASHBOARD)
@@ -140,8 +141,8 @@ class DashboardPage(pulumi.ComponentResource):
 def list_page_files(folder: Path) -> dict[str, str]:
     """Return the content type of each file to upload, by its path in `folder`, in sorted order.
 
-    Type declarations are skipped, and files and folders whose name starts with a dot, which belong to an editor or the
-    system.
+    The result does not contain type declarations. It does not contain files and folders whose name starts with a dot
+    either, because they belong to an editor or to the operating system.
 
     Raises:
         ValueError: There is no `index.html`, or the content type of a file is not known.

@@ -58,9 +58,9 @@ class RealtimePipeArgs(TypedDict):
     batching_window_seconds: NotRequired[IntegerInput]
     """Maximum time to collect a batch, in seconds, 0 to 300. Default: 0, a batch contains the records of one poll."""
     retry_attempts: NotRequired[IntegerInput]
-    """Number of retries of a failed batch, 1 to 10,000. Default: 10. The default of AWS is unlimited retries, with
-    which one bad record blocks all records behind it. 0 is not allowed: the AWS provider omits it from a new pipe,
-    which then has the default of AWS."""
+    """Number of retries of a failed batch, 1 to 10,000. Default: 10. The default of AWS is unlimited retries, so that
+    one bad record blocks all later records. 0 is not allowed: the AWS provider omits it from a new pipe, which then has
+    the default of AWS."""
     record_age_seconds: NotRequired[IntegerInput]
     """Maximum age of a record in seconds, 60 to 86,400. An older record is not retried and becomes a dead letter.
     Default: 3,600. The default of AWS is no maximum."""
@@ -174,7 +174,7 @@ def _build_filter_criteria(patterns: list[str]) -> aws.pipes.PipeSourceParameter
 
 
 def _check_stream_parameters(args: RealtimePipeArgs) -> aws.pipes.PipeSourceParametersDynamodbStreamParametersArgsDict:
-    """Check the inputs that say how the pipe reads the stream, and return them with their defaults."""
+    """Check the inputs that configure how the pipe reads the stream. Return them with defaults for absent inputs."""
     return {
         "starting_position": "TRIM_HORIZON",
         "batch_size": _checks.integer("batch_size", args.get("batch_size", DEFAULT_BATCH_SIZE), 1, MAX_BATCH_SIZE),

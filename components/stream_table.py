@@ -26,9 +26,9 @@ SUBMISSION_RECORDS: dict[str, Any] = {
 }
 """The event pattern for the `filters` of a `RealtimePipe`: changes of submissions pass, changes of other items do not.
 
-Removals by TTL pass too, and the broadcast Lambda drops them. Only such records have the field `userIdentity`. A
-pattern that excludes them would need `exists: false` below a field that all other records lack. AWS does not document
-that a pipe matches this; if it did not, no change would pass.
+Removals by TTL pass too, and the broadcast Lambda drops them. Only removals by TTL have the field `userIdentity`. A
+pattern that excludes them would need `exists: false` for a field inside `userIdentity`. AWS does not document whether a
+pipe matches this pattern if `userIdentity` itself is absent. If it does not, no change would pass.
 """
 
 HASH_KEY, RANGE_KEY = "PK", "SK"
@@ -38,7 +38,8 @@ INDEX_KEYS = (keys.SUBMISSIONS_INDEX_PARTITION_KEY, keys.SUBMISSIONS_INDEX_SORT_
 INDEXED = ("tenant_id", "submission_id", "form_id", "status", "version", "submitted_at", "updated_at", "ttl")
 """Attributes in `GSI1`: those that a dashboard shows."""
 NUMBERS = ("version", "ttl")
-"""Attributes that are numbers. Keys are strings, so no key can have one of these names."""
+"""Attributes whose values are numbers. A key cannot have one of these names, because the keys of the table are
+strings."""
 MAX_KEY_NAME = 255
 """Maximum length of a key's name. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
 

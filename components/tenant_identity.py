@@ -168,7 +168,7 @@ class TenantIdentity(pulumi.ComponentResource):
 
 
 def _build_domain_prefix(user_pool_id: str) -> str:
-    """Return a domain prefix that no other user pool of the region has, in any account.
+    """Return a domain prefix that is unique among the user pools of all accounts in the region.
 
     It consists of hexadecimal digits, because Cognito rejects a prefix that contains `aws`, `amazon` or `cognito`, and
     the id of a user pool may contain one of these.

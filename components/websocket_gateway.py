@@ -47,7 +47,8 @@ class WebSocketGatewayArgs(TypedDict):
     """Who may connect: the issuer and the audience of tokens, and the origins of web pages."""
     table_arn: NotRequired[pulumi.Input[str] | None]
     """The ARN of the submissions table, a `StreamTable`, that snapshots and resumes read. Default: none. Clients then
-    get only what is posted while they are connected: a snapshot is empty, and no cursor can be resumed."""
+    get only the updates that are posted while they are connected: a snapshot is empty, and a client cannot resume from
+    a cursor."""
     limits: NotRequired[GatewayLimitsArgs]
     """Limits on tenants, connections and messages. Default: the default of each limit."""
     posting: NotRequired[GatewayPostingArgs]
@@ -205,7 +206,7 @@ class WebSocketGateway(pulumi.ComponentResource):
         )
 
     def _create_authenticate_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
-        """Create the Lambda that extends a connection by a newer token."""
+        """Create the Lambda that extends a connection with a newer token."""
         return self._create_function(
             "authenticate",
             environment={

@@ -5,7 +5,7 @@ import { byId, setText } from "./dom.js";
  * Show a notice below the header: why the page is not live, and an action for the user. It replaces the last notice.
  *
  * @param {string} text An empty text removes the notice.
- * @param {{label: string, onChoose: () => void}} [action] The button's label, and what it does.
+ * @param {{label: string, onChoose: () => void}} [action] The label of the button, and its action.
  */
 export function showNotice(text, action) {
   const button = byId("notice-action", HTMLButtonElement);

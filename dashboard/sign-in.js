@@ -20,9 +20,9 @@ const TENANT_ID = /^t_[A-Za-z0-9_-]{1,64}$/;
 /**
  * The signed-in user and the user's tokens.
  *
- * Tokens are kept in memory only. After a reload, the page redirects to the issuer again, whose own session makes that
- * silent. Without a request of the user, the page redirects to the issuer only when it is first opened, and when a
- * token cannot be renewed in another way. It does not redirect after a failure.
+ * Tokens are kept in memory only. After a reload, the page redirects to the issuer again. The issuer does not ask for
+ * a password as long as its own session lasts. The page redirects without a request of the user only in two cases: when
+ * it is opened, and when a token cannot be renewed in another way. It does not redirect after a failure.
  */
 export class SignIn {
   #config;
@@ -92,7 +92,7 @@ export class SignIn {
    *
    * @param {TokenNeed} need For `later`, the method neither redirects nor returns the current token.
    * @returns {Promise<string>} A token that is valid for more than a minute, if the issuer's tokens last that long.
-   * @throws {UnauthorizedError} The user must sign in again, and the page must not redirect without being asked to.
+   * @throws {UnauthorizedError} The user must sign in again, but did not ask the page to redirect.
    * @throws {Error} The issuer cannot be reached at the moment.
    */
   async getToken(need) {

@@ -39,7 +39,7 @@ export class StatusMenu {
   }
 
   /**
-   * Remember the submission whose status was clicked, before the menu opens.
+   * Store the submission whose status was clicked, before the menu opens.
    *
    * @param {EventTarget | null} target
    */

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DOCS: Final = Path(__file__).parent
 ROOT: Final = DOCS.parent
 SNAPSHOT: Final = ROOT / "tests" / "support" / "components" / "schema.json"
-"""The reviewed schema."""
+"""Snapshot of the schema. A test compares it with the components, so that each change of the schema is reviewed."""
 PROJECT: Final = "formbridge-realtime"
 STACKS: Final = ("dev", "prod")
 TYPE_PREFIX: Final = "#/types/"
@@ -174,7 +174,7 @@ def _render_type(described: Mapping[str, Any]) -> str:
 
 
 def _convert_to_snake_case(name: str) -> str:
-    """Return a name of the schema as Python spells it."""
+    """Convert a name of the schema from camel case to snake case."""
     return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
@@ -195,7 +195,7 @@ def _render_table(rows: Iterable[tuple[str, ...]], head: tuple[str, ...]) -> str
 
 
 def _join_blocks(blocks: Iterable[str]) -> str:
-    """Return the text of a page."""
+    """Join blocks of Markdown into a page, with a blank line between two blocks."""
     return "\n\n".join(block.strip() for block in blocks) + "\n"
 
 

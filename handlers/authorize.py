@@ -42,7 +42,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
 @log_failures
 def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | None:
-    """Return the policy for a token that verifies, or None for a handshake without one."""
+    """Return the policy of a handshake, or None if the handshake has no valid token."""
     ids = correlation_ids(event, context)
     headers: Mapping[str, str] = event.get("headers") or {}
     query: Mapping[str, str] = event.get("queryStringParameters") or {}
@@ -62,7 +62,7 @@ def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | Non
 
 
 def allow(identity: Identity, tenant_id: str, event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the policy that allows a connection, with the values that the Lambda functions of the routes read."""
+    """Return the policy that allows a connection. Its context has the values that the Lambdas of the routes read."""
     context = {
         "tenant_id": tenant_id,
         "expires_at": str(identity.expires_at),

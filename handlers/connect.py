@@ -36,7 +36,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
             connections_table().remove(key)
             return {"statusCode": 200}
         case _:
-            # A client's frame whose `action` is `$connect` or `$disconnect`. It neither connects nor disconnects.
+            # This is a frame of a client with the `action` `$connect` or `$disconnect`. It does not connect or
+            # disconnect.
             refusal = protocol.build_unknown_action(request["routeKey"])
             return {"statusCode": 200, "body": protocol.encode(protocol.build_error(refusal))}
 

@@ -49,7 +49,8 @@ def handler(event: Mapping[str, Any], context: object) -> None:
 def alert_operator(dead_letter: str, message_id: str, problem: str) -> None:
     """Publish the problem to the alarm topic, if there is one, and keep the dead letter, which raises an alarm.
 
-    Publish first: if it fails, SQS delivers the message again, and keeping first would keep one more copy each time.
+    The message is published first. If that fails, SQS delivers the dead letter again. In the other order, each
+    repetition would keep one more copy of the dead letter.
     """
     if topic_arn := environment.optional_string("ALARM_TOPIC_ARN"):
         client("sns").publish(TopicArn=topic_arn, Subject="Stream records of unknown tenants", Message=problem)

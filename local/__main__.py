@@ -77,7 +77,7 @@ def up(
     state_dir: StateDir = DEFAULT_STATE_DIR,
     root: Root = ROOT,
 ) -> None:
-    """Start the stack and run it until Ctrl-C. Then stop every process and remove every file of it."""
+    """Start the stack and run it until Ctrl-C. Then stop all its processes and remove its files."""
     options = Options(root=root, state_dir=state_dir, port=port, headless=headless, enforce_iam=enforce_iam)
     run_stack(options, Console())
 

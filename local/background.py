@@ -53,7 +53,7 @@ def running_stack(state_dir: Path, log: Path, *, root: Path = ROOT, enforce_iam:
 
 
 def _wait_until_up(up: subprocess.Popen[bytes], state_dir: Path, log: Path) -> Stack:
-    """Return the stack as soon as its file is there; a file of an earlier process does not count."""
+    """Wait until the process has written the file of the stack, and return the stack."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         with suppress(stack_file.StackError):

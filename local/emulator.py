@@ -88,7 +88,8 @@ def client(service: str, endpoint_url: str, region: str, *, read_timeout: float 
 def get_cognito_keys_directory(state_dir: Path) -> Path:
     """Return the directory with the signing keys of the local Cognito.
 
-    It has PEM files named after the user pools. `state_dir` is that of the running emulator.
+    The directory has one PEM file per user pool, named after the pool. `state_dir` is the state directory of the
+    running stack.
     """
     return _get_state_directory(_get_directory(state_dir)) / "cognito-pool-keys"
 
@@ -102,8 +103,8 @@ class Emulator:
     Args:
         state_dir: The state directory of the local stack.
         region: The region of the stack.
-        enforce_iam: Whether MiniStack rejects a Lambda's request that no policy of its role allows, and requests with a
-            wrong signature. Clients made by `client` may do everything.
+        enforce_iam: Whether MiniStack checks requests. It then rejects a request of a Lambda that no policy of its role
+            allows, and a request with a wrong signature. The clients that `client` creates have administrator rights.
     """
 
     def __init__(self, state_dir: Path, region: str, *, enforce_iam: bool = False) -> None:
@@ -197,7 +198,7 @@ class Emulator:
             "STATE_DIR": str(_get_state_directory(self.directory)),
             "TMPDIR": str(self._temporary),
             "LOG_LEVEL": "WARNING",
-            # On start, MiniStack removes Docker containers of earlier runs. This socket keeps it away from Docker.
+            # On start, MiniStack removes Docker containers of earlier runs. With this socket, it does not find Docker.
             "DOCKER_HOST": f"unix://{self._temporary}/no-docker.sock",
         }
         with self.log_path.open("wb") as log:

@@ -7,9 +7,9 @@
   `Sec-WebSocket-Protocol` header. MiniStack ignores the header, and a browser that offered subprotocols then closes the
   connection.
 - Fix: a `$connect` authorizer that raises "Unauthorized" causes status 401, as on AWS. MiniStack returns 500.
-- Addition: GetRecords of a DynamoDB stream supports long polling. With the header `x-wait-seconds`, the response comes
-  when there is a record, or after that time. Without the header, and on AWS, it comes at once, so that a reader has to
-  poll.
+- Addition: GetRecords of a DynamoDB stream supports long polling. With the header `x-wait-seconds`, the response is
+  sent when there is a record, or at the end of that time. Without the header, and always on AWS, the response is sent
+  at once.
 - Addition: the pipes of the local run reach streams and functions without the web server.
 - Addition: the arguments are the file descriptors of two sockets that are already bound. The web server listens on the
   first, the pipes of the local run connect to the second.
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 INVOKE_INTEGRATION = "_invoke_ws_lambda"
 AUTHORIZE_CONNECT = "_authorize_ws_connect"
 PATCHED = ("handle_websocket", INVOKE_INTEGRATION, AUTHORIZE_CONNECT, "run_reentrant")
-"""The functions of `ministack.services.apigateway` for a WebSocket handshake, which this script wraps."""
+"""The functions of `ministack.services.apigateway` that this script wraps. They process a WebSocket handshake."""
 
 AUTHORIZER_THREAD = "ministack-apigw-authorizer"
 """The name of the thread in which MiniStack runs an authorizer."""
@@ -101,9 +101,9 @@ def select_subprotocol(apigateway: Any) -> None:
 
 
 def refuse_unauthorized(apigateway: Any) -> None:
-    """Make API Gateway return status 401 if the authorizer raised an error.
+    """Make API Gateway return status 401 if the authorizer raised the error "Unauthorized".
 
-    The message of the error must be exactly "Unauthorized", as on AWS.
+    As on AWS, the message of the error must be exactly this word.
     """
     authorize, run_reentrant = getattr(apigateway, AUTHORIZE_CONNECT), apigateway.run_reentrant
     unauthorized: ContextVar[bool] = ContextVar("unauthorized", default=False)
@@ -159,7 +159,7 @@ class RecordSignal:
 
     @contextmanager
     def waiting(self) -> Generator[asyncio.Event]:
-        """Provide an event of the running loop that the first record after the start of the block sets."""
+        """Yield an asyncio event that is set when a record arrives during the block."""
         arrived = asyncio.Event()
         wake = partial(asyncio.get_running_loop().call_soon_threadsafe, arrived.set)
         self._waiting.add(wake)

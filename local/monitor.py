@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
 PROVIDER_PREFIX: Final = "pulumi:providers:"
 
-# Resource references are not among the features. Where a program passes a resource, the SDK therefore sends the id of
-# the resource, or the URN of the component.
+# The list does not contain resource references. If an input of a resource is another resource, the SDK therefore sends
+# the id of that resource, or its URN if it is a component.
 _FEATURES: Final = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,

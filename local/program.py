@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _PARALLEL = 10
 """How many resources the SDK registers at the same time.
 
-It is the number of connections that a boto3 client keeps.
+The value is the number of connections that a boto3 client keeps open.
 """
 
 
@@ -61,7 +61,7 @@ def run(project: Project, monitor: Monitor) -> None:
 class _Program:
     """One run of a program in its own thread, context and event loop.
 
-    The SDK keeps its state in the context.
+    Each run has a context (`contextvars`) of its own, because the SDK keeps its state there.
     """
 
     def __init__(self, project: Project, monitor: Monitor) -> None:

@@ -46,7 +46,7 @@ class Project:
         return self.config.get("aws:region", DEFAULT_REGION)
 
     def locate(self, path: Path, line: int) -> str | None:
-        """Return `file:line` relative to `root` if `path` belongs to the program; None for a library."""
+        """Return `file:line` relative to `root`, or None if `path` does not belong to the program."""
         if not path.is_relative_to(self.root) or is_library(path):
             return None
         return f"{path.relative_to(self.root)}:{line}"
@@ -105,7 +105,7 @@ class _Declaration:
 
     key: str
     type: str | None
-    """The declared type; None if the key has no declared type, as keys of providers have none."""
+    """The declared type; None if there is none. Keys of providers, such as `aws:region`, have no declared type."""
     items: dict[str, Any]
     default: Any
     secret: bool
@@ -187,7 +187,7 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
 def _validate(declaration: _Declaration, value: Any) -> Any:
     """Return `value` if it has the declared type.
 
-    As for the CLI, a string may stand for an integer or a boolean.
+    As in the CLI, a string is accepted for an integer or a boolean, such as `"5"` or `"true"`.
 
     Raises:
         ConfigError: The value has another type.
@@ -209,9 +209,12 @@ def _check_type(key: str, kind: str, items: dict[str, Any], value: Any) -> None:
 
 
 def _parse_override(declaration: _Declaration, text: str) -> Any:
-    """Return the value that `text` stands for.
+    """Convert `text` to the declared type.
 
-    Invalid text is returned unchanged, so that the type check rejects it.
+    Text that is not a valid integer or boolean is returned unchanged, so that the type check rejects it.
+
+    Raises:
+        ConfigError: The declared type is a list or an object, and the text is not JSON.
     """
     match declaration.type:
         case "integer" if text.lstrip("+-").isdecimal():

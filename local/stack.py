@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "stack.json"
 PARTIAL_FILE_NAME = "stack.json.part"
-"""The file's name until it is complete."""
+"""Name of the stack's file while it is being written."""
 
 
 class StackError(Exception):

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .bus import Bus, FormSubmission
 
 BATCHES_PER_SECOND: Final = 10
-"""How many batches are sent per second, as long as a batch has from 1 to `BATCH_SIZE` events."""
+"""Number of batches per second. A batch has 1 to `BATCH_SIZE` events, so a very low rate has fewer batches per second
+and a very high rate has more."""
 
 
 def send(
@@ -37,7 +38,7 @@ def send(
         clock: Returns the current time, in seconds.
         sleep: Waits for a number of seconds.
     """
-    # A batch holds the events of a tenth of a second, so that events arrive evenly.
+    # Send ten small batches per second, so that events arrive evenly.
     size = max(1, min(BATCH_SIZE, int(rate / BATCHES_PER_SECOND)))
     started = clock()
     for first in range(0, len(submissions), size):

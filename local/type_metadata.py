@@ -1,7 +1,7 @@
 """Check of a resource's inputs against the type metadata of its provider's Python package.
 
 Nested inputs are checked too. The Pulumi SDK translates the keys of nested dictionaries that it knows and passes
-unknown keys unchanged, so that a typo such as `batchsize` would reach the provider. This check finds it first, with or
+unknown keys unchanged, so a typo such as `batchsize` would reach the provider. This check finds the typo first, with or
 without an emulator.
 """
 

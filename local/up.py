@@ -206,8 +206,8 @@ def _interruptible() -> Generator[None]:
         _ignore_interrupts()
         raise Interrupted
 
-    # An ignored SIGHUP stays ignored, because `nohup` asks for that. An ignored SIGINT does not: shells set it for
-    # background jobs.
+    # An ignored SIGHUP stays ignored, because `nohup` asks for that. An ignored SIGINT does not stay ignored, because
+    # shells ignore SIGINT for background jobs.
     hang_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
     previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, *hang_up)}
     try:

@@ -1,9 +1,9 @@
 """Policy pack for Pulumi's CLI: `pulumi preview --policy-pack policy`.
 
-During a preview, some values are unknown, for example the ARN of a new queue in a policy document. A rule that needs
-such a value is reported as not run. The update knows the value and runs the rule before it creates the resource. The
-tests run every rule on the recorded program, where all values are known, and run this pack over the same protocol as
-the CLI.
+During a preview, some values are unknown, for example the ARN of a new queue in a policy document. If a rule needs an
+unknown value, the preview reports that the rule did not run. During the update the value is known, and the rule runs
+before the resource is created. The tests run every rule on the recorded program, where all values are known, and run
+this pack over the same protocol as the CLI.
 """
 
 from pulumi_policy import (

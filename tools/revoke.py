@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 POSTS_PER_SECOND: Final = 1_000
 """A tenth of an account's default quota. The rest remains for the Lambdas and the clients."""
 TIMEOUT_SECONDS: Final = 300
-"""Time limit for closing the connections, and again for recording the results."""
+"""Time limit for closing the connections. The same limit applies to recording the results afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def revoke(tenant_id: str, table_name: str, management_endpoint: str) -> Revocat
     """
     poster = ConnectionPoster(Signer.from_environment(management_endpoint), Pacer(POSTS_PER_SECOND, time.monotonic_ns))
     connections_table = ConnectionsTable(client("dynamodb"), table_name)
-    # `iat` of a token has a resolution of one second, so this second counts as a whole.
+    # `iat` of a token has a resolution of one second, so all tokens of the current second are revoked.
     issued_before = int(time.time()) + 1
     connections_table.tenants.revoke(tenant_id, issued_before)
     failures: list[str] = []

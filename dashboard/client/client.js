@@ -18,7 +18,7 @@ export { UnauthorizedError };
 const OPEN_TIMEOUT_MS = 10_000;
 const REPLY_TIMEOUT_MS = 10_000;
 const DEFAULT_HEARTBEAT_SECONDS = 300;
-/** The client sends `sync` this long after the last reply, even on a busy connection: a push acknowledges nothing. */
+/** The client sends `sync` this long after the last reply, even if updates arrive: only a reply moves the cursor. */
 const LONGEST_WITHOUT_REPLY_MS = 30 * 60_000;
 /** A connection that ends sooner counts as a failed attempt, so that the delay grows while the gateway is unstable. */
 const STABLE_AFTER_MS = 30_000;
@@ -35,7 +35,7 @@ const SIGNED_OUT_CODES = new Set(["token_expired", "revoked"]);
  */
 /**
  * How updates arrived. `snapshot` starts a new view and replaces everything in the old one. `more` is the rest of that
- * snapshot. `repair` is the result of a resume or a `sync`. `push` is live.
+ * snapshot. `repair` is the result of a resume or a `sync`. `push` is an update that the gateway posted live.
  *
  * @typedef {"snapshot" | "more" | "repair" | "push"} Origin
  */
@@ -66,7 +66,7 @@ const SIGNED_OUT_CODES = new Set(["token_expired", "revoked"]);
  * @property {string} id
  * @property {"subscribe" | "sync"} action
  * @property {string | null} cursor
- * @property {Update[]} pushes  Updates that were pushed before the reply.
+ * @property {Update[]} pushes  Updates that arrived in update frames before the reply.
  * @property {number} failures  Number of retryable errors so far.
  * @property {boolean} resync   Whether a `sync` must follow the reply.
  * @property {boolean} outdated Whether the filter has changed since the request was sent.
@@ -103,13 +103,13 @@ export class RealtimeClient {
   #freshToken = "unneeded";
   #heartbeatMs = DEFAULT_HEARTBEAT_SECONDS * 1_000;
   /**
-   * The cursor to resume from: that of the last reply with `complete: true`. Null: start a new view.
+   * The cursor to resume from: the cursor of the last reply with `complete: true`. Null: start a new view.
    *
    * @type {string | null}
    */
   #cursor = null;
   /**
-   * The `filter_id` of the current view's replies and pushes. Undefined: the gateway sends none. Null: not yet known.
+   * The `filter_id` of all frames for the current view. Undefined: the gateway sends none. Null: not yet known.
    *
    * @type {string | null | undefined}
    */
@@ -207,7 +207,7 @@ export class RealtimeClient {
     }
   }
 
-  /** Send `sync`: heartbeat, acknowledgment and repair in one. A pending request already does all three. */
+  /** Send `sync`, unless a request is pending. It is the heartbeat, acknowledges the cursor and repairs the view. */
   #sync() {
     if (this.#request === null) this.#send("sync", this.#cursor);
   }
@@ -274,13 +274,13 @@ export class RealtimeClient {
   }
 
   /**
-   * Handle pushed updates.
+   * Handle the updates of an update frame.
    *
-   * A push that was made through the previous filter may arrive after the reply to the new `subscribe`. The versions in
-   * it do not help: the new view has no version of a submission that it does not show, and a `leave` wins against the
-   * same version of one that it shows. Therefore, the client ignores a push with another `filter_id` and sends a
-   * `sync`, which returns everything in it that belongs to the view. If the gateway sends no `filter_id`, the client
-   * accepts all pushes that arrive after the reply, and cannot recognize a late one.
+   * A frame for the previous filter may arrive after the reply to the new `subscribe`. The versions of its updates
+   * cannot show that it is late: the new view does not know the version of a submission that it does not show, and a
+   * `leave` replaces the same version of a submission that it shows. Therefore, the client ignores a frame with another
+   * `filter_id` and sends a `sync`, whose reply has all changes that belong to the view. If the gateway sends no
+   * `filter_id`, the client cannot recognize a late frame, and accepts all frames that arrive after the reply.
    *
    * @param {Update[]} updates
    * @param {string | undefined} filterId
@@ -313,7 +313,7 @@ export class RealtimeClient {
     }
     const fresh = (request.action === "subscribe" && request.cursor === null) || reply.recovered === false;
     const origin = fresh ? "snapshot" : this.#cursor === null ? "more" : "repair";
-    // A push may arrive before the reply, and the gateway may have read the snapshot before that push.
+    // An update frame may arrive before the reply and be newer than the snapshot in the reply.
     const updates = fresh ? [...asList(reply.updates), ...request.pushes] : asList(reply.updates);
     if (fresh) this.#cursor = null;
     if (reply.type === "subscribed") {

@@ -53,18 +53,18 @@
  * @property {Update[]} updates
  * @property {boolean} complete      False: more updates are waiting; `sync` again with this cursor.
  * @property {boolean} [recovered]   False: the cursor was too old, and `updates` is a new snapshot.
- * @property {string} [filter_id]    Identifies the filter of the view. Pushes through that filter have the same value.
+ * @property {string} [filter_id]    Identifies the filter of the view. Its update frames have the same value.
  * @property {number} [heartbeat_seconds]
  * @property {number} [expires_at]   Epoch seconds at which the connection's token expires.
  * @property {number} [server_time]  Epoch milliseconds.
  *
- * @typedef {object} UpdateFrame     A push of one update.
+ * @typedef {object} UpdateFrame     A frame with one update.
  * @property {"submission_update"} type
  * @property {UpdateEvent} event
  * @property {Submission} data
  * @property {string} [filter_id]
  *
- * @typedef {object} UpdatesFrame    A push of several updates.
+ * @typedef {object} UpdatesFrame    A frame with several updates.
  * @property {"submission_updates"} type
  * @property {Update[]} updates
  * @property {string} [filter_id]
@@ -100,7 +100,7 @@ export const SUBPROTOCOL = "formbridge.v1";
 /** Prefix of the subprotocol that carries the token. The gateway never echoes it. */
 export const BEARER_PREFIX = "bearer.";
 
-/** Number of submissions that a new view starts with: the newest ones. */
+/** Number of the newest submissions with which a new view starts. */
 export const SNAPSHOT_SIZE = 50;
 
 /** The status that marks a submission as deleted. The table's TTL removes the item later. */

@@ -9,10 +9,10 @@ import { DELETED } from "./protocol.js";
  * @property {number} version The highest known version of the submission.
  * @property {Submission | null} submission Null if that version is not in view. The entry remains, so that a late
  *   duplicate does not bring the submission back.
- * @property {number} expiresAt When the store forgets the entry: epoch milliseconds, or Infinity.
+ * @property {number} expiresAt When the store removes the entry: epoch milliseconds, or Infinity.
  */
 
-/** How long a removal without `expires_at` is remembered. The table's stream delivers no record that is older. */
+/** How long the store keeps a removal without `expires_at`. The table's stream delivers no record that is older. */
 const REMEMBERED_MS = 24 * 3600 * 1_000;
 
 /**
@@ -21,20 +21,21 @@ const REMEMBERED_MS = 24 * 3600 * 1_000;
  * Updates may arrive more than once and in any order. The same set of updates always gives the same submissions, unless
  * an update arrives so late that a newer one has expired.
  *
- * The store forgets expired submissions together with their versions, because the table may then delete the item and
- * a new one with the same id starts at version 1.
+ * The store removes expired submissions together with their versions, because the table may then delete the item, and
+ * a new item with the same id starts at version 1.
  */
 export class SubmissionStore {
   /** @type {Map<string, Entry>} */
   #entries = new Map();
 
-  /** Start a new view: forget all submissions and versions. */
+  /** Start a new view: remove all submissions and versions. */
   clear() {
     this.#entries.clear();
   }
 
   /**
-   * Apply one update. The highest version wins. Of two updates with the same version, `remove` and `leave` win.
+   * Apply one update. The store keeps the highest version. If two updates have the same version, it keeps the `remove`
+   * or `leave`.
    *
    * @param {Update} update
    * @param {number} now Epoch milliseconds, to compare with `expires_at`.
@@ -49,7 +50,7 @@ export class SubmissionStore {
     const known = this.#entries.get(id);
     const held = known && !isExpired(known, now) ? known : undefined;
     const newest = held && !supersedes(entry, held) ? held : entry;
-    // An entry without a submission need not remain longer than the submission would have.
+    // An entry without a submission expires no later than the submission that it replaces.
     if (held && newest.submission === null) newest.expiresAt = Math.min(held.expiresAt, entry.expiresAt);
     if (newest === held) return "ignored";
     this.#entries.set(id, entry);
@@ -58,7 +59,7 @@ export class SubmissionStore {
   }
 
   /**
-   * Forget the entries whose retention time has passed.
+   * Remove the entries whose retention time has passed.
    *
    * @param {number} now Epoch milliseconds.
    */

@@ -7,7 +7,7 @@ import { fullJitter } from "./backoff.js";
 /**
  * The kind of token that the client asks for.
  * - `any`: for a new connection. A cached token is enough if it stays valid for a while.
- * - `fresh`: for a new connection. The gateway may have rejected the last token, so a cached one is not enough.
+ * - `fresh`: for a new connection. The gateway may have rejected the last token, so do not return a cached token.
  * - `later`: for a live connection. The token must expire later than the last one. The connection still works, so the
  *   user must not be interrupted: throw UnauthorizedError instead.
  *
@@ -17,7 +17,7 @@ import { fullJitter } from "./backoff.js";
  *   "getToken" | "now" | "random" | "setTimeout" | "clearTimeout">>} Options
  */
 
-/** The client renews a token at most this long before it expires, and at least half as long. */
+/** The longest time before a token's expiry at which the client renews it. The shortest is half of this time. */
 const RENEW_BEFORE_MS = 2 * 60_000;
 const REPLY_TIMEOUT_MS = 10_000;
 /** The longest wait that `setTimeout` supports. It fires at once for a longer one. */
@@ -81,7 +81,7 @@ export class TokenRenewal {
    * Handle a reply to an `authenticate` request.
    *
    * @param {AuthenticatedFrame | ErrorFrame} frame
-   * @returns {boolean} True if the frame answers an `authenticate` request, so that nobody else must handle it.
+   * @returns {boolean} True if the frame answers an `authenticate` request. The caller must then not handle it.
    */
   handleReply(frame) {
     if (!String(frame.id).startsWith(ID_PREFIX)) return false;

@@ -1,7 +1,7 @@
 """A shop that shows its orders on live dashboards.
 
-It needs a table with a stream whose items name their tenant. An order is an item with the attributes that `StreamTable`
-describes, for example:
+The shop needs a table with a stream. Each item of the table names its tenant. An order is an item with the attributes
+that `StreamTable` describes, for example:
 
     order_id        o-1
     tenant_id       t_berlin                    the branch of the shop whose dashboards show the order

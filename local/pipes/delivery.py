@@ -24,7 +24,7 @@ BACKOFF_SECONDS = 0.1
 """The upper limit of the first pause before a retry. It doubles with each retry."""
 MAX_BACKOFF_SECONDS = 2.0
 MAX_DOUBLINGS = 10
-"""How often the pause doubles at most, which bounds the power of two."""
+"""Maximum number of times that the pause doubles, so that the power of two stays small."""
 
 
 class TargetError(Exception):
@@ -80,7 +80,7 @@ class Delivery:
             self._pending_since = self._clock()
 
     def seconds_until_due(self) -> float:
-        """Return in how many seconds the batching window ends; infinity if no record is pending."""
+        """Return the seconds until the batching window ends; infinity if no record is pending."""
         if not self._pending:
             return math.inf
         return max(0.0, self._pending_since + self._settings.window_seconds - self._clock())
@@ -107,7 +107,7 @@ class Delivery:
             self._sleep(self._jitter() * min(MAX_BACKOFF_SECONDS, BACKOFF_SECONDS * 2 ** min(retries, MAX_DOUBLINGS)))
 
     def _invoke_target(self, records: Sequence[Record]) -> int:
-        """Invoke the target and return how many of the records, from the first one on, are done."""
+        """Invoke the target. Return the number of records at the start of `records` that are done."""
         try:
             return count_done(records, self._target(records))
         except TargetError as error:
@@ -133,7 +133,7 @@ class Delivery:
 
 
 def count_done(records: Sequence[Record], response: object) -> int:
-    """Return how many of `records`, from the first one on, are done according to the target's response.
+    """Return the number of records at the start of `records` that are done according to the target's response.
 
     A stream is delivered in order. The first failed record is therefore the checkpoint: this record and all later ones
     are delivered again. A response without `batchItemFailures`, or with an empty list, is a success. If an identifier

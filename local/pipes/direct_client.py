@@ -1,7 +1,7 @@
-"""Client of the emulator's direct server for the two calls of a pipe between a write and its function.
+"""Client of the emulator's direct server for the two calls that a pipe makes for a batch: GetRecords and Invoke.
 
-The two calls are GetRecords and Invoke. They avoid boto3, which takes 1.3 ms of CPU per call, and the emulator's web
-server, whose only thread is busy with the response to the writer at that moment.
+The calls avoid boto3, which takes 1.3 ms of CPU per call, and the emulator's web server, whose only thread is busy with
+the response to the writer at that moment.
 """
 
 from __future__ import annotations

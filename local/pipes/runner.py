@@ -87,7 +87,8 @@ class PipeRunner:
                 try:
                     records = page.result(min(WAIT_SECONDS, *(lane.seconds_until_due() for lane in lanes)))
                 except TimeoutError:
-                    records = []  # the batching window of pending records may have ended
+                    # Deliver pending records whose batching window has ended.
+                    records = []
                 else:
                     if self._stopping.is_set():
                         return

@@ -116,7 +116,7 @@ class PipeSettings:
 
 
 class _Properties:
-    """Properties that are taken by name, so that the unsupported ones are left at the end.
+    """Properties of a pipe. A reader removes each supported property, so only unsupported properties are left.
 
     Args:
         path: The path of the object that holds the properties, with a dot at its end; empty at the top.

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def choose_name(resource: Resource, separator: str = "-") -> str:
-    """Return the `name` input of `resource`, or a generated name if there is no such input."""
+    """Return the `name` input of `resource`, or a generated name if the input is absent."""
     given: str | None = resource.inputs.get("name")
     return given or generate_name(resource, separator)
 

@@ -51,7 +51,7 @@ TYPES = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": ResourceType(
         _create_metric_alarm,
         properties("name", "tags", "dimensions", "okActions", *_ALARM_ARGUMENTS),
-        # The emulator does not support metric math: it stores such an alarm and never evaluates it.
+        # The emulator does not support metric math: it stores an alarm with metric math and never evaluates it.
         ignored=properties("metricQueries"),
     ),
 }

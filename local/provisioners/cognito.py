@@ -48,7 +48,8 @@ def _create_user_pool(aws: Aws, resource: Resource) -> CreatedResource:
         {
             "name": name,
             "arn": aws.arn("cognito-idp", f"userpool/{pool_id}"),
-            # The value is that of AWS, because programs derive the issuer from it. The emulator has another address.
+            # Programs derive the issuer from this value, so it is the same as on AWS. The address of the emulator
+            # differs.
             "endpoint": f"cognito-idp.{aws.region}.amazonaws.com/{pool_id}",
             "estimatedNumberOfUsers": 0,
         },

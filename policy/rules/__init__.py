@@ -2,7 +2,7 @@
 
 A rule receives the inputs in the form that Pulumi sends to a provider (camelCase). It yields one message per problem.
 It yields nothing for a correct resource, or for a resource of another type. During a preview some values are unknown.
-Therefore a rule only checks that a property exists where that is enough, and reads only the values that it checks.
+Therefore, if a rule only needs to know that a property exists, it does not read the value.
 
 These modules do not import Pulumi. `policy/__main__.py` registers the rules with CrossGuard, and the tests run them on
 the recorded program.
@@ -27,7 +27,7 @@ class ResourceRule:
     is_mandatory: bool = True
     """Whether a violation stops the deployment. Otherwise CrossGuard only prints a warning."""
     exempt: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Exempt resources: the reason of each exemption, by a glob pattern for URNs."""
+    """Exempt resources: a glob pattern for URNs, and the reason for the exemption."""
 
     def find_violations(self, urn: str, resource_type: str, inputs: Inputs) -> Iterator[str]:
         """Yield a message per problem of a resource that is not exempt."""
@@ -47,7 +47,7 @@ class StackRule:
     check: Callable[[Sequence[Resource]], Iterator[tuple[Resource, str]]]
     """Takes all resources of a stack and yields each resource with a problem and its message."""
     exempt: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Exempt resources: the reason of each exemption, by a glob pattern for URNs."""
+    """Exempt resources: a glob pattern for URNs, and the reason for the exemption."""
 
     def find_violations(self, stack: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
         """Yield each resource that has a problem and is not exempt, with its message."""

@@ -14,14 +14,14 @@ KNOWN_WILDCARDS = {
     ),
     r"arn:aws[a-z-]*:s3:::[^*?/]+/\*": "the objects of one bucket, which may change with each deployment",
 }
-"""Patterns of resources that a policy cannot name in advance, with the reason."""
+"""Allowed wildcards: a regular expression for the ARN of a resource, and the reason why a policy needs the wildcard."""
 
 KNOWN_MANAGED_POLICIES = {
     "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs": (
         "API Gateway accepts no narrower policy for the logs of an account"
     ),
 }
-"""Policies managed by AWS that a role may have, with the reason. All of them contain wildcards."""
+"""Policies managed by AWS that a role may have: the ARN, and the reason. All of these policies contain wildcards."""
 
 SOURCE_KEYS = {"aws:sourcearn", "aws:sourceaccount"}
 """Condition keys that limit a service to one resource or one account."""
@@ -30,7 +30,10 @@ SOURCE_OPERATORS = {"StringEquals", "StringLike", "ArnEquals", "ArnLike"}
 
 
 def _find_documents(value: Any) -> Iterator[Inputs]:
-    """Yield every policy document in the value of an input: a string, an object, or a list of inline policies."""
+    """Yield every policy document in the value of an input.
+
+    The value is a document as a JSON string, a document as an object, or a list of inline policies.
+    """
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -50,7 +53,7 @@ def _find_documents(value: Any) -> Iterator[Inputs]:
 def _find_allow_statements(inputs: Inputs) -> Iterator[tuple[str, Inputs]]:
     """Yield the name of each input that contains a policy document, with each statement that allows something.
 
-    In the AWS types of this project, the name of such an input ends in `policy` or `policies`.
+    In the AWS types of this project, the name of an input with a policy document ends in `policy` or `policies`.
     """
     for key in inputs:
         if key.lower().endswith(("policy", "policies")):

@@ -39,7 +39,10 @@ def get_value(value: Any, *path: str) -> Any:
 
 
 def has_value(inputs: Inputs, *path: str) -> bool:
-    """Return whether there is a value at the end of `path`, without reading it: a preview may not know it yet."""
+    """Return whether there is a value at the end of `path`.
+
+    The value itself is not read, because a preview may not know it yet.
+    """
     *parents, last = path
     parent = get_value(inputs, *parents)
     # This reads only the keys. On the mappings of CrossGuard, `in` would read the value.
@@ -52,7 +55,7 @@ def is_positive(value: Any) -> bool:
 
 
 def to_list(value: Any) -> list[Any]:
-    """Return a list of the value or values. IAM accepts a single value in place of a list."""
+    """Return the value as a list. IAM accepts a single value in place of a list."""
     if value is None:
         return []
     if isinstance(value, str) or not isinstance(value, Sequence):

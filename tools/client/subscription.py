@@ -97,7 +97,7 @@ class Subscription:
         return self._send_request("subscribe", self.cursor, now)
 
     def set_filter(self, pattern: Mapping[str, object] | None, now: float) -> list[Frame]:
-        """Replace the filter on the current connection. The reply starts a new view."""
+        """Replace the filter on the current connection, and return the frames to send. The reply starts a new view."""
         self.filter, self.cursor = pattern, None
         if self._request and not self._request.is_refused:
             self._next_action = "subscribe"  # the gateway may answer two requests in either order
@@ -105,7 +105,7 @@ class Subscription:
         return self._send_request("subscribe", None, now)
 
     def authenticate(self, token: str) -> list[Frame]:
-        """Return the frame that extends the connection to the expiry of a new token."""
+        """Return the `authenticate` frame with a new token. The connection then lasts until the new token expires."""
         self.renew_at = math.inf
         return [{"action": "authenticate", "id": "authenticate", "token": token}]
 
@@ -117,7 +117,9 @@ class Subscription:
         return min(self._last_frame_at + self._heartbeat_seconds, self._last_reply_at + MAX_SECONDS_BETWEEN_REPLIES)
 
     def handle_timeout(self, now: float) -> list[Frame]:
-        """Send a `sync` after silence, or repeat a refused request. Before `timeout_at`, do nothing.
+        """Return the frames to send at `timeout_at`: a `sync`, or the refused request again.
+
+        Before `timeout_at`, the list is empty.
 
         Raises:
             Disconnected: A reply did not arrive in time.
@@ -201,8 +203,8 @@ class Subscription:
         if error["code"] == "bad_cursor" and request.cursor is not None:
             return self._send_request("subscribe", None, now, request.frames)
         if not error.get("retryable"):
-            # After a failed `sync` or `unauthorized` the gateway does not know this connection any more. It may
-            # accept the next one.
+            # After a failed `sync` or the error `unauthorized`, the gateway has no row for this connection. It may
+            # accept a new connection.
             reconnect = request.action == "sync" or error["code"] == "unauthorized"
             raise Disconnected(error["code"], error["message"], reconnect=reconnect)
         request.is_refused, request.deadline = True, _compute_retry_time(error, now)

@@ -12,14 +12,15 @@ Update = dict[str, Any]
 """One update: the keys are `event` and `data`."""
 
 GONE_RETENTION_SECONDS: Final = 24 * 3600
-"""How long a view remembers the version of a submission that has gone. The table's stream keeps its records for one
-day, so no update arrives later than that."""
+"""Seconds for which a view keeps the version of a submission after a `leave` or a `remove`. The table's stream keeps
+its records for one day, so no update arrives later than that."""
 
 
 class _Entry(NamedTuple):
     version: int
     is_gone: bool
-    """Whether the last update was `leave` or `remove`. These win over another update of the same version."""
+    """Whether the last update was `leave` or `remove`. If two updates have the same version, a `leave` or `remove`
+    replaces the other update."""
     data: Mapping[str, Any] | None
     """None if the submission is not shown. The view keeps the version so that a late duplicate does not bring the
     submission back."""
@@ -45,8 +46,8 @@ class View:
         held = self._entries.get(data["submission_id"])
         if held and held.expires_at <= now:
             held = None  # the row may be deleted, and the submission may start again at version 1
-        # The update of a submission that is gone may carry no expiry. The view remembers its version as long as an
-        # older update may still arrive.
+        # A `leave` or a `remove` may have no `expires_at`. The view then keeps the version of the submission as long as
+        # an older update may still arrive.
         latest = now + GONE_RETENTION_SECONDS if is_gone else math.inf
         expires_at = data.get("expires_at", min(held.expires_at, latest) if held and is_gone else latest)
         # An expired update says nothing about a submission that started again.

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from .view import Update
 
 STABLE_CONNECTION_SECONDS: Final = 30
-"""A shorter connection counts as one more failed attempt. This protects a gateway that accepts connections and then
-closes them."""
+"""Duration after which a connection counts as successful. A shorter connection counts as a failed attempt, so that the
+waits also grow if a gateway accepts connections and then closes them."""
 MAX_RECONNECT_SECONDS: Final = 30
 """The longest wait before the next connection."""
 MAX_BACKOFF_EXPONENT: Final = 5
-"""2**5 s is the first power of two above `MAX_RECONNECT_SECONDS`."""
+"""Maximum of the exponent that doubles the wait with each failed attempt. 2**5 s is the first power of two above
+`MAX_RECONNECT_SECONDS`."""
 
 logger = logging.getLogger(__name__)
 _websockets_logger = logging.getLogger(f"{__name__}.websockets")

@@ -15,11 +15,14 @@ BEARER_PREFIX: Final = "bearer."
 
 
 class Unauthorized(Exception):
-    """The client sent no token or an invalid one: 401. The message gives the reason and quotes no part of the token."""
+    """The client sent no token or an invalid token: status 401.
+
+    The message contains the reason, but no part of the token.
+    """
 
 
 class Forbidden(Exception):
-    """The token is valid but does not allow this connection: 403."""
+    """The token is valid but does not allow this connection: status 403."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ CLOCK_LEEWAY_SECONDS: Final = 30
 KEY_LIFETIME_SECONDS: Final = 3600
 """Seconds for which fetched keys are used."""
 KEY_REFETCH_SECONDS: Final = 60
-"""Seconds after a fetch in which an unknown `kid` causes no further fetch."""
+"""For this many seconds after a fetch, an unknown `kid` causes no further fetch."""
 
 IDENTITY_USE: Final = "id"
 """Value of the claim `token_use` in Cognito's ID tokens, which identify a user. Other issuers do not have this claim.

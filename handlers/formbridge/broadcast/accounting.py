@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from ..connections.connection import Connection, ConnectionKey
 
 YOUNG_CONNECTION_MS: Final = 10_000
-"""A connection younger than this may not be open yet: @connections answers 410 until `$connect` has returned."""
+"""Age below which a connection may not be open yet: @connections answers 410 until `$connect` has returned."""
 
 WRITER_THREADS: Final = 32
 """Number of threads that write to the connections table."""
 
 MAX_SHOWN_FAILURES: Final = 10
-"""Failures that an error includes. If the fault is in the stack, all connections fail in the same way."""
+"""Maximum number of failures in an error. If the fault is in the stack, all connections fail in the same way."""
 
 
 class Connections(Protocol):
@@ -44,7 +44,7 @@ class Connections(Protocol):
         ...
 
     def clear_behind(self, key: ConnectionKey, seen_ms: int) -> None:
-        """Remove the mark `seen_ms` of a connection. A newer mark stays."""
+        """Remove the mark that a connection is behind, if the mark is still `seen_ms`. A newer mark stays."""
         ...
 
 

@@ -48,13 +48,13 @@ class Change:
 
     @property
     def _recency(self) -> tuple[int, bool]:
-        """The order of changes. A removal has the version of the submission that it removed, and follows it."""
+        """The sort key of changes. A removal has the same version as the removed submission, and comes after it."""
         return self.newest.version, self.event == "remove"
 
     def to_json(self) -> dict[str, Any]:
         """Return the change as a JSON object.
 
-        Of earlier versions that no subscription filter can distinguish, only the last is kept.
+        If no subscription filter can distinguish several earlier versions, only the last of them is kept.
         """
         distinct = {tuple(getattr(state, name) for name in FIELDS): state for state in self.earlier}
         return {
@@ -66,7 +66,7 @@ class Change:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Change:
-        """Return the change from a result of `to_json`."""
+        """Return the change that `to_json` converted to a JSON object."""
         earlier = tuple(Submission(**state) for state in value["earlier"])
         return cls(Submission(**value["newest"]), value["event"], value["happened_at"], earlier)
 

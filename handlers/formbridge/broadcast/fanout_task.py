@@ -58,7 +58,7 @@ class FanoutTask:
             yield self._encode_message(part)
 
     def _encode_message(self, changes: Sequence[str] | None) -> str:
-        """Return a message with changes that are already encoded, so that they are encoded only once."""
+        """Return a message with `changes`, which are JSON already so that each change is encoded only once."""
         target = json.dumps({"tenant_id": self.tenant_id, "shard": self.shard, "span": self.span})
         encoded = "null" if changes is None else f"[{','.join(changes)}]"
         return f'{target[:-1]}, "changes": {encoded}}}'

@@ -43,9 +43,9 @@ class Frames:
 
         The list is empty if no change concerns the connection.
 
-        A change that is older than the subscription by more than `OVERLAP_MS` is left out. The reply to the subscribe
-        request took it into account already, and a late record with an old version could bring back a submission that
-        was deleted or no longer matches the filter.
+        A change that is older than the subscription by more than `OVERLAP_MS` is left out, because the reply to the
+        `subscribe` request already contains it. If it were posted late, it could bring back a submission that was
+        deleted or no longer matches the filter.
         """
         first_new = bisect_right(self._times, connection.subscribed_at - OVERLAP_MS)
         if first_new == len(self._times):
@@ -59,7 +59,7 @@ class Frames:
         return len(self._build(None, self._times[0])) if self._times else 0
 
     def _build(self, subscription_filter: SubscriptionFilter | None, since_ms: int) -> list[bytes]:
-        """Return the frames with the changes since a time that pass a filter, from the cache if possible."""
+        """Return the frames with all changes since `since_ms` that pass a filter. Use the cache if possible."""
         key = subscription_filter, since_ms
         if key not in self._cache:
             updates = [

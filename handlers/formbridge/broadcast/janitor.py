@@ -1,4 +1,4 @@
-"""The janitor, which repairs what no event announces. Pure.
+"""The janitor, which finds and repairs problems that cause no event. Pure.
 
 It scans the connections table for expired and revoked tokens, missed frames, old rows and leaked reservations.
 """
@@ -92,7 +92,7 @@ class Janitor:
             (self._classify(connection, revoked_at.get(connection.tenant_id, 0)), connection)
             for connection in connections
         ]
-        # Posts may take all of the time, so first do what needs no post.
+        # Posts may take all of the time, so do the work without posts first.
         tally = Tally()
         outlived = (connection for state, connection in states if state is ConnectionState.OUTLIVED)
         self.accounting.remove(outlived, deadlines.posting, tally)
@@ -121,7 +121,7 @@ class Janitor:
                     pass
 
     def _classify(self, connection: Connection, revoked_at: int) -> ConnectionState:
-        """Return the state of a connection whose tenant revoked the tokens issued before `revoked_at`."""
+        """Return the state of a connection. Tokens that were issued before `revoked_at` are revoked."""
         now = self.now_ms()
         if connection.ttl * 1000 <= now:
             return ConnectionState.OUTLIVED

@@ -36,7 +36,8 @@ at most five minutes, so there are few empty pages between its records. Reading 
 Lambda's minute."""
 
 MAX_LISTED_RECORDS: Final = 20
-"""Records without a tenant that a problem lists. A batch may have 10,000 records, and SNS accepts 256 KB."""
+"""Maximum number of records without a tenant that the text of a problem lists. A batch may have 10,000 records, and SNS
+accepts 256 KB."""
 
 INVALID_POSITION: Final = "DynamoDB rejected the position in the stream as invalid"
 UNREADABLE_REASONS: Final = {
@@ -44,7 +45,7 @@ UNREADABLE_REASONS: Final = {
     "TrimmedDataAccessException": "the stream no longer has the records, it keeps them for 24 hours",
     "ValidationException": INVALID_POSITION,
 }
-"""Why a range cannot be read, by DynamoDB's error code."""
+"""Reasons why a range cannot be read, by DynamoDB's error code."""
 
 
 class UnreadableRange(Exception):
@@ -112,7 +113,7 @@ class StreamReader:
         raise UnreadableRange(f"the stream ended before {stream_range.last}")
 
     def _read_from_first(self, stream_range: StreamRange) -> Iterator[Mapping[str, Any]]:
-        """Yield the records from the first of a range, until the shard ends or too many pages are empty."""
+        """Yield the records from the first record of a range, until the shard ends or too many pages are empty."""
         empty_pages = 0
         try:
             iterator: str | None = self.client.get_shard_iterator(

@@ -12,15 +12,15 @@ MICROSECONDS_PER_MILLISECOND = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How many messages a connection may send: a token bucket in epoch microseconds.
+    """A limit on the messages of a connection: a token bucket whose times are epoch microseconds.
 
     The connections table stores the bucket's `full_at` and compares it in conditional writes.
     """
 
     per_second: int
-    """Messages per second in the long run."""
+    """Maximum number of messages per second in the long run."""
     burst: int
-    """Messages at once."""
+    """Maximum number of messages at once."""
 
     @property
     def interval_us(self) -> int:

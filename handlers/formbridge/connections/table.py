@@ -148,7 +148,7 @@ class ConnectionsTable:
     def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None) -> bool:
         """Subscribe a connection to the updates of its tenant that pass the filter.
 
-        Return whether it has a row.
+        Return False if the connection has no row.
         """
         values: Row = {":true": {"BOOL": True}, ":now": {"N": str(clock.now_ms())}}
         update = "SET subscribed = :true, subscribed_at = :now"
@@ -158,14 +158,14 @@ class ConnectionsTable:
         return self._update_existing(key, f"{update}, #filter = :filter", values)
 
     def unsubscribe(self, key: ConnectionKey) -> bool:
-        """Stop sending updates to a connection. Return whether it has a row."""
+        """Stop sending updates to a connection. Return False if the connection has no row."""
         values: Row = {":false": {"BOOL": False}}
         return self._update_existing(key, "SET subscribed = :false REMOVE #filter", values)
 
     def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
         """Record the times of a connection's new token, in epoch seconds.
 
-        Return whether the connection has a row.
+        Return False if the connection has no row.
         """
         values: Row = {":expires_at": {"N": str(expires_at)}, ":issued_at": {"N": str(issued_at)}}
         return self._update_existing(key, "SET expires_at = :expires_at, issued_at = :issued_at", values)
@@ -191,7 +191,7 @@ class ConnectionsTable:
     def read_tenant_connections(self, tenant_id: str) -> TenantConnections:
         """Return a tenant's subscribed connections.
 
-        The first page is read at once, later pages by the iterator.
+        The first page is read by this call, later pages by the iterator.
 
         A connection is included if its subscription was acknowledged before the call. The first page begins with the
         tenant's row, which names every shard that holds a row. A connection that subscribes later, in a shard that the
@@ -307,7 +307,7 @@ class ConnectionsTable:
         )
 
     def _update_existing(self, key: ConnectionKey, update: str, values: Row) -> bool:
-        """Update a connection's row if there is one. Return whether there is."""
+        """Update a connection's row. Return False, and write nothing, if the connection has no row."""
         return self._update_if(key, update, "attribute_exists(PK)", values)[0]
 
     def _update_if(self, key: ConnectionKey, update: str, condition: str, values: Row) -> tuple[bool, Row]:
@@ -334,7 +334,7 @@ class ConnectionsTable:
 
 
 def _read_pages(read: Callable[..., Any]) -> Iterator[Row]:
-    """Yield the rows of all pages. A page is read when the rows of the page before it are used up."""
+    """Yield the rows of all pages. A page is read when the caller has taken all rows of the previous page."""
     start: dict[str, Any] = {}
     while True:
         page = read(**start)

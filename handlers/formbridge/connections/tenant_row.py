@@ -33,7 +33,7 @@ class TenantRow:
     connections: int
     """Number of reserved connections."""
     revoked_at: int
-    """Tokens that were issued before this time are refused, in epoch seconds. 0: no token is revoked."""
+    """Time of the revocation in epoch seconds. Tokens that were issued earlier are refused. 0: no token is revoked."""
     quarters: Mapping[int, int]
     """Number of reserved connections by the quarter of an hour in which they were opened, counted from the epoch."""
     shards: int = 1
@@ -56,7 +56,7 @@ class TenantRow:
         )
 
     def find_leaks(self, now_ms: int) -> Iterator[tuple[int, int]]:
-        """Return leaked reservations: each quarter whose connections have all ended, with its reserved number."""
+        """Yield the leaked reservations: a quarter whose connections have all ended, and its reserved number."""
         for quarter, reserved in self.quarters.items():
             if (quarter + 1) * QUARTER_MS + MAX_CONNECTION_MS <= now_ms:
                 yield quarter, reserved

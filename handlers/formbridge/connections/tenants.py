@@ -4,12 +4,12 @@ A connection is reserved in its tenant's row before its own row is written, and 
 Each reservation and each release is one conditional write to one item, so the number of connections never exceeds the
 limit, however many clients connect at the same time.
 
-A crash between two writes can leave a reservation without a row. The janitor reclaims such a leak: reservations are
-also counted by the quarter of an hour in which they were made, and whatever is still reserved for a quarter when none
-of its connections can be open any more is a leak (docs/adr/0013).
+A crash between two writes can leave a reservation without a row. The janitor reclaims this leak. Reservations are also
+counted by the quarter of an hour in which they were made. Once no connection of a quarter can still be open, all
+remaining reservations of the quarter are leaks (docs/adr/0013).
 
-The row of a connection is in one of the tenant's partitions, its shard. The tenant's row says how many partitions to
-read, and says so before a row is written to a new partition.
+The row of a connection is in one of the tenant's partitions, its shard. The tenant's row has the number of partitions
+to read. The number is increased before a row is written to a new partition.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class Outcome(Enum):
     POSTED = "posted"
     """API Gateway accepted every frame, or closed the connection as requested."""
     GONE = "gone"
-    """API Gateway has no such connection."""
+    """API Gateway has no connection with this id."""
     BEHIND = "behind"
     """The connection missed a frame and must resync."""
 
@@ -38,7 +38,8 @@ class Delivery:
     frames: Sequence[bytes]
     """Posted in order, up to the first that fails. The same frame to many connections is one object."""
     closes: bool = False
-    """Whether to close the connection after the posts, even if one failed. The outcome is then that of closing it."""
+    """Whether to close the connection after the posts, even if one failed. The outcome of the delivery is then the
+    outcome of closing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,9 @@ class Deadlines:
     """Deadlines of one invocation, in seconds of the monotonic clock."""
 
     posting: float
-    """A connection whose posts have not ended by then is behind."""
+    """Time at which posting ends. A connection whose posts have not ended by then is behind."""
     writing: float
-    """A write to the connections table that has not ended by then has failed."""
+    """Time at which writing ends. A write to the connections table that has not ended by then has failed."""
 
     @classmethod
     def split(cls, now: float, seconds_left: float) -> Deadlines:
@@ -74,7 +75,7 @@ class Deadlines:
 
 
 class Poster(Protocol):
-    """Posts frames to connections through API Gateway's @connections endpoint."""
+    """Interface of a poster, which posts frames to connections through API Gateway's @connections endpoint."""
 
     def deliver(self, deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
         """Make deliveries, many at a time. Yield a receipt for each of them, in the order in which they end.

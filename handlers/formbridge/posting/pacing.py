@@ -1,4 +1,4 @@
-"""The pace of one Lambda's posts, by which all Lambdas together stay below the account's quota. Pure."""
+"""A limit on the posts per second of one Lambda. It keeps all Lambdas together below the account's quota. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BURST_SECONDS = 0.1
-"""After a pause, a tenth of one second's posts may be made at once."""
+"""Size of a burst: after a pause, the posts of this time may be made at once."""
 NANOSECONDS_PER_SECOND = 1_000_000_000
 
 
 class Pacer:
-    """A limit of `per_second` posts per second, with a burst of a tenth of that."""
+    """A limit of `per_second` posts per second, with bursts of at most a tenth of `per_second` posts."""
 
     def __init__(self, per_second: int, clock: Callable[[], int]) -> None:
         """Start with a full bucket.

@@ -41,10 +41,11 @@ INITIAL_CONCURRENCY: Final = 32
 """Requests in flight at the start. Each accepted request raises the limit by one, up to `MAX_CONCURRENCY`. The limit
 never falls, because the pacer controls how many requests are sent."""
 MAX_CONCURRENCY: Final = 256
-"""Limit of requests in flight, and so of connections to API Gateway. To open one costs as much as a dozen posts."""
+"""Limit of requests in flight, and so of connections to API Gateway. Opening a connection takes as much CPU as a dozen
+posts."""
 SLOW_DELIVERY_SECONDS: Final = 0.001
-"""If reading the next delivery and starting its request takes longer, the delivery was waited for, for example because
-it was read from a table."""
+"""A delivery counts as slow if reading it and starting its request take longer than this, for example because the
+delivery is read from a table."""
 MAX_WAIT_MS: Final = 1_000
 """Longest wait for sockets before the deadlines are checked again."""
 MILLISECONDS_PER_SECOND: Final = 1_000
@@ -55,10 +56,10 @@ POLL_EVENTS: Final = {
 }
 """The socket events that libcurl asks for, as flags of `poll`."""
 NO_RESPONSE: Final = 0
-"""Stands for the status of a request that got no response, or an incomplete one."""
+"""Status of a request that got no response or an incomplete response."""
 SUCCESS_STATUSES: Final = range(200, 300)
 GONE_STATUS: Final = 410
-"""API Gateway has no such connection."""
+"""Status with which API Gateway answers if it has no connection with this id."""
 TOO_LARGE_STATUS: Final = 413
 THROTTLED_STATUS: Final = 429
 FIRST_SERVER_ERROR_STATUS: Final = 500
@@ -94,7 +95,7 @@ def build_connection_poster() -> ConnectionPoster:
 
 
 def invocation_deadlines(context: Any) -> Deadlines:
-    """Return the deadlines of an invocation, from the time that its Lambda `context` says is left."""
+    """Return the deadlines of an invocation, computed from the remaining time in its Lambda `context`."""
     return Deadlines.split(time.monotonic(), context.get_remaining_time_in_millis() / 1000)
 
 
@@ -185,7 +186,7 @@ class _Call:
     failures: Counter[str] = field(default_factory=Counter[str])
     """Number of failed requests by reason. Requests to connections that are gone are not counted."""
     _serial_numbers: count[int] = field(default_factory=count)
-    """Order retries of the same time, because `Progress` cannot be compared."""
+    """Serial numbers for `retries`. They order retries of the same time, because `Progress` cannot be compared."""
 
     def record(self, progress: Progress, result: Receipt | float, now: float) -> None:
         """Record a result of `Progress.handle_status`."""
@@ -296,8 +297,8 @@ class ConnectionPoster:
     def _start_requests(self, call: _Call, deadline: float) -> float:
         """Start requests until a limit is reached or no request is ready.
 
-        Return after a delivery that was slow to read: the next one may be as slow, and responses are not collected
-        meanwhile.
+        Stop after a delivery that was slow to read. The next delivery may be as slow, and this method collects no
+        responses while it waits.
 
         Returns:
             The seconds after which another request can be started even if no response arrives.
@@ -380,7 +381,7 @@ class ConnectionPoster:
 
 
 def _build_socket_callback(sockets: select.poll) -> Callable[..., None]:
-    """Return a callback with which libcurl sets the events that it waits for on a socket.
+    """Return a callback that libcurl calls to set the events that it waits for on a socket.
 
     The callback holds no reference to the poster. Without a reference cycle, the poster and its connections are freed
     when the last reference to the poster is dropped.

@@ -40,7 +40,7 @@ class _SharedParts:
     """The parts of a signature that all requests of one second share."""
 
     second: int
-    """The second, from the epoch."""
+    """The second, counted from the epoch."""
     headers: tuple[str, ...]
     """The request's headers, except `Host` and `Authorization`."""
     canonical_suffix: str

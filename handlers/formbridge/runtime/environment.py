@@ -71,5 +71,5 @@ def boolean(name: str) -> bool:
 
 
 def strings(name: str) -> list[str]:
-    """Return the words of a variable, which spaces separate. An unset variable has no words."""
+    """Return the words of a variable, which are separated by spaces. An unset variable has no words."""
     return os.environ.get(name, "").split()

@@ -1,4 +1,4 @@
-"""The keys of both tables: every partition key, sort key and index name is built here and nowhere else."""
+"""The keys of both tables. Only this module builds partition keys, sort keys and index names."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ SUBMISSION_SORT_KEY: Final = "META"
 SUBMISSIONS_INDEX: Final = "GSI1"
 """Index of the submissions table: a tenant's submissions in the order of their last change."""
 SUBMISSIONS_INDEX_PARTITION_KEY: Final = "GSI1PK"
-"""Attribute that is the partition key of `GSI1`: the tenant's partition."""
+"""Attribute that is the partition key of `GSI1`. Its value is `tenant_partition` of the submission's tenant."""
 SUBMISSIONS_INDEX_SORT_KEY: Final = "GSI1SK"
-"""Attribute that is the sort key of `GSI1`: the submission's position."""
+"""Attribute that is the sort key of `GSI1`. Its value is the `submission_position` of the submission."""
 CONNECTION_PREFIX: Final = "CONN#"
 """Prefix of a connection's sort key."""
 TENANT_SORT_KEY: Final = "TENANT"
@@ -33,7 +33,9 @@ def submission_position(updated_at: str, submission_id: str) -> str:
 
 
 def tenant_partition(tenant_id: str, shard: int = 0) -> str:
-    """Return the partition key of a tenant: in `GSI1`, and for one shard of its connections.
+    """Return the partition key of a tenant.
+
+    `GSI1` has one partition per tenant, with the key of shard 0. The connections table has one partition per shard.
 
     A tenant id contains no `#`, so two tenants never share a partition.
     """

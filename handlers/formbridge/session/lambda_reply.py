@@ -1,4 +1,4 @@
-"""Replies of the Lambdas of client frames to API Gateway."""
+"""Replies to API Gateway from the Lambdas that process frames of clients."""
 
 from __future__ import annotations
 

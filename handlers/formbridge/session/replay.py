@@ -17,10 +17,10 @@ PAGE_ITEMS = 500
 """Submissions per page that is read from the table."""
 
 MAX_PAGES = 4
-"""Pages that are read for one reply, because a filter may match few of many submissions."""
+"""Maximum number of pages that are read for one reply. A filter may match few of many submissions."""
 
 AFTER_NEWEST: Final = "~"
-"""A position after those of all submissions, which begin with a year."""
+"""A position after the positions of all submissions, because those begin with a year."""
 
 SPARE_ITEMS: Final = 20
 """Submissions that a snapshot reads in addition to its size, to replace deleted ones."""

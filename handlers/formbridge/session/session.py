@@ -34,15 +34,18 @@ class Connections(Protocol):
         ...
 
     def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None) -> bool:
-        """Start sending updates to the connection. Return whether it has a row."""
+        """Start sending updates to the connection. Return False if the connection has no row."""
         ...
 
     def unsubscribe(self, key: ConnectionKey) -> bool:
-        """Stop sending updates to the connection. Return whether it has a row."""
+        """Stop sending updates to the connection. Return False if the connection has no row."""
         ...
 
     def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
-        """Record the times of the connection's new token, in epoch seconds. Return whether it has a row."""
+        """Record the times of the connection's new token, in epoch seconds.
+
+        Return False if the connection has no row.
+        """
         ...
 
     def remove(self, key: ConnectionKey) -> None:

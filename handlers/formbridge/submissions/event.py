@@ -21,8 +21,8 @@ DEFAULT_STATUS: Final = "processing"
 """Status of a new submission whose event has no `status`."""
 
 MAX_PAYLOAD_BYTES: Final = 384 * 1024
-"""Maximum size of a payload as JSON in ASCII. A DynamoDB item is at most 400 KB, and its other attributes need less
-than 2 KB.
+"""Maximum size of a payload as JSON in ASCII. A DynamoDB item is at most 400 KB, and the other attributes of a
+submission need less than 2 KB.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
 
 

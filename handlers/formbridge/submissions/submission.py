@@ -50,7 +50,7 @@ class UpdateData(TypedDict):
     """English sentence about the change, from `MESSAGES`."""
     event: EventName
     expires_at: NotRequired[int]
-    """Epoch seconds at which clients drop the submission; absent if it has no retention time."""
+    """Epoch seconds at which clients drop the submission; absent if the submission does not expire."""
 
 
 class LeaveData(TypedDict):

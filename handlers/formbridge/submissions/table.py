@@ -21,7 +21,7 @@ SECONDS_PER_DAY: Final = 24 * 3600
 """Seconds of one day."""
 TOMBSTONE_DAYS: Final = 7
 """Days for which the item of a deleted submission stays in the table. This is longer than the age of any cursor that a
-client can resume from, so every client learns of the deletion."""
+client can resume from, so every client receives the deletion."""
 
 Attributes = dict[str, "AttributeValueTypeDef"]
 """Attributes of an item, by name."""
@@ -46,7 +46,7 @@ class SubmissionsTable:
     """Name of the table."""
 
     def save(self, event: SubmissionEvent, now_ms: int, retention_days: int = 0) -> SaveResult:
-        """Write an event as the next version of its submission, unless the table already contains it or a later one.
+        """Write an event as the next version of its submission, unless the table already contains it or a later event.
 
         Rules:
 
@@ -156,8 +156,8 @@ class SubmissionsTable:
 
         Args:
             tenant_id: Tenant whose submissions are read.
-            position: Sort key in `GSI1` after which to start, or before which with `newest_first`. The submission at
-                `position` itself is not read.
+            position: Sort key in `GSI1`. The result has the submissions after it, or before it with `newest_first`, but
+                not the submission at `position` itself.
             limit: Maximum number of items to read.
             newest_first: Whether to read from `position` backwards in time.
         """

@@ -16,8 +16,8 @@ from typing import Final
 from ..runtime import timestamps
 
 OVERLAP_MS: Final = 15_000
-"""Milliseconds by which the cursor of a complete reply is behind the time of reading. A write that is committed or
-indexed late then still lies after the cursor. This is more than the timeout of the persist Lambda function, because
+"""Milliseconds by which the cursor of a complete reply is earlier than the time of reading. A write that is committed
+or indexed late is then still after the cursor. This is more than the timeout of the persist Lambda function, because
 `updated_at` is the time at which the function starts to write."""
 
 MAX_SNAPSHOT: Final = 200
@@ -47,8 +47,8 @@ class Cursor:
     """Sort key in `GSI1`. Everything at or before it has been sent."""
     scan_started_ms: int | None = None
     """Time at which the first page was read, in epoch milliseconds, if the reply is split into pages; else None. The
-    cursor of the last page is computed from this time: a write that is committed while the pages are read may lie
-    before the end of the pages."""
+    cursor of the last page is computed from this time and not from the last position, because the pages may lack a
+    write that was committed between two reads."""
     snapshot_left: int | None = None
     """Number of submissions that are still to be sent, if a snapshot is split into pages; else None. A snapshot is read
     from the newest submission to the oldest, so everything at or after `position` has been sent."""

@@ -64,7 +64,7 @@ class RequestError(Exception):
         self.code: ErrorCode = code
         """Error code for the client."""
         self.message = message
-        """Explanation for a person."""
+        """Explanation of the error in English, for the developer of the client."""
         self.request_id = request_id
         """The `id` of the request; None if it has none."""
         self.retry_after_ms = retry_after_ms

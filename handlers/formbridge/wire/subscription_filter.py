@@ -37,7 +37,7 @@ class SubscriptionFilter:
 
     @property
     def id(self) -> str:
-        """Short hash of the filter. By it a client recognizes frames that were made with its previous filter."""
+        """Short hash of the filter. A client uses it to recognize frames that were made with its previous filter."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:12]
 
     @classmethod
@@ -65,7 +65,7 @@ class SubscriptionFilter:
     @classmethod
     @lru_cache(maxsize=1_024)
     def from_text(cls, text: str) -> SubscriptionFilter:
-        """Return the filter whose `text` a connection row contains. It was checked when the client subscribed."""
+        """Return the filter from the `text` in a connection's row. The text was checked when the client subscribed."""
         return cls(text, json.loads(text))
 
     def matches(self, submission: Submission) -> bool:
