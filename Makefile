@@ -31,8 +31,8 @@ test: setup ## run all tests, or those in ARGS
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(STACKS:%=--ignore=%)
-	$(BIN)/python -m pytest $(STACKS)
+	$(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0 --numprocesses auto --dist loadfile $(STACKS:%=--ignore=%)
+	$(BIN)/python -m pytest --cov --cov-append --cov-report=term:skip-covered $(STACKS)
 endif
 
 # Node comes from PyPI, so that only Python must be installed. Only `make check` uses it, for the dashboard and the links.
@@ -65,5 +65,5 @@ bench: setup ## run all benchmarks and write docs/performance.md, or run those i
 	$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove everything that the other targets created
-	rm -rf .venv .build .local .pytest_cache .ruff_cache .hypothesis node_modules
+	rm -rf .venv .build .local .pytest_cache .ruff_cache .hypothesis .coverage* node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +
