@@ -20,7 +20,7 @@ REQUEST_BURST: Final = 5_000
 CONNECTION_SECONDS: Final = 2 * 3600
 """API Gateway closes a connection after this time."""
 POLLS_PER_SECOND: Final = 4
-"""A pipe polls each shard of the stream this often."""
+"""Number of times per second that a pipe polls each shard of the stream."""
 STREAM_SHARDS: Final = 4
 """A new on-demand table has four partitions, each with one shard."""
 STREAM_SHARD_WRITES: Final = 1_000
@@ -40,9 +40,9 @@ COUNT_SECONDS: Final = 0.01
 INVOKE_SECONDS: Final = 0.01
 """Time to start an invocation of a warm Lambda."""
 QUEUE_SECONDS: Final = 0.05
-"""Time from sending a message to the invocation of its Lambda."""
+"""Time from sending a message to the fan-out queue until Lambda invokes the fan-out Lambda with it."""
 SEND_SECONDS: Final = 0.01
-"""Time to send one message to the queue. A Lambda sends its messages one after another."""
+"""Time to send one message to the fan-out queue. A Lambda sends its messages one after another."""
 UPDATE_BYTES: Final = 340
 """Size of one update in a frame."""
 TOKEN_SECONDS: Final = 3_600
@@ -110,13 +110,16 @@ class Deployment:
         return PAGE_SECONDS + self.posts(connections, frames) / self.pace(connections, frames)
 
     def broadcast_seconds(self, connections: int, frames: int = 1) -> float:
-        """Return the time of a broadcast Lambda for one batch, until every frame is posted or every message is sent."""
+        """Return the time that a broadcast Lambda takes for one batch.
+
+        The Lambda posts every frame itself, or sends one fan-out task per shard of the tenant.
+        """
         if not self.is_divided(connections, frames):
             return INVOKE_SECONDS + self.posting_seconds(connections, frames)
         return INVOKE_SECONDS + PAGE_SECONDS + self.connection_shards * SEND_SECONDS
 
     def dividing_seconds(self, connections: int, frames: int = 1) -> float:
-        """Return the time of a fan-out Lambda to divide a shard, and to send messages if there are several spans."""
+        """Return the time of a fan-out Lambda to divide a shard, and to send fan-out tasks for several spans."""
         spans = self.spans(connections, frames)
         sending = spans * SEND_SECONDS if spans > 1 else 0.0
         return INVOKE_SECONDS + counting_seconds(self.rows(connections), self.span(frames)) + sending
@@ -124,7 +127,7 @@ class Deployment:
     def seconds_to_last(self, connections: int, frames: int = 1) -> float:
         """Return the time from an update until the last dashboard of its tenant has it, with no other load.
 
-        The model assumes that the first span starts after the message for the last span was sent.
+        The model assumes that no span starts before the fan-out tasks for all spans are sent.
         """
         waiting = self.batching_window_seconds or 1 / POLLS_PER_SECOND / 2
         broadcast = waiting + self.broadcast_seconds(connections, frames)
@@ -165,8 +168,9 @@ class Deployment:
         return min(fit, STREAM_SHARDS * STREAM_SHARD_WRITES)
 
     def window_needed(self, connections: int, frames: int = 1) -> float:
-        """Return the shortest batching window, in seconds, with which the queue does not grow; 0 if none is needed.
+        """Return the shortest batching window, in seconds, with which the fan-out queue does not grow.
 
+        The result is 0 if no window is needed.
         The result is valid only if no batch has more than `frames` frames.
         """
         if not self.is_divided(connections, frames):
@@ -199,11 +203,11 @@ def count_frames(updates: int) -> int:
 def client_requests_per_second(connections: int) -> float:
     """Return the requests of clients that count against the quota of the posts.
 
-    Clients send pings and new tokens, and every two hours they connect, disconnect and subscribe.
+    Clients send heartbeats and new tokens, and every two hours they connect, disconnect and subscribe.
     """
     return connections * (1 / protocol.HEARTBEAT_SECONDS + 1 / TOKEN_SECONDS + 3 / CONNECTION_SECONDS)
 
 
 def messages_per_second(connections: int) -> float:
-    """Return the messages that clients send to the busiest route, which takes pings and subscriptions."""
+    """Return the messages per second that clients send to the busiest route: heartbeats and subscriptions."""
     return connections * (1 / protocol.HEARTBEAT_SECONDS + 1 / CONNECTION_SECONDS)

@@ -157,7 +157,7 @@ class Load:
 
     @property
     def client_messages_per_second(self) -> float:
-        """Messages of clients: a ping every five minutes, a token every hour, a subscription every two hours."""
+        """Messages of clients: a heartbeat every 5 minutes, a new token every hour, a subscription every 2 hours."""
         return self.connections * (1 / protocol.HEARTBEAT_SECONDS + 1 / TOKEN_SECONDS + 1 / CONNECTION_SECONDS)
 
     @property

@@ -9,7 +9,7 @@ VERSION = "0.1.0"
 """Version of the plugin; the same as in `pyproject.toml`."""
 
 if __name__ == "__main__":
-    # Python puts the folder that it runs on the import path. The package is imported from the folder above.
+    # When Python runs a folder, `sys.path[0]` is that folder. `import components` needs the parent folder instead.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     import components
 

@@ -30,7 +30,9 @@ _ARN = "arn:aws[a-z-]*"
 
 
 def check_fields(args: Mapping[str, Any], kind: Any, field: FieldName = str) -> None:
-    """Check that `args` has the fields of `kind`, a `TypedDict`, which Python itself does not check.
+    """Check that `args` has only fields of the `TypedDict` `kind`, and all required ones.
+
+    Python does not check this at run time.
 
     Raises:
         ValueError: A field is unknown, or a required field is missing.

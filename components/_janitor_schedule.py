@@ -10,7 +10,7 @@ from ._tags import Tags
 JANITOR_SECONDS = 60
 """Seconds between two runs, and the timeout of one run."""
 DELIVERY_RETRIES = 2
-"""How often EventBridge retries a run while Lambda does not accept it."""
+"""Maximum number of times that EventBridge retries a run that Lambda does not accept."""
 
 
 def run_every_minute(name: str, janitor: HandlerFunction, parent: pulumi.Resource, tags: Tags | None) -> None:

@@ -78,10 +78,10 @@ class DeadLetterResync(pulumi.ComponentResource):
 
     dead_letter_queue_arn: pulumi.Output[str]
     """The ARN of the second dead-letter queue. It holds the dead letters whose range could not be read, so it is not
-    known which dashboards missed changes. A message is `{"reason": …, "dead_letter": …}` with the original body of
-    the dead letter as a string. A dead letter that is too large for one message is split over several messages
-    `{"reason": …, "dead_letter_id": …, "part": 1, "parts": 3, "text": …}`; the joined values of `text` are that
-    string as JSON."""
+    known which dashboards missed changes. A message is `{"reason": …, "dead_letter": …}`, where `dead_letter` is the
+    original body of the dead letter as a string. A dead letter that is too large for one message is split over several
+    messages `{"reason": …, "dead_letter_id": …, "part": 1, "parts": 3, "text": …}`. To restore it, join the values of
+    `text` in the order of `part` and parse the result as JSON: this gives the original body as a string."""
 
     def __init__(self, name: str, args: DeadLetterResyncArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-resync-function", MAX_FUNCTION_NAME)

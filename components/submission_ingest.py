@@ -32,9 +32,9 @@ EVENT_PATTERN = {
 RETRY_SECONDS = 3600
 """Seconds for which EventBridge and Lambda retry an event before it becomes a dead letter."""
 DELIVERY_RETRIES = 10
-"""How often EventBridge retries an event while Lambda does not accept it."""
+"""Maximum number of times that EventBridge retries an event that Lambda does not accept."""
 FUNCTION_RETRIES = 2
-"""How often Lambda runs a failed event again; 2 is Lambda's maximum."""
+"""Maximum number of times that Lambda retries an event after the function failed. Lambda allows at most 2."""
 
 
 class SubmissionIngestArgs(TypedDict):

@@ -233,7 +233,7 @@ class DirectServer(socketserver.ThreadingTCPServer):
 def main() -> None:
     """Run MiniStack until the parent process stops it or ends."""
     threading.Thread(target=end_with_parent, name="end-with-parent", daemon=True).start()
-    # Imported after the thread has started, because the import is slow and the parent may end meanwhile.
+    # This import is slow. The thread above already runs, so the process ends too if the parent ends during the import.
     app = importlib.import_module("ministack.app")
     apigateway, dynamodb, dynamodb_streams, lambda_svc = (
         importlib.import_module(f"ministack.services.{name}")

@@ -49,7 +49,7 @@ class PipeSettings:
     With 0, the records of each poll are delivered immediately.
     """
     max_retries: int = -1
-    """How often a failed batch is retried, up to 10,000; -1 means without limit."""
+    """Maximum number of retries of a failed batch, up to 10,000; -1 means without limit."""
     max_record_age_seconds: int = -1
     """How old a record may be when it is delivered, in seconds, up to 604,800 (7 days); -1 means any age."""
     bisect: bool = False

@@ -100,7 +100,8 @@ class Subscription:
         """Replace the filter on the current connection, and return the frames to send. The reply starts a new view."""
         self.filter, self.cursor = pattern, None
         if self._request and not self._request.is_refused:
-            self._next_action = "subscribe"  # the gateway may answer two requests in either order
+            # The client waits for the current reply first, because the gateway may answer two requests in any order.
+            self._next_action = "subscribe"
             return []
         return self._send_request("subscribe", None, now)
 

@@ -103,7 +103,8 @@ class Client:
         """Replace the subscription filter and start a new view."""
         frames = self.subscription.set_filter(pattern, self._clock())
         if self._socket:
-            with suppress(OSError, WebSocketException):  # the next connection sends the new filter
+            # If this connection has failed, the client reconnects and then subscribes with the new filter.
+            with suppress(OSError, WebSocketException):
                 self._send(self._socket, frames)
 
     def close(self) -> None:

@@ -89,7 +89,8 @@ class TokenVerifier:
             expires_at=int(claims["exp"]),
             issued_at=_read_epoch_seconds(claims.get("iat")),
         )
-        # No leeway for the expiry: a connection ends with its token, so it would end at once.
+        # The expiry has no leeway. A connection ends when its token expires, so a connection with an expired token
+        # would end at once.
         if identity.expires_at * 1000 <= clock.now_ms():
             raise Unauthorized("ExpiredSignatureError")
         if claims.get("token_use", IDENTITY_USE) != IDENTITY_USE:

@@ -50,7 +50,8 @@ class Frames:
         first_new = bisect_right(self._times, connection.subscribed_at - OVERLAP_MS)
         if first_new == len(self._times):
             return []
-        # Most connections subscribed before the first change, so they share the time and therefore the cached frames.
+        # Most connections subscribed before the first change. They all get the same time here, so those with the same
+        # filter share the cached frames.
         return self._build(connection.filter, self._times[first_new])
 
     @property
