@@ -74,7 +74,7 @@ def expected_test_file(module: Path) -> Path:
     return TESTS.joinpath(*folders, f"test_{module.stem.strip('_')}.py")
 
 
-def test_every_module_has_a_expected_test_file_its_name_or_a_reason() -> None:
+def test_every_module_has_a_test_file_of_its_name_or_a_reason() -> None:
     missing = {path.relative_to(ROOT).as_posix() for path in modules() if not expected_test_file(path).exists()}
 
     assert missing == set(UNTESTED)
