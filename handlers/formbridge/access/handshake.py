@@ -62,7 +62,7 @@ class Identity:
 
 
 def parse_subprotocols(headers: Mapping[str, str]) -> list[str]:
-    """Return the subprotocols that a client offers, in the client's order. Header names may be in any case."""
+    """Return the subprotocols that a client offers, in its order. Header names may be in any case."""
     offered = _find_header(headers, "sec-websocket-protocol") or ""
     return [name.strip() for name in offered.split(",") if name.strip()]
 

@@ -1,4 +1,7 @@
-"""Botocore clients for the adapters. Their timeouts are short, because the caller of the Lambda function retries."""
+"""Botocore clients for the adapters.
+
+Their timeouts are short, because the caller of the Lambda function repeats a failed invocation.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Environment variables of a Lambda function. Each function here reads one variable and checks its value."""
+"""Environment variables of a Lambda. Each function here reads one variable and checks its value."""
 
 from __future__ import annotations
 
