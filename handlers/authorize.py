@@ -1,4 +1,8 @@
-"""Lambda authorizer of `$connect`: 401 without a valid token, 403 for a tenant or an origin that is not allowed."""
+"""Lambda authorizer of `$connect`.
+
+A handshake without a valid token is answered with 401. A handshake is answered with 403 if its tenant or its origin is
+not allowed.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +28,16 @@ if TYPE_CHECKING:
 
 @cache
 def verifier() -> TokenVerifier:
-    """Return the verifier of the issuer that the environment names."""
+    """Return the verifier of tokens that the environment variables describe."""
     return TokenVerifier.from_environment()
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    """Return the IAM policy of a handshake.
+    """Return the IAM policy that allows or denies a handshake.
 
     Raises:
-        Exception: "Unauthorized", the exact text that API Gateway answers with 401. It answers 500 to any other error.
+        Exception: The handshake has no valid token. The message is exactly "Unauthorized", because API Gateway answers
+            401 only to this message and 500 to every other error.
     """
     policy = authorize(event, context)
     if policy is None:
@@ -42,7 +47,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
 @log_failures
 def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | None:
-    """Return the policy of a handshake, or None if the handshake has no valid token."""
+    """Return the IAM policy of a handshake, or None if the handshake has no valid token."""
     ids = correlation_ids(event, context)
     headers: Mapping[str, str] = event.get("headers") or {}
     query: Mapping[str, str] = event.get("queryStringParameters") or {}
@@ -62,7 +67,10 @@ def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | Non
 
 
 def allow(identity: Identity, tenant_id: str, event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the policy that allows a connection. Its context has the values that the Lambdas of the routes read."""
+    """Return the IAM policy that allows a connection.
+
+    API Gateway passes the `context` of the policy to the Lambda of every route.
+    """
     context = {
         "tenant_id": tenant_id,
         "expires_at": str(identity.expires_at),
@@ -73,5 +81,5 @@ def allow(identity: Identity, tenant_id: str, event: Mapping[str, Any]) -> dict[
 
 
 def choose_shard(connection_id: str) -> int:
-    """Return the number of the tenant's partition that will hold a new connection's row."""
+    """Return the tenant's shard that will hold the row of a new connection."""
     return crc32(connection_id.encode()) % environment.integer("CONNECTION_SHARDS")

@@ -1,4 +1,4 @@
-"""Target of the EventBridge Pipe: posts a batch of stream records to the connections of their tenants."""
+"""Target Lambda of the EventBridge Pipe: posts the changes of a batch to the tenants' connections."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 @log_failures
 def handler(event: Sequence[Mapping[str, Any]], context: object) -> dict[str, Any]:
-    """Broadcast one batch. Return the malformed records as partial failures, which the pipe retries on their own.
+    """Broadcast one batch and return its malformed records as partial failures.
+
+    The pipe then retries only the malformed records and not the whole batch.
 
     Raises:
-        ExceptionGroup: Something could not be posted, read or written. The pipe retries the batch.
+        ExceptionGroup: A post, a read or a write failed. The pipe retries the whole batch.
     """
     batch = Batch.read(event, environment.choice("FAILURE_IDENTIFIER", IDENTIFIERS))
     tally = broadcaster().broadcast(batch.changes, invocation_deadlines(context))

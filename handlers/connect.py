@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @cache
 def connections_table() -> ConnectionsTable:
-    """Return the connections table that the environment names."""
+    """Return the connections table that `CONNECTIONS_TABLE_NAME` names."""
     return ConnectionsTable(aws.client("dynamodb"), environment.string("CONNECTIONS_TABLE_NAME"))
 
 
 @log_failures
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    """Handle one event of a connection."""
+    """Handle one API Gateway event of the `$connect` or the `$disconnect` route."""
     request = event["requestContext"]
     key = ConnectionKey.from_request(request)
     ids = {**correlation_ids(event, context), "tenant_id": key.tenant_id}
@@ -36,14 +36,14 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
             connections_table().remove(key)
             return {"statusCode": 200}
         case _:
-            # This is a frame of a client with the `action` `$connect` or `$disconnect`. It does not connect or
-            # disconnect.
+            # A client has sent a frame whose `action` is `$connect` or `$disconnect`. API Gateway routes this frame
+            # to this Lambda, but it neither opens nor closes a connection. Answer with an error.
             refusal = protocol.build_unknown_action(request["routeKey"])
             return {"statusCode": 200, "body": protocol.encode(protocol.build_error(refusal))}
 
 
 def connect(event: Mapping[str, Any], key: ConnectionKey, ids: Mapping[str, str]) -> dict[str, Any]:
-    """Add the row of a new connection, or answer 403 and log the reason."""
+    """Add the row of a new connection. If the connection is refused, answer 403 and log the reason."""
     now_ms = clock.now_ms()
     connection = Connection(
         key,

@@ -19,7 +19,7 @@ def handler(event: Mapping[str, Any], context: object) -> None:
     """Run the fan-out tasks of an SQS event.
 
     Raises:
-        ExceptionGroup: Something could not be posted, read or written. SQS delivers the message again.
+        ExceptionGroup: A post, a read or a write failed. SQS delivers the message again.
     """
     for record in event["Records"]:
         task = FanoutTask.decode(record["body"])

@@ -1,4 +1,8 @@
-"""Scheduled Lambda, once per minute: closes expired connections, repeats missed resyncs and removes old rows."""
+"""Janitor Lambda, which checks every row of the connections table once per minute.
+
+It closes connections whose token has expired or was revoked, posts a `resync` to connections that are behind, removes
+old rows and releases leaked reservations.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +25,13 @@ if TYPE_CHECKING:
 
 @cache
 def connections_table() -> ConnectionsTable:
-    """Return the connections table that the environment names."""
+    """Return the connections table that `CONNECTIONS_TABLE_NAME` names."""
     return ConnectionsTable(client("dynamodb"), environment.string("CONNECTIONS_TABLE_NAME"))
 
 
 @cache
 def janitor() -> Janitor:
-    """Return the janitor of the gateway that the environment names."""
+    """Return the janitor of the gateway that the environment variables describe."""
     writers = ThreadPoolExecutor(accounting.WRITER_THREADS)
     janitor_accounting = Accounting(
         connections_table(), writers, clock.now_ms, clock.monotonic_seconds, replaces_marks=False
@@ -37,10 +41,10 @@ def janitor() -> Janitor:
 
 @log_failures
 def handler(event: Mapping[str, Any], context: object) -> None:
-    """Sweep the connections table once.
+    """Process every row of the connections table once.
 
     Raises:
-        ExceptionGroup: Something could not be posted or written. The next run finds it again.
+        ExceptionGroup: A post or a write failed. The next run finds the same rows again.
     """
     sweep = janitor().sweep(connections_table().scan(), invocation_deadlines(context))
     states, failures = sweep.states, len(sweep.tally.failures)

@@ -1,4 +1,4 @@
-"""Target of the event bus: writes a submission's event as its next version."""
+"""Target Lambda of the event bus: writes each event as the next version of its submission."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
 @cache
 def submissions_table() -> SubmissionsTable:
-    """Return the submissions table that the environment names."""
+    """Return the submissions table that `TABLE_NAME` names."""
     return SubmissionsTable(aws.client("dynamodb"), environment.string("TABLE_NAME"))
 
 
 @cache
 def dead_letter_queue() -> DeadLetterQueue:
-    """Return the queue for events that can never be stored."""
+    """Return the dead-letter queue for events that can never be stored."""
     return DeadLetterQueue(aws.client("sqs"), environment.string("DEAD_LETTER_QUEUE_URL"))
 
 
 @log_failures
 def handler(event: Mapping[str, Any], context: object) -> None:
-    """Store one event, or keep it as a dead letter with the reason."""
+    """Store one event. If the event is malformed, send it to the dead-letter queue with the reason."""
     ids = correlation_ids(event, context)
     try:
         parsed = SubmissionEvent.parse(event)
         saved = submissions_table().save(parsed, clock.now_ms(), environment.integer("RETENTION_DAYS"))
     except MalformedEvent as error:
         dead_letter_queue().send(event, str(error))
-        # Log only the field's name: the reason quotes its value, which may be personal data.
+        # Log only the name of the field. The reason may also quote the field's value, which may be personal data.
         log("malformed event", {**ids, "field": str(error).partition(":")[0]})
     else:
         fields = {"tenant_id": parsed.tenant_id, "submission_id": parsed.submission_id, "result": saved.value}

@@ -1,4 +1,8 @@
-"""Lambda of a pipe's dead-letter queue: resyncs the tenants whose stream records the pipe could not deliver."""
+"""Lambda of a pipe's dead-letter queue.
+
+A dead letter of a pipe names stream records that the pipe could not deliver. For each tenant with such a record, this
+Lambda sends a fan-out task that posts a `resync` to the tenant's connections.
+"""
 
 from __future__ import annotations
 
@@ -47,9 +51,11 @@ def handler(event: Mapping[str, Any], context: object) -> None:
 
 
 def alert_operator(dead_letter: str, message_id: str, problem: str) -> None:
-    """Publish the problem to the alarm topic, if there is one, and keep the dead letter, which raises an alarm.
+    """Publish the problem to the alarm topic, if there is one, and keep the dead letter.
 
-    The message is published first. If that fails, SQS delivers the dead letter again. In the other order, each
+    The dead letter is kept in the dead-letter queue of this Lambda, which has an alarm.
+
+    The problem is published first. If publishing fails, SQS delivers the dead letter again. In the other order, each
     repetition would keep one more copy of the dead letter.
     """
     if topic_arn := environment.optional_string("ALARM_TOPIC_ARN"):

@@ -1,7 +1,7 @@
 """The code that the Lambda functions share, in one package per concern.
 
-A package may import the packages below it in this list. Two pairs are independent of each other: `broadcast` and
-`session`, and `access` and `submissions`.
+A package may import only packages that are below it in this list. There are two exceptions: `broadcast` does not import
+`session`, and `access` does not import `submissions`.
 
 - `broadcast` sends the changes in a batch of stream records to the connections of each tenant.
 - `session` answers the requests of one connected client.
@@ -12,13 +12,13 @@ A package may import the packages below it in this list. Two pairs are independe
 - `submissions` parses events and stores submissions in the submissions table.
 - `runtime` holds the parts that every package uses, such as AWS clients, environment variables, logs and keys.
 
-Pure modules contain the rules and do no I/O. Adapters (AWS, environment, clock, logs) call them. Import contracts in
-`pyproject.toml` check the direction and list both kinds of module.
+Pure modules contain the rules and do no I/O. Adapters connect them to AWS, the environment, the clock and the logs. The
+import contracts in `pyproject.toml` check the direction of the imports and list the pure modules and the adapters.
 """
 
 import gc
 
 # At a cold start, a Lambda function creates hundreds of thousands of long-lived objects, mostly modules and botocore's
-# service models. By default Python runs a garbage collection after every 700 new objects, which takes a fifth of the
-# cold start.
+# service models. By default Python runs a garbage collection after every 700 new objects. These collections take a
+# fifth of the time of the cold start. With the higher threshold there are few of them.
 gc.set_threshold(50_000, 20, 50)

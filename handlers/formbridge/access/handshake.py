@@ -42,7 +42,7 @@ class Identity:
         """Return the tenant of the new connection.
 
         Args:
-            wanted: Tenant that the client asked for; None if the token should decide.
+            wanted: Tenant that the client asked for; None if the client did not ask for one.
 
         Raises:
             Forbidden: The token does not grant `wanted`, or `wanted` is None and the token does not grant exactly one
@@ -62,7 +62,7 @@ class Identity:
 
 
 def parse_subprotocols(headers: Mapping[str, str]) -> list[str]:
-    """Return the subprotocols that a handshake offers, in their order. Header names may be in any case."""
+    """Return the subprotocols that a client offers, in its order. Header names may be in any case."""
     offered = _find_header(headers, "sec-websocket-protocol") or ""
     return [name.strip() for name in offered.split(",") if name.strip()]
 
@@ -72,7 +72,7 @@ def find_token(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
 
     Args:
         headers: Headers of the handshake. Their names may be in any case.
-        query: Query parameters in which a `token` is accepted.
+        query: Query parameters of the handshake; empty if a token in the query is not allowed.
 
     Raises:
         Unauthorized: The handshake has no token.
@@ -89,12 +89,13 @@ def find_token(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
 
 
 def check_origin(headers: Mapping[str, str], allowed: Sequence[str]) -> None:
-    """Check that the page that opens the connection is on the allow-list. An empty list allows every page.
+    """Check that the `Origin` header of a handshake is one of the allowed origins.
 
-    Clients other than browsers send no `Origin` header and pass this check.
+    If `allowed` is empty, every origin is allowed. A handshake without an `Origin` header passes the check, because
+    only browsers send this header.
 
     Raises:
-        Forbidden: The `Origin` header is not on the list.
+        Forbidden: The `Origin` header is not one of the allowed origins.
     """
     origin = _find_header(headers, "origin")
     if allowed and origin is not None and origin not in allowed:
@@ -102,12 +103,12 @@ def check_origin(headers: Mapping[str, str], allowed: Sequence[str]) -> None:
 
 
 def build_policy(principal: str, effect: str, method_arn: str, context: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the reply of a REQUEST authorizer.
+    """Return the reply of a REQUEST authorizer: an IAM policy and its context.
 
     Args:
         principal: Subject of the token.
         effect: `Allow` or `Deny`.
-        method_arn: ARN of the request, from the event of the authorizer.
+        method_arn: The `methodArn` of the authorizer's event.
         context: Values that API Gateway passes to the Lambda function of every route, as strings.
     """
     return {

@@ -20,21 +20,23 @@ ALGORITHMS: Final = ("RS256", "ES256")
 """Accepted signature algorithms. All use a public key: shared secrets and unsigned tokens are never accepted."""
 
 CLOCK_LEEWAY_SECONDS: Final = 30
-"""Seconds by which the clock of an issuer may be ahead of ours. A token is valid this long before its `nbf`."""
+"""Number of seconds by which the clock of an issuer may be ahead of ours. A token is accepted up to this many seconds
+before its `nbf`."""
 
 KEY_LIFETIME_SECONDS: Final = 3600
-"""Seconds for which fetched keys are used."""
+"""Number of seconds for which fetched keys are cached."""
 KEY_REFETCH_SECONDS: Final = 60
-"""For this many seconds after a fetch, an unknown `kid` causes no further fetch."""
+"""Number of seconds after a fetch during which a token with an unknown `kid` causes no further fetch."""
 
 IDENTITY_USE: Final = "id"
-"""Value of the claim `token_use` in Cognito's ID tokens, which identify a user. Other issuers do not have this claim.
+"""Value of the claim `token_use` in Cognito's ID tokens, which identify a user. Tokens of other issuers do not have
+this claim and are accepted without it.
 https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-id-token.html"""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenVerifier:
-    """Verifier of the JWTs of one issuer, with its published keys. PyJWT caches the keys between calls."""
+    """Verifier of the JWTs of one issuer. PyJWT fetches the issuer's public keys and caches them."""
 
     issuer: str
     """Required value of the claim `iss`."""
@@ -47,7 +49,10 @@ class TokenVerifier:
 
     @classmethod
     def from_environment(cls) -> TokenVerifier:
-        """Return the verifier that the environment describes. It fetches the keys at the first token."""
+        """Return the verifier that the environment variables describe.
+
+        The verifier fetches the keys of the issuer when it verifies the first token.
+        """
         return cls(
             issuer=environment.string("ISSUER"),
             audience=environment.string("AUDIENCE"),
@@ -61,7 +66,10 @@ class TokenVerifier:
         )
 
     def verify(self, token: str) -> Identity:
-        """Check signature, algorithm, issuer, audience, expiry, not-before and use of a token. Return its claims.
+        """Check a token and return its claims.
+
+        The checks cover the signature, the algorithm, the issuer, the audience, the expiry, the not-before time and the
+        claim `token_use`.
 
         Raises:
             Unauthorized: The token is not valid. The message is the name of PyJWT's exception, or `WrongTokenUse`.

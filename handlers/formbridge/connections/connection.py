@@ -16,7 +16,7 @@ class ConnectionKey(NamedTuple):
 
     tenant_id: str
     connection_id: str
-    """API Gateway's id of the connection."""
+    """Id of the connection in API Gateway."""
     shard: int = 0
     """Number of the tenant's partition that holds the row, from 0."""
 
@@ -25,7 +25,8 @@ class ConnectionKey(NamedTuple):
         """Read the key from the `requestContext` of an API Gateway event.
 
         The tenant and the shard are values that the authorizer returned when the connection was opened. A connection
-        therefore keeps its shard when `connection_shards` changes. A connection without a shard belongs to shard 0.
+        therefore keeps its shard when `connection_shards` changes. If the authorizer returned no shard, the
+        connection belongs to shard 0.
         """
         authorizer = request_context["authorizer"]
         return cls(authorizer["tenant_id"], request_context["connectionId"], int(authorizer.get("shard", 0)))
@@ -51,7 +52,7 @@ class Connection:
     expires_at: int
     """When the client's token expires, in epoch seconds."""
     issued_at: int = 0
-    """When the client's token was issued, in epoch seconds. 0: the token has no such claim."""
+    """When the client's token was issued, in epoch seconds. 0: the token does not say when."""
     subscribed: bool = False
     """Whether the connection receives updates."""
     filter: SubscriptionFilter | None = None
@@ -59,7 +60,7 @@ class Connection:
     subscribed_at: int = 0
     """When the present subscription began, in epoch milliseconds."""
     behind_since: int | None = None
-    """When a post to this connection failed, in epoch milliseconds. None: the connection has missed no post."""
+    """When the connection was marked as behind, in epoch milliseconds. None: the connection is not behind."""
     ttl: int = 0
     """When the row may be deleted, in epoch seconds. API Gateway has closed the connection by then."""
 
@@ -87,4 +88,4 @@ class RateLimited:
     retry_after_ms: int
     """Milliseconds until a message of the connection is accepted again."""
     refusals: int
-    """Messages refused since the connection's token bucket was last full, including this one."""
+    """Number of messages refused since the token bucket was last full, including this message."""

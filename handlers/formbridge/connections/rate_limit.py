@@ -14,7 +14,7 @@ MICROSECONDS_PER_MILLISECOND = 1_000
 class Rate:
     """A limit on the messages of a connection: a token bucket whose times are epoch microseconds.
 
-    The connections table stores the bucket's `full_at` and compares it in conditional writes.
+    The connections table stores the `full_at` of the bucket, and conditional writes check it.
     """
 
     per_second: int
@@ -29,11 +29,11 @@ class Rate:
 
     @property
     def tolerance_us(self) -> int:
-        """Microseconds that `full_at` may lie in the future while a message is still accepted."""
+        """The longest time until `full_at` at which a message is still accepted, in microseconds."""
         return self._bucket.tolerance
 
     def wait_ms(self, full_at_us: int, now_us: int) -> int:
-        """Return the milliseconds, rounded up, until a message is accepted; 0 if one is accepted now."""
+        """Return the time until a message is accepted, in milliseconds rounded up; 0 if it is now."""
         return -(-self._bucket.wait(full_at_us, now_us) // MICROSECONDS_PER_MILLISECOND)
 
     @property

@@ -37,7 +37,7 @@ class TenantConnections:
     """A tenant's connections, as a broadcast reads them."""
 
     reserved: int
-    """Number of connections reserved for the tenant, subscribed or not."""
+    """Number of reserved connections of the tenant, subscribed or not."""
     shards: int
     """Number of partitions that may hold rows of the tenant's connections."""
     subscribed: Iterator[Connection]
@@ -63,7 +63,7 @@ class ConnectionsTable:
 
         Args:
             connection: The new connection.
-            max_connections: Connections that the tenant may have.
+            max_connections: Maximum number of connections of the tenant.
 
         Returns:
             The reason for a refusal, or None if the row was added.
@@ -85,7 +85,7 @@ class ConnectionsTable:
                 },
             )
         except (BotoCoreError, ClientError):
-            # DynamoDB may have written the row although the call failed.
+            # DynamoDB may have written the row although the call failed, so delete the row in any case.
             self.delete(key)
             self.release(key.tenant_id, [connected_at])
             raise
@@ -117,9 +117,9 @@ class ConnectionsTable:
         self.tenants.release(tenant_id, connected_at)
 
     def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | RateLimited | None:
-        """Count a message of a connection against its rate.
+        """Count a message of a connection against the connection's rate limit.
 
-        Most messages find a full token bucket. They cost one write, which also returns the row.
+        For most messages the token bucket is full. Then a single write takes the token and returns the row.
 
         Returns:
             The connection if the message is accepted, `RateLimited` if it exceeds the rate, or None if the connection
@@ -180,22 +180,24 @@ class ConnectionsTable:
         self._update_existing(key, "SET behind = :since", {":since": {"N": str(since_ms)}})
 
     def clear_behind(self, key: ConnectionKey, seen_ms: int) -> None:
-        """Remove the mark of a connection that was sent a resync frame.
+        """Remove the mark that a connection is behind, after a `resync` was posted to the connection.
 
         Args:
             key: The connection.
-            seen_ms: The mark that was read before the frame was sent. A newer mark of another broadcast stays.
+            seen_ms: Value of the mark when it was read before the post. If another broadcast has replaced the mark
+                since then, the new mark stays.
         """
         self._update_if(key, "REMOVE behind", "behind = :seen", {":seen": {"N": str(seen_ms)}})
 
     def read_tenant_connections(self, tenant_id: str) -> TenantConnections:
         """Return a tenant's subscribed connections.
 
-        The first page is read by this call, later pages by the iterator.
+        This call reads the first page of rows. The iterator reads the later pages. The first page begins with the
+        tenant's row, which contains the number of shards to read.
 
-        A connection is included if its subscription was acknowledged before the call. The first page begins with the
-        tenant's row, which names every shard that holds a row. A connection that subscribes later, in a shard that the
-        row does not name yet, reads the changes up to its subscription from the submissions table.
+        Every connection whose subscription was acknowledged before the call is included. A connection that subscribes
+        later may be missing, if it is in a shard that the tenant's row did not count yet. Such a connection misses no
+        change: the reply to its `subscribe` contains the changes up to its subscription.
         """
         tenant, connections = self._read_tenant(tenant_id, subscribed=True)
         return TenantConnections(read_integer(tenant, "connections"), read_shard_count(tenant), connections)
@@ -205,10 +207,12 @@ class ConnectionsTable:
         return _parse_connections(self._query_partition(tenant_id, shard, span, subscribed=True), tenant_id, shard)
 
     def split_shard(self, tenant_id: str, shard: int, size: int) -> Sequence[Span]:
-        """Divide a shard into spans of `size` rows each, subscribed or not; the last span may have fewer.
+        """Divide a shard into spans of `size` connections each. The last span may have fewer connections.
 
-        DynamoDB counts the rows and does not return them. It counts with eventual consistency, which costs half as
-        much: wherever a cut is, every row belongs to exactly one span.
+        Connections without a subscription are counted too. DynamoDB only counts the rows and does not return them.
+
+        The reads are eventually consistent, because they cost half as much as strongly consistent reads. A count that
+        is out of date does no harm: every connection still belongs to exactly one span.
         """
         cuts: list[str] = []
         counted = 0
@@ -232,7 +236,8 @@ class ConnectionsTable:
             if counted == size:
                 cuts.append(_parse_connection_id(page["LastEvaluatedKey"]))
                 counted = 0
-        # DynamoDB does not say whether a row follows the last row that it counted. If none does, drop the last cut.
+        # A page may have a `LastEvaluatedKey` although no row follows. If no row follows the last cut, the last span
+        # would be empty, so drop this cut.
         ends = cuts if counted else cuts[:-1]
         return [Span(after, until) for after, until in pairwise([None, *ends, None])]
 
@@ -241,7 +246,10 @@ class ConnectionsTable:
         return self._read_tenant(tenant_id, subscribed=False)[1]
 
     def scan(self) -> Iterator[Connection | TenantRow]:
-        """Return every row of every tenant, read with strong consistency so that renewed tokens are seen."""
+        """Yield every row of the table, of all tenants.
+
+        The reads are strongly consistent, so that a connection with a renewed token is not closed as expired.
+        """
         for row in _read_pages(partial(self.client.scan, TableName=self.table_name, ConsistentRead=True)):
             if row["SK"] == _TENANT_SORT_KEY:
                 yield TenantRow.from_row(row)
@@ -250,7 +258,10 @@ class ConnectionsTable:
                 yield from _parse_connections([row], tenant_id, shard)
 
     def _read_tenant(self, tenant_id: str, *, subscribed: bool) -> tuple[Row, Iterator[Connection]]:
-        """Return the tenant's row, empty if there is none, and an iterator over its connections in all shards."""
+        """Return the tenant's row and an iterator over the tenant's connections in all shards.
+
+        The returned row is empty if the tenant has no row.
+        """
         rows = self._query_partition(tenant_id, 0, WHOLE_SHARD, subscribed=subscribed)
         first = next(rows, None)
         tenant: Row = first if first and first["SK"] == _TENANT_SORT_KEY else {}
@@ -271,10 +282,12 @@ class ConnectionsTable:
         Args:
             tenant_id: The tenant.
             shard: The shard.
-            span: The connections to return.
-            subscribed: Return only subscribed connections, with only the attributes that a broadcast reads.
+            span: Range of the connection ids to return.
+            subscribed: Whether to leave out connections without a subscription, and attributes that a broadcast does
+                not read.
         """
-        # The next string after `after` in sort order is `after` followed by the lowest character.
+        # `BETWEEN` includes its bounds, but the span does not include `span.after`. Start at the next string in sort
+        # order: `span.after` followed by the lowest character.
         first = f"{keys.connection_sort_key(span.after)}\0" if span.after is not None else keys.CONNECTION_PREFIX
         last = keys.connection_sort_key(span.until) if span.until is not None else keys.TENANT_SORT_KEY
         condition = "#ttl > :now"
@@ -296,7 +309,7 @@ class ConnectionsTable:
                 self.client.query,
                 TableName=self.table_name,
                 KeyConditionExpression="PK = :partition AND SK BETWEEN :first AND :last",
-                # A tenant's row has no `ttl`.
+                # The first condition keeps the tenant's row, which has no `ttl`.
                 FilterExpression=f"attribute_not_exists(#ttl) OR ({condition})",
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues=values,
@@ -314,7 +327,7 @@ class ConnectionsTable:
         """Update a connection's row if a condition holds.
 
         Returns:
-            Whether the row was updated, and the row as it is now; empty if there is no row.
+            Whether the row was updated, and the current row, which is empty if the connection has no row.
         """
         names: dict[str, Any] = {"ExpressionAttributeNames": {"#filter": "filter"}} if "#filter" in update else {}
         try:
@@ -352,7 +365,7 @@ def _build_key(key: ConnectionKey) -> dict[str, AttributeValueTypeDef]:
 
 
 def _parse_connections(rows: Iterable[Row], tenant_id: str, shard: int) -> Iterator[Connection]:
-    """Yield the connections among the rows of a partition, which may also hold the tenant's row."""
+    """Yield the connections in the rows of a partition. Skip the tenant's row."""
     for row in rows:
         if row["SK"] != _TENANT_SORT_KEY:
             yield _parse_connection(row, ConnectionKey(tenant_id, _parse_connection_id(row), shard))

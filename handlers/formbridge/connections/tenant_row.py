@@ -1,7 +1,9 @@
-"""A tenant's row in the connections table: its number of connections, shards and revocation. Pure.
+"""A tenant's row in the connections table. Pure: no I/O, no clock.
 
-A connection is counted in two attributes: `connections`, and `quarter_{n}`, where `n` is the number of quarters of an
-hour from the epoch until it connected.
+The row contains the tenant's number of reserved connections, its number of shards and its revocation.
+
+Each reserved connection is counted in two attributes: in `connections` and in `quarter_{n}`. The number `n` identifies
+the quarter of an hour in which the client connected. Quarters are counted from the epoch.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 QUARTER_MS: Final = 15 * 60 * 1000
 """A quarter of an hour in milliseconds."""
 MAX_CONNECTION_MS: Final = 130 * 60 * 1000
-"""Longest life of a connection: API Gateway closes it after two hours, and ten minutes are added for delays.
+"""Maximum lifetime of a connection in milliseconds: two hours, after which API Gateway closes it, and ten minutes for
+delays.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html"""
 QUARTER_PREFIX: Final = "quarter_"
 """Prefix of the attributes that count the connections that were opened in one quarter of an hour."""
@@ -35,7 +38,8 @@ class TenantRow:
     revoked_at: int
     """Time of the revocation in epoch seconds. Tokens that were issued earlier are refused. 0: no token is revoked."""
     quarters: Mapping[int, int]
-    """Number of reserved connections by the quarter of an hour in which they were opened, counted from the epoch."""
+    """Number of reserved connections for each quarter of an hour. Quarters are numbered from the epoch. A connection
+    counts in the quarter in which it was opened."""
     shards: int = 1
     """Number of partitions that may hold rows of the tenant's connections. It never decreases, because a row is never
     moved to another partition."""
@@ -56,14 +60,20 @@ class TenantRow:
         )
 
     def find_leaks(self, now_ms: int) -> Iterator[tuple[int, int]]:
-        """Yield the leaked reservations: a quarter whose connections have all ended, and its reserved number."""
+        """Find the quarters with leaked reservations.
+
+        All connections of such a quarter have ended, so all its remaining reservations are leaks.
+
+        Yields:
+            The number of the quarter, and the number of its remaining reservations.
+        """
         for quarter, reserved in self.quarters.items():
             if (quarter + 1) * QUARTER_MS + MAX_CONNECTION_MS <= now_ms:
                 yield quarter, reserved
 
 
 def read_shard_count(row: Mapping[str, AttributeValueTypeDef]) -> int:
-    """Return the number of partitions that a tenant's row names, or 1 if it names none."""
+    """Return the number of shards in a tenant's row, or 1 if the row has no such attribute."""
     return read_integer(row, "shards") or 1
 
 

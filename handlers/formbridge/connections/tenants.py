@@ -4,12 +4,12 @@ A connection is reserved in its tenant's row before its own row is written, and 
 Each reservation and each release is one conditional write to one item, so the number of connections never exceeds the
 limit, however many clients connect at the same time.
 
-A crash between two writes can leave a reservation without a row. The janitor reclaims this leak. Reservations are also
-counted by the quarter of an hour in which they were made. Once no connection of a quarter can still be open, all
-remaining reservations of the quarter are leaks (docs/adr/0013).
+A crash between two writes can leave a reservation without a row. This is a leak, and the janitor reclaims it. To find
+leaks, reservations are also counted by the quarter of an hour in which they were made. Once no connection of a quarter
+can still be open, all remaining reservations of the quarter are leaks (docs/adr/0013).
 
-The row of a connection is in one of the tenant's partitions, its shard. The tenant's row has the number of partitions
-to read. The number is increased before a row is written to a new partition.
+The rows of a tenant's connections are spread over the tenant's shards. Each shard is one partition of the table. The
+tenant's row contains the number of shards to read. This number is increased before a row is written to a new shard.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Tenants:
             tenant_id: The tenant.
             connected_at: When the client connected, in epoch milliseconds.
             issued_at: When the client's token was issued, in epoch seconds.
-            limit: Connections that the tenant may have.
+            limit: Maximum number of connections of the tenant.
             shard: The shard that the connection's row will be written to.
 
         Returns:
@@ -81,12 +81,12 @@ class Tenants:
                 return "too_many_connections"
         else:
             return None
-        # Only the condition on the number of shards failed.
+        # Only the condition on the number of shards failed: increase the number and try again.
         self._add_shard(tenant_id, shard)
         return self.reserve(tenant_id, connected_at, issued_at, limit, shard)
 
     def _add_shard(self, tenant_id: str, shard: int) -> None:
-        """Raise the tenant's number of shards so that it includes `shard`. The number never decreases."""
+        """Increase the tenant's number of shards so that it includes `shard`. The number never decreases."""
         try:
             self.client.update_item(
                 TableName=self.table_name,
@@ -101,7 +101,7 @@ class Tenants:
     def release(self, tenant_id: str, connected_at: Iterable[int]) -> None:
         """Release the reservations of connections whose rows were deleted.
 
-        A quarter that was reclaimed is skipped, because reclaiming it released these reservations too.
+        A quarter that the janitor has reclaimed is skipped, because its reservations are already released.
 
         Args:
             tenant_id: The tenant.
@@ -121,12 +121,14 @@ class Tenants:
                 continue
 
     def reclaim(self, tenant_id: str, quarter: int, left: int) -> None:
-        """Release all reservations of a quarter and remove its attribute, unless their number has changed.
+        """Release all reservations of a quarter and remove the attribute that counts them.
+
+        Do nothing if the number of reservations has changed since the row was read.
 
         Args:
             tenant_id: The tenant.
             quarter: Number of the quarter of an hour, counted from the epoch.
-            left: Reservations of the quarter when the row was read.
+            left: Number of reservations of the quarter when the row was read.
         """
         try:
             self.client.update_item(

@@ -1,1 +1,1 @@
-"""Parts that every package uses: AWS clients, environment variables, logs, metrics, times and identifiers."""
+"""Parts that every package uses, such as AWS clients, environment variables, logs and keys."""

@@ -1,4 +1,7 @@
-"""Botocore clients for the adapters. Their timeouts are short, because the caller of the Lambda function retries."""
+"""Botocore clients for the adapters.
+
+Their timeouts are short, because the caller of the Lambda function repeats a failed invocation.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,9 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, overload
 
-# Import this before botocore.session, which would import it a dozen imports deeper. At that depth CPython's frame stack
-# outgrows its first 16 KB exactly where urllib3 compiles its patterns, and each call maps and frees the next chunk.
+# Import botocore.compat first, to shorten the cold start. Otherwise botocore.session imports it a dozen imports deeper.
+# At that depth, the first chunk (16 KB) of CPython's frame stack is full when urllib3 compiles its patterns. Then each
+# function call allocates a second chunk, and each return frees it.
 import botocore.compat  # pyright: ignore[reportUnusedImport]
 import botocore.session
 from botocore.config import Config
@@ -28,8 +32,8 @@ CONFIG: Final = Config(
     max_pool_connections=64,
     tcp_keepalive=True,
 )
-"""Settings of every client. Timeouts are in seconds. The `standard` mode retries throttling and server errors with full
-jitter, at most three attempts in all."""
+"""Settings of every client. Timeouts are in seconds. The `standard` mode repeats a request after throttling or a
+server error, with full jitter. It makes at most three attempts in all."""
 
 _HTTP_OK: Final = 200
 
@@ -37,7 +41,7 @@ _HTTP_OK: Final = 200
 class _Models(Loader):
     """A loader of botocore's service models with a fixed list of services.
 
-    The default loader looks into 800 folders to list them.
+    The default loader searches 800 folders to find the services.
     """
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - the signature is Loader's
@@ -47,10 +51,11 @@ class _Models(Loader):
 def parse_json_body(
     response_dict: MutableMapping[str, Any], customized_response_dict: MutableMapping[str, Any], **_: object
 ) -> None:
-    """Parse the JSON body of a DynamoDB response in place of botocore, which takes a dozen times as long.
+    """Parse the JSON body of a DynamoDB response a dozen times faster than botocore does.
 
-    The result is the same, except for binary values, which our tables do not contain. This is a handler of botocore's
-    `before-parse` event. It replaces the body by `{}`, so that botocore has no more to parse.
+    Botocore calls this function as a handler of its `before-parse` event. The function replaces the body with `{}`, so
+    that nothing is left for botocore to parse. The result is the same as botocore's, except for binary values. Our
+    tables contain no binary values.
     """
     headers: Mapping[str, str] = response_dict["headers"]
     if response_dict["status_code"] == _HTTP_OK and headers.get("content-type", "").startswith(
@@ -64,7 +69,7 @@ def parse_json_body(
 def session() -> botocore.session.Session:
     """Return the botocore session of this process.
 
-    It is not a boto3 session, because the import of boto3 alone makes a cold start a quarter longer.
+    We do not use boto3, because importing it makes a cold start a quarter longer.
     """
     made = botocore.session.get_session()
     made.register_component("data_loader", _Models())

@@ -11,5 +11,5 @@ def now_ms() -> int:
 
 
 def monotonic_seconds() -> float:
-    """Return the seconds of a clock that never goes back. Deadlines are compared with it."""
+    """Return the time of a clock that never goes back, in seconds. Deadlines use this clock."""
     return time.monotonic()

@@ -1,4 +1,4 @@
-"""The dead-letter queue of a component: input that its Lambda function cannot process, with the reason."""
+"""The dead-letter queue of a component, for input that its Lambda function cannot process."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 MAX_MESSAGE_BYTES: Final = 1024 * 1024
-"""Maximum size of an SQS message. It is also the maximum size of an EventBridge event, so an event together with the
-reason may be larger.
+"""Maximum size of an SQS message in bytes. An EventBridge event has the same maximum size. An event together with the
+reason may therefore be too large for one message.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
 
 PART_CHARACTERS: Final = MAX_MESSAGE_BYTES // 2 - 4096
-"""Maximum number of characters of a dead letter's JSON in one part. Inside a JSON string each character may take two
-bytes, so this leaves 8 KB for the other fields."""
+"""Maximum number of characters of a dead letter's JSON in one part. The part is sent as a JSON string, in which a
+character takes at most two bytes. This leaves 8 KB of the message for the other fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class DeadLetterQueue:
     """A queue for input that a Lambda function cannot process.
 
     A dead letter that is too large for one message is sent in parts: `{"reason": …, "event_id": …, "part": 1,
-    "parts": 3, "text": …}`, or with `dead_letter_id` in place of `event_id`. The `text` fields of all parts, joined in
-    order, are its JSON.
+    "parts": 3, "text": …}`. The parts of another queue's dead letter have `dead_letter_id` in place of `event_id`. The
+    `text` fields of all parts, joined in order, are the JSON of the dead letter.
     """
 
     client: SQSClient
@@ -36,11 +36,17 @@ class DeadLetterQueue:
     """URL of the queue."""
 
     def send(self, event: Mapping[str, Any], reason: str) -> None:
-        """Send an event that can never be stored, unchanged: `{"reason": …, "event": …}`."""
+        """Send an event that can never be stored. The message is `{"reason": …, "event": …}`."""
         self._send("event", event, event.get("id"), reason)
 
     def forward(self, dead_letter: str, message_id: str, reason: str) -> None:
-        """Send the body of another dead-letter queue's message, unchanged: `{"reason": …, "dead_letter": "…"}`."""
+        """Send a dead letter of another queue. The message is `{"reason": …, "dead_letter": "…"}`.
+
+        Args:
+            dead_letter: Body of the message in the other queue.
+            message_id: Id of the message in the other queue.
+            reason: Why the dead letter cannot be processed.
+        """
         self._send("dead_letter", dead_letter, message_id, reason)
 
     def _send(self, kind: str, content: object, content_id: object, reason: str) -> None:

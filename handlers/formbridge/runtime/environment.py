@@ -1,4 +1,4 @@
-"""Environment variables of a Lambda function. Each function here reads one variable and checks its value."""
+"""Environment variables of a Lambda. Each function here reads one variable and checks its value."""
 
 from __future__ import annotations
 
@@ -71,5 +71,5 @@ def boolean(name: str) -> bool:
 
 
 def strings(name: str) -> list[str]:
-    """Return the words of a variable, which are separated by spaces. An unset variable has no words."""
+    """Return the space-separated words of a variable, or an empty list if it is not set."""
     return os.environ.get(name, "").split()

@@ -1,4 +1,4 @@
-"""The patterns of all identifiers in events and on the wire, and how an error describes a value."""
+"""The patterns of identifiers in events and frames, and descriptions of values for error messages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def describe_mismatch(name: str, pattern: re.Pattern[str], value: object) -> str
     """Return an error message if `value` is not a string that matches `pattern`, else None.
 
     Args:
-        name: Name of the field, with which the message begins.
+        name: Name of the field. The message begins with this name.
         pattern: Pattern that the whole value must match.
         value: Value of the field.
     """
@@ -49,10 +49,10 @@ def describe_mismatch(name: str, pattern: re.Pattern[str], value: object) -> str
 
 
 def quote(value: object) -> str:
-    """Return the repr of `value` for an error message, cut where it is too long or too deep."""
+    """Return the repr of `value` for an error message, shortened if it is long or deeply nested."""
     return _REPR.repr(value)
 
 
 def describe_type(value: object) -> str:
-    """Return the JSON name of a value's type, for an error message that must not quote the value."""
+    """Return the name of a value's type, for an error message that must not quote the value."""
     return _TYPE_NAMES.get(type(value), type(value).__name__)

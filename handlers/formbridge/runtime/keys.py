@@ -9,7 +9,7 @@ SUBMISSION_PREFIX: Final = "SUB#"
 SUBMISSION_SORT_KEY: Final = "META"
 """Sort key of a submission."""
 SUBMISSIONS_INDEX: Final = "GSI1"
-"""Index of the submissions table: a tenant's submissions in the order of their last change."""
+"""Name of the index that lists a tenant's submissions in the order of their last change."""
 SUBMISSIONS_INDEX_PARTITION_KEY: Final = "GSI1PK"
 """Attribute that is the partition key of `GSI1`. Its value is `tenant_partition` of the submission's tenant."""
 SUBMISSIONS_INDEX_SORT_KEY: Final = "GSI1SK"
@@ -33,9 +33,10 @@ def submission_position(updated_at: str, submission_id: str) -> str:
 
 
 def tenant_partition(tenant_id: str, shard: int = 0) -> str:
-    """Return the partition key of a tenant.
+    """Return the partition key of a shard of a tenant.
 
-    `GSI1` has one partition per tenant, with the key of shard 0. The connections table has one partition per shard.
+    In the connections table, a tenant has one partition per shard. In `GSI1`, a tenant has a single partition, with the
+    key of shard 0.
 
     A tenant id contains no `#`, so two tenants never share a partition.
     """

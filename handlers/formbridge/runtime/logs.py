@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-# On Lambda the root logger already has a handler, so this call does nothing there. Elsewhere it shows the log lines.
+# On Lambda the root logger already has a handler, so this call does nothing there. Elsewhere it adds a handler that
+# writes the log lines to stderr.
 logging.basicConfig(format="%(levelname)s %(message)s")
 logger = logging.getLogger("formbridge")
 """Logger of all handlers, at level INFO."""
@@ -23,7 +24,10 @@ Result = TypeVar("Result")
 
 
 def log_failures(handler: Callable[[Event, object], Result]) -> Callable[[Event, object], Result]:
-    """Decorate an entry point: log an unexpected exception with its `correlation_ids` and raise it again."""
+    """Decorate an entry point so that it logs every exception before it raises the exception again.
+
+    The log line has the `correlation_ids` of the invocation.
+    """
 
     @wraps(handler)
     def logged(event: Event, context: object) -> Result:
@@ -37,7 +41,9 @@ def log_failures(handler: Callable[[Event, object], Result]) -> Callable[[Event,
 
 
 def correlation_ids(event: object, context: object) -> dict[str, str]:
-    """Return the ids that connect a log line with its cause: `request_id`, and `connection_id` or `event_id`.
+    """Return the ids of an invocation for its log lines: `request_id`, `connection_id`, `event_id`.
+
+    An id is left out if the event or the context does not have it.
 
     Args:
         event: Event of the Lambda function.

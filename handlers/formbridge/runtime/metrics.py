@@ -18,15 +18,16 @@ UNITS: Final[Mapping[str, str]] = {
     "BroadcastSuccessRate": "Percent",
     "Bytes": "Bytes",
 }
-"""CloudWatch units of metrics by name. All other metrics are counts."""
+"""CloudWatch unit by name of the metric. Metrics that are not listed have the unit `Count`."""
 
 
 def emit(values: Mapping[str, float]) -> None:
-    """Write one value of each metric.
+    """Write one log line with a value for each metric.
 
-    The dimension is the name of the Lambda function, so that the metrics of two stacks in one account stay apart. The
-    line is printed and not logged, because Lambda would wrap a log line in JSON and CloudWatch would not find the
-    metrics.
+    Each metric has the dimension `FunctionName`, so that the metrics of two stacks in one account stay apart.
+
+    The line is printed and not logged. Lambda would wrap a logged line in JSON, and CloudWatch would not find the
+    metrics in it.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     """
     metrics = [{"Name": name, "Unit": UNITS.get(name, "Count")} for name in values]

@@ -1,4 +1,4 @@
-"""Conversion between the two formats of time on the wire: ISO 8601 in UTC with milliseconds, and epoch milliseconds."""
+"""Conversion of times to ISO 8601 in UTC with milliseconds. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def to_iso(epoch_ms: int) -> str:
 
 
 def normalise(text: str) -> str:
-    """Return an ISO 8601 time in UTC with milliseconds. A time without an offset counts as UTC.
+    """Convert an ISO 8601 time to UTC with milliseconds. A time without an offset is taken as UTC.
 
     Raises:
-        ValueError: `text` is not an ISO 8601 time, or it lies outside the years 1 to 9999 in UTC.
+        ValueError: `text` is not an ISO 8601 time, or the time is outside the years 1 to 9999 in UTC.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:

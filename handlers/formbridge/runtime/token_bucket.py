@@ -13,7 +13,7 @@ class TokenBucket:
     """
 
     burst: int
-    """Tokens that a full bucket holds; 1 or more."""
+    """Number of tokens in a full bucket; 1 or more."""
     interval: int
     """Time in which one token is added."""
 
@@ -22,15 +22,15 @@ class TokenBucket:
         """Return a bucket that gains at most `tokens` per second.
 
         Args:
-            tokens: Tokens per second; 1 or more.
-            burst: Tokens that a full bucket holds; 1 or more.
+            tokens: Number of tokens per second; 1 or more.
+            burst: Number of tokens in a full bucket; 1 or more.
             units: Units of time per second, such as 1,000,000 for microseconds.
         """
         return cls(burst, -(-units // tokens))
 
     @property
     def tolerance(self) -> int:
-        """How far `full_at` may lie in the future while the bucket still holds a token."""
+        """The longest time until `full_at` at which the bucket still holds a token."""
         return (self.burst - 1) * self.interval
 
     def wait(self, full_at: int, now: int) -> int:
@@ -38,5 +38,5 @@ class TokenBucket:
         return max(0, full_at - self.tolerance - now)
 
     def take(self, full_at: int, now: int) -> int:
-        """Return the new `full_at` after one token was taken."""
+        """Return the new `full_at` after one token is taken."""
         return max(full_at, now) + self.interval

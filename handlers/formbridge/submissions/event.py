@@ -1,4 +1,4 @@
-"""An event of a submission on the event bus: its fields, their checks, and its order among the submission's events."""
+"""The events of submissions on the event bus: their fields, the checks of the fields, and their order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_STATUS: Final = "processing"
 """Status of a new submission whose event has no `status`."""
 
 MAX_PAYLOAD_BYTES: Final = 384 * 1024
-"""Maximum size of a payload as JSON in ASCII. A DynamoDB item is at most 400 KB, and the other attributes of a
+"""Maximum number of bytes of a payload as ASCII JSON. A DynamoDB item is at most 400 KB, and the other attributes of a
 submission need less than 2 KB.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
 
@@ -45,13 +45,13 @@ class SubmissionEvent:
     submitted_at: str
     """Time at which the form was submitted: ISO 8601 in UTC with milliseconds."""
     submitted_at_is_known: bool
-    """False if the event has no `submitted_at`. Then `submitted_at` is the time of the event itself."""
+    """Whether the event contains `submitted_at`. If it does not, `submitted_at` here is the time of the event."""
     payload: str | None
-    """Content of the form as JSON; None in an update that does not change it."""
+    """Content of the form as JSON; None if the event has no `payload`."""
     order: str
-    """Position of this event among the events of its submission. Positions are compared as strings: the received event
-    comes before every update, updates are in the order of their times, and events of the same time are in the order of
-    their ids. So the last event wins, whatever the order of arrival."""
+    """String that orders the events of one submission. The received event comes before every update. Updates are in the
+    order of their times, and updates of the same time are in the order of their ids. The event with the highest `order`
+    wins, in whatever order the events arrive."""
 
     @classmethod
     def parse(cls, event: Mapping[str, Any]) -> SubmissionEvent:
@@ -60,8 +60,8 @@ class SubmissionEvent:
         `detail` contains:
 
         - `tenant_id`, `submission_id` and `form_id`: required.
-        - `status`: required in an update, else optional, default `processing`.
-        - `submitted_at`: optional. The default is the stored value, or else the time of the event.
+        - `status`: required in an update, optional in a received event. The default is `processing`.
+        - `submitted_at`: optional. The default is the stored value, or the time of the event if none is stored.
         - `payload`: optional, any JSON of at most 384 KB.
         - `updated_at`: optional, only in an update. The default is the time of the event, which EventBridge gives in
           whole seconds. Send `updated_at` if a submission can change twice within one second.

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 DELETED: Final = "deleted"
-"""Status that deletes a submission. It is a write like any other, so every client receives it."""
+"""Status of a deleted submission. The deletion is a write like any other, so every client receives it."""
 
 MAX_ATTRIBUTE_LENGTH: Final = 1024
-"""Maximum number of characters of a string in an item, the same as the maximum number of bytes of a sort key. With this
-limit every update fits in one frame, whoever wrote the item."""
+"""Maximum number of characters of a string in an item. The limit ensures that every update fits in one frame, even if
+another program wrote the item. It is equal to the maximum number of bytes of a sort key in DynamoDB."""
 
 EventName = Literal["insert", "modify", "remove"]
-"""Change of a submission in the table. A subscription with a filter also has the event `leave`."""
+"""Kind of a change in the table. An update for a subscription with a filter can also have the event `leave`."""
 MESSAGES: Final[Mapping[EventName, str]] = {
     "insert": "New form submission received",
     "modify": "Form submission updated",
     "remove": "Form submission removed",
 }
-"""Field `message` of an update, by event."""
+"""Value of the field `message` of an update, by event."""
 
 
 class MalformedItem(ValueError):
@@ -50,7 +50,7 @@ class UpdateData(TypedDict):
     """English sentence about the change, from `MESSAGES`."""
     event: EventName
     expires_at: NotRequired[int]
-    """Epoch seconds at which clients drop the submission; absent if the submission does not expire."""
+    """Time at which clients drop the submission, in epoch seconds; absent if the submission does not expire."""
 
 
 class LeaveData(TypedDict):
@@ -82,13 +82,14 @@ class Submission:
     status: str
     """Current status; `deleted` marks a deleted submission."""
     version: int
-    """Number of writes of this submission so far: 1 for the first."""
+    """Number of writes of this submission so far. The first write has version 1."""
     submitted_at: str
     """Time at which the form was submitted: ISO 8601 in UTC with milliseconds."""
     updated_at: str
     """Time of the last write: ISO 8601 in UTC with milliseconds."""
     expires_at: int | None = None
-    """Epoch seconds at which DynamoDB may delete the item (attribute `ttl`); None if the submission does not expire."""
+    """Time from which DynamoDB may delete the item, in epoch seconds (attribute `ttl`); None if the submission does not
+    expire."""
 
     @classmethod
     def from_item(cls, item: Mapping[str, AttributeValueTypeDef]) -> Submission:
@@ -130,7 +131,7 @@ class Submission:
         return {"event": event, "data": data}
 
     def build_current(self) -> Update:
-        """Return the current state as an update: `insert` if the submission was written once, else `modify`."""
+        """Return the current state as an update, with the event `insert` for version 1, else `modify`."""
         return self.build_update("insert" if self.version == 1 else "modify")
 
     def build_leave(self) -> Update:
@@ -150,21 +151,21 @@ class Submission:
 
     @property
     def is_deleted(self) -> bool:
-        """Whether the submission is deleted. The item stays for some days, so that every client sees it."""
+        """Whether the submission is deleted. Its item stays for days, so that clients receive the deletion."""
         return self.status == DELETED
 
     def has_expired(self, now_ms: int) -> bool:
-        """Return whether the submission has expired. DynamoDB may delete expired items days later."""
+        """Return whether the submission has expired. DynamoDB may delete its item only days later."""
         return self.expires_at is not None and self.expires_at * 1000 <= now_ms
 
 
 class Page(NamedTuple):
-    """Consecutive submissions of one tenant, in the order of `GSI1` or in reverse."""
+    """Consecutive submissions of one tenant, in the order of `GSI1` or in the reverse order."""
 
     submissions: Sequence[Submission]
     """Submissions that were read. Malformed items are left out."""
     reached: str | None
-    """Position of the last item that was read; None if there are no more items."""
+    """Position of the last item that was read; None if no items are left to read."""
 
 
 def _read_attribute(item: Mapping[str, AttributeValueTypeDef], name: str, kind: Literal["S", "N"]) -> str:

@@ -1,4 +1,4 @@
-"""The submissions table. The persist Lambda function is the only writer; snapshots and resumes read it."""
+"""The submissions table. The persist Lambda function writes it; snapshots and resumes read it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 SECONDS_PER_DAY: Final = 24 * 3600
-"""Seconds of one day."""
+"""Number of seconds in one day."""
 TOMBSTONE_DAYS: Final = 7
-"""Days for which the item of a deleted submission stays in the table. This is longer than the age of any cursor that a
-client can resume from, so every client receives the deletion."""
+"""Number of days for which the item of a deleted submission stays in the table. A cursor that a client can resume
+from is always younger than this, so every client receives the deletion."""
 
 Attributes = dict[str, "AttributeValueTypeDef"]
 """Attributes of an item, by name."""
@@ -31,9 +31,9 @@ class SaveResult(Enum):
     """Result of saving an event."""
 
     WRITTEN = "written"
-    """The event is the new version of its submission."""
+    """The event was written as the new version of its submission."""
     STALE = "stale"
-    """Nothing was written: the table already contains this event, or later events replaced everything in it."""
+    """Nothing was written. The table already contains the event, or later events have replaced all its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +46,23 @@ class SubmissionsTable:
     """Name of the table."""
 
     def save(self, event: SubmissionEvent, now_ms: int, retention_days: int = 0) -> SaveResult:
-        """Write an event as the next version of its submission, unless the table already contains it or a later event.
+        """Write an event as the next version of its submission, unless the event is stale.
 
         Rules:
 
         - The first write has version 1, and each further write adds one.
-        - Each event is written at most once, however often it arrives.
-        - A write is later in the order of events than everything written before. The exception is a late event whose
-          payload no later event replaced: its payload is still written.
-        - So the final state is the same for every order of arrival and any number of repeats.
+        - Each event is written at most once, even if it arrives several times.
+        - An event that is later in the order of events than all stored events is written completely.
+        - An event that is earlier than a stored event is late. Only its payload and its `submitted_at` are written,
+          and only if no later event has written or deleted the payload. Otherwise the late event is stale. A late
+          event without a payload is always stale.
+        - The final state is therefore the same for every order of arrival and any number of repeats.
 
         Each write is one conditional update, so two concurrent Lambda invocations with two events of one submission
-        cannot overwrite each other. `updated_at` is the time of the write, not of the event: when a late event arrives,
-        the cursors of clients are already past the time of the event.
+        cannot overwrite each other.
+
+        `updated_at` is the time of the write and not the time of the event. When a late event arrives, the cursors of
+        clients are already past the time of the event. With that time in `updated_at`, clients would miss the change.
 
         Args:
             event: Event to store.
@@ -87,7 +91,7 @@ class SubmissionsTable:
         payload: Attributes = {}
         removed: list[str] = []
         if event.status == DELETED:
-            # Remove the content of the form now. `payload_order` keeps late events from writing it again.
+            # Remove the payload now. `payload_order` prevents a late event from writing a payload again.
             payload = {"payload_order": {"S": event.order}}
             removed = ["payload"]
             retention_days = TOMBSTONE_DAYS
@@ -114,7 +118,7 @@ class SubmissionsTable:
     def _save_late(self, event: SubmissionEvent, payload: Attributes, removed: Sequence[str]) -> SaveResult:
         """Write only the payload of a late event, and its `submitted_at` if the event has one.
 
-        This is needed because an update may arrive before the event of the submission that it changes.
+        Such events occur because an update may arrive before the event that creates the submission.
         """
         known: Attributes = {"submitted_at": {"S": event.submitted_at}} if event.submitted_at_is_known else {}
         try:
@@ -156,10 +160,10 @@ class SubmissionsTable:
 
         Args:
             tenant_id: Tenant whose submissions are read.
-            position: Sort key in `GSI1`. The result has the submissions after it, or before it with `newest_first`, but
-                not the submission at `position` itself.
+            position: Sort key in `GSI1` at which to start. With `newest_first` the result has the submissions before
+                it, otherwise those after it. The submission at `position` itself is never in the result.
             limit: Maximum number of items to read.
-            newest_first: Whether to read from `position` backwards in time.
+            newest_first: Whether to read backwards in time, from newer to older submissions.
         """
         found = self.client.query(
             TableName=self.table_name,
@@ -180,7 +184,7 @@ class SubmissionsTable:
             try:
                 submissions.append(Submission.from_item(item))
             except MalformedItem as error:
-                # Skip the item, so that it does not hide the others. Its stream record is in the dead-letter queue of
+                # Skip only this item and return the others. The item's stream record is in the dead-letter queue of
                 # the pipe.
                 logger.error("malformed item", extra={"tenant_id": tenant_id, "reason": str(error)})
         return Page(submissions, found.get("LastEvaluatedKey", {}).get(keys.SUBMISSIONS_INDEX_SORT_KEY, {}).get("S"))

@@ -1,7 +1,7 @@
-"""Cursors: opaque strings that say up to which change a client has received its tenant's submissions.
+"""Cursors: opaque strings for the point up to which a client has received its tenant's submissions.
 
-A position is a sort key of `GSI1`, `{updated_at}#{submission_id}`, or its time part alone. The cursor contains the
-tenant id, so the server refuses a cursor of another tenant.
+The position in a cursor is a sort key of `GSI1`, `{updated_at}#{submission_id}`, or only `{updated_at}`. The cursor
+also contains the tenant id, so that the server can refuse a cursor of another tenant.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from typing import Final
 from ..runtime import timestamps
 
 OVERLAP_MS: Final = 15_000
-"""Milliseconds by which the cursor of a complete reply is earlier than the time of reading. A write that is committed
-or indexed late is then still after the cursor. This is more than the timeout of the persist Lambda function, because
-`updated_at` is the time at which the function starts to write."""
+"""Number of milliseconds by which the cursor of a complete reply is earlier than the time of reading. The reading may
+miss a write whose `updated_at` is earlier, if the write is committed or indexed late. Such a write is still after the
+cursor, so the next reply contains it. The value is larger than the timeout of the persist Lambda function, because
+`updated_at` is the time at which that function starts to write."""
 
 MAX_SNAPSHOT: Final = 200
 """Maximum number of submissions in a snapshot."""
 
 MAX_AGE_MS: Final = 24 * 3600 * 1000
-"""Maximum age of a cursor in milliseconds. With an older cursor the client gets a fresh snapshot."""
+"""Maximum age of a cursor in milliseconds. A client with an older cursor gets a fresh snapshot."""
 
-# Clients can send any string as a cursor. These bounds keep invalid values out of table keys and date arithmetic.
+# Clients can send any string as a cursor. These limits keep invalid values out of table keys and date arithmetic.
 _POSITION: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z(#[^\ud800-\udfff]+)?", re.ASCII)
 _MAX_POSITION_BYTES: Final = 1024  # limit of a DynamoDB sort key
 _LAST_MS: Final = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
@@ -44,14 +45,15 @@ class Cursor:
     tenant_id: str
     """Tenant of the client."""
     position: str
-    """Sort key in `GSI1`. Everything at or before it has been sent."""
+    """Sort key in `GSI1`. Everything at or before it has been sent. If `snapshot_left` is set, everything at or after
+    it has been sent."""
     scan_started_ms: int | None = None
-    """Time at which the first page was read, in epoch milliseconds, if the reply is split into pages; else None. The
-    cursor of the last page is computed from this time and not from the last position, because the pages may lack a
-    write that was committed between two reads."""
+    """Time at which the first page of the reply was read, in epoch milliseconds; None if the reply is complete. The
+    cursor of the last page is computed from this time and not from the last position. The pages may lack a write
+    that was committed between two reads, and a cursor at the last position would skip this write."""
     snapshot_left: int | None = None
-    """Number of submissions that are still to be sent, if a snapshot is split into pages; else None. A snapshot is read
-    from the newest submission to the oldest, so everything at or after `position` has been sent."""
+    """Number of submissions that the further pages of a snapshot must send; None if no pages of a snapshot are left. A
+    snapshot is read from the newest submission to the oldest."""
 
     @classmethod
     def for_complete_reply(cls, tenant_id: str, read_at_ms: int) -> Cursor:
@@ -89,7 +91,10 @@ class Cursor:
         return cls(owner, position, started, left)
 
     def is_too_old(self, now_ms: int) -> bool:
-        """Return whether the cursor is older than `MAX_AGE_MS`, so that the changes since then may be incomplete."""
+        """Return whether the cursor is older than `MAX_AGE_MS`, so that a client cannot resume from it.
+
+        The age of a snapshot's cursor is counted from the time at which its first page was read.
+        """
         since = (
             timestamps.to_iso(self.scan_started_ms) if self.snapshot_left and self.scan_started_ms else self.position
         )

@@ -1,4 +1,4 @@
-"""Amazon EventBridge event patterns, with the operators that EventBridge Pipes support. Pure: no I/O, no clock.
+"""EventBridge event patterns with the operators that EventBridge Pipes support. Pure: no I/O, no clock.
 
 A pattern has the same structure as the event. A field maps to a nested pattern, or to a list of alternatives of which
 one must match (OR). Fields combine with AND. `$or` takes a list of patterns. An alternative is a literal (string,
@@ -30,7 +30,7 @@ MAX_PATTERN_LENGTH = 4096
 https://docs.aws.amazon.com/eventbridge/latest/pipes-reference/API_Filter.html"""
 
 MAX_DEPTH = 32
-"""Maximum depth of a pattern. It is far above the maximum depth in DynamoDB and far below the limit of Python."""
+"""Maximum number of nested levels of a pattern. It keeps the recursion in this module far below Python's limit."""
 
 NUMBER_LIMIT = 5.0e9
 """Maximum absolute value of a number that `numeric` compares with."""
@@ -39,12 +39,12 @@ _MIN_OR_PATTERNS = 2
 
 
 class BadPattern(ValueError):
-    """A pattern that EventBridge Pipes would reject. The message names the place and the problem."""
+    """An event pattern that is not valid. The message names the place and the problem."""
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path or 'pattern'}: {problem}")
         self.path = path
-        """Place in the pattern, such as `detail.state[0].prefix`; empty for the pattern itself."""
+        """Place in the pattern, such as `detail.state[0].prefix`; empty if the problem concerns the whole pattern."""
         self.problem = problem
         """Description of the problem at that place."""
 
@@ -69,7 +69,7 @@ def _rule_matches(field: str, rule: object, event: Mapping[str, object]) -> bool
     values = list(_flatten(event[field])) if field in event else []
     if _is_object(rule):
         objects = [value for value in values if _is_object(value)]
-        # Without an object, every nested field is absent. `exists: false` matches an absent field.
+        # If there is no object, use an empty one: every nested field is then absent, and `exists: false` matches.
         return any(matches(rule, value) for value in objects or [{}])
     leaves = [value for value in values if not _is_object(value)]
     return any(_alternative_matches(alternative, leaves) for alternative in cast("Sequence[object]", rule))
@@ -85,7 +85,7 @@ def _alternative_matches(alternative: object, leaves: Sequence[object]) -> bool:
 
 
 def _flatten(value: object) -> Iterator[object]:
-    """Yield the value itself or, for an array, its elements and those of nested arrays."""
+    """Yield the value. If it is an array, yield its elements and those of nested arrays instead."""
     if _is_array(value):
         for element in value:
             yield from _flatten(element)
@@ -107,7 +107,8 @@ def _is_array(value: object) -> TypeGuard[list[object]]:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    # isfinite() raises OverflowError for a very large integer, and JSON integers have no upper limit.
+    # Do not call isfinite() with an integer. It raises OverflowError for a very large integer, and JSON integers have
+    # no upper limit.
     return (isinstance(value, int) and not isinstance(value, bool)) or (
         isinstance(value, float) and math.isfinite(value)
     )
@@ -118,9 +119,9 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 class _Operator(NamedTuple):
     find_problem: Callable[[object], str | None]
-    """Return why an operand is not valid, or None if it is valid."""
+    """Function that returns why an operand is not valid, or None if it is valid."""
     test: Callable[[object, object], bool]
-    """Return whether a leaf matches: (operand, leaf) -> bool."""
+    """Function that returns whether a leaf value matches an operand: (operand, leaf) -> bool."""
 
 
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {

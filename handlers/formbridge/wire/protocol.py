@@ -21,23 +21,23 @@ SUBPROTOCOL: Final = "formbridge.v1"
 ACTIONS: Final = ("subscribe", "sync", "unsubscribe", "authenticate", "ping")
 """Values of `action` in a request."""
 HEARTBEAT_SECONDS: Final = 300
-"""Seconds of silence after which a client sends `sync`."""
+"""Number of seconds without a frame after which a client sends `sync`."""
 DEFAULT_SNAPSHOT: Final = 50
-"""Submissions in a snapshot if the request has no `snapshot`."""
+"""Number of submissions in a snapshot if the request has no `snapshot`."""
 MAX_REQUEST_ID: Final = 64
 """Maximum number of characters of a request's `id`."""
 MAX_REPLY_BYTES: Final = 128 * 1024
-"""Maximum size of a reply. This is API Gateway's limit for a message."""
+"""Maximum size of a reply in bytes. This is API Gateway's limit for a message."""
 MAX_UPDATE_FRAME_BYTES: Final = 32 * 1024
-"""Maximum size of an update frame. API Gateway bills a message in units of 32 KB."""
+"""Maximum size of an update frame in bytes. API Gateway bills a message in units of 32 KB."""
 UPDATE_FRAME_ENVELOPE_BYTES: Final = 512
-"""Upper bound of the bytes that an update frame needs beside its updates."""
+"""Maximum number of bytes that an update frame needs in addition to its updates."""
 REPLY_ENVELOPE_BYTES: Final = 10 * 1024
-"""Upper bound of the bytes that a reply needs beside its updates. Its `id` may take 12 bytes per character, and its
-cursor 8 bytes for each of the 1,024 bytes of a position."""
+"""Maximum number of bytes that a reply needs in addition to its updates. The `id` of the reply may take 12 bytes per
+character. Its cursor may take 8 bytes for each of the 1,024 bytes of a position."""
 MAX_ERROR_MESSAGE: Final = 1_000
-"""Maximum number of characters of an error message. A longer message is cut: it may contain a path into a filter, which
-can be as long as the client's frame."""
+"""Maximum number of characters of an error message. A longer message is cut. A message can be as long as the
+client's frame, because it may contain a path in the client's filter."""
 
 ErrorCode = Literal[
     "bad_request",
@@ -68,7 +68,7 @@ class RequestError(Exception):
         self.request_id = request_id
         """The `id` of the request; None if it has none."""
         self.retry_after_ms = retry_after_ms
-        """Milliseconds after which the client may repeat the request; None if it would be refused again."""
+        """Milliseconds after which the client may repeat the request; None if a repetition would be refused too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +143,8 @@ def parse_request(body: str | None, limits: Limits) -> Request:
         limits: Limits of the frame.
 
     Raises:
-        RequestError: The frame is `too_large`, or it is a `bad_request`, or has a `bad_filter`, a `bad_cursor` or an
-            `unknown_action`. The message names the field and, except for a token, its value.
+        RequestError: The frame is not a valid request. The code is `too_large`, `bad_request`, `bad_filter`,
+            `bad_cursor` or `unknown_action`. The message never contains a token.
     """
     # A JSON string may contain a lone surrogate, which strict UTF-8 cannot encode.
     length = len((body or "").encode("utf-8", "surrogatepass"))
@@ -193,7 +193,7 @@ def build_unknown_action(action: str, request_id: str | None = None) -> RequestE
 
 
 def find_request_id(body: str | None) -> str | None:
-    """Return the `id` of a frame that may otherwise be invalid, or None if it has no valid `id`."""
+    """Return the `id` of a frame, or None if it has no valid `id`. The rest of the frame may be invalid."""
     try:
         request_id = _parse_object(body).get("id")
     except RequestError:
@@ -252,7 +252,7 @@ def encode(frame: Mapping[str, Any]) -> str:
 
 
 def measure_update(update: Update) -> int:
-    """Return the bytes that an update and its separator take in a `submission_updates` frame."""
+    """Return the number of bytes that an update and the comma after it take in a frame."""
     return len(encode(update).encode()) + 1
 
 
@@ -282,7 +282,7 @@ def build_update_frame(updates: Sequence[Update], wanted: SubscriptionFilter | N
     Args:
         updates: The updates; at least one.
         wanted: Filter of the subscription, if it has one.
-        cursor: Encoded cursor that says how recent the frame is.
+        cursor: Encoded cursor for the time of the newest change. Clients do not resume from it.
         now_ms: Current time in epoch milliseconds.
     """
     envelope = {**build_filter_id(wanted), "cursor": cursor, "timestamp": now_ms}
@@ -292,21 +292,22 @@ def build_update_frame(updates: Sequence[Update], wanted: SubscriptionFilter | N
 
 
 def build_filter_id(wanted: SubscriptionFilter | None) -> Frame:
-    """Return the field `filter_id` of a frame, or no field if the subscription has no filter.
+    """Return an object with the field `filter_id`, or an empty object if the subscription has no filter.
 
     After a client has replaced its filter, frames that were made with the previous filter may still arrive. The client
-    drops them by this field: a `leave` for the previous filter would remove a submission from the new view.
+    recognizes these frames by their `filter_id` and drops them. Otherwise a `leave` for the previous filter could
+    remove a submission from the new view.
     """
     return {"filter_id": wanted.id} if wanted is not None else {}
 
 
 RESYNC: Final[Frame] = {"type": "resync", "reason": "behind"}
-"""Frame that asks a client to `sync`, because updates to its connection failed."""
+"""Frame that tells a client to `sync` at once, because it may have missed updates."""
 TOKEN_EXPIRED: Final[Frame] = {"type": "disconnect", "code": "token_expired", "reconnect": True}
-"""Frame before the server closes a connection whose token has expired."""
+"""Frame that the server sends before it closes a connection whose token has expired."""
 REVOKED: Final[Frame] = {"type": "disconnect", "code": "revoked", "reconnect": True}
-"""Frame before the server closes a connection whose token was revoked. The client may connect again with a token that
-was issued after the revocation. Older tokens are refused."""
+"""Frame that the server sends before it closes a connection whose token was revoked. The client may connect again with
+a token that was issued after the revocation. Older tokens are refused."""
 PROTOCOL_ERROR: Final[Frame] = {"type": "disconnect", "code": "protocol_error", "reconnect": False}
-"""Frame before the server closes a connection that keeps exceeding its rate. The client must not connect again, because
-it would exceed the rate again."""
+"""Frame that the server sends before it closes a connection that has exceeded its message rate too many times. The
+client must not connect again, because it would exceed the rate again."""

@@ -49,8 +49,9 @@ class SubscriptionFilter:
             max_length: Maximum number of characters of the filter as JSON.
 
         Raises:
-            BadPattern: The value is not an event pattern, uses a field or an operator that the protocol does not have,
-                or has more than `MAX_ALTERNATIVES` alternatives or `max_length` characters.
+            BadPattern: The value is not a valid event pattern, or it uses a field or an operator that a subscription
+                filter may not use, or it has more than `MAX_ALTERNATIVES` alternatives or more than `max_length`
+                characters.
         """
         event_pattern.validate(value)
         pattern = cast("Mapping[str, object]", value)
@@ -65,7 +66,7 @@ class SubscriptionFilter:
     @classmethod
     @lru_cache(maxsize=1_024)
     def from_text(cls, text: str) -> SubscriptionFilter:
-        """Return the filter from the `text` in a connection's row. The text was checked when the client subscribed."""
+        """Return the filter that a connection's row stores as `text`. It was checked before it was stored."""
         return cls(text, json.loads(text))
 
     def matches(self, submission: Submission) -> bool:
@@ -74,7 +75,7 @@ class SubscriptionFilter:
 
 
 def _list_alternatives(pattern: Mapping[str, object], path: str) -> Iterator[object]:
-    """Return the alternatives of all lists of a valid event pattern.
+    """Yield the alternatives of all lists of a valid event pattern.
 
     Raises:
         BadPattern: The pattern uses a field or an operator that a subscription filter may not use.
