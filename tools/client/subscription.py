@@ -210,8 +210,8 @@ class Subscription:
         if error["code"] == "bad_cursor" and request.cursor is not None:
             return self._send_request("subscribe", None, now, request.frames)
         if not error.get("retryable"):
-            # After a failed `sync` or the error `unauthorized`, the gateway has no row for this connection. It may
-            # accept a new connection.
+            # A failed `sync` or the error `unauthorized` may mean that the gateway has removed this connection. The
+            # gateway may then accept a new connection.
             reconnect = request.action == "sync" or error["code"] == "unauthorized"
             raise Disconnected(error["code"], error["message"], reconnect=reconnect)
         request.is_refused, request.deadline = True, _compute_retry_time(error, now)
