@@ -130,9 +130,9 @@ def revoke(
 def _interruptible() -> Generator[None]:
     """Raise KeyboardInterrupt on SIGINT and on SIGTERM inside the block.
 
-    By default Python does so for SIGINT only, and not if the process inherited an ignored SIGINT. A shell without job
-    control starts each background job that way. Then nothing could interrupt the command, and it would not print its
-    cursor.
+    By default, Python raises KeyboardInterrupt only for SIGINT, and not if the process was started with SIGINT ignored.
+    A shell without job control starts its background jobs with SIGINT ignored. Without this function, such a job could
+    not be interrupted in a way that lets it print its cursor.
     """
     numbers = (signal.SIGINT, signal.SIGTERM)
     previous = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
@@ -156,7 +156,10 @@ def _parse_filter(text: str | None) -> dict[str, Any] | None:
 
 
 def _format_line(change: Update) -> str:
-    """Return time, event, submission, form, status and version. A `leave` has no time, form and status."""
+    """Return a line with the time, event, submission, form, status and version of a change.
+
+    A `leave` has no time, form or status. The line has `-` in their place.
+    """
     data = change["data"]
     known = [change["event"], *(str(data.get(name, "-")) for name in ("submission_id", "form_id", "status"))]
     event, submission, form, status = (text if text.isprintable() else ascii(text) for text in known)

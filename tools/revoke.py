@@ -1,4 +1,7 @@
-"""Revocation of a tenant: its current tokens open no more connections, and its open connections are closed."""
+"""Revocation of a tenant.
+
+After a revocation, the tenant's current tokens open no more connections. The connections that used them are closed.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 POSTS_PER_SECOND: Final = 1_000
-"""A tenth of an account's default quota. The rest remains for the Lambdas and the clients."""
+"""Limit on the posts per second, a tenth of an account's default quota. The rest is for the Lambdas and the clients."""
 TIMEOUT_SECONDS: Final = 300
 """Time limit for closing the connections. The same limit applies to recording the results afterwards."""
 
@@ -34,8 +37,8 @@ class Revocation:
     closed: int
     """Number of closed connections."""
     failures: list[str]
-    """A message for each connection that could not be closed, with the reason. The janitor tries again within a
-    minute."""
+    """A message for each connection that could not be closed and for each failed write, with the reason. The janitor
+    tries again within a minute."""
 
 
 def revoke(tenant_id: str, table_name: str, management_endpoint: str) -> Revocation:

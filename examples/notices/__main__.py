@@ -1,4 +1,6 @@
-"""An intranet that sends notices to the users of a tenant: a gateway without a table, and a Lambda that posts to it.
+"""An intranet that sends notices to the users of a tenant.
+
+It has a gateway without a submissions table, and a Lambda that posts to the connections. This command sends a notice:
 
 aws lambda invoke --function-name notify-… --payload '{"tenant_id": "t_berlin", "text": "Closed on Friday"}' out.json
 """

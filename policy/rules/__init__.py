@@ -1,8 +1,9 @@
 """Rules for the resources of any program, as functions of plain data.
 
-A rule receives the inputs in the form that Pulumi sends to a provider (camelCase). It yields one message per problem.
-It yields nothing for a correct resource, or for a resource of another type. During a preview some values are unknown.
-Therefore, if a rule only needs to know that a property exists, it does not read the value.
+A rule receives the inputs of a resource in the form in which Pulumi sends them to a provider, with names
+in camelCase. It yields one message per problem. It yields nothing for a correct resource, or for a resource of another
+type. During a preview some values are unknown. Therefore, if a rule only needs to know that a property exists, it does
+not read the value.
 
 These modules do not import Pulumi. `policy/__main__.py` registers the rules with CrossGuard, and the tests run them on
 the recorded program.
@@ -18,19 +19,19 @@ from .resources import QUEUE, TABLE, TOPIC, Inputs, Resource
 
 @dataclass(frozen=True)
 class ResourceRule:
-    """A rule about one resource. CrossGuard runs it before it creates the resource."""
+    """A rule about one resource. CrossGuard runs the rule before Pulumi creates the resource."""
 
     name: str
     description: str
     check: Callable[[str, Inputs], Iterator[str]]
-    """Takes the type and the inputs of a resource and yields a message per problem."""
+    """Function that takes the type and the inputs of a resource and yields one message per problem."""
     is_mandatory: bool = True
-    """Whether a violation stops the deployment. Otherwise CrossGuard only prints a warning."""
+    """Whether a violation stops the deployment. If false, CrossGuard only prints a warning."""
     exempt: Mapping[str, str] = field(default_factory=dict[str, str])
     """Exempt resources: a glob pattern for URNs, and the reason for the exemption."""
 
     def find_violations(self, urn: str, resource_type: str, inputs: Inputs) -> Iterator[str]:
-        """Yield a message per problem of a resource that is not exempt."""
+        """Yield one message per problem of a resource. Yield nothing if the resource is exempt."""
         if not _matches(urn, self.exempt):
             yield from self.check(resource_type, inputs)
 
@@ -39,18 +40,18 @@ class ResourceRule:
 class StackRule:
     """A rule about several resources of a stack.
 
-    CrossGuard runs it during a preview and at the end of an update. A violation makes both fail.
+    CrossGuard runs it during a preview and at the end of an update. A violation makes the preview or the update fail.
     """
 
     name: str
     description: str
     check: Callable[[Sequence[Resource]], Iterator[tuple[Resource, str]]]
-    """Takes all resources of a stack and yields each resource with a problem and its message."""
+    """Function that takes all resources of a stack. For each problem, it yields the resource and a message."""
     exempt: Mapping[str, str] = field(default_factory=dict[str, str])
     """Exempt resources: a glob pattern for URNs, and the reason for the exemption."""
 
     def find_violations(self, stack: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
-        """Yield each resource that has a problem and is not exempt, with its message."""
+        """Yield the resource and a message for each problem. Leave out exempt resources."""
         for resource, message in self.check(stack):
             if not _matches(resource.urn, self.exempt):
                 yield resource, message

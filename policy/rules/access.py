@@ -6,7 +6,10 @@ from .resources import BUCKETS, PERMISSION, Inputs, Resource, find_dependents, g
 
 
 def check_invoke_permission(resource_type: str, inputs: Inputs) -> Iterator[str]:
-    """Report a permission that lets everyone, or a service on behalf of any account, invoke a function."""
+    """Report a permission with which any account can invoke a function.
+
+    Such a permission allows every principal, or it allows an AWS service without naming a source resource or account.
+    """
     if resource_type != PERMISSION:
         return
     principal = inputs.get("principal", "")

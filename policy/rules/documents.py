@@ -21,7 +21,7 @@ KNOWN_MANAGED_POLICIES = {
         "API Gateway accepts no narrower policy for the logs of an account"
     ),
 }
-"""Policies managed by AWS that a role may have: the ARN, and the reason. All of these policies contain wildcards."""
+"""Policies managed by AWS that a role may have although they contain wildcards: the ARN, and the reason."""
 
 SOURCE_KEYS = {"aws:sourcearn", "aws:sourceaccount"}
 """Condition keys that limit a service to one resource or one account."""
@@ -51,7 +51,7 @@ def _find_documents(value: Any) -> Iterator[Inputs]:
 
 
 def _find_allow_statements(inputs: Inputs) -> Iterator[tuple[str, Inputs]]:
-    """Yield the name of each input that contains a policy document, with each statement that allows something.
+    """Yield each policy statement that allows something, with the name of the input that contains it.
 
     In the AWS types of this project, the name of an input with a policy document ends in `policy` or `policies`.
     """
@@ -74,7 +74,10 @@ def check_actions(_: str, inputs: Inputs) -> Iterator[str]:
 
 
 def check_resources(_: str, inputs: Inputs) -> Iterator[str]:
-    """Report a statement that allows resources by an unknown wildcard or by `NotResource`."""
+    """Report a statement that allows resources by `NotResource` or by a wildcard that is not known.
+
+    Known wildcards are in `KNOWN_WILDCARDS`.
+    """
     for key, statement in _find_allow_statements(inputs):
         if "NotResource" in statement:
             yield f"{key}: NotResource allows all other resources; name the resources that it needs"
@@ -97,7 +100,11 @@ def check_managed_policies(resource_type: str, inputs: Inputs) -> Iterator[str]:
 
 
 def check_principals(resource_type: str, inputs: Inputs) -> Iterator[str]:
-    """Report a statement that allows every principal, or a service on behalf of any account."""
+    """Report a statement that allows too many principals.
+
+    Such a statement allows every principal, or it has `NotPrincipal`, or it allows an AWS service to act for any
+    account. The last case is not checked in IAM resources.
+    """
     for key, statement in _find_allow_statements(inputs):
         if "NotPrincipal" in statement:
             yield f"{key}: NotPrincipal allows all other principals; name the principals that it is for"

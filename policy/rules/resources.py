@@ -16,7 +16,8 @@ class Resource:
     """Type token, for example `aws:sqs/queue:Queue`."""
     inputs: Inputs
     dependencies: frozenset[str] = frozenset()
-    """URNs of the resources that it depends on: explicitly, or because its inputs come from their outputs."""
+    """URNs of the resources that this resource depends on. It depends on a resource explicitly, or because one of its
+    inputs is an output of that resource."""
 
 
 BUCKETS = {"aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2"}

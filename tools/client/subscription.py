@@ -16,15 +16,15 @@ Frame = dict[str, Any]
 """A parsed JSON frame of the protocol."""
 
 MAX_SECONDS_BETWEEN_REPLIES: Final = 30 * 60
-"""The client sends `sync` when it has received no reply for this long, however many updates arrive."""
+"""Longest time without a reply. The client then sends `sync`, even if it has received updates."""
 REPLY_TIMEOUT_SECONDS: Final = 30
-"""API Gateway limits an integration to 29 seconds, so no reply arrives later."""
+"""Time limit for a reply. API Gateway limits an integration to 29 seconds, so no reply arrives later."""
 RENEW_BEFORE_EXPIRY_SECONDS: Final = 60
-"""The client sends a new token this long before the current one expires."""
+"""Time before the expiry of the current token at which the client sends a new token."""
 MIN_RENEW_INTERVAL_SECONDS: Final = 30
-"""The client sends at most one new token in this time, even if its clock is wrong."""
+"""Minimum time before the client sends another token, even if its clock is wrong."""
 DEFAULT_HEARTBEAT_SECONDS: Final = 300
-"""The heartbeat interval until the gateway's reply names one."""
+"""Heartbeat interval that the client uses until a reply has `heartbeat_seconds`."""
 DEFAULT_RETRY_AFTER_MS: Final = 1_000
 """The time to wait after a retryable error that carries no `retry_after_ms`."""
 
@@ -50,11 +50,11 @@ class _Request:
     action: Literal["subscribe", "sync"]
     cursor: str | None
     deadline: float
-    """Time at which the reply is overdue or, if `is_refused`, at which the client repeats the request."""
+    """Time at which the reply is overdue. If `is_refused` is true, the time at which the client repeats the request."""
     frames: list[Frame]
     """Update frames that arrived before the reply. They may be newer than the data that the reply was read from."""
     is_refused: bool = False
-    """Whether the gateway answered with a retryable error."""
+    """Whether the gateway has answered this request with a retryable error."""
 
 
 @dataclass(slots=True)
@@ -92,12 +92,15 @@ class Subscription:
         self.view = View(is_resumed=self.cursor is not None)
 
     def handle_connect(self, now: float) -> list[Frame]:
-        """Start on a new connection: return a `subscribe` that resumes from the cursor."""
+        """Start on a new connection. Return a `subscribe` request, with the cursor if there is one."""
         self._next_action, self.renew_at = None, math.inf
         return self._send_request("subscribe", self.cursor, now)
 
     def set_filter(self, pattern: Mapping[str, object] | None, now: float) -> list[Frame]:
-        """Replace the filter on the current connection, and return the frames to send. The reply starts a new view."""
+        """Replace the filter on the current connection, and return the frames to send.
+
+        The reply to these frames starts a new view.
+        """
         self.filter, self.cursor = pattern, None
         if self._request and not self._request.is_refused:
             # The client waits for the current reply first, because the gateway may answer two requests in any order.
@@ -106,7 +109,10 @@ class Subscription:
         return self._send_request("subscribe", None, now)
 
     def authenticate(self, token: str) -> list[Frame]:
-        """Return the `authenticate` frame with a new token. The connection then lasts until the new token expires."""
+        """Return the `authenticate` frame with a new token.
+
+        If the gateway accepts the token, the connection lasts until this token expires.
+        """
         self.renew_at = math.inf
         return [{"action": "authenticate", "id": "authenticate", "token": token}]
 
@@ -204,8 +210,8 @@ class Subscription:
         if error["code"] == "bad_cursor" and request.cursor is not None:
             return self._send_request("subscribe", None, now, request.frames)
         if not error.get("retryable"):
-            # After a failed `sync` or the error `unauthorized`, the gateway has no row for this connection. It may
-            # accept a new connection.
+            # A failed `sync` or the error `unauthorized` may mean that the gateway has removed this connection. The
+            # gateway may then accept a new connection.
             reconnect = request.action == "sync" or error["code"] == "unauthorized"
             raise Disconnected(error["code"], error["message"], reconnect=reconnect)
         request.is_refused, request.deadline = True, _compute_retry_time(error, now)
@@ -213,7 +219,8 @@ class Subscription:
 
     def _apply_frames(self, frames: Iterable[Frame], now: float) -> None:
         for frame in frames:
-            if frame.get("filter_id") == self._filter_id:  # a frame with another id matched a replaced filter
+            # A frame with another id belongs to a filter that was replaced.
+            if frame.get("filter_id") == self._filter_id:
                 self._apply(extract_updates(frame), now)
 
     def _apply(self, updates: Iterable[Update], now: float) -> None:

@@ -12,7 +12,7 @@ Update = dict[str, Any]
 """One update: the keys are `event` and `data`."""
 
 GONE_RETENTION_SECONDS: Final = 24 * 3600
-"""Seconds for which a view keeps the version of a submission after a `leave` or a `remove`. The table's stream keeps
+"""Time for which a view keeps the version of a submission after a `leave` or a `remove`. The table's stream keeps
 its records for one day, so no update arrives later than that."""
 
 
@@ -22,13 +22,13 @@ class _Entry(NamedTuple):
     """Whether the last update was `leave` or `remove`. If two updates have the same version, a `leave` or `remove`
     replaces the other update."""
     data: Mapping[str, Any] | None
-    """None if the submission is not shown. The view keeps the version so that a late duplicate does not bring the
-    submission back."""
+    """Data of the submission. None: the view does not show the submission. It keeps the version of the submission, so
+    that a late duplicate does not bring the submission back."""
     expires_at: float
 
 
 class View:
-    """The newest version of each submission, whatever the order of the updates and however often each arrives.
+    """The newest version of each submission. Updates may arrive in any order and more than once.
 
     Args:
         is_resumed: Whether the subscription resumes from the cursor of an earlier run. That run may have shown

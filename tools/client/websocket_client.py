@@ -53,8 +53,9 @@ class HandshakeRefused(Exception):
 class Client:
     """An iterator over the changes of one subscription, until `close`.
 
-    After more than a day offline, the gateway cannot resume and sends a new snapshot. The client then yields each
-    submission of the snapshot again. Submissions that are not in it disappear from `submissions` without a change.
+    If the client was offline for more than a day, the gateway cannot resume the subscription and sends a new snapshot.
+    The client then yields each submission of the snapshot again. Submissions that are not in the snapshot disappear
+    from `submissions` without a change.
 
     Args:
         url: The gateway's URL, `wss://HOST/STAGE`.
@@ -83,8 +84,8 @@ class Client:
             raise ValueError(f"url: must be wss://HOST/STAGE, got {url.partition('?')[0]!r}")
         self.subscription = subscription or Subscription()
         self.cursor = self.subscription.cursor
-        """Cursor for a later run. The client has yielded every change up to it, and the caller has asked for the next
-        change."""
+        """Cursor from which a later run can resume. It advances only when the caller has received all changes so far
+        and asks for the next change."""
         self._url = url
         self._token = token if callable(token) else _check_jwt(token)
         self._clock = clock
@@ -100,7 +101,7 @@ class Client:
         return self.subscription.view.get_submissions(self._clock())
 
     def set_filter(self, pattern: Mapping[str, object] | None) -> None:
-        """Replace the subscription filter and start a new view."""
+        """Replace the subscription filter. The view then starts again with a new snapshot."""
         frames = self.subscription.set_filter(pattern, self._clock())
         if self._socket:
             # If this connection has failed, the client reconnects and then subscribes with the new filter.
@@ -147,7 +148,8 @@ class Client:
             status = error.response.status_code if isinstance(error, InvalidStatus) else None
             if status and status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS:
                 raise HandshakeRefused(status) from None
-            # The error's own text may quote the server's response, which may contain the request with its token.
+            # Do not log the text of the error. It may quote the server's response, and the response may contain the
+            # token.
             self._wait(f"HTTP {status}" if status else type(error).__name__)
 
     def _connect(self) -> None:
@@ -183,7 +185,10 @@ class Client:
             socket.close()
 
     def _wait(self, reason: str) -> None:
-        """Wait before the next connection, with full jitter so that clients do not all reconnect at the same time."""
+        """Wait before the next connection.
+
+        The wait has full jitter, so that clients do not all reconnect at the same time.
+        """
         if self._clock() - self._connected_at >= STABLE_CONNECTION_SECONDS:
             self._failures = 0
         seconds = self._jitter(0, min(MAX_RECONNECT_SECONDS, 2**self._failures))
@@ -193,7 +198,7 @@ class Client:
 
 
 def _check_jwt(token: str) -> str:
-    # Checked here, because websockets would quote an invalid token in its error.
+    # The token is checked here because `websockets` would quote an invalid token in its error.
     if not re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]*", token, re.ASCII):
         raise ValueError("token: must be a JWT, three parts of base64url joined by dots")
     return token

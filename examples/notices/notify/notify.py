@@ -25,5 +25,5 @@ def handler(event: dict[str, str], _context: object) -> dict[str, int]:
                 connections.post_to_connection(ConnectionId=row["SK"]["S"].removeprefix("CONN#"), Data=frame)
                 reached += 1
             except connections.exceptions.GoneException:
-                pass  # the gateway deletes the row the next time it posts to this connection
+                pass  # the connection has ended; the gateway deletes its row later
     return {"reached": reached}

@@ -1,1 +1,1 @@
-"""Broadcasts: from changed submissions to the frames of every connection of a tenant."""
+"""Broadcasts, which post changes of submissions to the connections of their tenants."""

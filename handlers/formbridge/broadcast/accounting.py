@@ -1,6 +1,7 @@
-"""The accounting of deliveries in the connections table. Pure.
+"""The accounting, which records the outcome of each delivery in the connections table. Pure.
 
-Every delivery has one of three outcomes: posted; gone, and the row is removed; or behind, and the row is marked.
+Each delivery has one of three outcomes: posted, gone or behind. If a connection is gone, its row is removed. If a
+connection is behind, its row is marked.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from ..connections.connection import Connection, ConnectionKey
 
 YOUNG_CONNECTION_MS: Final = 10_000
-"""Age below which a connection may not be open yet: @connections answers 410 until `$connect` has returned."""
+"""Age below which a connection may not be open yet. Until `$connect` has returned, @connections answers 410, as it does
+for a connection that has ended."""
 
 WRITER_THREADS: Final = 32
 """Number of threads that write to the connections table."""
@@ -73,7 +75,8 @@ class Tally:
         """Raise the failures, if there are any, so that the caller of the Lambda repeats the whole invocation.
 
         Raises:
-            ExceptionGroup: Some connections are not accounted for. All others were processed.
+            ExceptionGroup: There are failures, so some connections are not accounted for. All other connections were
+                processed.
         """
         if self.failures:
             message = f"{len(self.failures)} failures, connections are not accounted for; first: {self.failures[0]}"
@@ -93,14 +96,15 @@ class Accounting:
     monotonic: Callable[[], float]
     """Returns the seconds of the monotonic clock that deadlines are compared with."""
     replaces_marks: bool = True
-    """Whether a row that is marked as behind gets a new mark. A broadcast must replace the mark, because the connection
-    missed a new update: a concurrent resync removes only the mark that it has read."""
+    """Whether a connection that is already marked as behind gets a new mark if it misses another frame. A broadcast
+    must replace the mark. A concurrent resync removes only the mark that it has read, so the new mark stays."""
 
     def settle(self, receipts: Iterable[Receipt], deadline: float, tally: Tally | None = None) -> Tally:
         """Record each receipt when it arrives, and finish all writes by the deadline.
 
-        Two kinds of connections are marked as behind and keep their rows: a connection that is gone for API Gateway but
-        younger than `YOUNG_CONNECTION_MS`, and a connection whose receipt has a failure.
+        Two kinds of connections count as behind, and their rows are not removed. The first is a connection whose
+        receipt has a failure. The second is a connection that is younger than `YOUNG_CONNECTION_MS` and has the outcome
+        `GONE`, unless the delivery was to close it.
 
         Args:
             receipts: The receipts of the deliveries.
@@ -146,9 +150,9 @@ class Accounting:
     def _release(self, deletes: Sequence[tuple[str, Future[int | None]]], deadline: float, tally: Tally) -> None:
         """Release the reservations of deleted rows, with one write per tenant.
 
-        Rows are deleted one by one, because a batch write of DynamoDB does not say which of the rows existed. Only the
-        caller that deleted an existing row releases its reservation, so that `$disconnect` and this method together
-        release it once.
+        Rows are deleted one by one, because a batch write of DynamoDB does not return which of the rows existed. The
+        `$disconnect` Lambda may delete the same row at the same time. Only the caller that deleted the existing row
+        releases its reservation, so a reservation is released once.
         """
         done = self._await_writes([delete for _, delete in deletes], deadline, tally)
         released: defaultdict[str, list[int]] = defaultdict(list)
@@ -163,7 +167,7 @@ class Accounting:
         )
 
     def _await_writes(self, writes: Sequence[Future[Any]], deadline: float, tally: Tally) -> set[Future[Any]]:
-        """Wait for writes until the deadline and cancel the rest. Return the writes that succeeded."""
+        """Wait for writes until the deadline and cancel unfinished writes. Return the writes that succeeded."""
         done, late = wait(writes, timeout=max(0.0, deadline - self.monotonic()))
         for write in late:
             write.cancel()

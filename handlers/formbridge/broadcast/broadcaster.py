@@ -1,6 +1,7 @@
 """The broadcaster, which posts changes to the connections of their tenants. Pure.
 
-A tenant that needs more posts than one invocation makes is divided into fan-out tasks, which are sent to the queue.
+If a tenant needs more posts than one invocation makes, its broadcast is divided into fan-out tasks. These tasks are
+sent to the fan-out queue.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class ConnectionReader(Protocol):
 
 
 class Queue(Protocol):
-    """The fan-out queue, which takes the tasks that are too large for one Lambda."""
+    """The fan-out queue. It receives the parts of a task that is too large for one invocation."""
 
     def send(self, tasks: Sequence[FanoutTask]) -> None:
         """Send tasks to the queue."""
@@ -83,13 +84,13 @@ class Broadcaster:
     queue: Queue
     """The fan-out queue."""
     threshold: int
-    """Approximate number of posts that an invocation makes. A tenant that needs more is divided into tasks of about
-    this size."""
+    """Approximate maximum number of posts per invocation. A broadcast that needs more posts is divided into tasks of
+    about this size."""
     now_ms: Callable[[], int]
     """Returns the current time in epoch milliseconds."""
 
     def broadcast(self, changes: Mapping[str, Sequence[Change]], deadlines: Deadlines) -> Tally:
-        """Post every change to each connection of its tenant whose filter it passes.
+        """Post the changes of each tenant to its subscribed connections, according to their filters.
 
         A failure for one tenant or connection is recorded in the tally and does not affect the others.
 
@@ -152,7 +153,7 @@ class _Invocation:
     def _select_connections(self, task: FanoutTask, frames: int) -> Iterable[Connection]:
         """Return the connections that this invocation posts to.
 
-        If the task is too large, divide it and return none.
+        If the task is too large, send its parts to the fan-out queue and return no connections.
 
         Args:
             task: The task.
@@ -181,5 +182,5 @@ class _Invocation:
 
 
 def build_resync_delivery(connection: Connection) -> Delivery:
-    """Return a delivery that tells a connection to resync, because it missed a frame."""
+    """Return a delivery that posts a `resync` frame to a connection."""
     return Delivery(connection, [RESYNC_FRAME])

@@ -17,8 +17,9 @@ EVENT_NAMES: Final[Mapping[str, EventName]] = {"INSERT": "insert", "MODIFY": "mo
 Identifier = Literal["eventID", "SequenceNumber"]
 """A field that identifies a stream record."""
 IDENTIFIERS: Final[tuple[Identifier, ...]] = ("eventID", "SequenceNumber")
-"""Fields of a stream record that may identify it in a partial failure. EventBridge's documentation names one of them,
-libraries use the other. If a pipe expects the other field, it repeats the whole batch, and no record is lost.
+"""The two fields of a stream record that may identify the record in a partial failure. EventBridge's documentation
+names one field, and libraries use the other. If the response has the field that the pipe does not expect, the pipe
+repeats the whole batch, so no record is lost.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-batching-concurrency.html"""
 
 
@@ -36,25 +37,30 @@ class Change:
     """Earlier versions that the batch contains. A client may hold any of them."""
 
     def merge(self, later: Change) -> Change:
-        """Return this change and a later one of the same submission as one change.
+        """Merge this change with a later change of the same submission, and return the result.
 
         Args:
-            later: A change that follows this one in the stream. If its version is lower, this change stays the newest.
+            later: The change that follows this change in the stream. If it has a lower version and is not an insert,
+                this change stays the newest.
         """
-        # A submission that was removed and created again starts at version 1.
+        # An insert is never outdated: a submission that was removed and created again starts at version 1.
         is_outdated = self._recency > later._recency and later.event != "insert"
         old, new = (later, self) if is_outdated else (self, later)
         return replace(new, earlier=(*old.earlier, old.newest, *new.earlier))
 
     @property
     def _recency(self) -> tuple[int, bool]:
-        """The sort key of changes. A removal has the same version as the removed submission, and comes after it."""
+        """The sort key of changes.
+
+        A removal has the same version as the removed submission. It sorts after the change that wrote that version.
+        """
         return self.newest.version, self.event == "remove"
 
     def to_json(self) -> dict[str, Any]:
         """Return the change as a JSON object.
 
-        If no subscription filter can distinguish several earlier versions, only the last of them is kept.
+        If several earlier versions are equal in all fields that a subscription filter tests, only the last of them is
+        kept.
         """
         distinct = {tuple(getattr(state, name) for name in FIELDS): state for state in self.earlier}
         return {
@@ -74,8 +80,9 @@ class Change:
         """Return the update for a subscription.
 
         Returns:
-            The event if the newest version passes the filter; `leave` or `remove` if only an earlier version passes it,
-            because the client may hold that version; None if no version passes it.
+            An update with the event of the change, if the newest version passes the filter. If only an earlier version
+            passes, an update `remove` for a removal and `leave` otherwise, because the client may hold the earlier
+            version. None if no version passes.
         """
         if subscription_filter is None or subscription_filter.matches(self.newest):
             return self.newest.build_update(self.event)

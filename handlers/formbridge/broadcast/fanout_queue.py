@@ -18,15 +18,16 @@ class FanoutQueue:
     """The fan-out queue of a `WebSocketGateway`."""
 
     client: Callable[[], SQSClient]
-    """Returns the SQS client. Called only when needed: few tenants are large, and creating a client takes time."""
+    """Returns the SQS client. Called only when a task is sent, because few tenants need the queue and creating a client
+    takes time."""
     queue_url: str
     """URL of the queue."""
 
     def send(self, tasks: Sequence[FanoutTask]) -> None:
         """Send tasks to the queue.
 
-        If this fails after some messages were sent, the caller repeats the whole call, and these messages are sent and
-        processed twice.
+        If a message cannot be sent, the invocation fails and is repeated. Messages that were already sent are then sent
+        again and processed twice.
         """
         for task in tasks:
             for message in task.encode():

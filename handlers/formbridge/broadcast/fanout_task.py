@@ -1,4 +1,4 @@
-"""Fan-out tasks: the parts of a broadcast to a large tenant, which other Lambdas run. Pure.
+"""Fan-out tasks: parts of a broadcast to a large tenant. The fan-out Lambdas run them. Pure.
 
 A task names a shard or a span of a shard, not a list of connections.
 """
@@ -58,7 +58,11 @@ class FanoutTask:
             yield self._encode_message(part)
 
     def _encode_message(self, changes: Sequence[str] | None) -> str:
-        """Return a message with `changes`, which are JSON already so that each change is encoded only once."""
+        """Return one message.
+
+        Args:
+            changes: The changes as JSON strings, so that each change is encoded only once. None: the task is a resync.
+        """
         target = json.dumps({"tenant_id": self.tenant_id, "shard": self.shard, "span": self.span})
         encoded = "null" if changes is None else f"[{','.join(changes)}]"
         return f'{target[:-1]}, "changes": {encoded}}}'

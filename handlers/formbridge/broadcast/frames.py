@@ -31,7 +31,8 @@ class Frames:
     _cache: dict[tuple[SubscriptionFilter | None, int], list[bytes]] = field(
         default_factory=dict[tuple["SubscriptionFilter | None", int], list[bytes]], init=False
     )
-    """The frames by subscription filter and time of the first change that they contain."""
+    """The frames that have been built. The key is the subscription filter and the time from which changes are
+    included."""
     _times: list[int] = field(init=False)
     """The times of the changes in ascending order, without duplicates."""
 
@@ -43,15 +44,15 @@ class Frames:
 
         The list is empty if no change concerns the connection.
 
-        A change that is older than the subscription by more than `OVERLAP_MS` is left out, because the reply to the
-        `subscribe` request already contains it. If it were posted late, it could bring back a submission that was
-        deleted or no longer matches the filter.
+        A change that is more than `OVERLAP_MS` older than the subscription is left out, because the reply to the
+        `subscribe` request already contains it. If such a change were posted late, it could bring back a submission
+        that was deleted or that no longer matches the filter.
         """
         first_new = bisect_right(self._times, connection.subscribed_at - OVERLAP_MS)
         if first_new == len(self._times):
             return []
-        # Most connections subscribed before the first change. They all get the same time here, so those with the same
-        # filter share the cached frames.
+        # Most connections subscribed before the first change. They all have the same first change, so connections with
+        # the same filter share the cached frames.
         return self._build(connection.filter, self._times[first_new])
 
     @property
@@ -72,7 +73,7 @@ class Frames:
         return self._cache[key]
 
     def _encode(self, updates: Sequence[Update], subscription_filter: SubscriptionFilter | None) -> Iterator[bytes]:
-        """Yield the updates in frames of at most 32 KB, which API Gateway bills as one message each."""
+        """Yield frames with the updates. API Gateway bills a frame of up to 32 KB as one message."""
         max_size = protocol.MAX_UPDATE_FRAME_BYTES - protocol.UPDATE_FRAME_ENVELOPE_BYTES
         part: list[Update] = []
         size = 0
@@ -87,7 +88,8 @@ class Frames:
             yield self._encode_frame(part, subscription_filter)
 
     def _encode_frame(self, updates: Sequence[Update], subscription_filter: SubscriptionFilter | None) -> bytes:
-        # This cursor says how recent the changes are. It acknowledges nothing: clients resume from a reply's cursor.
+        # This cursor only shows how recent the changes are. Clients resume from the cursor of a reply, not from this
+        # cursor.
         cursor = Cursor(self.tenant_id, max(change.newest.updated_at for change in self.changes)).encode()
         frame = protocol.build_update_frame(updates, subscription_filter, cursor, self.now_ms)
         return protocol.encode(frame).encode()

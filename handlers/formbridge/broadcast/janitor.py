@@ -42,7 +42,7 @@ class TenantRows(Protocol):
     """The part of the tenants' rows that the janitor uses."""
 
     def reclaim(self, tenant_id: str, quarter: int, left: int) -> None:
-        """Release the leaked reservations of a quarter of an hour, unless their number has changed."""
+        """Release the leaked reservations of a quarter, unless their number is no longer `left`."""
         ...
 
 
@@ -77,8 +77,8 @@ class Janitor:
             deadlines: The deadlines of the invocation.
 
         Returns:
-            The states of the connections and the outcomes. Failures are recorded in the tally, and the next run finds
-            their rows again.
+            The number of connections by state, and the tally. Failures are recorded in the tally. After a failure, the
+            next run processes the same row again.
         """
         connections: list[Connection] = []
         tenants: list[TenantRow] = []

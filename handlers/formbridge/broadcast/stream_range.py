@@ -27,17 +27,17 @@ FIELD_PATTERNS: Final = {
     "startSequenceNumber": SEQUENCE_NUMBER,
     "endSequenceNumber": SEQUENCE_NUMBER,
 }
-"""The fields of a dead letter that name the range."""
+"""The fields of a dead letter that name the range, and the pattern that each value must match."""
 
 MAX_EMPTY_PAGES: Final = 100
-"""Consecutive empty pages after which reading a shard stops. DynamoDB may return an empty page although more records
-follow, and an open shard always has a next page, so the end cannot be recognized otherwise. A pipe collects a batch for
-at most five minutes, so there are few empty pages between its records. Reading 100 pages takes about one second of the
-Lambda's minute."""
+"""Number of consecutive empty pages after which reading a shard stops. A limit is needed because the end of an open
+shard cannot be recognized: the shard always has a next page, and records may follow an empty page. A pipe collects a
+batch for at most five minutes, so there are few empty pages between the records of a batch. Reading 100 pages takes
+about one second of the Lambda's minute."""
 
 MAX_LISTED_RECORDS: Final = 20
-"""Maximum number of records without a tenant that the text of a problem lists. A batch may have 10,000 records, and SNS
-accepts 256 KB."""
+"""Maximum number of sequence numbers in the text of a problem, one for each record without a valid tenant id. The text
+is limited because a batch may have 10,000 records and SNS accepts at most 256 KB."""
 
 INVALID_POSITION: Final = "DynamoDB rejected the position in the stream as invalid"
 UNREADABLE_REASONS: Final = {
@@ -101,7 +101,8 @@ class StreamReader:
         """Yield the records of a range.
 
         Raises:
-            UnreadableRange: The stream does not have all records of the range. Those that it has are yielded first.
+            UnreadableRange: The stream does not have all records of the range. The records that it has are yielded
+                before the error.
         """
         last = int(stream_range.last)
         for record in self._read_from_first(stream_range):
@@ -113,7 +114,10 @@ class StreamReader:
         raise UnreadableRange(f"the stream ended before {stream_range.last}")
 
     def _read_from_first(self, stream_range: StreamRange) -> Iterator[Mapping[str, Any]]:
-        """Yield the records from the first record of a range, until the shard ends or too many pages are empty."""
+        """Yield the records of a shard from the first record of a range on.
+
+        Stop at the end of the shard, or after `MAX_EMPTY_PAGES` consecutive empty pages.
+        """
         empty_pages = 0
         try:
             iterator: str | None = self.client.get_shard_iterator(
@@ -139,12 +143,15 @@ class StreamReader:
 
 @dataclass(frozen=True, slots=True)
 class AffectedTenants:
-    """The tenants of a dead letter's records. If some records cannot be read, there is also a problem."""
+    """The tenants of a dead letter's records.
+
+    If the tenants of some records are unknown, `problem` gives the reason.
+    """
 
     tenant_ids: frozenset[str] = frozenset()
     """Tenants of the records that could be read."""
     problem: str | None = None
-    """Why the tenants of some records are unknown, with the stream range. None: all tenants are known."""
+    """The reason why the tenants of some records are unknown. None: the tenants of all records are known."""
 
 
 def find_affected_tenants(dead_letter: str, stream: StreamReader) -> AffectedTenants:
@@ -180,6 +187,6 @@ def _find_owners(record: Mapping[str, Any]) -> set[str]:
 
 def _is_submission(record: Mapping[str, Any]) -> bool:
     """Return whether a record is about a submission. The pipe delivers no other records."""
-    # A table with other key names holds only submissions.
+    # If the record has no key `PK`, its table has other key names. Such a table contains only submissions.
     key: str = record["dynamodb"]["Keys"].get("PK", {}).get("S", keys.SUBMISSION_PREFIX)
     return key.startswith(keys.SUBMISSION_PREFIX)

@@ -61,8 +61,10 @@ def build_metrics(tally: Tally, changes: Iterable[Change]) -> dict[str, float]:
     """Return the metrics of an invocation that posted `changes`.
 
     `RealTimeUpdateLatency` is the time from the oldest change until the end of the last successful post, in
-    milliseconds. The time of a change is the stream's, which AWS gives in whole seconds. `BroadcastSuccessRate` is a
-    percentage and leaves out connections that are gone, because no post can reach them.
+    milliseconds. The time of a change comes from the stream and has a resolution of one second.
+
+    `BroadcastSuccessRate` is the percentage of deliveries that were posted. It does not count connections that are
+    gone, because no post can reach them.
     """
     posted, behind = tally.outcomes[Outcome.POSTED], tally.outcomes[Outcome.BEHIND]
     values: dict[str, float] = {

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from ..connections.connection import Connection
 
 POSTING_SHARE: Final = 0.6
-"""Part of a Lambda's remaining time after which posting ends."""
+"""Fraction of a Lambda's remaining time after which posting ends."""
 WRITING_SHARE: Final = 0.9
-"""Part of a Lambda's remaining time after which writing ends."""
+"""Fraction of a Lambda's remaining time after which writing to the connections table ends."""
 
 
 class Outcome(Enum):
@@ -36,10 +36,11 @@ class Delivery:
 
     connection: Connection
     frames: Sequence[bytes]
-    """Posted in order, up to the first that fails. The same frame to many connections is one object."""
+    """The frames, in the order in which they are posted. If a frame fails, the frames after it are not posted.
+    Connections that receive the same frame share one `bytes` object."""
     closes: bool = False
-    """Whether to close the connection after the posts, even if one failed. The outcome of the delivery is then the
-    outcome of closing."""
+    """Whether to close the connection after the posts, even if a post failed. If true, the outcome of the delivery is
+    the outcome of closing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Receipt:
     outcome: Outcome
     """How the delivery ended."""
     failure: Exception | None = None
-    """An error of the stack, such as a missing permission, because of which the state of the connection is unknown."""
+    """An error of the stack, such as a missing permission. With such an error, the state of the connection is unknown.
+    None: there was no such error."""
     frames: int = 0
     """Number of frames that API Gateway accepted."""
     sent_bytes: int = 0
@@ -70,12 +72,15 @@ class Deadlines:
 
     @classmethod
     def split(cls, now: float, seconds_left: float) -> Deadlines:
-        """Divide the time that a Lambda has left: three fifths for posting, most of the rest for writing."""
+        """Return deadlines that divide the time that a Lambda has left.
+
+        Posting ends after `POSTING_SHARE` of that time, and writing ends after `WRITING_SHARE` of it.
+        """
         return cls(now + POSTING_SHARE * seconds_left, now + WRITING_SHARE * seconds_left)
 
 
 class Poster(Protocol):
-    """Interface of a poster, which posts frames to connections through API Gateway's @connections endpoint."""
+    """Interface of a poster. A poster posts frames to connections through the @connections endpoint."""
 
     def deliver(self, deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
         """Make deliveries, many at a time. Yield a receipt for each of them, in the order in which they end.

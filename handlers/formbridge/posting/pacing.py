@@ -1,4 +1,7 @@
-"""A limit on the posts per second of one Lambda. It keeps all Lambdas together below the account's quota. Pure."""
+"""A limit on the posts per second of one Lambda. Pure.
+
+Each Lambda has such a limit, so that all Lambdas together stay below the account's quota.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BURST_SECONDS = 0.1
-"""Size of a burst: after a pause, the posts of this time may be made at once."""
+"""Size of a burst, in seconds. After a pause, the posts for this many seconds may be made at once."""
 NANOSECONDS_PER_SECOND = 1_000_000_000
 
 

@@ -1,7 +1,7 @@
 """A poster that sends frames through API Gateway's @connections endpoint.
 
-It makes many requests at a time and keeps its HTTP connections open. libcurl does HTTP and TLS in one thread, with a
-fraction of the CPU time of botocore's client.
+The poster makes many requests at a time and keeps its HTTP connections open. It uses libcurl, because libcurl does HTTP
+and TLS in one thread and needs a fraction of the CPU time of botocore's client.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ CONNECT_SECONDS: Final = 2
 REQUEST_SECONDS: Final = 5
 """Time limit for one request, including opening a connection."""
 MAX_TRIES: Final = 3
-"""Tries of one request, after which the outcome is `BEHIND`."""
+"""Maximum number of attempts of one request. Only a request that got no response, 429 or a server error is repeated."""
 BACKOFF_SECONDS: Final = 0.1
-"""Longest pause before the second try. It doubles with each further try."""
+"""Longest pause before the second attempt. The longest pause doubles with each further attempt."""
 INITIAL_CONCURRENCY: Final = 32
-"""Requests in flight at the start. Each accepted request raises the limit by one, up to `MAX_CONCURRENCY`. The limit
-never falls, because the pacer controls how many requests are sent."""
+"""Limit of requests in flight when the poster is new. Each successful request raises the limit by one, up to
+`MAX_CONCURRENCY`. The limit never falls, because the pacer already controls the number of requests per second."""
 MAX_CONCURRENCY: Final = 256
-"""Limit of requests in flight, and so of connections to API Gateway. Opening a connection takes as much CPU as a dozen
-posts."""
+"""Maximum number of requests in flight, and therefore of HTTP connections to API Gateway. It is limited because opening
+a connection takes as much CPU time as a dozen posts."""
 SLOW_DELIVERY_SECONDS: Final = 0.001
-"""A delivery counts as slow if reading it and starting its request take longer than this, for example because the
-delivery is read from a table."""
+"""Time above which a delivery counts as slow. It includes reading the delivery, for example from a table, and starting
+its request."""
 MAX_WAIT_MS: Final = 1_000
-"""Longest wait for sockets before the deadlines are checked again."""
+"""Longest wait for socket events, in milliseconds. After the wait, the deadlines are checked again."""
 MILLISECONDS_PER_SECOND: Final = 1_000
 POLL_EVENTS: Final = {
     pycurl.POLL_IN: select.POLLIN,
     pycurl.POLL_OUT: select.POLLOUT,
     pycurl.POLL_INOUT: select.POLLIN | select.POLLOUT,
 }
-"""The socket events that libcurl asks for, as flags of `poll`."""
+"""The flags of `poll` for each set of socket events that libcurl can ask for."""
 NO_RESPONSE: Final = 0
 """Status of a request that got no response or an incomplete response."""
 SUCCESS_STATUSES: Final = range(200, 300)
@@ -84,10 +84,10 @@ class PostRefused(Exception):
 
 
 def build_connection_poster() -> ConnectionPoster:
-    """Return a poster for the gateway and the rate in `MANAGEMENT_ENDPOINT` and `POSTS_PER_SECOND`.
+    """Return a poster for the gateway at `MANAGEMENT_ENDPOINT`, with the rate `POSTS_PER_SECOND`.
 
     Raises:
-        EnvironmentVariableError: A variable is not set, or the rate is not an integer.
+        EnvironmentVariableError: An environment variable is not set, or the rate is not an integer.
         ValueError: The endpoint is not a valid URL, or the rate is below 1.
     """
     endpoint, per_second = environment.string("MANAGEMENT_ENDPOINT"), environment.integer("POSTS_PER_SECOND")
@@ -107,7 +107,7 @@ class Progress:
     index: int = 0
     """Index of the next frame. After the last frame, the next request closes the connection."""
     tries: int = 0
-    """Failed tries of the next request."""
+    """Number of failed attempts of the next request."""
     frames: int = 0
     """Number of frames that API Gateway accepted."""
     sent_bytes: int = 0
@@ -115,7 +115,7 @@ class Progress:
     retries: int = 0
     """Number of repeated requests."""
     had_no_response: bool = False
-    """Whether the last request got no response. The next one is then made over a new connection."""
+    """Whether the last request got no response. If true, the next request uses a new HTTP connection."""
 
     @property
     def next_frame(self) -> bytes | None:
@@ -154,7 +154,8 @@ class Progress:
             return self._advance_to(len(self.delivery.frames))
         if status == GONE_STATUS:
             return self.build_receipt(Outcome.GONE)
-        # A frame that is too large is never accepted. The client resyncs and gets its updates in other frames.
+        # API Gateway never accepts a frame that is too large, so a retry cannot help. After a resync, the client has
+        # the updates of that frame from the reply.
         if is_transient or status == TOO_LARGE_STATUS:
             return self.build_receipt(Outcome.BEHIND)
         method = "DELETE" if frame is None else "POST"
@@ -186,7 +187,8 @@ class _Call:
     failures: Counter[str] = field(default_factory=Counter[str])
     """Number of failed requests by reason. Requests to connections that are gone are not counted."""
     _serial_numbers: count[int] = field(default_factory=count)
-    """Serial numbers for `retries`. They order retries of the same time, because `Progress` cannot be compared."""
+    """Serial numbers for `retries`. They order retries that have the same time, because `Progress` objects cannot be
+    compared."""
 
     def record(self, progress: Progress, result: Receipt | float, now: float) -> None:
         """Record a result of `Progress.handle_status`."""
@@ -198,7 +200,10 @@ class _Call:
             self.ready.append(progress)
 
     def prepare_request(self, now: float) -> bool:
-        """Return whether a request can be made now. Read another delivery only if no other request is ready."""
+        """Prepare the next request. Return whether there is a request that can be made now.
+
+        A retry is ready when its time has come. If no request is ready, another delivery is read.
+        """
         while self.retries and self.retries[0][0] <= now:
             self.ready.append(heappop(self.retries)[2])
         if not self.ready:
@@ -223,7 +228,8 @@ class _Call:
 class ConnectionPoster:
     """A poster that keeps its connections open between the invocations of a warm Lambda.
 
-    It may be used by one thread, and for one call of `deliver` at a time. A new call ends an unfinished earlier one.
+    It may be used by only one thread, and for only one call of `deliver` at a time. A new call ends an
+    earlier call that has not finished.
     """
 
     def __init__(
@@ -260,7 +266,7 @@ class ConnectionPoster:
             deliveries: The deliveries. The next one is read only when there is capacity for it.
             deadline: A time of `time.monotonic`, in seconds.
         """
-        self._abort_requests()  # requests of an earlier call that its caller did not iterate to the end
+        self._abort_requests()  # an earlier call may have left requests in flight, if its caller stopped iterating
         call = self._call = _Call(iter(deliveries))
         try:
             while (now := time.monotonic()) < deadline:
@@ -272,7 +278,7 @@ class ConnectionPoster:
                     return
                 self._wait(call, min(pause, deadline - now))
                 yield from self._take_receipts(call)
-            # Responses that arrived while the caller processed receipts still count.
+            # The deadline has passed. Responses that arrived while the caller processed the last receipts still count.
             self._wait(call, 0)
             yield from self._take_receipts(call)
             unfinished = [*self._in_flight.values()]
@@ -297,8 +303,8 @@ class ConnectionPoster:
     def _start_requests(self, call: _Call, deadline: float) -> float:
         """Start requests until a limit is reached or no request is ready.
 
-        Stop after a delivery that was slow to read. The next delivery may be as slow, and this method collects no
-        responses while it waits.
+        Stop after a delivery that was slow to read. The next delivery may be as slow, and no responses are collected
+        while this method reads a delivery.
 
         Returns:
             The seconds after which another request can be started even if no response arrives.
@@ -322,7 +328,8 @@ class ConnectionPoster:
         handle.setopt(pycurl.CUSTOMREQUEST, method)
         handle.setopt(pycurl.HTTPHEADER, headers)
         handle.setopt(pycurl.POSTFIELDS, frame or b"")
-        # If one kept-alive connection is dead, the others may be dead too.
+        # If the last request got no response, its kept-alive connection may be dead. The others may be dead too, so
+        # this request then opens a new connection.
         handle.setopt(pycurl.FRESH_CONNECT, progress.had_no_response)
         self._multi.add_handle(handle)
         self._in_flight[handle] = progress
@@ -381,7 +388,7 @@ class ConnectionPoster:
 
 
 def _build_socket_callback(sockets: select.poll) -> Callable[..., None]:
-    """Return a callback that libcurl calls to set the events that it waits for on a socket.
+    """Return a callback for libcurl that registers a socket in `sockets`, or removes it.
 
     The callback holds no reference to the poster. Without a reference cycle, the poster and its connections are freed
     when the last reference to the poster is dropped.

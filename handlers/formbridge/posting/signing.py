@@ -1,7 +1,8 @@
 """AWS Signature Version 4 for requests to @connections, at a tenth of botocore's cost.
 
-The parts that all requests of one second share are built once per second: the headers, and the signed strings except
-the path and the hash of the payload. The signing key is valid for a day and is cached.
+All requests of one second share most of their headers and most of the strings to sign. These shared parts are built
+once per second. Only the method, the path and the hash of the payload differ. The signing key is valid for one day and
+is cached.
 """
 
 from __future__ import annotations
@@ -44,19 +45,19 @@ class _SharedParts:
     headers: tuple[str, ...]
     """The request's headers, except `Host` and `Authorization`."""
     canonical_suffix: str
-    """The canonical request between its path and the hash of its payload."""
+    """The part of the canonical request between the path and the hash of the payload."""
     string_to_sign_prefix: str
-    """The string to sign, up to the hash of the canonical request."""
+    """The part of the string to sign that precedes the hash of the canonical request."""
     key: bytes
     """The signing key."""
     authorization_prefix: str
-    """The `Authorization` header, up to the signature."""
+    """The part of the `Authorization` header that precedes the signature."""
 
 
 class Signer:
     """A signer of requests to the connections of one gateway.
 
-    It reads the current credentials once in each second in which it signs a request.
+    It reads the current credentials when it signs a request, at most once per second.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Signer:
         Args:
             endpoint: URL of the gateway's stage, without a slash at the end.
             region: AWS region of the gateway.
-            credentials: Returns the current credentials. Called once per second in which a request is signed.
+            credentials: Returns the current credentials. Called when a request is signed, at most once per second.
             clock: Returns the time in epoch seconds.
 
         Raises:
@@ -80,7 +81,7 @@ class Signer:
         parts = urlsplit(endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"endpoint: must be https://HOST/STAGE, got {endpoint!r}")
-        # The same value as in the `Host` header that libcurl sends.
+        # This must be the value of the `Host` header that libcurl sends, because the header is signed.
         self._host = (
             parts.hostname if parts.port in (None, DEFAULT_PORTS[parts.scheme]) else f"{parts.hostname}:{parts.port}"
         )
@@ -127,7 +128,8 @@ class Signer:
         shared = self._shared
         if shared is None or shared.second != now:
             shared = self._shared = self._build_shared_parts(now)
-        # The URL contains the id encoded once. As for every service except S3, the signed path is encoded once more.
+        # In the URL, the id is percent-encoded once. In the signed path, it is encoded twice: AWS requires this for
+        # every service except S3.
         encoded_id = quote(connection_id, safe="")
         signed_id = encoded_id.replace("%", "%25")
         canonical_request = f"{method}\n{self._path}{signed_id}{shared.canonical_suffix}{_sha256(payload)}"
@@ -164,7 +166,8 @@ def _derive_signing_key(secret: str, day: str, region: str) -> bytes:
     return key
 
 
-# The same frame is posted to many connections. A `bytes` object computes its own hash only once, so lookups are cheap.
+# The result is cached because the same frame is posted to many connections. A lookup in the cache is cheap, because a
+# `bytes` object computes its `hash()` only once.
 @lru_cache(maxsize=128)
 def _sha256(payload: bytes) -> str:
     return hashlib.sha256(payload).hexdigest()

@@ -25,7 +25,7 @@ RETRY_AFTER_MS: Final = 1_000
 @cache
 def poster() -> Poster:
     """Return a poster for the gateway that the environment names."""
-    # Imported here because it is seldom used: few connections are closed, and loading libcurl delays a cold start.
+    # Imported only when it is needed, because few connections are closed and loading libcurl delays a cold start.
     from ..posting.poster import build_connection_poster  # noqa: PLC0415
 
     return build_connection_poster()

@@ -1,4 +1,4 @@
-"""Replays for a subscription: its newest submissions, or the changes since a cursor. Pure."""
+"""Replays: the stored submissions that go into the replies to `subscribe` and `sync`. Pure."""
 
 from __future__ import annotations
 
@@ -14,23 +14,30 @@ if TYPE_CHECKING:
     from ..wire.subscription_filter import SubscriptionFilter
 
 PAGE_ITEMS = 500
-"""Submissions per page that is read from the table."""
+"""Maximum number of submissions in one page that is read from the submissions table."""
 
 MAX_PAGES = 4
-"""Maximum number of pages that are read for one reply. A filter may match few of many submissions."""
+"""Maximum number of pages that are read for one reply. Without this limit, a filter that matches few of many
+submissions could lead to any number of reads."""
 
 AFTER_NEWEST: Final = "~"
-"""A position after the positions of all submissions, because those begin with a year."""
+"""A position that sorts after the position of every submission. Every submission's position begins with a year, and `~`
+sorts after all digits."""
 
 SPARE_ITEMS: Final = 20
-"""Submissions that a snapshot reads in addition to its size, to replace deleted ones."""
+"""Number of submissions that are read in addition to the size of a snapshot. They replace deleted submissions, which a
+snapshot leaves out."""
 
 
 class SubmissionsReader(Protocol):
     """The part of the submissions table that a replay uses."""
 
     def read(self, tenant_id: str, position: str, limit: int, *, newest_first: bool = False) -> Page:
-        """Return at most `limit` submissions of a tenant after a position, or before it with `newest_first`."""
+        """Return one page of a tenant's submissions in the order of their last change.
+
+        The page has at most `limit` submissions after `position`. With `newest_first`, it has submissions before
+        `position`, and the newest is the first.
+        """
         ...
 
 
@@ -40,14 +47,14 @@ BuildUpdate = Callable[[Submission], Update | None]
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The replay of one subscription."""
+    """The replay of one subscription. It reads the submissions that a reply contains."""
 
     tenant_id: str
     """The tenant of the subscription."""
     filter: SubscriptionFilter | None
     """The subscription filter. None: every submission of the tenant matches."""
     submissions: SubmissionsReader | None
-    """The submissions table. None: the gateway has none, so a replay is always empty."""
+    """The submissions table. None: the gateway has no submissions table, so a replay is always empty."""
     now_ms: int
     """Current time in epoch milliseconds."""
 
@@ -59,8 +66,8 @@ class Replay:
             snapshot: Number of newest submissions in a snapshot.
 
         Returns:
-            The fields `updates`, `cursor` and `complete` of a reply, `filter_id` if there is a filter, and `recovered`
-            if the client's cursor cannot be resumed from.
+            The fields `updates`, `cursor` and `complete` of a reply. `filter_id` is added if there is a filter.
+            `recovered` is added, with the value false, if the reply cannot resume from the client's cursor.
         """
         if cursor is None:
             return self._read_snapshot(snapshot, AFTER_NEWEST, self.now_ms)
@@ -109,8 +116,8 @@ class Replay:
         Args:
             position: Where to start, exclusive.
             build_update: Returns the update for a submission.
-            size: Number of updates of a snapshot, which is read from the newest to the oldest submission. None: read
-                all changes, from the oldest to the newest.
+            size: Number of updates in a snapshot. A snapshot is read from the newest submission to the oldest. None:
+                read all changes, from the oldest to the newest.
 
         Returns:
             The updates, and the position to continue from, or None if the replay is complete.

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ..wire.subscription_filter import SubscriptionFilter
 
 MAX_REFUSALS: Final = 100
-"""Refused messages after which a connection is closed. The count restarts whenever the token bucket is full again."""
+"""Maximum number of refused messages of a connection. The next refused message closes the connection. The count
+restarts when the connection's token bucket is full again."""
 
 CLOSING_SECONDS: Final = 3.0
 """Time limit for closing a connection. The Lambda has ten seconds in all, and a cold start may take some of them."""
@@ -30,7 +31,10 @@ class Connections(Protocol):
     """The part of the connections table that a session uses."""
 
     def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | RateLimited | None:
-        """Count a message against the connection's rate. Return None if the connection has no row."""
+        """Count a message against the connection's rate.
+
+        Return the connection, `RateLimited` if the message must be refused, or None if the connection has no row.
+        """
         ...
 
     def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None) -> bool:
@@ -74,9 +78,10 @@ class Session:
     connections: Connections
     """The connections table."""
     submissions: SubmissionsReader | None
-    """The submissions table. None: the gateway has none and sends only new updates, without history."""
+    """The submissions table. None: the gateway has no submissions table and sends only new updates, without history."""
     poster: Callable[[], Poster]
-    """Returns the poster that closes connections. Called only when needed, because few connections are closed."""
+    """Returns the poster that closes connections. Called only when a connection must be closed, because creating a
+    poster takes time."""
     rate: Rate
     """Limit on the messages of the connection."""
     limits: protocol.Limits
@@ -86,7 +91,8 @@ class Session:
     monotonic: Callable[[], float]
     """Returns the seconds of the monotonic clock that deadlines are compared with."""
     verifier: Verifier | None = None
-    """The verifier of new tokens. None: this Lambda does not serve `authenticate`, which has its own route."""
+    """The verifier of new tokens. None: this Lambda does not process `authenticate` requests. They have their own
+    route."""
 
     def reply(self, body: str | None) -> protocol.Frame | None:
         """Process one frame of the client. Return the reply, or None if the connection was closed instead."""
@@ -125,7 +131,7 @@ class Session:
     def _close(self, connection: Connection) -> None:
         """Close a connection and remove its row.
 
-        If closing fails, the row stays and the next message tries again.
+        If closing fails, the row stays, and the next refused message leads to another attempt.
         """
         delivery = build_closing_delivery(connection, protocol.PROTOCOL_ERROR)
         for receipt in self.poster().deliver([delivery], self.monotonic() + CLOSING_SECONDS):
@@ -152,7 +158,8 @@ class Session:
 
     def _subscribe(self, request: protocol.Subscribe, connection: Connection) -> protocol.Frame:
         cursor = Cursor.decode(request.cursor, self.key.tenant_id) if request.cursor is not None else None
-        # Subscribe before reading the table, so that a change made in between is posted, or read, or both.
+        # Subscribe first, then read the table. A change that is made in between is then posted, read or both, but not
+        # lost.
         _require_row(self.connections.subscribe(self.key, request.filter))
         return protocol.build_reply(
             "subscribed",
