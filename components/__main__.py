@@ -1,4 +1,4 @@
-"""Pulumi plugin with which other languages use the components. `pulumi package add …/components` adds it."""
+"""Pulumi plugin with which other languages use the components: `pulumi package add …/components`."""
 
 import sys
 from pathlib import Path

@@ -100,7 +100,9 @@ def check_each(
     field: str,
     values: pulumi.Input[Sequence[pulumi.Input[T]]],
 ) -> pulumi.Output[list[U]]:
-    """Return the result of `check` for each of `values`. An error names the bad value by its index: `field[0]`.
+    """Return the result of `check` for each of `values`.
+
+    An error names the bad value by its index: `field[0]`.
 
     Raises:
         ValueError: `values` is not a list, or `check` rejects a value.
@@ -158,7 +160,9 @@ def boolean(field: str, value: pulumi.Input[bool]) -> pulumi.Output[bool]:
 
 
 def integer(field: str, value: IntegerInput, minimum: int, maximum: int | None = None) -> pulumi.Output[int]:
-    """Check that a value is an integer from `minimum` to `maximum`. None as `maximum`: there is no upper limit.
+    """Check that a value is an integer from `minimum` to `maximum`.
+
+    If `maximum` is None, there is no upper limit.
 
     Raises:
         ValueError: The value is not an integer, or it is out of range.

@@ -38,11 +38,11 @@ class GatewayPostingArgs(TypedDict):
 
     posts_per_second: NotRequired[IntegerInput]
     """Maximum number of posts per second to connections, for the broadcast Lambdas, the fan-out Lambdas and the janitor
-    together. Each of these `broadcast_concurrency` + `fanout_concurrency` + 1 Lambdas gets an equal share, which must
-    be at least 1. The message and authenticate Lambdas post only to close the connections of clients that exceed their
-    limits. Each of them may also use one share, in addition to the maximum. API Gateway's default quota is 10,000
-    requests per second per account and region. It covers the posts and the client messages of all APIs.
-    Default: 9,000."""
+    together. Each of these `broadcast_concurrency` + `fanout_concurrency` + 1 Lambdas gets an equal share. The share
+    must be at least 1 post per second. The message and authenticate Lambdas post only to close the connections of
+    clients that exceed their limits. Each of them may also use one share, in addition to the maximum. API Gateway's
+    default quota is 10,000 requests per second per account and region. It covers the posts and the client messages of
+    all APIs. Default: 9,000."""
     broadcast_concurrency: NotRequired[IntegerInput]
     """Number of broadcast Lambdas that run at the same time; 1 or more. It is the number of shards of the stream times
     the parallelization factor of the pipe. The gateway uses this number only to divide `posts_per_second`. It does not
@@ -50,9 +50,9 @@ class GatewayPostingArgs(TypedDict):
     fanout_concurrency: NotRequired[IntegerInput]
     """Maximum concurrency of the fan-out Lambda, 2 to 1,000: the range that Lambda allows for a queue. Default: 4."""
     fanout_threshold: NotRequired[IntegerInput]
-    """Approximate maximum number of posts that the broadcast Lambda makes itself for one batch; 100 or more. A tenant
-    needs as many posts as it has connections, times the number of frames. The posts of a tenant that needs more are
-    divided into fan-out tasks of about this size. Default: 5,000."""
+    """Approximate maximum number of posts that the broadcast Lambda makes itself for one batch; 100 or more. Each
+    connection of a tenant needs one post per frame. If a tenant needs more posts than the maximum, they are divided
+    into fan-out tasks of about this size. Default: 5,000."""
     connection_shards: NotRequired[IntegerInput]
     """Number of shards of a tenant, 1 to 64. A shard is a partition of the connections table that holds a part of the
     tenant's connections. DynamoDB accepts 1,000 writes per second per shard. For a large tenant, a broadcast sends one
@@ -144,10 +144,10 @@ class GatewayPosting:
 def divide_posts(
     posts_per_second: int, broadcast_concurrency: int, fanout_concurrency: int, field: FieldName = str
 ) -> int:
-    """Return the share of one Lambda: `posts_per_second` divided by the number of Lambdas that post.
+    """Return the share of one Lambda: `posts_per_second` divided by the number of Lambdas that share it.
 
-    These are the broadcast Lambdas, the fan-out Lambdas and the janitor. `field` returns the name that an error shows
-    for an input.
+    These Lambdas are the broadcast Lambdas, the fan-out Lambdas and the janitor. `field` returns the name that an error
+    shows for an input.
 
     Raises:
         ValueError: The share is below 1 post per second.

@@ -3,7 +3,7 @@
 The dependencies are installed for the machine that runs the Lambdas: AWS Lambda, or this machine for an emulator.
 
 The files of an archive are in sorted order and have no timestamps, so two clones build identical archives. An archive
-contains no `.pyc` files, because a different Python version could not use them and Lambda could not replace them
+contains no `.pyc` files. A different Python version could not read them, and Lambda could not write new ones
 (docs/adr/0006).
 """
 
