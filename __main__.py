@@ -1,4 +1,4 @@
-"""The Pulumi program: the components of the pipeline, from the settings to the outputs of the stack."""
+"""The Pulumi program. It reads the settings, creates the components and exports the stack's outputs."""
 
 import pulumi
 
@@ -78,7 +78,7 @@ pipe = RealtimePipe(
         "stream_arn": table.stream_arn,
         "function_arn": gateway.broadcast_function_arn,
         "filters": [SUBMISSION_RECORDS],
-        "batch_size": 1_000,  # 100 updates fill little more than one frame (docs/adr/0004)
+        "batch_size": 1_000,  # a batch of 100 fills little more than one frame (docs/adr/0004)
         "alarm_topic_arn": alarms.topic_arn,
         "tags": tags,
     },

@@ -1,4 +1,4 @@
-"""The stack's configuration as one typed value. `Pulumi.yaml` describes every key and its default."""
+"""Configuration of the stack as one typed value. `Pulumi.yaml` describes every key and its default."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from components._packaging import check_package_for
 
 @dataclass(frozen=True)
 class Settings:
-    """The values of `pulumi config`, under the same names in snake case."""
+    """The values of the stack's configuration. A field has the name of its key in snake case."""
 
     issuer: str | None
     audience: str | None
@@ -38,7 +38,7 @@ class Settings:
 
         Raises:
             pulumi.ConfigMissingError: A key is missing.
-            pulumi.ConfigTypeError: A value has another type.
+            pulumi.ConfigTypeError: A value has the wrong type.
             ValueError: A value is not allowed. The error names the key, the allowed values and the value.
         """
         config = pulumi.Config()
@@ -79,7 +79,7 @@ class Settings:
     def _check(self) -> None:
         """Check all values before any resource exists.
 
-        The checks are those of the components. Their errors name the configuration keys.
+        The components make the same checks, but their errors would name inputs. These errors name configuration keys.
         """
         _checks.check_optional(_urls.https_url, "issuer", self.issuer)
         _checks.check_optional(_urls.jwks_url, "jwksUrl", self.jwks_url)
@@ -104,7 +104,10 @@ class Settings:
 
     @property
     def sign_in_hosts(self) -> list[str] | None:
-        """The host of the issuer, and `connectSources`; None if the stack has its own user pool."""
+        """Hosts to which the page connects for the sign-in: the host of the issuer, and `connectSources`.
+
+        None: the stack has its own user pool.
+        """
         if self.issuer is None:
             return None
         issuer = urlsplit(self.issuer)
@@ -117,6 +120,6 @@ class Settings:
 
 
 def _config_key(name: str) -> str:
-    """Return the configuration key of an input: `max_frame_bytes` is `maxFrameBytes`."""
+    """Return the configuration key of an input: `maxFrameBytes` for `max_frame_bytes`."""
     first, *others = name.split("_")
     return first + "".join(map(str.capitalize, others))

@@ -1,4 +1,4 @@
-"""Pulumi components for the parts of the pipeline. Each can be used alone in any Pulumi program."""
+"""Pulumi components for the parts of the pipeline. Any Pulumi program can use each component alone."""
 
 from .alarm_topic import AlarmTopic, AlarmTopicArgs
 from .api_gateway_log_role import ApiGatewayLogRole, ApiGatewayLogRoleArgs

@@ -1,4 +1,4 @@
-"""The plugin that offers the components to other languages: `pulumi package add …/components`."""
+"""Pulumi plugin with which other languages use the components: `pulumi package add …/components`."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from pulumi.provider.experimental.host import component_provider_host, components_from_module
 
 VERSION = "0.1.0"
-"""Version of the plugin; the same as in `pyproject.toml`."""
+"""Version of the plugin. It equals the version in `pyproject.toml`."""
 
 if __name__ == "__main__":
     # When Python runs a folder, `sys.path[0]` is that folder. `import components` needs the parent folder instead.

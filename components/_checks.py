@@ -1,6 +1,6 @@
 """Checks of inputs against the limits of AWS.
 
-Each error names the input, the allowed values and the value.
+Each error message names the input, the allowed values and the value that it got.
 """
 
 import re
@@ -13,26 +13,28 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 IntegerInput = pulumi.Input[float]
-"""Type of an integer input. It is not `Input[int]`, because Pulumi's component provider (3.272) would call `int()` on
-the value from a program in another language, which fails for an Output. `integer` checks the value."""
+"""Type of an integer input. The function `integer` checks that the value is an integer.
+
+The type is not `Input[int]`. For that type, Pulumi's component provider (3.272) calls `int()` on a value from a program
+in another language. The call fails if the value is an Output."""
 
 FieldName = Callable[[str], str]
-"""Function that returns the name that an error shows for an input: `limits.max_frame_bytes`, or the setting
-`maxFrameBytes`."""
+"""Function from the name of an input to the name that an error shows. For `max_frame_bytes`, an error shows
+`limits.max_frame_bytes` or the setting `maxFrameBytes`."""
 
 LOG_RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
-"""Days for which CloudWatch Logs can keep a log.
+"""Numbers of days that CloudWatch Logs accepts as the retention of a log.
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
 
 _ARN = "arn:aws[a-z-]*"
 
 
 def check_fields(args: Mapping[str, Any], kind: Any, field: FieldName = str) -> None:
-    """Check that `args` has only fields of the `TypedDict` `kind`, and all required ones.
+    """Check that `args` has all required fields of the `TypedDict` `kind`, and no unknown fields.
 
-    Python does not check this at run time.
+    Python does not check the fields of a `TypedDict` at run time.
 
     Raises:
         ValueError: A field is unknown, or a required field is missing.
@@ -48,16 +50,17 @@ def check_fields(args: Mapping[str, Any], kind: Any, field: FieldName = str) -> 
 
 
 def qualify(group: str) -> FieldName:
-    """Return a function that puts a group in front of a field's name, as in `limits.rate_limit`."""
+    """Return a function that puts the name of a group before a field's name, as in `limits.rate_limit`."""
     return lambda name: f"{group}.{name}"
 
 
 def check_input(value: pulumi.Input[T], check: Callable[[T], U]) -> pulumi.Output[U]:
     """Return the result of `check` for `value`.
 
-    A plain value is checked at once, so that an error is raised before any resource exists. A value that contains an
-    Output is checked when the Output is known, so that the resource that takes the value is not created. An error
-    message ends in the value, unless the value is a secret.
+    A plain value is checked at once. An error is then raised before any resource exists. A value that contains an
+    Output is checked as soon as the Output is known. After an error, the resource that uses the value is not created.
+
+    An error message ends with the value. If the value is a secret, it ends with "a secret" instead.
     """
     if not is_known(value):
         output = pulumi.Output.from_input(value)
@@ -97,7 +100,9 @@ def check_each(
     field: str,
     values: pulumi.Input[Sequence[pulumi.Input[T]]],
 ) -> pulumi.Output[list[U]]:
-    """Return the result of `check` for each of `values`. An error names the value as in `field[0]`.
+    """Return the result of `check` for each of `values`.
+
+    An error names the bad value by its index: `field[0]`.
 
     Raises:
         ValueError: `values` is not a list, or `check` rejects a value.
@@ -113,7 +118,9 @@ def check_each(
 
 
 def check_list(field: str, values: object) -> None:
-    """Check that `values` is a list. Python would iterate over the characters of a string too.
+    """Check that `values` is a list.
+
+    Without this check, a string would pass as a list of its characters.
 
     Raises:
         ValueError: The value is not a list.
@@ -153,10 +160,12 @@ def boolean(field: str, value: pulumi.Input[bool]) -> pulumi.Output[bool]:
 
 
 def integer(field: str, value: IntegerInput, minimum: int, maximum: int | None = None) -> pulumi.Output[int]:
-    """Check an integer from `minimum` to `maximum`; without `maximum` it has no upper limit.
+    """Check that a value is an integer from `minimum` to `maximum`.
+
+    If `maximum` is None, there is no upper limit.
 
     Raises:
-        ValueError: The value is not an integer, or out of range.
+        ValueError: The value is not an integer, or it is out of range.
     """
     allowed = (
         f"an integer of at least {minimum:,}" if maximum is None else f"an integer from {minimum:,} to {maximum:,}"
@@ -174,7 +183,7 @@ def integer(field: str, value: IntegerInput, minimum: int, maximum: int | None =
 
 
 def log_retention(field: str, value: IntegerInput) -> pulumi.Output[int]:
-    """Check a number of days for which CloudWatch Logs can keep a log.
+    """Check the number of days for which CloudWatch Logs keeps a log.
 
     Raises:
         ValueError: The value is not in `LOG_RETENTION_DAYS`.
@@ -201,7 +210,7 @@ def table_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
 
 
 def function_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Check the ARN of a Lambda function, of one of its versions or of one of its aliases.
+    """Check the ARN of a Lambda function, or of a version or an alias of a function.
 
     Raises:
         ValueError: The value is not the ARN of a function, a version or an alias.
@@ -211,7 +220,7 @@ def function_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
 
 
 def standard_queue_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Check the ARN of a standard SQS queue. The name of a FIFO queue ends in `.fifo`.
+    """Check the ARN of a standard SQS queue. The ARN of a FIFO queue is rejected: it ends in `.fifo`.
 
     Raises:
         ValueError: The value is not the ARN of a standard queue.
@@ -220,7 +229,9 @@ def standard_queue_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[st
 
 
 def topic_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Check the ARN of a standard SNS topic. CloudWatch alarms cannot publish to a FIFO topic.
+    """Check the ARN of a standard SNS topic.
+
+    The ARN of a FIFO topic is rejected, because CloudWatch alarms cannot publish to a FIFO topic.
 
     Raises:
         ValueError: The value is not the ARN of a standard topic.
@@ -247,13 +258,13 @@ def email(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
 
 
 def string(field: str, value: pulumi.Input[str], pattern: str, description: str) -> pulumi.Output[str]:
-    """Check a string that the regular expression `pattern` matches completely.
+    """Check that a value is a string, and that the regular expression `pattern` matches all of it.
 
     Args:
-        field: Name of the input in an error.
+        field: Name of the input that an error shows.
         value: The value to check.
         pattern: The regular expression.
-        description: Description of the allowed values in an error.
+        description: Description of the allowed values that an error shows.
 
     Raises:
         ValueError: The value is not a string, or the pattern does not match it.

@@ -1,4 +1,4 @@
-"""Dead-letter queues: standard, encrypted, with a retention of 14 days and an alarm."""
+"""Dead-letter queues. Each is a standard queue with encryption, a retention of 14 days and an alarm."""
 
 import pulumi
 import pulumi_aws as aws
@@ -7,11 +7,12 @@ from ._queue_mapping import VISIBILITY_SECONDS
 from ._tags import Tags
 
 RETENTION_SECONDS = 14 * 24 * 3600
-"""Seconds for which a queue keeps a message; the maximum of SQS."""
+"""Seconds for which a queue keeps a message. This is the maximum that SQS allows."""
 MAX_MESSAGE_SIZE = 1024 * 1024
-"""Maximum size of a message in bytes. It is the maximum of SQS; the AWS provider's own default is 256 KiB. An event may
-be 1 MB, and a dead letter is larger: an event with its reason, or the record of a failed invocation, which contains the
-event.
+"""Maximum size of a message in bytes. This is the maximum that SQS allows.
+
+The default of Pulumi's AWS provider is 256 KiB, which is too small. An event may be 1 MB, and a dead letter contains
+the event and more: the reason, or the record of a failed invocation.
 https://aws.amazon.com/blogs/compute/more-room-to-build-serverless-services-now-support-payloads-up-to-1-mb"""
 
 
@@ -21,13 +22,13 @@ def create_dead_letter_queue(
     tags: Tags | None,
     alarm_topic_arn: pulumi.Input[str] | None,
 ) -> aws.sqs.Queue:
-    """Create the queue `{name}-dead-letters`, and an alarm on its first message."""
+    """Create the queue `{name}-dead-letters`, and an alarm that fires when the queue has a message."""
     queue = aws.sqs.Queue(
         f"{name}-dead-letters",
         max_message_size=MAX_MESSAGE_SIZE,
         message_retention_seconds=RETENTION_SECONDS,
         sqs_managed_sse_enabled=True,
-        # A `DeadLetterResync` may read this queue.
+        # A `DeadLetterResync` may read this queue. Its Lambda needs this visibility timeout.
         visibility_timeout_seconds=VISIBILITY_SECONDS,
         tags=tags,
         opts=pulumi.ResourceOptions(parent=parent),
@@ -61,11 +62,11 @@ def create_queue_alarm(
         name: Name of the alarm.
         description: Text that the alarm shows.
         queue_name: Name of the queue.
-        metric_name: Name of the metric, which must stay at zero.
-        minutes: Number of minutes in a row above zero after which the alarm fires.
+        metric_name: Name of the metric. The alarm fires if the metric is above zero for `minutes` minutes in a row.
+        minutes: Number of minutes in a row.
         parent: The component that the alarm belongs to.
         tags: Tags of the alarm.
-        alarm_topic_arn: The SNS topic that the alarm is sent to. None: it is only visible in CloudWatch.
+        alarm_topic_arn: The SNS topic to which the alarm is sent. None: the alarm is only visible in CloudWatch.
     """
     actions = [alarm_topic_arn] if alarm_topic_arn is not None else None
     aws.cloudwatch.MetricAlarm(

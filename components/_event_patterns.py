@@ -1,4 +1,7 @@
-"""Check of event patterns, with the same code that matches them in the local run's pipe."""
+"""Check of event patterns.
+
+The check uses the module `event_pattern`, which also matches records in the pipe of the local run.
+"""
 
 import json
 from collections.abc import Sequence
@@ -13,11 +16,11 @@ else:
 
 
 def serialize_patterns(field: str, patterns: Sequence[Any]) -> list[str]:
-    """Return each pattern as the JSON string that a pipe expects.
+    """Check each pattern, and return it as the JSON string that a pipe expects.
 
     Raises:
-        ValueError: `patterns` is not a list or has more than five items, or a pattern is longer than 4,096 characters
-            or not valid in EventBridge Pipes.
+        ValueError: `patterns` is not a list or has more than five items. Or a pattern is longer than 4,096 characters
+            as JSON, or EventBridge Pipes does not accept it.
     """
     check_list(field, patterns)
     if len(patterns) > event_pattern.MAX_FILTERS:
@@ -26,12 +29,12 @@ def serialize_patterns(field: str, patterns: Sequence[Any]) -> list[str]:
 
 
 def _serialize(field: str, pattern: Any) -> str:
-    """Return a pattern as JSON after its check."""
+    """Check a pattern and return it as JSON."""
     try:
         event_pattern.validate(pattern)
     except event_pattern.BadPattern as error:
         raise ValueError(f"{field}: {error}") from error
-    # Pulumi sends integers as floating-point numbers, and EventBridge does not match 5.0 with 5.
+    # Pulumi sends integers as floating-point numbers: 5 arrives as 5.0. In EventBridge, 5.0 does not match 5.
     exact = json.loads(json.dumps(pattern), parse_float=_parse_number)
     text = json.dumps(exact, separators=(",", ":"), ensure_ascii=False)
     if len(text) > event_pattern.MAX_PATTERN_LENGTH:
@@ -41,6 +44,6 @@ def _serialize(field: str, pattern: Any) -> str:
 
 
 def _parse_number(text: str) -> float:
-    """Return a JSON number, as an integer if it is one."""
+    """Return the value of a JSON number: an integer if the number has no fraction, otherwise a float."""
     number = float(text)
     return int(number) if number.is_integer() else number

@@ -1,4 +1,4 @@
-"""An EventBridge rule's target: a Lambda, its permission and its retries."""
+"""The target of an EventBridge rule: a Lambda, the rule's permission to invoke it, and the retries."""
 
 import pulumi
 import pulumi_aws as aws
@@ -20,19 +20,19 @@ def invoke_from_rule(
 ) -> None:
     """Create the resources through which `rule` invokes `function`.
 
-    They are `{name}-target`, `{name}-permission` and `{name}-retries`.
+    The resources are `{name}-target`, `{name}-permission` and `{name}-retries`.
 
     Args:
         name: Prefix of the names of the resources.
         rule: The rule that matches events.
-        function: The Lambda that is invoked, asynchronously.
+        function: The Lambda. The rule invokes it asynchronously.
         parent: The component that the resources belong to.
-        max_event_age_seconds: Seconds for which EventBridge, and then Lambda, retry an event.
-        delivery_retries: How often EventBridge retries while Lambda does not accept the event.
-        function_retries: How often Lambda runs the function again after it failed, 0 to 2.
-        event_bus_name: The rule's event bus. Default: the account's default bus.
-        dead_letter_queue_arn: The queue for events whose retries have all failed. Default: none, the events are
-            dropped.
+        max_event_age_seconds: Maximum age of an event in seconds. EventBridge and Lambda each stop retrying an event
+            that is older.
+        delivery_retries: Maximum number of times that EventBridge retries an event that Lambda does not accept.
+        function_retries: Maximum number of times that Lambda retries an event after the function failed, 0 to 2.
+        event_bus_name: The rule's event bus. None: the account's default bus.
+        dead_letter_queue_arn: The queue for events whose retries have all failed. None: these events are lost.
     """
     own = pulumi.ResourceOptions(parent=parent)
     on_failure: aws.lambda_.FunctionEventInvokeConfigDestinationConfigArgsDict | None = None

@@ -1,4 +1,4 @@
-"""The fan-out queue of a gateway: fan-out tasks that a broadcast Lambda sends to other Lambdas."""
+"""The fan-out queue of a gateway. It carries fan-out tasks to the fan-out Lambda."""
 
 import pulumi
 import pulumi_aws as aws
@@ -8,9 +8,11 @@ from ._queue_mapping import VISIBILITY_SECONDS
 from ._tags import Tags
 
 MAX_RECEIVES = 10
-"""Number of times that a message is received before it becomes a dead letter. Each receive hides the message for
-`VISIBILITY_SECONDS`, so the tries last an hour. AWS advises five or more, because Lambda also receives a message
-when it has no concurrency left to process it."""
+"""Number of times that a message is received before it becomes a dead letter.
+
+Each receive hides the message for `VISIBILITY_SECONDS`, so ten receives take an hour. AWS advises five or more: Lambda
+may receive a message and then not process it, because the function has reached its maximum concurrency. Such a receive
+counts too."""
 
 
 def create_fanout_queue(
@@ -24,7 +26,7 @@ def create_fanout_queue(
     return aws.sqs.Queue(
         f"{name}-queue",
         max_message_size=MAX_MESSAGE_SIZE,
-        # SQS deletes a message that is older than this. The message does not become a dead letter.
+        # SQS deletes a message that is older than `RETENTION_SECONDS`. Such a message does not become a dead letter.
         message_retention_seconds=RETENTION_SECONDS,
         redrive_policy=pulumi.Output.json_dumps(
             {"deadLetterTargetArn": dead_letters.arn, "maxReceiveCount": MAX_RECEIVES}

@@ -1,7 +1,7 @@
-"""The package `formbridge` of the handlers, under a name inside this package.
+"""Alias of the package `handlers/formbridge`, so that the components can import it.
 
-The folder `handlers/` is not on the import path of a program that uses the components, and another package on that path
-may be called `formbridge`.
+A program that uses the components does not have the folder `handlers/` on its import path. A different package on its
+import path may be called `formbridge`.
 """
 
 from ._packaging import HANDLERS

@@ -17,16 +17,16 @@ DEFAULT_LOG_RETENTION_DAYS = 14
 class HandlerFunction(pulumi.ComponentResource):
     """A Lambda function that runs one of the handlers.
 
-    Its role allows it to write its own logs and to do what the given statements allow, and nothing else.
+    The role of the function allows only two things: to write the function's own logs, and what `statements` allow.
 
     Args:
         name: Name of the component.
-        entry_point: Name of the module in `handlers/` with the function `handler`.
+        entry_point: Name of a module in `handlers/`. Lambda calls the function `handler` of this module.
         environment: Environment variables.
-        statements: Permissions of the role, besides those to write its own logs.
+        statements: Permissions of the role, in addition to the permission to write the function's own logs.
         package_for: Machine that runs the Lambda: `lambda`, or `host` for an emulator on this machine.
-        requirements: Names of the sets of dependencies in the archive, from `REQUIREMENTS`.
-        timeout_seconds: Timeout of one invocation.
+        requirements: Names of the sets of dependencies that the archive contains. `REQUIREMENTS` lists all names.
+        timeout_seconds: Timeout of one invocation in seconds.
         memory_mb: Memory in MB.
         log_retention_days: Days for which CloudWatch keeps the logs.
         tags: Tags of every resource that supports tags.
@@ -66,7 +66,8 @@ class HandlerFunction(pulumi.ComponentResource):
         logs = aws.cloudwatch.LogGroup(
             f"{name}-logs", retention_in_days=log_retention_days, tags=tags, opts=child_options
         )
-        # `:*` stands for the streams of the group. Lambda creates one per execution environment and names it.
+        # `:*` stands for all log streams of the log group. Lambda creates one log stream per execution environment and
+        # chooses its name.
         allow_logs = Statement(["logs:CreateLogStream", "logs:PutLogEvents"], [pulumi.Output.concat(logs.arn, ":*")])
         policy = aws.iam.RolePolicy(
             f"{name}-policy", role=role.name, policy=build_policy([allow_logs, *statements]), opts=child_options

@@ -11,7 +11,8 @@ from ._checks import FieldName
 from ._oidc import DEFAULT_TENANT_CLAIM, build_jwks_url
 
 MAX_ORIGINS_LENGTH = 2_000
-"""Maximum number of characters of all origins. All environment variables of a Lambda together may have 4 KB.
+"""Maximum number of characters of all origins together. They are the value of one environment variable, and all
+environment variables of a Lambda together may have 4 KB.
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 
@@ -27,12 +28,13 @@ class GatewayAccessArgs(TypedDict):
     tenant_claim: NotRequired[pulumi.Input[str]]
     """The claim that holds a tenant id or a list of tenant ids. Default: `custom:tenant_id`."""
     token_in_query: NotRequired[pulumi.Input[bool]]
-    """Whether a client may send its token as `?token=…`. Query strings appear in proxy logs and browser histories,
-    where other people can read the token. Only for clients that cannot send headers. Default: false."""
+    """Whether a client may send its token in the query string, as `?token=…`. Use this only for clients that cannot
+    send headers: query strings appear in proxy logs and browser histories, where other people can read the token.
+    Default: false."""
     allowed_origins: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
-    """Origins of the web pages that may connect, each `scheme://host[:port]` in lower case, without a path and without
-    the default port; at most 2,000 characters together. Clients that send no `Origin` header are not checked. Default:
-    every page."""
+    """Origins of the web pages that may connect. Each origin is `scheme://host[:port]` in lower case, without a path
+    and without the default port of the scheme. All origins together may have at most 2,000 characters. A client that
+    sends no `Origin` header may always connect. Default: every web page may connect."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,11 @@ class GatewayAccess:
     tenant_claim: pulumi.Output[str]
     token_in_query: pulumi.Output[bool]
     allowed_origins: pulumi.Output[str]
-    """The allowed origins, separated by spaces."""
+    """The allowed origins, separated by spaces. Empty: every origin is allowed."""
 
     @classmethod
     def check(cls, args: GatewayAccessArgs, field: FieldName) -> "GatewayAccess":
-        """Check the inputs. `field` gives the name that an error shows for an input.
+        """Check the inputs. `field` returns the name that an error shows for an input.
 
         Raises:
             ValueError: An input is unknown, missing or not allowed.
@@ -78,7 +80,7 @@ class GatewayAccess:
 
     @property
     def handshake_environment(self) -> dict[str, pulumi.Input[str]]:
-        """Environment variables of the authorizer, besides those of `token_environment`."""
+        """Environment variables that the authorizer needs in addition to `token_environment`."""
         return {
             "ALLOWED_ORIGINS": self.allowed_origins,
             "TOKEN_IN_QUERY": self.token_in_query.apply(lambda on: "true" if on else "false"),

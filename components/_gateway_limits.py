@@ -20,11 +20,11 @@ MAX_FILTER_LENGTH = 4_096
 """Maximum number of characters of a subscription filter in the protocol `formbridge.v1`."""
 MIN_FRAME_BYTES = 1_024
 MAX_FRAME_BYTES = 128 * 1024
-"""API Gateway's limit for a message. It bills every started 32 KB as one message.
+"""Maximum size of a message in API Gateway. API Gateway bills each started 32 KB as one message.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html"""
 DEFAULT_MAX_FRAME_BYTES = 32 * 1024
 MAX_CONNECTION_SECONDS = 2 * 3600
-"""API Gateway closes a WebSocket after two hours. Source: the page above."""
+"""Seconds after which API Gateway closes a WebSocket. Source: the page that `MAX_FRAME_BYTES` names."""
 DEFAULT_CONNECTION_TTL_SECONDS = MAX_CONNECTION_SECONDS + 600
 DEFAULT_RATE_LIMIT = 1_000
 DEFAULT_BURST_LIMIT = 2_000
@@ -34,26 +34,27 @@ class GatewayLimitsArgs(TypedDict):
     """The limits of a `WebSocketGateway`."""
 
     max_connections_per_tenant: NotRequired[IntegerInput]
-    """Open connections per tenant; 1 or more. Default: 5,000."""
+    """Maximum number of open connections per tenant; 1 or more. Default: 5,000."""
     messages_per_second: NotRequired[IntegerInput]
-    """Messages per second that one connection may send in the long run, 1 to 1,000: the refill rate of its token
-    bucket. Default: 10."""
+    """Messages per second that one connection may send on average, 1 to 1,000. This is the rate at which the token
+    bucket of the connection fills. Default: 10."""
     message_burst: NotRequired[IntegerInput]
-    """Messages that one connection may send at once, 1 to 10,000: the size of its token bucket. Default: 20."""
+    """Number of messages that one connection may send at once, 1 to 10,000. This is the size of its token bucket.
+    Default: 20."""
     max_filter_length: NotRequired[IntegerInput]
-    """Characters of a subscription filter as JSON, 1 to 4,096. Default: 4,096."""
+    """Maximum number of characters of a subscription filter as JSON, 1 to 4,096. Default: 4,096."""
     max_frame_bytes: NotRequired[IntegerInput]
-    """Bytes of a client's frame, 1,024 to 131,072, which is API Gateway's limit. Default: 32,768, which API Gateway
-    bills as one message."""
+    """Maximum size of a frame from a client, in bytes, 1,024 to 131,072. API Gateway accepts no larger frame, and it
+    bills each started 32,768 bytes as one message. Default: 32,768."""
     connection_ttl_seconds: NotRequired[IntegerInput]
-    """Seconds after which a connection's row expires; 7,200 or more, because API Gateway keeps a connection for up to
-    two hours. Default: 7,800."""
+    """Seconds after which the row of a connection expires; 7,200 or more. A row must not expire before its connection
+    ends, and API Gateway keeps a connection for up to two hours. Default: 7,800."""
     rate_limit: NotRequired[IntegerInput]
-    """Messages per second to each route, over all connections; 1 or more. The default quota of an account is 10,000 per
-    region. Default: 1,000."""
+    """Maximum number of messages per second to each route of the API, from all connections together; 1 or more. The
+    default quota of an account is 10,000 messages per second per region. Default: 1,000."""
     burst_limit: NotRequired[IntegerInput]
-    """Messages at once to each route, over all connections; 1 or more. The default quota of an account is 5,000 per
-    region. Default: 2,000."""
+    """Maximum number of messages at once to each route of the API, from all connections together; 1 or more. The
+    default quota of an account is 5,000 messages per region. Default: 2,000."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class GatewayLimits:
 
     @classmethod
     def check(cls, args: GatewayLimitsArgs, field: FieldName) -> "GatewayLimits":
-        """Check the inputs. `field` gives the name that an error shows for an input.
+        """Check the inputs. `field` returns the name that an error shows for an input.
 
         Raises:
             ValueError: An input is unknown or not allowed.

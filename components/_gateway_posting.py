@@ -1,4 +1,4 @@
-"""Settings for the posts of a gateway: its rate, its concurrency and its fan-out queue."""
+"""Settings for the posts of a gateway: their rate, the concurrency of the Lambdas, and the fan-out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,22 +10,25 @@ from . import _checks
 from ._checks import FieldName, IntegerInput
 
 DEFAULT_POSTS_PER_SECOND = 9_000
-"""Less than API Gateway's default quota of 10,000 requests per second per account and region, which also counts the
-messages of clients.
+"""Default of `posts_per_second`. API Gateway's default quota is 10,000 requests per second per account and region. The
+default is lower, because the quota also covers the messages of clients.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"""
 DEFAULT_BROADCAST_CONCURRENCY = 4
 MIN_FANOUT_CONCURRENCY = 2
 MAX_FANOUT_CONCURRENCY = 1_000
-"""Maximum concurrency that Lambda allows for a queue.
+"""Maximum of `fanout_concurrency`. Lambda allows no higher concurrency for a queue.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html"""
 DEFAULT_FANOUT_CONCURRENCY = 4
 MIN_FANOUT_THRESHOLD = 100
-"""Minimum of `fanout_threshold`. Fewer posts take less time than a message to the queue and the start of a Lambda."""
+"""Minimum of `fanout_threshold`. To make fewer posts takes less time than to send a fan-out task and to start a Lambda
+for it."""
 DEFAULT_FANOUT_THRESHOLD = 5_000
 DEFAULT_CONNECTION_SHARDS = 1
 MAX_CONNECTION_SHARDS = 64
-"""A broadcast sends one message per shard, one after the other, before it continues with its batch. 64 messages take
-about a second. 64 shards accept 64,000 writes per second."""
+"""Maximum of `connection_shards`. 64 shards accept 64,000 writes per second.
+
+If a tenant needs more posts than `fanout_threshold`, the broadcast Lambda sends one fan-out task per shard. It sends
+them one after the other, before it continues with its batch. 64 tasks take about a second."""
 FAILURE_IDENTIFIERS = ("eventID", "SequenceNumber")
 JANITORS = 1
 
@@ -34,28 +37,32 @@ class GatewayPostingArgs(TypedDict):
     """The inputs that decide how a `WebSocketGateway` posts to its connections."""
 
     posts_per_second: NotRequired[IntegerInput]
-    """Posts per second to connections, of all Lambdas of the gateway together. It is divided equally among
-    `broadcast_concurrency` + `fanout_concurrency` + 1 (the janitor) Lambdas, and must be at least that sum. The message
-    and authenticate Lambdas post only to close clients that exceed their limits. Each of them may post at the same rate
-    in addition. API Gateway's default quota is 10,000 requests per second per account and region, for these posts, all
-    client messages and all APIs. Default: 9,000."""
+    """Maximum number of posts per second to connections, for the broadcast Lambdas, the fan-out Lambdas and the janitor
+    together. Each of these `broadcast_concurrency` + `fanout_concurrency` + 1 Lambdas gets an equal share. The share
+    must be at least 1 post per second. The message and authenticate Lambdas post only to close the connections of
+    clients that exceed their limits. Each of them may also use one share, in addition to the maximum. API Gateway's
+    default quota is 10,000 requests per second per account and region. It covers the posts and the client messages of
+    all APIs. Default: 9,000."""
     broadcast_concurrency: NotRequired[IntegerInput]
-    """Broadcast Lambdas that run at once: the shards of the stream times the pipe's parallelization factor; 1 or more.
-    It only divides `posts_per_second` and limits nothing itself. Default: 4."""
+    """Number of broadcast Lambdas that run at the same time; 1 or more. It is the number of shards of the stream times
+    the parallelization factor of the pipe. The gateway uses this number only to divide `posts_per_second`. It does not
+    limit the concurrency. Default: 4."""
     fanout_concurrency: NotRequired[IntegerInput]
-    """Maximum concurrency of the fan-out Lambda, 2 to 1,000, as Lambda allows for a queue. Default: 4."""
+    """Maximum concurrency of the fan-out Lambda, 2 to 1,000: the range that Lambda allows for a queue. Default: 4."""
     fanout_threshold: NotRequired[IntegerInput]
-    """Posts that one Lambda makes for one batch: connections times the frames of the batch. A larger broadcast is
-    divided over the fan-out queue. 100 or more, because smaller parts take longer to send than to post.
-    Default: 5,000."""
+    """Approximate maximum number of posts that the broadcast Lambda makes itself for one batch; 100 or more. Each
+    connection of a tenant needs one post per frame. If a tenant needs more posts than the maximum, they are divided
+    into fan-out tasks of about this size. Default: 5,000."""
     connection_shards: NotRequired[IntegerInput]
-    """Partitions of the connections table that hold the connections of one tenant, 1 to 64. DynamoDB accepts 1,000
-    writes per second per partition, and a broadcast sends one message per shard. A new value applies to new
-    connections; existing connections keep their partition. Default: 1."""
+    """Number of shards of a tenant, 1 to 64. A shard is a partition of the connections table that holds a part of the
+    tenant's connections. DynamoDB accepts 1,000 writes per second per shard. For a large tenant, a broadcast sends one
+    or more fan-out tasks per shard. A new value applies to new connections. Existing connections keep their shard.
+    Default: 1."""
     failure_identifier: NotRequired[pulumi.Input[str]]
-    """The identifier of a failed record that the broadcast Lambda returns: `eventID`, as EventBridge Pipes documents
-    it, or `SequenceNumber`, as Lambda's event source mappings use it. If a pipe expects the other one, it retries the
-    whole batch: some dashboards get a change twice, and none misses one. Default: `eventID`."""
+    """The field of a stream record with which the broadcast Lambda identifies a failed record: `eventID`, which the
+    documentation of EventBridge Pipes names, or `SequenceNumber`, which Lambda's event source mappings use. If the pipe
+    expects the other field, it retries the whole batch. Some dashboards then get a change twice, but no dashboard
+    misses a change. Default: `eventID`."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +78,10 @@ class GatewayPosting:
 
     @classmethod
     def check(cls, args: GatewayPostingArgs, field: FieldName) -> "GatewayPosting":
-        """Check the inputs. `field` gives the name that an error shows for an input.
+        """Check the inputs. `field` returns the name that an error shows for an input.
 
         Raises:
-            ValueError: An input is unknown or not allowed, or `posts_per_second` leaves a Lambda less than 1.
+            ValueError: An input is unknown or not allowed, or the share of a Lambda is below 1 post per second.
         """
         _checks.check_fields(args, GatewayPostingArgs, field)
         given = cast("Mapping[str, Any]", args)
@@ -115,7 +122,7 @@ class GatewayPosting:
 
     @property
     def authorize_environment(self) -> dict[str, pulumi.Input[str]]:
-        """Environment variables of the authorizer, which chooses a new connection's shard."""
+        """Environment variables with which the authorizer chooses the shard of a new connection."""
         return {"CONNECTION_SHARDS": self.connection_shards.apply(str)}
 
     @property
@@ -125,22 +132,25 @@ class GatewayPosting:
 
     @property
     def fanout_environment(self) -> dict[str, pulumi.Input[str]]:
-        """Environment variables of the Lambdas that send to the fan-out queue, besides `posting_environment`."""
+        """Environment variables that broadcast and fan-out Lambdas need in addition to `posting_environment`."""
         return {"FANOUT_THRESHOLD": self.fanout_threshold.apply(str)}
 
     @property
     def broadcast_environment(self) -> dict[str, pulumi.Input[str]]:
-        """Environment variables of the broadcast Lambda, besides `fanout_environment`."""
+        """Environment variables that the broadcast Lambda needs in addition to `fanout_environment`."""
         return {"FAILURE_IDENTIFIER": self.failure_identifier}
 
 
 def divide_posts(
     posts_per_second: int, broadcast_concurrency: int, fanout_concurrency: int, field: FieldName = str
 ) -> int:
-    """Return the posts per second of one Lambda if all Lambdas that may post at once do so.
+    """Return the share of one Lambda: `posts_per_second` divided by the number of Lambdas that share it.
+
+    These Lambdas are the broadcast Lambdas, the fan-out Lambdas and the janitor. `field` returns the name that an error
+    shows for an input.
 
     Raises:
-        ValueError: The result is below 1. `field` gives the names that the error shows.
+        ValueError: The share is below 1 post per second.
     """
     lambdas = broadcast_concurrency + fanout_concurrency + JANITORS
     if posts_per_second < lambdas:

@@ -8,7 +8,7 @@ import pulumi
 
 @dataclass(frozen=True)
 class Statement:
-    """One permission: actions on resources."""
+    """A permission: the allowed actions, and the resources on which they are allowed."""
 
     actions: Sequence[str]
     """Actions, such as `sqs:SendMessage`."""
@@ -31,14 +31,15 @@ def build_trust_policy(service: str, source_account: pulumi.Input[str] | None = 
 
     Args:
         service: The service, such as `lambda.amazonaws.com`.
-        source_account: The only account on whose behalf the service can assume the role. None: every account.
+        source_account: The account for which the service can assume the role. None: the service can assume it for
+            every account.
     """
     condition = {"StringEquals": {"aws:SourceAccount": source_account}} if source_account is not None else None
     return _build_document([_build_service_statement(service, "sts:AssumeRole", condition=condition)])
 
 
 def build_queue_policy(service: str, queue_arn: pulumi.Input[str], source_arn: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Return the policy of a queue to which a service can send messages, on behalf of `source_arn` only."""
+    """Return a queue policy that allows a service to send messages only for the resource `source_arn`."""
     condition = {"ArnEquals": {"aws:SourceArn": source_arn}}
     return _build_document(
         [_build_service_statement(service, "sqs:SendMessage", resource=queue_arn, condition=condition)]
@@ -48,7 +49,7 @@ def build_queue_policy(service: str, queue_arn: pulumi.Input[str], source_arn: p
 def build_bucket_policy(
     service: str, bucket_arn: pulumi.Input[str], source_arn: pulumi.Input[str]
 ) -> pulumi.Output[str]:
-    """Return the policy of a bucket that a service can read, on behalf of `source_arn` only."""
+    """Return a bucket policy that allows a service to read objects only for the resource `source_arn`."""
     condition = {"StringEquals": {"AWS:SourceArn": source_arn}}
     objects = pulumi.Output.concat(bucket_arn, "/*")
     return _build_document([_build_service_statement(service, "s3:GetObject", resource=objects, condition=condition)])
@@ -57,7 +58,7 @@ def build_bucket_policy(
 def build_topic_policy(
     service: str, topic_arn: pulumi.Input[str], source_account: pulumi.Input[str]
 ) -> pulumi.Output[str]:
-    """Return the policy of a topic to which a service can publish, on behalf of `source_account` only."""
+    """Return a topic policy that allows a service to publish only for the account `source_account`."""
     condition = {"StringEquals": {"aws:SourceAccount": source_account}}
     return _build_document([_build_service_statement(service, "sns:Publish", resource=topic_arn, condition=condition)])
 

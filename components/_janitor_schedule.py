@@ -10,11 +10,14 @@ from ._tags import Tags
 JANITOR_SECONDS = 60
 """Seconds between two runs, and the timeout of one run."""
 DELIVERY_RETRIES = 2
-"""Maximum number of times that EventBridge retries a run that Lambda does not accept."""
+"""Maximum number of times that EventBridge retries to start a run that Lambda does not accept."""
 
 
 def run_every_minute(name: str, janitor: HandlerFunction, parent: pulumi.Resource, tags: Tags | None) -> None:
-    """Create the schedule `{name}-rule` and its target. If a run is lost, the next run does its work."""
+    """Create the schedule `{name}-rule`, which runs the janitor every minute.
+
+    A lost run is harmless: each run checks every row of the connections table, so the next run does the same work.
+    """
     rule = aws.cloudwatch.EventRule(
         f"{name}-rule",
         description="The gateway's janitor, once per minute",
@@ -22,8 +25,8 @@ def run_every_minute(name: str, janitor: HandlerFunction, parent: pulumi.Resourc
         tags=tags,
         opts=pulumi.ResourceOptions(parent=parent),
     )
-    # By default, Lambda would retry a failed run after a minute, while the next run is active. It would also queue runs
-    # that it cannot start for up to six hours, and then start all of them at the same time.
+    # By default, Lambda retries a failed run after a minute. At that time, the next run is already active. Lambda also
+    # keeps runs that it cannot start for up to six hours, and then starts all of them at the same time.
     invoke_from_rule(
         name,
         rule,

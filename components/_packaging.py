@@ -1,9 +1,9 @@
-"""Archives of the Lambdas: the handlers' code and their pinned dependencies.
+"""Archives of the Lambdas. An archive contains the code of a handler and its pinned dependencies.
 
-Dependencies are installed for the machine that runs the Lambdas: AWS Lambda, or this machine for an emulator.
+The dependencies are installed for the machine that runs the Lambdas: AWS Lambda, or this machine for an emulator.
 
 The files of an archive are in sorted order and have no timestamps, so two clones build identical archives. An archive
-contains no `.pyc` files: another Python version would not read them, and Lambda could not write them back
+contains no `.pyc` files. A different Python version could not read them, and Lambda could not write new ones
 (docs/adr/0006).
 """
 
@@ -21,9 +21,9 @@ DEFAULT_PACKAGE_FOR = "lambda"
 HANDLERS = Path(__file__).resolve().parent.parent / "handlers"
 """Folder of the handlers' code."""
 REQUIREMENTS = ("tokens", "posting")
-"""Names of the sets of dependencies. Each is the file `handlers/requirements/{name}.txt`."""
+"""Names of the sets of dependencies. The file `handlers/requirements/{name}.txt` lists the dependencies of a set."""
 BUILD = Path(__file__).resolve().parent.parent / ".build"
-"""Folder of the installed dependencies."""
+"""Folder into which the dependencies are installed. Each set has a subfolder per machine."""
 
 PLATFORMS: dict[str, list[str]] = {
     "lambda": [
@@ -35,15 +35,18 @@ PLATFORMS: dict[str, list[str]] = {
     ],
     "host": [],
 }
-"""Options of pip that choose the wheels, by machine: Lambda's python3.13 on arm64 (glibc 2.34), or this Python."""
+"""Options with which pip chooses the wheels, by the machine that runs the Lambdas.
+
+`lambda` is the runtime python3.13 of AWS Lambda on arm64 with glibc 2.34. `host` is this machine with this Python.
+"""
 
 
 class PackagingError(Exception):
-    """The dependencies could not be installed. The message contains the output of pip."""
+    """Error: the dependencies could not be installed. The message contains the error output of pip."""
 
 
 def check_package_for(field: str, package_for: str) -> str:
-    """Return `package_for`, the machine that runs the Lambdas, if handlers can be packaged for it.
+    """Check the name of the machine that runs the Lambdas, and return it.
 
     Raises:
         ValueError: The value is neither `lambda` nor `host`.
@@ -54,7 +57,9 @@ def check_package_for(field: str, package_for: str) -> str:
 
 
 def build_handler_archive(entry_point: str, package_for: str, requirements: Sequence[str] = ()) -> pulumi.AssetArchive:
-    """Build the archive of one Lambda: `{entry_point}.py`, `formbridge/` and the given dependencies.
+    """Build the archive of one Lambda: `{entry_point}.py`, `formbridge/` and the dependencies.
+
+    `requirements` names the sets of dependencies that the archive contains. `REQUIREMENTS` lists all names.
 
     Raises:
         PackagingError: The dependencies could not be installed.
@@ -69,13 +74,13 @@ def build_handler_archive(entry_point: str, package_for: str, requirements: Sequ
 
 
 def install_dependencies(name: str, package_for: str) -> Path:
-    """Install a set of dependencies for a machine, unless this was done before, and return its folder.
+    """Return the folder with a set of dependencies for a machine. Install the set if the folder is absent.
 
     Raises:
         PackagingError: pip failed.
     """
     requirements = HANDLERS / "requirements" / f"{name}.txt"
-    # Wheels for this machine depend on its platform and its Python version, wheels for Lambda do not.
+    # Wheels for this machine depend on its platform and its Python version. Wheels for Lambda are always the same.
     machine = f"{sysconfig.get_platform()}-{sys.version_info.major}.{sys.version_info.minor}"
     platform = machine if package_for == "host" else "python3.13-arm64"
     digest = hashlib.sha256(requirements.read_bytes() + repr(PLATFORMS[package_for]).encode()).hexdigest()[:12]
@@ -88,7 +93,7 @@ def install_dependencies(name: str, package_for: str) -> Path:
             try:
                 target.rename(built)
             except OSError:
-                # Another process may have installed the same set in the meantime. Use that one.
+                # Another process may have created the folder in the meantime. Its content is the same.
                 if not built.is_dir():
                     raise
     return built
@@ -108,9 +113,9 @@ def _pip_install(requirements: Path, target: Path, platform: list[str]) -> None:
 
 
 def _list_files(root: Path, pattern: str) -> dict[str, Path]:
-    """Return the files below `root` by their path in the archive.
+    """Return the files below `root` that match `pattern`, by their path in the archive.
 
-    Files that differ between machines are left out.
+    The result contains no files that differ between machines.
     """
     return {
         path.relative_to(root).as_posix(): path

@@ -5,4 +5,4 @@ from collections.abc import Mapping
 import pulumi
 
 Tags = pulumi.Input[Mapping[str, pulumi.Input[str]]]
-"""Values of tags by key."""
+"""Tags of a resource: the value of each tag by its key."""

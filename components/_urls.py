@@ -11,7 +11,7 @@ _NUMBER = r"([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-
 _PORT = f"(:{_NUMBER})?"
 _PATH = r"(/[^\s#]*)?"
 _SECURE = f"(https://{_HOST}|http://{_LOCAL_HOST}){_PORT}{_PATH}"
-"""A URL whose requests are encrypted with TLS or stay on this machine."""
+"""Pattern of an https URL, or of an http URL of this machine, without a fragment."""
 
 MAX_CALLBACK_URL = 1024
 """Maximum length of a callback URL in characters.
@@ -33,7 +33,7 @@ def jwks_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     Without TLS, an attacker on the network could replace the keys and then sign tokens for any tenant.
 
     Raises:
-        ValueError: The value is not an https URL, or an http URL of this machine.
+        ValueError: The value is neither an https URL nor an http URL of this machine, or it has a fragment.
     """
     return string(field, value, _SECURE, "an https URL, or an http URL of localhost or 127.0.0.1")
 
@@ -42,16 +42,18 @@ def queue_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the URL of an SQS queue.
 
     Raises:
-        ValueError: The value is not an https URL, or an http URL of this machine.
+        ValueError: The value is neither an https URL nor an http URL of this machine, or it has a fragment.
     """
     return string(field, value, _SECURE, "the https URL of an SQS queue, or an http URL of localhost or 127.0.0.1")
 
 
 def origin(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Check an origin in the form of the `Origin` header. The authorizer compares the two as strings.
+    """Check the origin of a web page.
+
+    The value must be written exactly as in the `Origin` header, because the authorizer compares both as strings.
 
     Raises:
-        ValueError: The value is not `scheme://host[:port]`, is not in lower case, or has the default port.
+        ValueError: The value is not `scheme://host[:port]`, is not in lower case, or has the scheme's default port.
     """
     pattern = f"https://{_HOST}(:(?!443$){_NUMBER})?|http://{_HOST}(:(?!80$){_NUMBER})?"
     description = "scheme://host[:port] without a path, in lower case, and without the scheme's default port"
@@ -59,10 +61,10 @@ def origin(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
 
 
 def callback_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Check a URL to which Cognito may send a browser back.
+    """Check a URL to which Cognito may redirect a browser after a sign-in or a sign-out.
 
     Raises:
-        ValueError: The value is not an https URL, or an http URL of this machine, or it has a fragment or is too long.
+        ValueError: The value is neither an https URL nor an http URL of this machine, has a fragment, or is too long.
     """
     description = (
         "an https URL, or an http URL of localhost or 127.0.0.1, "
@@ -75,14 +77,16 @@ def websocket_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the URL of a WebSocket to which a page served over https can connect.
 
     Raises:
-        ValueError: The value is not a wss URL, or a ws URL of this machine, or it has a fragment.
+        ValueError: The value is neither a wss URL nor a ws URL of this machine, or it has a fragment.
     """
     pattern = f"(wss://{_HOST}|ws://{_LOCAL_HOST}){_PORT}{_PATH}"
     return string(field, value, pattern, "a wss URL, or a ws URL of localhost or 127.0.0.1, without a fragment")
 
 
 def connect_source(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Check a host for the directive `connect-src`. A host that starts with `*.` means all its subdomains.
+    """Check a source of the directive `connect-src`: `scheme://host[:port]`.
+
+    A host may start with `*.`. It then means all subdomains of the rest: `*.example.com` includes `a.example.com`.
 
     Raises:
         ValueError: The value is not `scheme://host[:port]`, or it uses http or ws for a host other than this machine.

@@ -9,7 +9,7 @@ from ._function import HandlerFunction
 from ._tags import Tags
 
 STAGE = "live"
-"""Name of the stage."""
+"""Name of the stage. The URL of the API ends in it."""
 
 ACCESS_LOG = {
     "requestId": "$context.requestId",
@@ -24,11 +24,13 @@ ACCESS_LOG = {
     "authorizerError": "$context.authorizer.error",
     "integrationError": "$context.integrationErrorMessage",
 }
-"""Fields of the access log. They contain no header and no query string, because either may contain a token."""
+"""Fields of the access log. The log has no headers and no query strings, because they may contain tokens."""
 
 
 class WebSocketApi:
-    """The API `{name}-api` with an authorizer, routes and a stage. Create the stage last.
+    """The API `{name}-api` with an authorizer, routes and a stage.
+
+    Call `create_stage` last, after all routes have been added.
 
     Args:
         name: Prefix of the names of the resources.
@@ -37,8 +39,8 @@ class WebSocketApi:
     """
 
     management_endpoint: pulumi.Output[str]
-    """URL to which Lambdas post frames for connections. It is known before the stage exists, because the Lambdas of the
-    stage need it."""
+    """URL to which Lambdas post frames for connections. It is built from the URL of the API and not from the stage: the
+    stage depends on the Lambdas, and the Lambdas need this URL."""
 
     def __init__(self, name: str, parent: pulumi.Resource, tags: Tags | None) -> None:
         self._name = name
@@ -58,13 +60,14 @@ class WebSocketApi:
     def build_connections_arn(self, method: str) -> pulumi.Output[str]:
         """Return the ARN of all connections of the stage.
 
-        It ends in `*`, because API Gateway creates the id of a connection when the client connects.
+        The ARN ends in `*` instead of a connection id, because API Gateway chooses the id when a client connects.
         """
         return pulumi.Output.concat(self._api.execution_arn, f"/{STAGE}/{method}/@connections/*")
 
     def create_authorizer(self, function: HandlerFunction) -> aws.apigatewayv2.Authorizer:
         """Create an authorizer that invokes a Lambda."""
-        # No identity source: the token can be in one of several places, and the Lambda checks each.
+        # The authorizer has no identity source, so API Gateway always invokes the Lambda. An identity source would
+        # require the token in one fixed place, but the Lambda accepts it in any of several places.
         authorizer = aws.apigatewayv2.Authorizer(
             f"{self._name}-authorizer",
             api_id=self._api.id,
@@ -85,14 +88,16 @@ class WebSocketApi:
         authorizer: aws.apigatewayv2.Authorizer | None = None,
         replies: bool = False,
     ) -> None:
-        """Add a route to a Lambda.
+        """Add a route that invokes a Lambda.
 
         Args:
             suffix: Part of the names of the route's resources.
-            route_key: Value of `action` in a frame, or `$connect`, `$disconnect` or `$default`.
+            route_key: The frames that take this route: the value of `action` in a frame, or `$connect`, `$disconnect`
+                or `$default`.
             function: The Lambda.
-            authorizer: The authorizer that API Gateway invokes first.
-            replies: Whether API Gateway sends the `body` that the Lambda returns to the client.
+            authorizer: The authorizer that API Gateway invokes before the Lambda. None: API Gateway invokes none.
+            replies: Whether the Lambda replies to the client. If true, the Lambda returns the reply as `body`, and API
+                Gateway sends it to the client.
         """
         name = f"{self._name}-{suffix}"
         integration = aws.apigatewayv2.Integration(
@@ -132,11 +137,13 @@ class WebSocketApi:
         burst_limit: pulumi.Input[int],
         log_retention_days: pulumi.Input[int],
     ) -> aws.apigatewayv2.Stage:
-        """Create the stage after all routes, because a stage serves the routes that exist when it is deployed.
+        """Create the stage. Call this after all routes have been added.
+
+        A stage serves only the routes that exist when it is deployed.
 
         Args:
-            rate_limit: Messages per second to each route, over all connections.
-            burst_limit: Messages at once to each route, over all connections.
+            rate_limit: Maximum number of messages per second to each route, from all connections together.
+            burst_limit: Maximum number of messages at once to each route, from all connections together.
             log_retention_days: Days for which CloudWatch keeps the access log.
         """
         logs = aws.cloudwatch.LogGroup(
@@ -152,14 +159,14 @@ class WebSocketApi:
                 "throttling_rate_limit": rate_limit,
                 "throttling_burst_limit": burst_limit,
                 "detailed_metrics_enabled": True,
-                "data_trace_enabled": False,  # it would log the frames of clients, which may contain tokens
+                "data_trace_enabled": False,  # data traces contain the frames of clients, and these may contain tokens
             },
             tags=self._tags,
             opts=pulumi.ResourceOptions(parent=self._parent, depends_on=self._stage_dependencies),
         )
 
     def _allow_invoke(self, suffix: str, function: HandlerFunction, source: pulumi.Input[str]) -> None:
-        """Allow only the part `source` of this API to invoke the Lambda."""
+        """Allow this API to invoke the Lambda, but only from the route or the authorizer `source`."""
         permission = aws.lambda_.Permission(
             f"{self._name}-{suffix}-permission",
             action="lambda:InvokeFunction",
@@ -172,5 +179,8 @@ class WebSocketApi:
 
 
 def _build_management_endpoint(api_endpoint: str) -> str:
-    """Turn `wss://…` into `https://…/live`, and an emulator's `ws://…` into `http://…/live`."""
+    """Return the management endpoint of the API with the URL `api_endpoint`.
+
+    `wss://…` becomes `https://…/live`. The URL of an emulator, `ws://…`, becomes `http://…/live`.
+    """
     return f"http{api_endpoint.removeprefix('ws')}/{STAGE}"

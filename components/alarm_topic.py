@@ -1,4 +1,4 @@
-"""The SNS topic to which CloudWatch sends alarms, with an e-mail subscription.
+"""SNS topic to which CloudWatch sends alarms, and its e-mail subscription.
 
 Example:
     from components import AlarmTopic
@@ -21,23 +21,24 @@ class AlarmTopicArgs(TypedDict):
     """The inputs of an `AlarmTopic`."""
 
     email: NotRequired[pulumi.Input[str] | None]
-    """An e-mail address that receives each alarm, after its owner has followed the link in SNS's confirmation mail.
-    Default: none, subscribe to the topic yourself."""
+    """An e-mail address that receives each alarm. SNS first sends a confirmation mail to this address. Alarms arrive
+    only after someone has followed the link in that mail. Default: none. You can subscribe to the topic yourself."""
     tags: NotRequired[Tags]
     """Tags of the topic. Default: none."""
 
 
 class AlarmTopic(pulumi.ComponentResource):
-    """An SNS topic for the CloudWatch alarms of its account. No other AWS service can publish to it.
+    """An SNS topic for the CloudWatch alarms of its account. Other AWS services cannot publish to it.
 
-    The topic has no KMS key. CloudWatch alarms cannot publish to a topic with the AWS managed key of SNS, because
-    nobody can change the policy of that key (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html). A
-    customer managed key costs one dollar per month, and the messages contain only names and numbers of alarms: no
-    payload and no tenant.
+    The topic is not encrypted with a KMS key. The AWS managed key of SNS is not possible: its policy does not allow
+    CloudWatch to use it, and nobody can change that policy
+    (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html). A customer managed key would cost one dollar
+    per month. It would protect little, because an alarm contains only names and numbers: no payload and no tenant.
     """
 
     topic_arn: pulumi.Output[str]
-    """The ARN of the topic, for the input `alarm_topic_arn` of other components and the actions of your own alarms."""
+    """The ARN of the topic. Use it for the input `alarm_topic_arn` of other components and for the actions of your own
+    alarms."""
 
     def __init__(self, name: str, args: AlarmTopicArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-topic", MAX_TOPIC_NAME)

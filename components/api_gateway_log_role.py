@@ -1,4 +1,4 @@
-"""The role with which API Gateway writes logs: one setting per account and region.
+"""IAM role with which API Gateway writes logs. An account has one such role per region.
 
 Example:
     from components import ApiGatewayLogRole
@@ -17,7 +17,7 @@ from ._naming import MAX_ROLE_NAME, check_name
 from ._tags import Tags
 
 LOG_POLICY = "iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
-"""The managed policy of AWS for this role: its ARN without the partition."""
+"""ARN of the AWS managed policy for this role, without the start `arn:{partition}:`."""
 
 
 class ApiGatewayLogRoleArgs(TypedDict):
@@ -30,9 +30,9 @@ class ApiGatewayLogRoleArgs(TypedDict):
 class ApiGatewayLogRole(pulumi.ComponentResource):
     """The role with which API Gateway writes logs.
 
-    Without this role, AWS rejects a WebSocket stage that has an access log. The role is a setting of the account in one
-    region, not of one API. Create it in exactly one stack per account and region. The role and the setting remain when
-    that stack is destroyed.
+    Without this role, AWS rejects a WebSocket stage that has an access log. The role is not a setting of one API. It is
+    a setting of the account in a region, so create this component in exactly one stack per account and region. The
+    role and the setting remain when you destroy that stack.
     """
 
     role_arn: pulumi.Output[str]
@@ -42,7 +42,7 @@ class ApiGatewayLogRole(pulumi.ComponentResource):
         check_name(name, "-role", MAX_ROLE_NAME)
         _checks.check_fields(args, ApiGatewayLogRoleArgs)
         super().__init__("formbridge:index:ApiGatewayLogRole", name, {}, opts)
-        # Other stacks of the account may use the role, so it stays when this stack is destroyed.
+        # Pulumi keeps the role when this stack is destroyed, because other stacks of the account may use it.
         child_options = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
         role = aws.iam.Role(
             f"{name}-role",
@@ -59,7 +59,7 @@ class ApiGatewayLogRole(pulumi.ComponentResource):
         aws.apigateway.Account(
             f"{name}-account",
             cloudwatch_role_arn=role.arn,
-            # API Gateway tests the role when this setting changes.
+            # The policy must be attached first: API Gateway tests the role when this setting changes.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment], retain_on_delete=True),
         )
         self.role_arn = role.arn

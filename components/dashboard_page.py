@@ -1,4 +1,4 @@
-"""The files of the dashboard's page in a bucket, with the configuration that the page reads first.
+"""Upload of the dashboard's page to a bucket: its files and its configuration `config.json`.
 
 Example:
     from components import DashboardPage, DashboardSite
@@ -30,25 +30,29 @@ from ._tags import Tags
 DASHBOARD = Path(__file__).resolve().parent.parent / "dashboard"
 """Folder of the page's files."""
 CONFIG = "config.json"
-"""Key of the page's configuration."""
+"""Key of the object with the page's configuration."""
 JSON = "application/json"
 
 CONTENT_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
-    ".md": "text/plain; charset=utf-8",  # browsers display this type, and download `text/markdown`
+    ".md": "text/plain; charset=utf-8",  # a browser displays `text/plain`, but it downloads `text/markdown`
     ".svg": "image/svg+xml",
 }
-"""Content types by suffix. The module `mimetypes` is not used, because its result depends on the machine, and a browser
-rejects a script with the wrong content type."""
+"""Content type of a file by its suffix.
+
+The module `mimetypes` is not used, because its results depend on the machine. A browser rejects a script that has the
+wrong content type."""
 
 CACHE_CONTROL = "no-cache"
-"""A browser stores a file but checks before each use whether it has changed. File names contain no hash of the content,
-so a stored file would otherwise be mixed with newer files of the next deployment."""
+"""Value of the header `Cache-Control`. A browser may store a file, but must ask before each use whether it has changed.
+
+File names contain no hash of the content. Without this header, a browser could therefore combine stored files with
+newer files of the next deployment."""
 
 TYPE_DECLARATIONS = ".d.ts"
-"""Suffix of files that only the type checker reads. They are not uploaded."""
+"""Suffix of TypeScript declarations. They are not uploaded, because only the type checker reads them."""
 
 MAX_OBJECT_TAGS = 10
 """Maximum number of tags of an S3 object. https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html"""
@@ -60,8 +64,8 @@ class DashboardSignInArgs(TypedDict):
     issuer: pulumi.Input[str]
     """The https URL of the OIDC issuer: the output `issuer` of a `TenantIdentity`."""
     client_id: pulumi.Input[str]
-    """The id of the page's client at the issuer: the output `client_id` of a `TenantIdentity`. It is the audience of
-    the tokens."""
+    """The id of the OIDC client at the issuer: the output `client_id` of a `TenantIdentity`. It is also the audience
+    of the tokens."""
     tenant_claim: NotRequired[pulumi.Input[str]]
     """The claim that holds a tenant id or a list of tenant ids. Default: `custom:tenant_id`."""
 
@@ -80,14 +84,14 @@ class DashboardPageArgs(TypedDict):
 
 
 class DashboardPage(pulumi.ComponentResource):
-    """The files of the dashboard's page as objects of a bucket, and `config.json` for its configuration.
+    """The files of the dashboard's page and its configuration `config.json`, as objects in a bucket.
 
-    The files come from the folder `dashboard/` beside this package. A deployment uploads the files that changed. A page
-    that is open keeps its files until it is reloaded.
+    The files come from the folder `dashboard/` next to the folder `components/`. A deployment uploads only the files
+    that have changed. A page that is open in a browser keeps its old files until the user reloads it.
     """
 
     object_keys: pulumi.Output[Sequence[str]]
-    """The keys of the objects, known after all objects have been uploaded."""
+    """The keys of the objects. This output is known after all objects have been uploaded."""
 
     def __init__(self, name: str, args: DashboardPageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         # No AWS limit applies to this name, because S3 identifies an object by its key. Allow the same names as for a
@@ -139,13 +143,13 @@ class DashboardPage(pulumi.ComponentResource):
 
 
 def list_page_files(folder: Path) -> dict[str, str]:
-    """Return the content type of each file to upload, by its path in `folder`, in sorted order.
+    """Return the content type of each file to upload, by the path of the file in `folder`.
 
-    The result does not contain type declarations. It does not contain files and folders whose name starts with a dot
-    either, because they belong to an editor or to the operating system.
+    The result is sorted by path. Type declarations are not uploaded. Files and folders whose names start with a dot are
+    not uploaded either, because they belong to an editor or to the operating system.
 
     Raises:
-        ValueError: There is no `index.html`, or the content type of a file is not known.
+        ValueError: `folder` contains no `index.html`, or the suffix of a file is not in `CONTENT_TYPES`.
     """
     found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
     paths = {
@@ -163,9 +167,9 @@ def list_page_files(folder: Path) -> dict[str, str]:
 
 
 def build_child_suffixes(keys: Sequence[str]) -> dict[str, str]:
-    """Return the suffix of each object's resource name, by key.
+    """Return the end of the Pulumi resource name of each object, by the key of the object.
 
-    The suffix is the key with hyphens instead of dots and slashes.
+    It is the key with hyphens instead of dots and slashes: `index.html` becomes `index-html`.
 
     Raises:
         ValueError: Two keys have the same suffix.
@@ -182,7 +186,7 @@ def build_child_suffixes(keys: Sequence[str]) -> dict[str, str]:
 
 
 def _check_object_tags(tags: Tags | None) -> pulumi.Output[Mapping[str, pulumi.Input[str]]] | None:
-    """Check the input `tags`."""
+    """Check the input `tags`: S3 allows at most `MAX_OBJECT_TAGS` tags per object."""
 
     def check(given: Mapping[str, pulumi.Input[str]]) -> Mapping[str, pulumi.Input[str]]:
         if len(given) > MAX_OBJECT_TAGS:

@@ -1,4 +1,4 @@
-"""The website of the dashboard: a private bucket behind CloudFront.
+"""Website of the dashboard: a private S3 bucket and a CloudFront distribution.
 
 Example:
     from components import DashboardSite
@@ -18,14 +18,14 @@ from ._naming import MAX_BUCKET_NAME, check_name
 from ._tags import Tags
 
 CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
-"""Id of a managed cache policy of AWS. CloudFront ignores query strings and cookies, and caches every file for at least
-one second, even with `no-cache`.
+"""Id of the AWS managed cache policy `CachingOptimized`. With this policy, CloudFront ignores query strings and
+cookies. It caches every file for at least one second, even if the file has the header `Cache-Control: no-cache`.
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html"""
 DEFAULT_PRICE_CLASS = "PriceClass_100"
 PRICE_CLASSES = ("PriceClass_100", "PriceClass_200", "PriceClass_All")
 """https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/PriceClass.html"""
 HSTS_SECONDS = 365 * 24 * 3600
-"""Seconds for which a browser uses only https for the site."""
+"""Number of seconds after a response for which a browser uses only https for the site."""
 
 PAGE_POLICY = (
     "default-src 'none'",
@@ -44,14 +44,14 @@ class DashboardSiteArgs(TypedDict):
     """The inputs of a `DashboardSite`."""
 
     connect_sources: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]] | None]
-    """Hosts of the sign-in. The page may connect to them, to its own host and to every API Gateway WebSocket of the
-    region. Each is `scheme://host[:port]`; the scheme is https or wss, or http or ws for localhost or 127.0.0.1; an
-    https or wss host may begin with `*.`. Default: every Cognito user pool of the site's region, with its hosted
-    sign-in page."""
+    """Hosts to which the page may connect for the sign-in. In addition, the page may always connect to its own host and
+    to every API Gateway WebSocket of the region. Each value is `scheme://host[:port]`. The scheme is https or wss; for
+    localhost and 127.0.0.1, it may also be http or ws. An https or wss host may begin with `*.`. Default: all Cognito
+    user pools of the site's region and their hosted sign-in pages."""
     price_class: NotRequired[pulumi.Input[str]]
-    """The CloudFront edge locations that serve the page: `PriceClass_100`, `PriceClass_200` or `PriceClass_All`.
-    Default: `PriceClass_100`, the cheapest: edge locations in North America and Europe, which serve users
-    everywhere."""
+    """The price class of the distribution: `PriceClass_100`, `PriceClass_200` or `PriceClass_All`. It selects the
+    CloudFront edge locations that serve the page. Default: `PriceClass_100`, the cheapest. It selects edge locations in
+    North America and Europe only, but users everywhere can open the page."""
     tags: NotRequired[Tags]
     """Tags of the bucket and the distribution. Default: none."""
 
@@ -59,9 +59,9 @@ class DashboardSiteArgs(TypedDict):
 class DashboardSite(pulumi.ComponentResource):
     """A private S3 bucket, and the CloudFront distribution that is its only reader.
 
-    The site answers GET and HEAD requests over HTTPS. Its response headers allow only its own scripts and forbid
-    frames. Its domain name and its certificate are CloudFront's. It has no access log, because the log would contain
-    the authorization codes of sign-ins.
+    The site answers GET and HEAD requests over HTTPS. Because of its response headers, a page runs only scripts of the
+    site, and no other page can show it in a frame. CloudFront provides the domain name and the certificate. The site
+    has no access log, because the log would contain the authorization codes of sign-ins.
     """
 
     url: pulumi.Output[str]
@@ -99,10 +99,11 @@ class DashboardSite(pulumi.ComponentResource):
         )
 
     def _protect_bucket(self, bucket: aws.s3.Bucket) -> pulumi.Resource:
-        """Set the access and the encryption of the bucket to the defaults of a new bucket.
+        """Block public access to the bucket, disable its ACLs and encrypt it.
 
-        The settings are applied one after the other, because S3 rejects two changes of a bucket's access at the same
-        time (409 `OperationAborted`).
+        Return the last resource that is created. The settings are the defaults of S3 for a new bucket. They are applied
+        one after the other, because S3 rejects simultaneous changes of the access to a bucket (409
+        `OperationAborted`).
         """
         block = aws.s3.BucketPublicAccessBlock(
             f"{self._name}-public-access-block",
@@ -135,9 +136,9 @@ class DashboardSite(pulumi.ComponentResource):
         self, bucket: aws.s3.Bucket, sources: pulumi.Output[list[str]] | None
     ) -> aws.cloudfront.ResponseHeadersPolicy:
         """Create the policy that adds the security headers to each response."""
-        # The hosts of the API and of the user pool are not known yet. AWS creates them after the site, because the
-        # gateway needs the pool's client, and the client needs the site's URL. So the policy allows every API and every
-        # user pool of the region.
+        # The policy allows every WebSocket API and every user pool of the region, because the hosts of the stack's own
+        # API and user pool are not known yet. Both are created after the site: the gateway needs the app client of the
+        # user pool, and the app client needs the URL of the site.
         sign_in = bucket.region.apply(_list_cognito_hosts) if sources is None else sources
         connect_sources = pulumi.Output.all(bucket.region, bucket.bucket_regional_domain_name, sign_in).apply(
             lambda known: [_build_websocket_host(known[0], known[1]), *known[2]]
@@ -170,7 +171,7 @@ class DashboardSite(pulumi.ComponentResource):
         price_class: pulumi.Output[str],
         tags: Tags | None,
     ) -> aws.cloudfront.Distribution:
-        """Create the distribution, which alone can read the bucket."""
+        """Create the CloudFront distribution that serves the files of the bucket."""
         access = aws.cloudfront.OriginAccessControl(
             f"{self._name}-access",
             origin_access_control_origin_type="s3",
@@ -189,7 +190,8 @@ class DashboardSite(pulumi.ComponentResource):
             origins=[
                 {
                     "origin_id": "bucket",
-                    # The regional name. For a new bucket, the global name redirects until DNS has propagated.
+                    # This is the regional domain name. The global domain name of a new bucket redirects requests
+                    # until DNS has propagated.
                     "domain_name": bucket.bucket_regional_domain_name,
                     "origin_access_control_id": access.id,
                 }
@@ -216,12 +218,15 @@ def build_content_security_policy(connect_sources: Sequence[str]) -> str:
 
 
 def _build_websocket_host(region: str, bucket_domain: str) -> str:
-    """Return the host pattern of a region's WebSocket APIs. The domain after the region differs in China."""
+    """Return the pattern of the hosts of all WebSocket APIs in a region.
+
+    The domain after the region is taken from the domain of the bucket, because it is different in China.
+    """
     return f"wss://*.execute-api.{region}.{bucket_domain.partition(f'.{region}.')[2]}"
 
 
 def _list_cognito_hosts(region: str) -> list[str]:
-    """Return the hosts of a region's user pools and of their hosted sign-in pages."""
+    """Return the sources for `connect-src` of a region: its user pools and their hosted sign-in pages."""
     return [f"https://cognito-idp.{region}.amazonaws.com", f"https://*.auth.{region}.amazoncognito.com"]
 
 

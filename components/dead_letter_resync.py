@@ -1,4 +1,4 @@
-"""Recovery of the dead letters of a pipe: the dashboards that may have missed changes get a resync.
+"""Recovery from the dead letters of a pipe: a resync for the dashboards that may have missed changes.
 
 Example:
     from components import DeadLetterResync, RealtimePipe, StreamTable, WebSocketGateway
@@ -35,20 +35,20 @@ from ._queue_mapping import FUNCTION_SECONDS, allow_receive, map_queue
 from ._tags import Tags
 
 CONCURRENCY = 2
-"""Maximum concurrency of the Lambda: the minimum that Lambda allows for a queue. A shard of a stream supports two
-readers, and the pipe is one of them.
+"""Maximum concurrency of the Lambda. It is the lowest value that Lambda allows for a queue, because the Lambda should
+read little at once: a shard of a stream supports two readers, and the pipe is one of them.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html"""
 STUCK_MINUTES = 15
-"""Minutes after which the alarm fires for a dead letter that the Lambda fails on. The Lambda tries it about three times
-in that time."""
+"""Minutes after which the alarm fires for a dead letter that the Lambda cannot process. In that time, the Lambda tries
+about three times."""
 
 
 class DeadLetterResyncArgs(TypedDict):
     """The inputs of a `DeadLetterResync`."""
 
     dead_letter_queue_arn: pulumi.Input[str]
-    """The ARN of the dead-letter queue of a `RealtimePipe`. The visibility timeout of a queue that you created yourself
-    must be at least 60 seconds and should be 360 seconds (`visibility_timeout_seconds`)."""
+    """The ARN of the dead-letter queue of a `RealtimePipe`. If you created the queue yourself, its visibility timeout
+    (`visibility_timeout_seconds`) must be at least 60 seconds and should be 360 seconds."""
     stream_arn: pulumi.Input[str]
     """The ARN of the stream that the pipe reads. The stream must have new and old images."""
     fanout_queue_url: pulumi.Input[str]
@@ -56,9 +56,10 @@ class DeadLetterResyncArgs(TypedDict):
     fanout_queue_arn: pulumi.Input[str]
     """The ARN of the fan-out queue: the output `fanout_queue_arn` of the same gateway."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
-    """The ARN of an SNS topic that gets the alarms, and a message for each dead letter whose range could not be
-    read, with the reason and the range of the stream. If the topic has a KMS key, the policy of the key must allow
-    the Lambda to use it. Default: none, the alarms are only visible in CloudWatch."""
+    """The ARN of an SNS topic that gets the alarms. It also gets a message for each dead letter whose range could not
+    be read. The message contains the reason and the range of the stream. If the topic is encrypted with a KMS key, the
+    policy of the key must allow the Lambda to use the key. Default: none. The alarms are then only visible in
+    CloudWatch."""
     log_retention_days: NotRequired[IntegerInput]
     """Days for which CloudWatch keeps the logs; a value that CloudWatch accepts, such as 14, 30, 90 or 365.
     Default: 14."""
@@ -71,17 +72,19 @@ class DeadLetterResyncArgs(TypedDict):
 class DeadLetterResync(pulumi.ComponentResource):
     """A Lambda that processes the dead-letter queue of a `RealtimePipe`.
 
-    A dead letter names a range of the stream. The stream keeps its records for one day; during that day, the Lambda
-    reads the range again and sends a resync to the dashboards of every tenant in it. A dead letter whose range cannot
-    be read goes to a second dead-letter queue, with the reason and the range.
+    A dead letter names a range of stream records that the pipe could not deliver. The Lambda reads this range from the
+    stream, and sends a resync to the dashboards of every tenant in the range. This is possible for one day, because the
+    stream keeps its records for one day. If the range cannot be read, the Lambda puts the dead letter into a second
+    dead-letter queue, with the reason and the range.
     """
 
     dead_letter_queue_arn: pulumi.Output[str]
-    """The ARN of the second dead-letter queue. It holds the dead letters whose range could not be read, so it is not
-    known which dashboards missed changes. A message is `{"reason": …, "dead_letter": …}`, where `dead_letter` is the
-    original body of the dead letter as a string. A dead letter that is too large for one message is split over several
-    messages `{"reason": …, "dead_letter_id": …, "part": 1, "parts": 3, "text": …}`. To restore it, join the values of
-    `text` in the order of `part` and parse the result as JSON: this gives the original body as a string."""
+    """The ARN of the second dead-letter queue. It holds the dead letters whose range could not be read. For these dead
+    letters, it is not known which dashboards missed changes. A message is `{"reason": …, "dead_letter": …}`. The value
+    of `dead_letter` is a string, the original body of the dead letter. A dead letter that is too large for one message
+    is split into several messages `{"reason": …, "dead_letter_id": …, "part": 1, "parts": 3, "text": …}`. To restore
+    it, join the values of `text` in the order of `part`, and parse the result as JSON. This gives a string, the
+    original body."""
 
     def __init__(self, name: str, args: DeadLetterResyncArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-resync-function", MAX_FUNCTION_NAME)
@@ -123,8 +126,8 @@ class DeadLetterResync(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         map_queue(f"{name}-resync", queue_arn, resync, CONCURRENCY, self, tags)
-        # The queue's other alarm counts visible messages. A message that the Lambda keeps failing on is almost never
-        # visible.
+        # This alarm fires for a dead letter that the Lambda cannot process. Such a message is hidden between two tries.
+        # The alarm that the pipe creates for the queue rarely fires for it, because it counts only visible messages.
         create_queue_alarm(
             f"{name}-stuck-alarm",
             f"{name}: a dead letter stays in its queue, as the Lambda fails on it",

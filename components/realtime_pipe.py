@@ -1,4 +1,4 @@
-"""An EventBridge Pipe from a table's stream to a Lambda, with bounded retries and dead letters.
+"""EventBridge Pipe from a table's stream to a Lambda, with a limit on retries and a dead-letter queue.
 
 Example:
     from components import RealtimePipe, StreamTable
@@ -36,7 +36,7 @@ MAX_RETRY_ATTEMPTS = 10_000
 DEFAULT_RECORD_AGE_SECONDS = 3600
 MIN_RECORD_AGE_SECONDS = 60
 MAX_RECORD_AGE_SECONDS = 24 * 3600
-"""A stream keeps its records for one day. Source of the other limits:
+"""Maximum of `record_age_seconds`. A stream keeps its records for one day. Source of the limits above:
 https://docs.aws.amazon.com/eventbridge/latest/pipes-reference/API_PipeSourceDynamoDBStreamParameters.html"""
 
 
@@ -47,31 +47,32 @@ class RealtimePipeArgs(TypedDict):
     """The ARN of a DynamoDB table's stream. For the broadcast Lambda of a `WebSocketGateway`, the stream must have
     new and old images."""
     function_arn: pulumi.Input[str]
-    """The ARN of the Lambda that receives each batch as a JSON array of raw stream records. To report single failed
-    records, it returns `{"batchItemFailures": [{"itemIdentifier": eventID}]}`. To fail the whole batch, it raises an
-    exception."""
+    """The ARN of the Lambda that the pipe invokes. The Lambda receives each batch as a JSON array of raw stream
+    records. If only some records failed, the Lambda returns `{"batchItemFailures": [{"itemIdentifier": eventID}]}`,
+    with one entry per failed record. If the whole batch failed, the Lambda raises an exception."""
     filters: NotRequired[pulumi.Input[Sequence[Any]]]
     """Event patterns for raw stream records: at most 5, each at most 4,096 characters as JSON. A record passes if it
     matches one of them. Default: every record passes."""
     batch_size: NotRequired[IntegerInput]
     """Maximum number of records in a batch, 1 to 10,000. Default: 100."""
     batching_window_seconds: NotRequired[IntegerInput]
-    """Maximum time to collect a batch, in seconds, 0 to 300. Default: 0, a batch contains the records of one poll."""
+    """Maximum number of seconds for which the pipe collects records for a batch, 0 to 300. Default: 0. A batch then
+    contains the records of one poll of the stream."""
     retry_attempts: NotRequired[IntegerInput]
-    """Number of retries of a failed batch, 1 to 10,000. Default: 10. The default of AWS is unlimited retries, so that
-    one bad record blocks all later records. 0 is not allowed: the AWS provider omits it from a new pipe, which then has
-    the default of AWS."""
+    """Maximum number of retries of a failed batch, 1 to 10,000. Default: 10. The default of AWS is different: AWS does
+    not limit retries, so one bad record blocks all later records of its shard. 0 is not allowed. Pulumi's AWS provider
+    ignores the value 0 when it creates a pipe, so the pipe would have the default of AWS."""
     record_age_seconds: NotRequired[IntegerInput]
-    """Maximum age of a record in seconds, 60 to 86,400. An older record is not retried and becomes a dead letter.
-    Default: 3,600. The default of AWS is no maximum."""
+    """Maximum age of a record in seconds, 60 to 86,400. The pipe does not retry an older record. The record becomes a
+    dead letter. Default: 3,600. The default of AWS is different: AWS does not limit the age."""
     dead_letter_queue_arn: NotRequired[pulumi.Input[str] | None]
-    """The ARN of your own standard SQS queue for dead letters. The component then creates no alarm. Default: the
-    component creates a queue with an alarm."""
+    """The ARN of your own queue for dead letters, a standard SQS queue. With this input, the component creates no queue
+    and no alarm. Default: none. The component then creates a queue with an alarm."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
-    """The ARN of an SNS topic that gets an alarm on the first dead letter in the queue that the component creates. Not
-    allowed together with `dead_letter_queue_arn`. A `DeadLetterResync` empties the queue at once, so this alarm then
-    rarely fires: give the topic to the `DeadLetterResync` too. Default: none, the alarm is only visible in
-    CloudWatch."""
+    """The ARN of an SNS topic for the alarm of the queue that the component creates. The alarm fires when the queue has
+    a dead letter. This input is not allowed together with `dead_letter_queue_arn`. A `DeadLetterResync` empties the
+    queue at once, so that this alarm rarely fires. If you have a `DeadLetterResync`, set its `alarm_topic_arn` too.
+    Default: none. The alarm is then only visible in CloudWatch."""
     tags: NotRequired[Tags]
     """Tags of every resource that supports tags. Default: none."""
 
@@ -79,9 +80,9 @@ class RealtimePipeArgs(TypedDict):
 class RealtimePipe(pulumi.ComponentResource):
     """An EventBridge Pipe from any DynamoDB stream to any Lambda.
 
-    The pipe starts at the oldest record of the stream, so it misses no record that is written while the pipe is
-    created. It divides a failed batch in half until the failing record is alone. That record goes to the dead-letter
-    queue, and all others are delivered.
+    The pipe starts at the oldest record of the stream. It therefore also delivers records that are written before the
+    pipe is ready. The pipe divides a failed batch in half until the failing record is alone in a batch. This record
+    goes to the dead-letter queue. All other records are delivered.
     """
 
     pipe_name: pulumi.Output[str]
@@ -89,8 +90,8 @@ class RealtimePipe(pulumi.ComponentResource):
     pipe_arn: pulumi.Output[str]
     """The ARN of the pipe."""
     dead_letter_queue_arn: pulumi.Output[str]
-    """The ARN of the dead-letter queue, for a `DeadLetterResync`. A dead letter names the shard and the sequence
-    numbers of the records that failed, not their content."""
+    """The ARN of the dead-letter queue, for a `DeadLetterResync`. A dead letter contains the shard and the sequence
+    numbers of the failed records. It does not contain the records."""
 
     def __init__(self, name: str, args: RealtimePipeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-pipe", MAX_PIPE_NAME)
@@ -153,7 +154,7 @@ class RealtimePipe(pulumi.ComponentResource):
             target=function_arn,
             target_parameters={"lambda_function_parameters": {"invocation_type": "REQUEST_RESPONSE"}},
             tags=tags,
-            # AWS checks the permissions of the role when it creates a pipe.
+            # The policy must exist first, because AWS checks the permissions of the role when it creates a pipe.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )
         self.pipe_name = pipe.name
@@ -169,12 +170,15 @@ class RealtimePipe(pulumi.ComponentResource):
 
 
 def _build_filter_criteria(patterns: list[str]) -> aws.pipes.PipeSourceParametersFilterCriteriaArgsDict | None:
-    """Return the filters of the pipe, or None if every record passes."""
+    """Return the filters of the pipe, or None if there are no patterns and every record passes."""
     return {"filters": [{"pattern": pattern} for pattern in patterns]} if patterns else None
 
 
 def _check_stream_parameters(args: RealtimePipeArgs) -> aws.pipes.PipeSourceParametersDynamodbStreamParametersArgsDict:
-    """Check the inputs that configure how the pipe reads the stream. Return them with defaults for absent inputs."""
+    """Check the inputs that configure how the pipe reads the stream.
+
+    Return their values. An absent input has its default.
+    """
     return {
         "starting_position": "TRIM_HORIZON",
         "batch_size": _checks.integer("batch_size", args.get("batch_size", DEFAULT_BATCH_SIZE), 1, MAX_BATCH_SIZE),

@@ -1,4 +1,4 @@
-"""The submissions table and its stream: the log that every recovery reads.
+"""Submissions table and its stream. A client that missed changes recovers them from this table.
 
 Example:
     from components import StreamTable
@@ -24,35 +24,36 @@ SUBMISSION_RECORDS: dict[str, Any] = {
     "eventName": ["INSERT", "MODIFY", "REMOVE"],
     "dynamodb": {"Keys": {"PK": {"S": [{"prefix": keys.SUBMISSION_PREFIX}]}}},
 }
-"""The event pattern for the `filters` of a `RealtimePipe`: changes of submissions pass, changes of other items do not.
+"""Event pattern for the `filters` of a `RealtimePipe`. Changes of submissions pass, changes of other items do not.
 
-Removals by TTL pass too, and the broadcast Lambda drops them. Only removals by TTL have the field `userIdentity`. A
-pattern that excludes them would need `exists: false` for a field inside `userIdentity`. AWS does not document whether a
-pipe matches this pattern if `userIdentity` itself is absent. If it does not, no change would pass.
+Removals by TTL pass too, and the broadcast Lambda ignores them. The pattern does not exclude them for this reason: only
+removals by TTL have the field `userIdentity`, so the pattern would need `exists: false` for a field inside
+`userIdentity`. AWS does not document whether such a pattern matches a record that has no `userIdentity`. If it does not
+match, the pattern would exclude every other change.
 """
 
 HASH_KEY, RANGE_KEY = "PK", "SK"
-"""Default names of the keys."""
+"""Default names of the partition key and the sort key of the table."""
 INDEX_KEYS = (keys.SUBMISSIONS_INDEX_PARTITION_KEY, keys.SUBMISSIONS_INDEX_SORT_KEY)
-"""Names of the keys of `GSI1`."""
+"""Names of the partition key and the sort key of the index `GSI1`."""
 INDEXED = ("tenant_id", "submission_id", "form_id", "status", "version", "submitted_at", "updated_at", "ttl")
-"""Attributes in `GSI1`: those that a dashboard shows."""
+"""Attributes that the index `GSI1` contains besides its keys. A snapshot or a resume needs no other attributes."""
 NUMBERS = ("version", "ttl")
-"""Attributes whose values are numbers. A key cannot have one of these names, because the keys of the table are
-strings."""
+"""Attributes whose values are numbers. A key of the table is a string, so it cannot have one of these names."""
 MAX_KEY_NAME = 255
-"""Maximum length of a key's name. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
+"""Maximum length of a key's name in characters.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
 
 
 class StreamTableArgs(TypedDict):
     """The inputs of a `StreamTable`."""
 
     hash_key: NotRequired[str]
-    """The name of the partition key, 1 to 255 characters. The key is a string. `SubmissionIngest` needs the default.
-    Default: `PK`."""
+    """The name of the partition key, 1 to 255 characters. The values of the key are strings. For a `SubmissionIngest`,
+    keep the default. Default: `PK`."""
     range_key: NotRequired[str | None]
-    """The name of the sort key, 1 to 255 characters. The key is a string. Default: `SK` if `hash_key` is `PK`,
-    otherwise no sort key."""
+    """The name of the sort key, 1 to 255 characters. The values of the key are strings. Default: `SK` if `hash_key` is
+    `PK`. With another `hash_key`, the table has no sort key by default."""
     deletion_protection: NotRequired[pulumi.Input[bool]]
     """Whether DynamoDB refuses to delete the table. Default: false."""
     tags: NotRequired[Tags]
@@ -63,8 +64,8 @@ class StreamTable(pulumi.ComponentResource):
     """A DynamoDB table with a stream of new and old images.
 
     The table has on-demand capacity, encryption with the AWS managed key of DynamoDB, point-in-time recovery for the
-    last 35 days, and TTL on the attribute `ttl`. Its index `GSI1` holds the submissions of each tenant in time order,
-    without the payload, which no reader of the index needs.
+    last 35 days, and TTL on the attribute `ttl`. Its index `GSI1` holds the submissions of each tenant in the order of
+    their last change. The index does not contain the payload of a submission, because no reader of the index needs it.
 
     The dashboards of a `WebSocketGateway` show an item if it has the strings `tenant_id`, `submission_id`, `form_id`,
     `status`, `submitted_at` and `updated_at` and the number `version`. Snapshots and resumes also need the strings
@@ -95,7 +96,7 @@ class StreamTable(pulumi.ComponentResource):
                     "hash_key": INDEX_KEYS[0],
                     "range_key": INDEX_KEYS[1],
                     "projection_type": "INCLUDE",
-                    # An index always contains the keys of its table.
+                    # An index always contains the keys of its table, so they must not be listed here.
                     "non_key_attributes": [name for name in INDEXED if name not in table_keys],
                 }
             ],
@@ -120,7 +121,7 @@ def _check_keys(args: StreamTableArgs) -> list[str]:
     """Check the names of the keys. Return the partition key and, if there is one, the sort key.
 
     Raises:
-        ValueError: A name is empty or too long, is used by the index, or is used for both keys.
+        ValueError: A name is empty or too long, is reserved, or is used for both keys.
     """
     given = {"hash_key": args.get("hash_key", HASH_KEY)}
     range_key = args.get("range_key", RANGE_KEY if given["hash_key"] == HASH_KEY else None)

@@ -1,4 +1,4 @@
-"""The event bus for submissions, and the persist Lambda that writes them to the table.
+"""Event bus for submissions, and the persist Lambda that writes the submissions to the table.
 
 Example:
     from components import StreamTable, SubmissionIngest
@@ -27,14 +27,14 @@ EVENT_PATTERN = {
     "source": ["form-bridge"],
     "detail-type": ["submission.received", "submission.updated"],
 }
-"""The events that invoke the persist Lambda."""
+"""Event pattern of the rule: matching events invoke the persist Lambda."""
 
 RETRY_SECONDS = 3600
-"""Seconds for which EventBridge and Lambda retry an event before it becomes a dead letter."""
+"""Maximum age of an event in seconds. EventBridge and Lambda do not retry an older event: it becomes a dead letter."""
 DELIVERY_RETRIES = 10
 """Maximum number of times that EventBridge retries an event that Lambda does not accept."""
 FUNCTION_RETRIES = 2
-"""Maximum number of times that Lambda retries an event after the function failed. Lambda allows at most 2."""
+"""Maximum number of times that Lambda retries an event after the persist Lambda failed. AWS allows at most 2."""
 
 
 class SubmissionIngestArgs(TypedDict):
@@ -43,13 +43,14 @@ class SubmissionIngestArgs(TypedDict):
     table_arn: pulumi.Input[str]
     """The ARN of the submissions table, a `StreamTable` with its default keys."""
     retention_days: NotRequired[IntegerInput]
-    """Days after its last change until a submission expires; 0 or more. Default: 0, submissions never expire."""
+    """Number of days from the last change of a submission until it expires; 0 or more. Default: 0. Submissions then
+    never expire."""
     log_retention_days: NotRequired[IntegerInput]
     """Days for which CloudWatch keeps the logs; a value that CloudWatch accepts, such as 14, 30, 90 or 365.
     Default: 14."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
-    """The ARN of an SNS topic that gets an alarm on the first dead letter. Default: none, the alarm is only visible in
-    CloudWatch."""
+    """The ARN of an SNS topic for the alarm of the dead-letter queue. The alarm fires when the queue has a dead letter.
+    Default: none. The alarm is then only visible in CloudWatch."""
     package_for: NotRequired[str]
     """The machine that runs the Lambda: `lambda`, or `host` for an emulator on this machine. Default: `lambda`."""
     tags: NotRequired[Tags]
@@ -57,17 +58,18 @@ class SubmissionIngestArgs(TypedDict):
 
 
 class SubmissionIngest(pulumi.ComponentResource):
-    """An event bus, and the persist Lambda that writes the submissions of its events to the table.
+    """An event bus, and the persist Lambda that writes the submissions in its events to the table.
 
-    The dead-letter queue holds malformed events and events that could not be stored within one hour.
+    The component also creates a dead-letter queue with an alarm. The queue holds two kinds of events: malformed events,
+    and events whose submissions could not be stored even after the retries.
     """
 
     event_bus_name: pulumi.Output[str]
     """The name of the bus to which a form product sends the events `submission.received` and `submission.updated`."""
     event_bus_arn: pulumi.Output[str]
-    """The ARN of the bus. A producer needs the permission `events:PutEvents` on it."""
+    """The ARN of the bus. A producer needs the permission `events:PutEvents` on this ARN."""
     dead_letter_queue_arn: pulumi.Output[str]
-    """The ARN of the dead-letter queue. It holds each event that could not be stored, with the reason."""
+    """The ARN of the dead-letter queue. A dead letter contains an event that could not be stored, and the reason."""
 
     def __init__(self, name: str, args: SubmissionIngestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-persist-function", MAX_FUNCTION_NAME)

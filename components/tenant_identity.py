@@ -1,4 +1,4 @@
-"""The issuer of the dashboards' tokens: an existing OIDC issuer, or a new Cognito user pool.
+"""Issuer of the dashboards' tokens: an existing OIDC issuer, or a new Cognito user pool.
 
 Example:
     from components import TenantIdentity
@@ -19,14 +19,15 @@ from ._oidc import build_jwks_url
 from ._tags import Tags
 
 TENANT_ATTRIBUTE = "tenant_id"
-"""Name of the user attribute that holds the tenant id. Cognito adds the prefix `custom:`."""
+"""Name of the user attribute that holds the tenant id, without the prefix `custom:` that Cognito adds."""
 MAX_TENANT_ID = 66
-"""Maximum length of a tenant id: `t_` and 64 characters."""
+"""Maximum length of a tenant id in characters: `t_` and 64 more."""
 MAX_CALLBACK_URLS = 100
 """Maximum number of callback URLs of an app client.
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html"""
 HOSTED_UI_CLASSIC = 1
-"""Version of the hosted sign-in pages that need no branding style for the app client.
+"""Number of the classic version of Cognito's hosted sign-in pages. The newer version shows a page only if the app
+client has a branding style.
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolDomain.html"""
 
 
@@ -34,17 +35,17 @@ class TenantIdentityArgs(TypedDict):
     """The inputs of a `TenantIdentity`."""
 
     issuer: NotRequired[pulumi.Input[str] | None]
-    """The https URL of an existing OIDC issuer, exactly as in the `iss` claim. Default: none, the component creates a
-    Cognito user pool."""
+    """The https URL of an existing OIDC issuer, exactly as in the `iss` claim. Default: none. The component then
+    creates a Cognito user pool, which is the issuer."""
     audience: NotRequired[pulumi.Input[str] | None]
-    """The value of the `aud` claim in the issuer's tokens. Required with `issuer`, not allowed without it.
-    Default: none."""
+    """The value of the `aud` claim in the issuer's tokens. This input is required with `issuer`, and not allowed
+    without `issuer`. Default: none."""
     jwks_url: NotRequired[pulumi.Input[str] | None]
     """The URL of the issuer's public keys. Default: `{issuer}/.well-known/jwks.json`."""
     callback_urls: NotRequired[Sequence[pulumi.Input[str]] | None]
-    """URLs of the pages to which the hosted sign-in page of the user pool returns, at most 100, each at most 1,024
-    characters: https, or http for localhost or 127.0.0.1, without a fragment. Not allowed with `issuer`. Default: none,
-    the user pool has no hosted sign-in page."""
+    """URLs of the pages to which the browser returns from the hosted sign-in page of the user pool; at most 100. Each
+    is an https URL, or an http URL of localhost or 127.0.0.1, without a fragment and with at most 1,024 characters.
+    This input is not allowed with `issuer`. Default: none. The user pool then has no hosted sign-in page."""
     deletion_protection: NotRequired[pulumi.Input[bool]]
     """Whether Cognito refuses to delete the user pool. Default: false."""
     tags: NotRequired[Tags]
@@ -54,10 +55,11 @@ class TenantIdentityArgs(TypedDict):
 class TenantIdentity(pulumi.ComponentResource):
     """The issuer, keys and audience with which the authorizer of a `WebSocketGateway` verifies tokens.
 
-    The user pool allows no sign-up: an administrator creates each user and sets the attribute `custom:tenant_id`, which
-    the user can read but not write. With `callback_urls`, the user pool has a hosted sign-in page that uses the
-    authorization code flow with the scopes `openid`, `email` and `profile`. Without the scope `profile`, an ID token
-    may not contain the tenant.
+    Without the input `issuer`, the component creates a user pool. The user pool allows no sign-up: an administrator
+    creates each user and sets the user's attribute `custom:tenant_id`. The user can read this attribute but not write
+    it. With the input `callback_urls`, the user pool has a hosted sign-in page. The page uses the authorization code
+    flow with the scopes `openid`, `email` and `profile`. Without the scope `profile`, an ID token would
+    not contain the tenant.
     """
 
     issuer: pulumi.Output[str]
@@ -68,7 +70,7 @@ class TenantIdentity(pulumi.ComponentResource):
     """The audience of the tokens: the input `audience`, or the id of the user pool's app client."""
 
     def __init__(self, name: str, args: TenantIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        check_name(name, "-dashboard", MAX_USER_POOL_NAME)  # an app client has the same limit
+        check_name(name, "-dashboard", MAX_USER_POOL_NAME)  # the limit of an app client's name is the same
         _checks.check_fields(args, TenantIdentityArgs)
         issuer = _checks.check_optional(_urls.https_url, "issuer", args.get("issuer"))
         audience = _checks.check_optional(_checks.word, "audience", args.get("audience"))
@@ -100,7 +102,7 @@ class TenantIdentity(pulumi.ComponentResource):
     def _create_user_pool(
         self, name: str, args: TenantIdentityArgs, callback_urls: Sequence[pulumi.Output[str]]
     ) -> tuple[aws.cognito.UserPool, aws.cognito.UserPoolClient]:
-        """Create the user pool, its app client and, if there are callback URLs, its sign-in domain."""
+        """Create the user pool and its app client. If there are callback URLs, create its sign-in domain too."""
         child_options = pulumi.ResourceOptions(parent=self)
         pool = aws.cognito.UserPool(
             f"{name}-users",
@@ -138,7 +140,7 @@ class TenantIdentity(pulumi.ComponentResource):
             explicit_auth_flows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
             prevent_user_existence_errors="ENABLED",
             enable_token_revocation=True,
-            # An app that could write the tenant could choose it, so the app can only read it.
+            # The app client can read the tenant but not write it. Otherwise, a user could choose any tenant.
             read_attributes=["email", f"custom:{TENANT_ATTRIBUTE}"],
             write_attributes=["email"],
             id_token_validity=60,
@@ -147,8 +149,8 @@ class TenantIdentity(pulumi.ComponentResource):
             token_validity_units={"id_token": "minutes", "access_token": "minutes", "refresh_token": "days"},
             allowed_oauth_flows_user_pool_client=True if callback_urls else None,
             allowed_oauth_flows=["code"] if callback_urls else None,
-            # An ID token contains the tenant only with the scope `profile`. With `openid email`, it contains only the
-            # e-mail address.
+            # An ID token contains the tenant only with the scope `profile`. With the scopes `openid` and `email` alone,
+            # it contains the e-mail address but not the tenant.
             # https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-define-resource-servers.html
             allowed_oauth_scopes=["openid", "email", "profile"] if callback_urls else None,
             supported_identity_providers=["COGNITO"] if callback_urls else None,
@@ -170,8 +172,8 @@ class TenantIdentity(pulumi.ComponentResource):
 def _build_domain_prefix(user_pool_id: str) -> str:
     """Return a domain prefix that is unique among the user pools of all accounts in the region.
 
-    It consists of hexadecimal digits, because Cognito rejects a prefix that contains `aws`, `amazon` or `cognito`, and
-    the id of a user pool may contain one of these.
+    The prefix is a hash of the user pool's id, in hexadecimal digits. The id itself is not used: it may contain `aws`,
+    `amazon` or `cognito`, and Cognito rejects a prefix that contains one of these words.
     https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-assign-domain-prefix.html
     """
     return hashlib.sha256(user_pool_id.encode()).hexdigest()[:20]

@@ -1,4 +1,4 @@
-"""The WebSocket API that dashboards connect to, its Lambdas and its connections table.
+"""WebSocket API to which dashboards connect, with its Lambdas and its connections table.
 
 Example:
     from components import StreamTable, WebSocketGateway
@@ -37,28 +37,28 @@ else:
     from ._formbridge.runtime import keys
 
 Environment = dict[str, pulumi.Input[str]]
-"""Environment variables of a Lambda."""
+"""Environment variables of a Lambda: values by name."""
 
 
 class WebSocketGatewayArgs(TypedDict):
     """The inputs of a `WebSocketGateway`."""
 
     access: GatewayAccessArgs
-    """Who may connect: the issuer and the audience of tokens, and the origins of web pages."""
+    """Which clients may connect: the issuer and the audience of their tokens, and the origins of web pages."""
     table_arn: NotRequired[pulumi.Input[str] | None]
-    """The ARN of the submissions table, a `StreamTable`, that snapshots and resumes read. Default: none. Clients then
-    get only the updates that are posted while they are connected: a snapshot is empty, and a client cannot resume from
-    a cursor."""
+    """The ARN of the submissions table, a `StreamTable`. Snapshots and resumes read this table. Default: none.
+    Snapshots are then empty, and clients cannot resume from a cursor. Clients get only the updates that are posted
+    while they are connected."""
     limits: NotRequired[GatewayLimitsArgs]
     """Limits on tenants, connections and messages. Default: the default of each limit."""
     posting: NotRequired[GatewayPostingArgs]
-    """How changes are posted: rate, concurrency and fan-out. Default: the default of each input."""
+    """How Lambdas post frames: rate, concurrency and fan-out. Default: the default of each input."""
     log_retention_days: NotRequired[IntegerInput]
     """Days for which CloudWatch keeps the logs; a value that CloudWatch accepts, such as 14, 30, 90 or 365.
     Default: 14."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
-    """The ARN of an SNS topic that gets an alarm when a fan-out task has failed ten times. Default: none, the alarm is
-    only visible in CloudWatch."""
+    """The ARN of an SNS topic that gets an alarm when a fan-out task has failed ten times. Default: none. The alarm is
+    then only visible in CloudWatch."""
     package_for: NotRequired[str]
     """The machine that runs the Lambdas: `lambda`, or `host` for an emulator on this machine. Default: `lambda`."""
     tags: NotRequired[Tags]
@@ -66,31 +66,32 @@ class WebSocketGatewayArgs(TypedDict):
 
 
 class WebSocketGateway(pulumi.ComponentResource):
-    """A WebSocket API of API Gateway for the protocol `formbridge.v1`.
+    """An API Gateway WebSocket API for the protocol `formbridge.v1`.
 
-    The component creates the authorizer, the Lambdas, the connections table, the fan-out queue and a throttled stage
-    with an access log. The account and region must have a role for the logs of API Gateway; see `ApiGatewayLogRole`.
+    The component creates the API, its authorizer, the Lambdas, the connections table and the fan-out queue. The stage
+    of the API limits the message rate and has an access log. The account must have a role in this region with which
+    API Gateway writes logs; see `ApiGatewayLogRole`.
     """
 
     websocket_url: pulumi.Output[str]
     """The URL to which clients connect: `wss://…/live`."""
     management_endpoint: pulumi.Output[str]
-    """The endpoint of the API Gateway Management API, with which your own Lambda posts to connections."""
+    """The URL of the API Gateway Management API. Your own Lambda needs it to post to connections."""
     manage_connections_arn: pulumi.Output[str]
-    """The ARN on which your own Lambda needs the permission `execute-api:ManageConnections` to post to connections."""
+    """The ARN of posts to connections. To post, your own Lambda needs the permission `execute-api:ManageConnections` on
+    this ARN."""
     connections_table_name: pulumi.Output[str]
-    """The name of the connections table. A connection's row has the partition key `PK` = `TENANT#{tenant_id}` in the
-    first shard and `TENANT#{tenant_id}#{n}` in each further shard of `connection_shards`, the sort key `SK` =
-    `CONN#{connection_id}`, and `subscribed`, which is true after the client has subscribed. A row with another sort
-    key counts the tenant's connections."""
+    """The name of the connections table. The row of a connection has the sort key `SK` = `CONN#{connection_id}`. Its
+    partition key `PK` is `TENANT#{tenant_id}` in the first shard of the tenant, and `TENANT#{tenant_id}#{n}` in each
+    further shard; see `connection_shards`. Its attribute `subscribed` is true while the client has a subscription. The
+    row with the sort key `TENANT` is not a connection: it counts the connections of the tenant."""
     connections_table_arn: pulumi.Output[str]
     """The ARN of the connections table."""
     broadcast_function_arn: pulumi.Output[str]
-    """The ARN of the broadcast Lambda, for the input `function_arn` of a `RealtimePipe`. It takes raw stream records
-    of a `StreamTable` and posts the changes to the dashboards of their tenants."""
+    """The ARN of the broadcast Lambda, for the input `function_arn` of a `RealtimePipe`. The Lambda receives raw stream
+    records of a `StreamTable`, and posts each change to the dashboards of the tenant."""
     fanout_queue_url: pulumi.Output[str]
-    """The URL of the fan-out queue, for a `DeadLetterResync`. Fan-out Lambdas receive fan-out tasks for many
-    connections from it."""
+    """The URL of the fan-out queue, for a `DeadLetterResync`. Fan-out Lambdas receive fan-out tasks from this queue."""
     fanout_queue_arn: pulumi.Output[str]
     """The ARN of the fan-out queue, for a `DeadLetterResync`."""
 
@@ -155,7 +156,7 @@ class WebSocketGateway(pulumi.ComponentResource):
     def _create_connections_table(self) -> aws.dynamodb.Table:
         """Create the connections table.
 
-        It is separate, because changes of connections must not appear in the stream of the submissions table.
+        Connections have their own table, because their changes must not appear in the stream of the submissions table.
         """
         return aws.dynamodb.Table(
             f"{self._name}-connections",
@@ -164,7 +165,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             range_key="SK",
             attributes=[{"name": key, "type": "S"} for key in ("PK", "SK")],
             server_side_encryption={"enabled": True},
-            point_in_time_recovery={"enabled": False},  # no connection lasts three hours
+            point_in_time_recovery={"enabled": False},  # no backup is needed: every connection ends within three hours
             ttl={"attribute_name": "ttl", "enabled": True},
             tags=self._tags,
             opts=self._child_options,
@@ -194,7 +195,7 @@ class WebSocketGateway(pulumi.ComponentResource):
         )
 
     def _create_message_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
-        """Create the Lambda that replies to the frames of clients, except `authenticate`."""
+        """Create the Lambda that replies to all requests of clients, except `authenticate`."""
         environment = {**self._build_posting_environment(connections, api), **self._limits.message_environment}
         statements = [Statement(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]), _allow_posts(api)]
         if self._table_arn is not None:
@@ -206,7 +207,7 @@ class WebSocketGateway(pulumi.ComponentResource):
         )
 
     def _create_authenticate_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
-        """Create the Lambda that extends a connection with a newer token."""
+        """Create the Lambda that replies to `authenticate`: it extends a connection with a newer token."""
         return self._create_function(
             "authenticate",
             environment={
@@ -252,7 +253,7 @@ class WebSocketGateway(pulumi.ComponentResource):
                 Statement(["dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]),
                 _allow_posts(api),
                 allow_receive(queue.arn),
-                # A fan-out Lambda divides the fan-out task of a large tenant and sends the parts to the queue.
+                # A fan-out Lambda divides a fan-out task that is too large, and sends the parts to the same queue.
                 Statement(["sqs:SendMessage"], [queue.arn]),
             ],
             requirements=["posting"],
@@ -261,7 +262,7 @@ class WebSocketGateway(pulumi.ComponentResource):
         )
 
     def _create_janitor_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
-        """Create the janitor: it closes expired connections, repeats missed resyncs and removes old rows."""
+        """Create the janitor, which closes expired connections, posts missed resyncs and removes old rows."""
         return self._create_function(
             "janitor",
             environment=self._build_posting_environment(connections, api),
@@ -319,7 +320,7 @@ class WebSocketGateway(pulumi.ComponentResource):
 
 
 def _allow_posts(api: WebSocketApi) -> Statement:
-    """Return the permissions to post to connections and to close them."""
+    """Return the permission to post to connections and to close connections."""
     return Statement(
         ["execute-api:ManageConnections"], [api.build_connections_arn("POST"), api.build_connections_arn("DELETE")]
     )

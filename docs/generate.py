@@ -1,6 +1,7 @@
-"""Generator of `components.md` and `settings.md`, from the components' schema and `Pulumi.yaml`.
+"""Generator of `components.md` and `settings.md`.
 
-It also writes the snapshot of the schema that the tests compare with the components.
+It makes `components.md` from the schema of the components, and `settings.md` from the Pulumi files. It also writes the
+snapshot of the schema. A test compares this snapshot with the components.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 DOCS: Final = Path(__file__).parent
 ROOT: Final = DOCS.parent
 SNAPSHOT: Final = ROOT / "tests" / "support" / "components" / "schema.json"
-"""Snapshot of the schema. A test compares it with the components, so that each change of the schema is reviewed."""
+"""Snapshot of the schema. A test compares it with the components, so that a review shows each change of the schema."""
 PROJECT: Final = "formbridge-realtime"
 STACKS: Final = ("dev", "prod")
 TYPE_PREFIX: Final = "#/types/"
-"""Prefix of a schema's reference to one of its own types."""
+"""Start of the value of `$ref` for a type that the schema itself defines."""
 
 COMPONENTS_HEAD: Final = """\
 # Components
@@ -67,15 +68,16 @@ that is not allowed causes an error before any resource exists. The error names 
 
 
 def build_schema() -> dict[str, Any]:
-    """Return the plugin's schema of the components, with the descriptions unindented."""
+    """Return the plugin's schema of the components. The descriptions have no indentation."""
     provider = ComponentProvider(components_from_module(components), "formbridge", "formbridge")
     return json.loads(provider.schema or "", object_hook=_unindent)
 
 
 def read_example(component: str) -> str:
-    """Return the Python example of a component, which is in the docstring of its module.
+    """Return the Python example of a component from the docstring of its module.
 
-    It is not in the docstring of the class, because Pulumi copies that docstring into the SDK of every other language.
+    The example is not in the docstring of the class, because Pulumi copies the docstring of the class into the SDK of
+    every other language.
     """
     module = inspect.getmodule(getattr(components, component))
     _, _, code = (inspect.getdoc(module) or "").partition("Example:\n")
@@ -120,14 +122,14 @@ def render_settings_page() -> str:
 
 
 def main() -> None:
-    """Write the pages and the schema."""
+    """Write both pages and the snapshot of the schema."""
     (DOCS / "components.md").write_text(render_components_page())
     (DOCS / "settings.md").write_text(render_settings_page())
     SNAPSHOT.write_text(json.dumps(build_schema(), indent=2, sort_keys=True) + "\n")
 
 
 def _unindent(described: dict[str, Any]) -> dict[str, Any]:
-    """Remove the indentation of a description."""
+    """Return a part of the schema. If it has a description, remove the indentation of the description."""
     text = described.get("description")
     return {**described, "description": inspect.cleandoc(text)} if isinstance(text, str) else described
 
@@ -135,7 +137,10 @@ def _unindent(described: dict[str, Any]) -> dict[str, Any]:
 def _render_inputs(
     inputs: Mapping[str, dict[str, Any]], required: Iterable[str], types: Mapping[str, Any], group: str = ""
 ) -> Iterable[tuple[str, ...]]:
-    """Return the rows of inputs, required inputs first. The inputs of a group follow the row of the group."""
+    """Return a table row for each input. Required inputs come first.
+
+    The rows of a group's inputs follow the row of the group.
+    """
     for name in sorted(inputs, key=lambda name: name not in required):
         full_name = f"{group}{_convert_to_snake_case(name)}"
         emphasis = "**" if name in required else ""
@@ -146,7 +151,7 @@ def _render_inputs(
 
 
 def _render_outputs(component: Mapping[str, Any]) -> Iterable[tuple[str, ...]]:
-    """Return a row for each output."""
+    """Return a table row for each output."""
     for name, output in component["properties"].items():
         yield f"`{_convert_to_snake_case(name)}`", _render_type(output), output["description"]
 
@@ -157,7 +162,7 @@ def _is_group(described: Mapping[str, Any]) -> bool:
 
 
 def _render_type(described: Mapping[str, Any]) -> str:
-    """Return the name of a type for the tables."""
+    """Return the type of an input or an output as the tables show it."""
     if described.get("plain"):
         return f"{_render_type({**described, 'plain': False})}, *plain*"
     if _is_group(described):
