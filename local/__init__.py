@@ -1,7 +1,7 @@
 """The local run: the same Pulumi program on one machine, against an AWS emulator.
 
-This package imports `formbridge`, the package of the Lambda handlers, by the name that the handlers use. It appends
-their directory to the import path. At the end of the path, the directory cannot hide a module of the program.
+This package imports `formbridge`, the package of the Lambda handlers in `handlers/`. It therefore appends `handlers/`
+to the import path. The directory comes last, so that it cannot hide a module of the Pulumi program.
 """
 
 from __future__ import annotations

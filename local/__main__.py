@@ -51,9 +51,9 @@ Tenant = Annotated[str, typer.Option(help="The tenant id, such as t_acme.")]
 
 DEFAULT_STATE_DIR: Final = Path(".local")
 DEFAULT_RATE: Final = 20.0
-"""Submissions per second.
+"""The default of `--rate`, in submissions per second.
 
-The default is low because each concurrent invocation of a local Lambda is a process of 50 MB.
+It is low because each concurrent invocation of a local Lambda needs a process of 50 MB.
 """
 
 

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-# The earliest date of the zip format, so that neither the clock nor the time of the checkout changes the zip file.
+# The timestamp of every file in a zip file: the earliest date of the zip format. It is fixed, so that the zip file does
+# not depend on the clock or on the time of the checkout.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o644
 
 
 class ArchiveError(Exception):
-    """Failure to read an asset or archive. The message names it."""
+    """An asset or archive cannot be read. The message names the asset or archive."""
 
 
 def read_asset(asset: pulumi.Asset, root: Path) -> bytes:
@@ -46,7 +47,8 @@ def build_zip(archive: pulumi.Archive, root: Path) -> bytes:
 
     Names are sorted, timestamps and modes are fixed, and `__pycache__` directories are left out.
 
-    An archive inside an `AssetArchive` becomes a directory named by its key; the key `.` adds the content itself.
+    An archive inside an `AssetArchive` becomes a directory that is named after its key. With the key `.`, the files of
+    the archive are added without such a directory.
 
     Args:
         archive: A directory archive, or an asset archive of assets and directories.
@@ -66,7 +68,7 @@ def build_zip(archive: pulumi.Archive, root: Path) -> bytes:
         for name in sorted(members):
             info = zipfile.ZipInfo(name, _TIMESTAMP)
             info.compress_type = zipfile.ZIP_DEFLATED
-            info.create_system = 3  # Unix on every machine, so that the mode has the same meaning
+            info.create_system = 3  # Unix, so that the mode has the same meaning on every machine
             info.external_attr = _MODE << 16
             file.writestr(info, members[name])
     return buffer.getvalue()

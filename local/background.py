@@ -53,7 +53,7 @@ def running_stack(state_dir: Path, log: Path, *, root: Path = ROOT, enforce_iam:
 
 
 def _wait_until_up(up: subprocess.Popen[bytes], state_dir: Path, log: Path) -> Stack:
-    """Wait until the process has written the file of the stack, and return the stack."""
+    """Wait until the process `up` has written `stack.json`, and return the stack."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         with suppress(stack_file.StackError):

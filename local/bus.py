@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from .stack import Stack
 
 SOURCE: Final = "form-bridge"
-"""The source of the form product's events."""
+"""The field `source` of the form product's events."""
 BATCH_SIZE: Final = 10
-"""The largest number of events in one PutEvents call."""
+"""Maximum number of events in one PutEvents call."""
 
 _PATTERNS: Final = {
     "tenant_id": identifiers.TENANT_ID,
@@ -55,7 +55,7 @@ class FormSubmission:
     submitted_at: str = field(default_factory=lambda: timestamps.to_iso(clock.now_ms()))
     """The time of the submission in ISO 8601; by default now, in UTC with milliseconds."""
     payload: Mapping[str, Any] | None = None
-    """The data that was entered into the form; None in an update that does not change it."""
+    """The data that was entered into the form; None in an update that does not change the payload."""
 
     def __post_init__(self) -> None:
         """Check the fields."""
@@ -72,7 +72,7 @@ class FormSubmission:
             raise BadSubmission(f"submitted_at: must be an ISO 8601 time, got {got}") from None
 
     def detail(self) -> dict[str, Any]:
-        """Return the detail of the submission's event."""
+        """Return the field `detail` of the submission's event. Fields that are None are left out."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 

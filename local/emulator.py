@@ -1,4 +1,4 @@
-"""MiniStack, the AWS emulator, as a child process that listens on 127.0.0.1 and leaves no files."""
+"""MiniStack, the AWS emulator, as a child process on 127.0.0.1. Its files are removed when it stops."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ ACCOUNT_ID = "000000000000"
 """The id of the emulator's default account, which owns every resource."""
 START_TIMEOUT_SECONDS = 30.0
 STOP_TIMEOUT_SECONDS = 1.0
-"""How long MiniStack may take to stop before it is killed.
+"""How long MiniStack may take to stop before it is killed, in seconds.
 
-The limit is short because there is no state to save and MiniStack waits for idle connections.
+The limit is short for two reasons: MiniStack has no state to save, and it would wait for idle connections.
 """
 HEALTH_TIMEOUT_SECONDS = 2.0
-"""How long one health request may take."""
+"""How long one health request may take, in seconds."""
 HEALTH_POLL_SECONDS = 0.02
 CHILD = Path(__file__).with_name("ministack_child.py")
 """The script that runs MiniStack."""
 LAMBDA_WARM_TTL_SECONDS = 20
-"""How long extra Lambda workers (50 to 60 MB each) stay after a burst.
+"""How long additional Lambda workers stay after a burst, in seconds.
 
-The first worker of each function always stays.
+Each worker takes 50 to 60 MB. The first worker of each function always stays.
 """
 LOG_TAIL_LINES = 15
-"""How many lines of the emulator's log an error message quotes."""
+"""Number of lines from the end of the emulator's log that an error message quotes."""
 
 
 class EmulatorError(Exception):
@@ -103,8 +103,9 @@ class Emulator:
     Args:
         state_dir: The state directory of the local stack.
         region: The region of the stack.
-        enforce_iam: Whether MiniStack checks requests. It then rejects a request of a Lambda that no policy of its role
-            allows, and a request with a wrong signature. The clients that `client` creates have administrator rights.
+        enforce_iam: Whether MiniStack checks requests. If True, MiniStack rejects a request with a wrong signature. It
+            also rejects a request of a Lambda unless a policy of the Lambda's role allows the request. The clients that
+            `client` creates have administrator rights, so all their requests are allowed.
     """
 
     def __init__(self, state_dir: Path, region: str, *, enforce_iam: bool = False) -> None:
@@ -112,7 +113,7 @@ class Emulator:
         self.region = region
         self.enforce_iam = enforce_iam
         self.endpoint_url = ""
-        """`http://127.0.0.1:PORT` after `start`; empty before."""
+        """The emulator's URL: `http://127.0.0.1:PORT` after `start`, an empty string before `start`."""
         self.direct_port = 0
         """The port of `ministack_child.DirectServer`, which the pipes call; 0 before `start`."""
         self._process: subprocess.Popen[bytes] | None = None
@@ -149,7 +150,7 @@ class Emulator:
             timeout: How long to wait, in seconds; None waits without limit.
 
         Returns:
-            The error, or None if the process still runs or was never started.
+            The error, or None if the process still runs after `timeout` or was never started.
         """
         process = self._process
         if process is None:
@@ -182,7 +183,7 @@ class Emulator:
         self.stop()
 
     def _start_process(self, gateway: socket.socket, direct: socket.socket) -> subprocess.Popen[bytes]:
-        """Start MiniStack on two sockets that are already bound, so that no other process can take their ports."""
+        """Start MiniStack on two bound sockets. No other process can take the ports of bound sockets."""
         environment = {
             **build_local_environment(os.environ),
             "BIND_HOST": "127.0.0.1",
@@ -198,7 +199,8 @@ class Emulator:
             "STATE_DIR": str(_get_state_directory(self.directory)),
             "TMPDIR": str(self._temporary),
             "LOG_LEVEL": "WARNING",
-            # On start, MiniStack removes Docker containers of earlier runs. With this socket, it does not find Docker.
+            # On start, MiniStack removes Docker containers of earlier runs. This socket does not exist, so MiniStack
+            # does not find Docker and removes nothing.
             "DOCKER_HOST": f"unix://{self._temporary}/no-docker.sock",
         }
         with self.log_path.open("wb") as log:
@@ -268,7 +270,10 @@ def _is_healthy(port: int) -> bool:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """Send SIGTERM, then SIGKILL, to the process group that `process` leads."""
+    """End the process group that `process` leads.
+
+    Send SIGTERM, wait up to `STOP_TIMEOUT_SECONDS` for `process`, then send SIGKILL to what is left of the group.
+    """
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)

@@ -8,4 +8,7 @@ class ConfigError(Exception):
 
 
 class ProgramError(Exception):
-    """Failure of the Pulumi program. The message names the resource and property, or the line that raised."""
+    """Failure of the Pulumi program.
+
+    The message names the resource and its property, or the line of the program that raised the exception.
+    """

@@ -7,14 +7,15 @@
   `Sec-WebSocket-Protocol` header. MiniStack ignores the header, and a browser that offered subprotocols then closes the
   connection.
 - Fix: a `$connect` authorizer that raises "Unauthorized" causes status 401, as on AWS. MiniStack returns 500.
-- Addition: GetRecords of a DynamoDB stream supports long polling. With the header `x-wait-seconds`, the response is
-  sent when there is a record, or at the end of that time. Without the header, and always on AWS, the response is sent
-  at once.
-- Addition: the pipes of the local run reach streams and functions without the web server.
+- Addition: GetRecords of a DynamoDB stream supports long polling. The request header `x-wait-seconds` is a number of
+  seconds. With the header, the response is sent as soon as there is a record, or at the end of this time. Without the
+  header, the response is sent at once. AWS always responds at once.
+- Addition: a second server, the direct server, gives the pipes of the local run access to streams and functions without
+  the web server.
 - Addition: the arguments are the file descriptors of two sockets that are already bound. The web server listens on the
-  first, the pipes of the local run connect to the second.
-- Addition: the process ends with its parent. Standard input is a pipe from the parent. When the pipe closes, for
-  whatever reason, the process kills its process group, which includes the Lambda workers.
+  first socket, the direct server listens on the second.
+- Addition: the process ends when its parent ends. Standard input is a pipe from the parent. When this pipe closes, the
+  process kills its process group, which includes the Lambda workers.
 """
 
 from __future__ import annotations
@@ -42,13 +43,16 @@ if TYPE_CHECKING:
 INVOKE_INTEGRATION = "_invoke_ws_lambda"
 AUTHORIZE_CONNECT = "_authorize_ws_connect"
 PATCHED = ("handle_websocket", INVOKE_INTEGRATION, AUTHORIZE_CONNECT, "run_reentrant")
-"""The functions of `ministack.services.apigateway` that this script wraps. They process a WebSocket handshake."""
+"""The functions of `ministack.services.apigateway` that this script wraps.
+
+They process the handshake of a WebSocket.
+"""
 
 AUTHORIZER_THREAD = "ministack-apigw-authorizer"
 """The name of the thread in which MiniStack runs an authorizer."""
 
 WAIT_HEADER = "x-wait-seconds"
-"""The request header of GetRecords that holds how long to wait for a record, in seconds."""
+"""A request header of GetRecords: how long to wait for a record, in seconds."""
 
 Fields = dict[str, Any]
 
@@ -56,14 +60,14 @@ Fields = dict[str, Any]
 def end_with_parent() -> None:
     """Kill this process group when standard input closes.
 
-    It closes whenever the parent ends, even if the parent is killed by SIGKILL.
+    Standard input is a pipe from the parent. It closes when the parent ends, even if SIGKILL ends the parent.
     """
     sys.stdin.buffer.read()
     os.killpg(0, signal.SIGKILL)
 
 
 def check_compatibility(apigateway: Any, dynamodb: Any, streams: Any, functions: Any) -> None:
-    """Raise SystemExit unless this version of MiniStack has the functions that this script replaces."""
+    """Raise SystemExit if this version of MiniStack lacks a function or event that this script needs."""
     coroutines = {f"apigateway.{name}": getattr(apigateway, name, None) for name in PATCHED}
     coroutines["dynamodb_streams.handle_request"] = getattr(streams, "handle_request", None)
     coroutines["lambda_svc.handle_request"] = getattr(functions, "handle_request", None)
@@ -76,7 +80,7 @@ def check_compatibility(apigateway: Any, dynamodb: Any, streams: Any, functions:
 
 
 def select_subprotocol(apigateway: Any) -> None:
-    """Make API Gateway accept a WebSocket with the subprotocol that its `$connect` integration returned."""
+    """Make API Gateway accept a WebSocket with the subprotocol that the `$connect` integration returned."""
     handle_websocket, invoke_integration = apigateway.handle_websocket, getattr(apigateway, INVOKE_INTEGRATION)
     selected: ContextVar[str | None] = ContextVar("selected", default=None)
 
@@ -142,9 +146,9 @@ def serve_on(config_class: Any, descriptor: int) -> None:
 
 
 class RecordSignal:
-    """Replacement for the event that MiniStack's `dynamodb` sets after each stream record.
+    """Replacement for `dynamodb.esm_wake`, the event that MiniStack sets after each stream record.
 
-    It sets the original event and also wakes every GetRecords request that waits for a record.
+    The method `set` sets the original event and also wakes every GetRecords request that waits for a record.
     """
 
     def __init__(self, event: threading.Event) -> None:
@@ -152,7 +156,7 @@ class RecordSignal:
         self._waiting: set[Callable[[], object]] = set()
 
     def set(self) -> None:
-        """Report a new record of any stream. Any thread may call this."""
+        """Report that a stream, no matter which, has a new record. Any thread may call this method."""
         self._event.set()
         for wake in tuple(self._waiting):
             wake()
@@ -191,11 +195,13 @@ def enable_long_polling(dynamodb: Any, streams: Any) -> None:
 
 
 class DirectHandler(socketserver.StreamRequestHandler):
-    """Handler of one connection that calls MiniStack's services without its web server.
+    """Handler of one connection to the direct server. It calls MiniStack's services.
 
-    The web server has only one thread, which is busy after a write. A request is one line of JSON,
-    `[service, path, headers, body]`. The response is one line, `[status, headers, body]`. Header names are in lower
-    case. Requests have administrator rights.
+    The calls do not go through the web server. The web server has only one thread, and after a write this thread is
+    busy with the response to the writer.
+
+    A request is one line of JSON, `[service, path, headers, body]`. The response is one line of JSON,
+    `[status, headers, body]`. Header names are in lower case. Requests have administrator rights.
     """
 
     disable_nagle_algorithm = True
@@ -233,7 +239,7 @@ class DirectServer(socketserver.ThreadingTCPServer):
 def main() -> None:
     """Run MiniStack until the parent process stops it or ends."""
     threading.Thread(target=end_with_parent, name="end-with-parent", daemon=True).start()
-    # This import is slow. The thread above already runs, so the process ends too if the parent ends during the import.
+    # This import is slow. The thread above already runs, so the process also ends if the parent ends during the import.
     app = importlib.import_module("ministack.app")
     apigateway, dynamodb, dynamodb_streams, lambda_svc = (
         importlib.import_module(f"ministack.services.{name}")

@@ -1,8 +1,8 @@
-"""Pulumi's resource monitor and engine inside this process, which create each resource immediately.
+"""In-process replacement for Pulumi's resource monitor and engine.
 
-The Pulumi SDK accepts any Python object in place of its gRPC stubs and calls it from several threads. There is no state
-file and no diff: every resource is created. Options that concern only an existing stack (aliases, protection, ignored
-changes and others) have no effect.
+The Pulumi SDK accepts any Python object in place of its gRPC stubs and calls it from several threads. The monitor
+creates each resource as soon as the program registers the resource. There is no state file and no diff. Options that
+concern only an existing stack (aliases, protection, ignored changes and others) have no effect.
 """
 
 # ruff: noqa: N802 - the method names are those of Pulumi's gRPC services
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
 PROVIDER_PREFIX: Final = "pulumi:providers:"
 
-# The list does not contain resource references. If an input of a resource is another resource, the SDK therefore sends
-# the id of that resource, or its URN if it is a component.
+# The features of Pulumi's protocol that this monitor supports. Resource references are not among them. If an input is
+# another resource, the SDK therefore sends the id of the other resource, or its URN if it is a component.
 _FEATURES: Final = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
@@ -62,10 +62,10 @@ class Monitor:
 
     Args:
         project: The project of the program. `aws.get_region` returns its region.
-        provisioner: The provisioner that creates the resources. Without it, the run is a preview: the monitor checks
-            everything and creates nothing, and ids and outputs are unknown to the program.
-        on_resource: A function that is called after each custom resource was created (in a preview: checked). There is
-            only one call at a time, on a thread of the run.
+        provisioner: The provisioner that creates the resources; None for a preview. In a preview, the monitor checks
+            the resources and creates none of them. Their ids and outputs are unknown to the program.
+        on_resource: A function that is called with each custom resource after it was created. In a preview, it is
+            called after the resource was checked. Threads of the run call it, one at a time.
 
     Attributes:
         resources: All resources by URN, components and the stack included, in the order of registration.
@@ -188,7 +188,7 @@ class Monitor:
         return Empty()
 
     def SignalAndWaitForShutdown(self, _request: Empty) -> Empty:
-        """Return immediately: no engine shuts down here."""
+        """Return immediately, because there is no separate engine whose end the program must await."""
         return Empty()
 
     # Methods of the gRPC service Engine
@@ -203,7 +203,7 @@ class Monitor:
     def RequirePulumiVersion(
         self, _request: engine_pb2.RequirePulumiVersionRequest
     ) -> engine_pb2.RequirePulumiVersionResponse:
-        """Accept any version range: it concerns the Pulumi CLI, which the local run does not use."""
+        """Accept every version range. It concerns the Pulumi CLI, which the local run does not use."""
         return engine_pb2.RequirePulumiVersionResponse()
 
     # Helpers
@@ -211,7 +211,7 @@ class Monitor:
     def _register(self, request: resource_pb2.RegisterResourceRequest) -> resource_pb2.RegisterResourceResponse:
         urn = self._build_urn(request)
         with self._lock:
-            # The SDK's type stubs name a wrong type here, so the type is unknown to the type checker.
+            # The SDK's type stubs declare a wrong type for `transforms`. The cast states the right type.
             callbacks = cast("Iterable[callback_pb2.Callback]", request.transforms)  # pyright: ignore[reportUnknownMemberType]
             self._transforms[urn] = list(callbacks)
         properties, secrets = self._apply_transforms(request, urn)
@@ -237,8 +237,8 @@ class Monitor:
             urn=urn,
             id=resource.id,
             object=wire.merge(properties, created.outputs, secrets),
-            # An output that the local run does not provide is unknown to the program, not `None`. A resource that
-            # depends on it then fails with an error that names the property.
+            # Makes each output that the local run does not provide unknown instead of `None`. A resource that depends
+            # on such an output then fails with an error that names the property.
             unknown=True,
         )
 
@@ -246,7 +246,8 @@ class Monitor:
         """Check the type and the inputs of a resource.
 
         Raises:
-            ProvisionError: An input is invalid or not supported or, unless the run is a preview, unknown.
+            ProvisionError: The type is not supported, or an input is invalid or not supported. If the run is not a
+                preview, an unknown input is an error too.
         """
         problems: list[str] = []
         if not resource.type.startswith(PROVIDER_PREFIX):
@@ -315,12 +316,12 @@ class Monitor:
     def _record_failure(self, message: str) -> ProgramError:
         error = ProgramError(message)
         with self._lock:
-            # Resources that depend on this one fail too. Only the first error is reported.
+            # Resources that depend on the failed resource fail too. Only the first error is reported.
             self.failure = self.failure or error
         return error
 
     def _find_program_lines(self, request: resource_pb2.RegisterResourceRequest) -> Iterator[str]:
-        """Yield the lines of the program that led to `request`, innermost first."""
+        """Yield `file:line` of each call in the program that led to `request`, innermost first."""
         trace = cast("source_pb2.StackTrace", request.stackTrace)  # pyright: ignore[reportUnknownMemberType]  # as above
         for frame in trace.frames:
             path = Path(unquote(urlsplit(frame.pc.uri).path))

@@ -25,7 +25,7 @@ class Preview:
     """Result of a preview."""
 
     tree: Tree
-    """All registered resources below their parents."""
+    """All registered resources, each below its parent."""
     count: int
     """The number of resources to create; components and providers do not count."""
 
@@ -60,7 +60,7 @@ def print_preview(console: Console, root: Path) -> None:
 
 def _add_children(tree: Tree, parents: set[str], resources: list[Resource]) -> Tree:
     children = [resource for resource in resources if resource.parent in parents and resource.urn not in parents]
-    # The order of registration depends on threads; this order is the same in every run.
+    # The order of registration depends on threads. Sorting gives the same order in every run.
     for child in sorted(children, key=lambda resource: (resource.custom, resource.name, resource.type)):
         style = "" if child.custom else "bold"
         label = Text.assemble((child.name, style), "  ", (child.type, "dim"))

@@ -1,4 +1,4 @@
-"""Execution of an unmodified Pulumi program in this process, against a monitor."""
+"""Execution of an unmodified Pulumi program in this process. A `Monitor` replaces Pulumi's engine."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from .monitor import Monitor
 
 _PARALLEL = 10
-"""How many resources the SDK registers at the same time.
+"""Maximum number of resources that the SDK registers at the same time.
 
-The value is the number of connections that a boto3 client keeps open.
+A boto3 client keeps the same number of connections open, so each registration can reuse a connection.
 """
 
 
@@ -38,8 +38,8 @@ def run(project: Project, monitor: Monitor) -> None:
     """Run the program of `project`. Afterwards, `monitor` holds its resources and exports.
 
     During the run, the whole process uses the working directory and the import path of the program. Afterwards both are
-    restored and the program's modules are unloaded, so that the next run imports them again. An interrupt stops the
-    program.
+    restored and the program's modules are unloaded, so that the next run imports them again. If an interrupt ends the
+    wait for the program, the program is stopped.
 
     Raises:
         ProgramError: The program raised an exception, logged an error, or registered a resource that the local run
@@ -61,7 +61,7 @@ def run(project: Project, monitor: Monitor) -> None:
 class _Program:
     """One run of a program in its own thread, context and event loop.
 
-    Each run has a context (`contextvars`) of its own, because the SDK keeps its state there.
+    The SDK keeps its state in the current context (`contextvars`). Each run therefore has its own context.
     """
 
     def __init__(self, project: Project, monitor: Monitor) -> None:
@@ -72,18 +72,18 @@ class _Program:
         self.error: ProgramError | None = None
 
     def run(self) -> None:
-        """Run the program and set `error` if it failed."""
+        """Run the program. Set `error` if the program failed."""
         try:
             with _program_environment(self._project.main), self._event_loop() as loop:
                 self._configure()
                 loop.run_until_complete(run_in_stack(self._execute))
-        except BaseException as error:  # noqa: BLE001 - every exception is reported, that of sys.exit included
+        except BaseException as error:  # noqa: BLE001 - every exception is reported, SystemExit included
             self.error = self._monitor.failure or self._describe(error)
         else:
             self.error = self._find_silent_failure()
 
     def cancel(self) -> None:
-        """Make `run` end soon. Called from another thread."""
+        """Cancel all tasks of the program, so that `run` ends soon. Another thread calls this method."""
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(_cancel_all, loop)
@@ -99,7 +99,7 @@ class _Program:
                 engine=monitor,
                 parallel=_PARALLEL,
                 dry_run=monitor.is_preview,
-                organization="organization",  # the CLI's value without a Pulumi account
+                organization="organization",  # the value that the CLI uses without a Pulumi account
                 root_directory=str(project.root),
             )
         )
@@ -116,7 +116,7 @@ class _Program:
         try:
             yield loop
         finally:
-            # After a failure, tasks that depend on the failed resource still wait.
+            # After a failure, tasks that depend on the failed resource still wait for it. They must be cancelled.
             if waiting := _cancel_all(loop):
                 loop.run_until_complete(asyncio.wait(waiting))
             loop.run_until_complete(loop.shutdown_default_executor())
@@ -138,7 +138,10 @@ class _Program:
         return ProgramError("\n".join(errors)) if errors else None
 
     def _describe(self, error: BaseException) -> ProgramError:
-        """Return `error` as a message, followed by the lines of the program that led to it, innermost first."""
+        """Convert `error` to a ProgramError; a ProgramError is returned unchanged.
+
+        The new message is the text of `error` and the lines of the program that led to `error`, innermost first.
+        """
         if isinstance(error, ProgramError):
             return error
         text = "".join(traceback.format_exception_only(error)).strip()
@@ -160,7 +163,10 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:
 
 @contextmanager
 def _program_environment(directory: Path) -> Generator[None]:
-    """Set the working directory and the import path to `directory` for the block, then restore both.
+    """Use `directory` as the working directory and as the first import directory during the block.
+
+    Imported modules with the names of the program's modules are hidden during the block. After the block, everything is
+    restored and the program's modules are unloaded.
 
     Raises:
         ProgramError: The directory has no `__main__.py`.
@@ -186,7 +192,11 @@ def _program_environment(directory: Path) -> Generator[None]:
 
 
 def _find_modules(directories: Iterable[Path]) -> dict[str, ModuleType]:
-    """Return the imported modules whose top-level name exists in one of `directories`, except libraries."""
+    """Return the imported modules of `directories` by name.
+
+    A module is included if its top-level name is a Python file or a folder in one of `directories`. Modules of
+    libraries are not included.
+    """
     own = {
         entry.stem
         for directory in directories

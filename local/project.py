@@ -24,18 +24,18 @@ _LIBRARIES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """Project and configuration for one stack."""
+    """A Pulumi project and its configuration for one stack."""
 
     name: str
     stack: str
     root: Path
     """The directory of `Pulumi.yaml`."""
     main: Path
-    """The directory of `__main__.py`: `root`, unless `main` in `Pulumi.yaml` names another one."""
+    """The directory of `__main__.py`. It is `root` unless `main` in `Pulumi.yaml` names another directory."""
     config: dict[str, str]
-    """Values by full key (`project:key`, `aws:region`), as the CLI passes them.
+    """Configuration values by full key (`project:key`, `aws:region`).
 
-    Every value is a string: booleans are `true` or `false`, lists and objects are JSON.
+    As in the CLI, every value is a string: booleans are `true` or `false`, lists and objects are JSON.
     """
     secret_keys: frozenset[str] = field(default_factory=frozenset[str])
     """The full keys of the secret values."""
@@ -65,7 +65,7 @@ def load_project(root: Path, stack: str = "dev", overrides: Mapping[str, str] | 
     Args:
         root: The directory of `Pulumi.yaml`.
         stack: The stack name. Without a file `Pulumi.<stack>.yaml`, the defaults of the project apply.
-        overrides: Values by key, which replace those of the files. A key may omit the project's namespace.
+        overrides: Values by key. They replace the values of the files. A key may omit the project's namespace.
 
     Raises:
         ConfigError: A file is missing or invalid, a key in the project's namespace is unknown, a value has the wrong
@@ -105,7 +105,7 @@ class _Declaration:
 
     key: str
     type: str | None
-    """The declared type; None if there is none. Keys of providers, such as `aws:region`, have no declared type."""
+    """The declared type, such as `integer`. None means that no type is declared, as for `aws:region`."""
     items: dict[str, Any]
     default: Any
     secret: bool
@@ -116,7 +116,7 @@ def _parse_declarations(project: str, config: dict[str, Any]) -> dict[str, _Decl
     for key, body in config.items():
         full_key = _qualify(project, key)
         if not isinstance(body, dict):
-            # The short form: the value is the default, and its type is the declared type.
+            # The short form: `body` is the default value. The type of the default value is the declared type.
             found[full_key] = _Declaration(full_key, _infer_type(body), {}, body, secret=False)
             continue
         schema = cast("dict[str, Any]", body)
@@ -174,7 +174,7 @@ _NAMES: Final = {
     "array": "a list",
     "object": "an object",
 }
-"""The types of configuration values, as error messages name them."""
+"""The name that error messages use for each type of a configuration value."""
 _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     "string": lambda value: isinstance(value, str),
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
@@ -185,9 +185,9 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
 
 
 def _validate(declaration: _Declaration, value: Any) -> Any:
-    """Return `value` if it has the declared type.
+    """Check that `value` has the declared type, and return it.
 
-    As in the CLI, a string is accepted for an integer or a boolean, such as `"5"` or `"true"`.
+    As in the CLI, a string such as `"5"` or `"true"` is accepted for an integer or a boolean. It is converted.
 
     Raises:
         ConfigError: The value has another type.

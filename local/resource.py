@@ -25,14 +25,17 @@ class Resource:
     """Whether a provider creates the resource; False for components and the stack."""
     inputs: dict[str, Any]
     outputs: dict[str, Any] = field(default_factory=dict[str, Any])
-    """For a component, the outputs that it registered."""
+    """All inputs and outputs after creation.
+
+    For a component, only the outputs that the component registered; for the stack, its exports.
+    """
     id: str = ""
-    """The id that the provider gave; empty for components and in a preview."""
+    """The id that the provisioner returned; empty for components and in a preview."""
 
 
 @dataclass(frozen=True, slots=True)
 class CreatedResource:
-    """Result of creating a resource: its id, and the outputs that are not among its inputs."""
+    """Result of creating a resource: its id, and the outputs that exist in addition to its inputs."""
 
     id: str
     outputs: dict[str, Any]

@@ -29,9 +29,9 @@ _COMMENTS: Final = (
 _PLANS: Final = ("free", "team", "business")
 _MAX_RATING: Final = 5
 _RECOMMEND_SHARE: Final = 0.7
-"""The share of survey submissions that recommend the form."""
+"""The probability that a survey submission recommends the form."""
 _NEWSLETTER_SHARE: Final = 0.4
-"""The share of sign-ups that subscribe to the newsletter."""
+"""The probability that a sign-up subscribes to the newsletter."""
 
 
 def make_payload(form_id: str, rng: random.Random) -> dict[str, Any]:
@@ -67,7 +67,10 @@ def make_payload(form_id: str, rng: random.Random) -> dict[str, Any]:
 def make_submissions(
     tenant_id: str, form_id: str, count: int, rng: random.Random | None = None
 ) -> Iterator[FormSubmission]:
-    """Yield `count` submissions with random payloads, from `rng` or a new random number generator."""
+    """Yield `count` submissions with random payloads.
+
+    Without `rng`, the function uses a new random number generator.
+    """
     rng = rng or random.Random()  # noqa: S311 - sample data
     for _ in range(count):
         yield FormSubmission(tenant_id=tenant_id, form_id=form_id, payload=make_payload(form_id, rng))

@@ -1,4 +1,4 @@
-"""Web server of the local dashboard, on 127.0.0.1: its files, and an API for tokens and submissions."""
+"""Web server on 127.0.0.1 with the dashboard's files and an API for tokens and submissions."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ TENANTS: Final = ("t_acme", "t_globex", "t_initech")
 FORMS: Final = ("contact", "survey", "signup")
 TOKEN_LIFETIME_SECONDS: Final = 3600
 MAX_BODY_BYTES: Final = 256 * 1024
-"""The largest request body, which is EventBridge's limit for an event. A larger request is rejected."""
+"""Maximum size of a request body. A larger request is rejected.
+
+EventBridge has the same limit for an event.
+"""
 
 
 class Server:
@@ -53,7 +56,8 @@ class Server:
     Args:
         stack: The running local stack.
         state_dir: The state directory of the stack.
-        listener: A listening socket. Its port is known before the stack exists.
+        listener: A listening socket. It is opened before the stack exists, because the stack's configuration contains
+            its port.
         dashboard: The directory with the dashboard's files.
     """
 
@@ -76,7 +80,8 @@ class Server:
         """Start the server in a thread and wait until it accepts requests.
 
         Returns:
-            A future that is done when the server ends. Its result is None after `stop`; otherwise it has the exception.
+            A future that is done when the server ends. Its result is None after `stop`. If the server fails, the future
+            has the exception.
         """
         ended = self._thread.submit(self._server.run, [self._listener])
         ended.add_done_callback(lambda _ended: self._server.ready.set())
@@ -113,7 +118,8 @@ def application(stack: Stack, state_dir: Path, dashboard: Path = DASHBOARD) -> S
         ],
         middleware=[
             Middleware(_SecurityHeaders, gateway=f"ws://{urlsplit(stack.endpoint_url).netloc}"),
-            # A host name of another site that resolves to 127.0.0.1 (DNS rebinding) gets neither page nor token.
+            # Reject other host names. Without this check, another site could let its host name resolve to 127.0.0.1
+            # (DNS rebinding) and get a token.
             Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"], www_redirect=False),
         ],
         exception_handlers={
@@ -187,10 +193,11 @@ async def _fields(request: Request, *, required: tuple[str, ...], optional: tupl
         optional: The fields that may be present, of any type.
 
     Raises:
-        HTTPException: The body is not a JSON object or too large, a required field is not a string, or a field is
-            unknown.
+        HTTPException: The content type is not JSON, the body is too large or not a JSON object, a required field is not
+            a string, or a field is unknown.
     """
-    # A page of another site can send a form without a CORS preflight request, but not this content type.
+    # Accept only JSON. A page of another site can send a form without a CORS preflight request, but it cannot send JSON
+    # without one.
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
         raise HTTPException(415, f"content-type: must be application/json, got {quote(content_type)}")
@@ -233,12 +240,13 @@ def _failed(_request: Request, error: Exception) -> Response:
 
 
 class _SecurityHeaders:
-    """ASGI middleware that adds security headers, which limit the page to its own files and gateway."""
+    """ASGI middleware that adds security headers. They limit the page to its own files and its gateway."""
 
     def __init__(self, app: ASGIApp, gateway: str) -> None:
         self._app = app
         self._headers = {
-            # The same policy as on AWS (`components/dashboard_site.py`), so that it blocks the same requests here.
+            # The same policy as on AWS (`components/dashboard_site.py`). A request that AWS's policy blocks therefore
+            # fails in the local run too.
             "Content-Security-Policy": (
                 "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
                 f"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self' {gateway}"
@@ -248,7 +256,7 @@ class _SecurityHeaders:
             "Referrer-Policy": "no-referrer",
             "Cross-Origin-Opener-Policy": "same-origin",
             "Cross-Origin-Resource-Policy": "same-origin",
-            # The files change during development.
+            # The files change during development, so the browser must not use an old copy.
             "Cache-Control": "no-cache",
         }
 

@@ -1,4 +1,4 @@
-"""The running local stack, which `up` describes in the file `stack.json` for the other commands."""
+"""Description of the running local stack. `up` writes it to `stack.json`; other commands read it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 FILE_NAME = "stack.json"
 PARTIAL_FILE_NAME = "stack.json.part"
-"""Name of the stack's file while it is being written."""
+"""Name of the file while it is being written. The complete file is renamed to `stack.json`."""
 
 
 class StackError(Exception):
-    """No local stack is running, its file is invalid, or the program lacks an export."""
+    """No local stack is running, `stack.json` is invalid, or the program lacks an export."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Stack:
         """Return the export `name`.
 
         Raises:
-            StackError: The program does not export it, or it is not a string.
+            StackError: The program does not export `name`, or the export is not a string.
         """
         value = self.outputs.get(name)
         if not isinstance(value, str):
@@ -46,9 +46,9 @@ class Stack:
 
 
 def write(stack: Stack, state_dir: Path) -> None:
-    """Write `stack.json` atomically. Only its owner can read it.
+    """Write `stack.json` atomically. Only the owner of the file can read it.
 
-    If an interrupt ends the write early, `remove` deletes the partial file.
+    An interrupted write leaves a partial file. `remove` deletes the partial file.
     """
     partial = state_dir / PARTIAL_FILE_NAME
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from .bus import Bus, FormSubmission
 
 BATCHES_PER_SECOND: Final = 10
-"""Number of batches per second. A batch has 1 to `BATCH_SIZE` events, so a very low rate has fewer batches per second
-and a very high rate has more."""
+"""Approximate number of batches per second.
+
+A batch has 1 to `BATCH_SIZE` events. There are therefore fewer batches per second if the rate is below 10 events per
+second, and more if the rate is above 100 events per second.
+"""
 
 
 def send(
@@ -38,7 +41,7 @@ def send(
         clock: Returns the current time, in seconds.
         sleep: Waits for a number of seconds.
     """
-    # Send ten small batches per second, so that events arrive evenly.
+    # Small batches, about ten per second, let the events arrive evenly.
     size = max(1, min(BATCH_SIZE, int(rate / BATCHES_PER_SECOND)))
     started = clock()
     for first in range(0, len(submissions), size):

@@ -38,7 +38,7 @@ class TokenError(ValueError):
 
 
 def fetch_jwks(stack: Stack) -> bytes:
-    """Return the public keys of the user pool as JSON, from MiniStack's path for the pool.
+    """Fetch the public keys of the local user pool from MiniStack and return them as JSON.
 
     Raises:
         StackError: The program does not export `issuer`, the issuer is not the local Cognito, or the emulator does not
@@ -62,8 +62,8 @@ def fetch_jwks(stack: Stack) -> bytes:
 def mint(stack: Stack, state_dir: Path, tenant: str, expires_in: int = DEFAULT_LIFETIME_SECONDS) -> str:
     """Create an ID token for `tenant`.
 
-    The token is signed with the pool's key from the emulator's files. Cognito's API cannot be used, because it does not
-    issue expired tokens.
+    The function signs the token itself, with the pool's key from the emulator's files. It does not call Cognito's API,
+    because the API cannot issue an expired token.
 
     Args:
         stack: The running local stack.

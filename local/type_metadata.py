@@ -1,8 +1,7 @@
 """Check of a resource's inputs against the type metadata of its provider's Python package.
 
-Nested inputs are checked too. The Pulumi SDK translates the keys of nested dictionaries that it knows and passes
-unknown keys unchanged, so a typo such as `batchsize` would reach the provider. This check finds the typo first, with or
-without an emulator.
+Nested inputs are checked too. In a nested dictionary, the Pulumi SDK translates the keys that it knows and passes other
+keys unchanged. Without this check, a typo such as `batchsize` would reach the provider. The check needs no emulator.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def find_problems(token: str, inputs: dict[str, Any]) -> list[str]:
 def _resource_class(token: str) -> type | None:
     package, module_name, _ = token.split(":")
     try:
-        importlib.import_module(f"pulumi_{package.replace('-', '_')}")  # the import registers its types with the SDK
+        importlib.import_module(f"pulumi_{package.replace('-', '_')}")  # registers its types with the SDK
     except ModuleNotFoundError:
         return None
     module = rpc.get_resource_module(package, module_name, "")
@@ -60,14 +59,15 @@ def _resource_class(token: str) -> type | None:
 @functools.cache
 def _args_class(resource_class: type) -> type:
     module = importlib.import_module(resource_class.__module__)
-    # Where the name `…Args` is already taken by a nested type or another resource, the inputs are called `…InitArgs`.
+    # The class of the inputs is usually called `<Resource>Args`. If a nested type or another resource has this name,
+    # the class is called `<Resource>InitArgs`.
     candidates = (getattr(module, f"{resource_class.__name__}{suffix}", None) for suffix in ("InitArgs", "Args"))
     return next(found for found in candidates if found is not None and is_input_type(found))
 
 
 @functools.cache
 def _properties(args_class: type) -> dict[str, Any]:
-    """Return the type hint of each property by its wire name; a hint still contains `Input[…]`."""
+    """Return the type hints of all properties by wire name. The hints still contain `Input[…]`."""
     return _raw_return_hints(args_class)
 
 
@@ -88,7 +88,8 @@ def _check(value: Any, hint: Any, path: str, found: list[str]) -> None:
         return
     alternatives = _alternatives(hint)
     if isinstance(value, dict):
-        # A hint may allow several kinds of object (IAM principals do). Report the kind with the fewest problems.
+        # A hint may allow several types of objects, such as that of an IAM principal. Check the value against each type
+        # and report only the problems of the best match, the type with the fewest problems.
         readings = [
             reading
             for alternative in alternatives
@@ -109,7 +110,10 @@ def _check(value: Any, hint: Any, path: str, found: list[str]) -> None:
 
 
 def _read_object(value: dict[str, Any], alternative: Any, path: str) -> list[str] | None:
-    """Return the problems of `value` as an object of the type `alternative`; None for other types."""
+    """Check the object `value` against the type `alternative` and return the problems.
+
+    Return None if `alternative` is not an object type.
+    """
     found: list[str] = []
     if isinstance(alternative, type) and is_input_type(alternative):
         _check_object(value, alternative, path, found)
@@ -128,7 +132,7 @@ def _is_a(value: Any, alternative: Any) -> bool:
         return False
     kind = cast("type[object]", alternative)
     if issubclass(kind, str):
-        # Enumerations travel as strings, so any string is accepted for an enumeration.
+        # The wire format has strings for the values of enumerations, so any string is accepted for an enumeration.
         return isinstance(value, str)
     if kind in (int, float):
         return isinstance(value, (int, kind)) and not isinstance(value, bool)

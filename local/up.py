@@ -48,9 +48,9 @@ class UpError(Exception):
 
 
 class Interrupted(BaseException):
-    """Ctrl-C, SIGTERM or SIGHUP.
+    """Interrupt of the stack by Ctrl-C, SIGTERM or SIGHUP.
 
-    It is not an `Exception`, so that no handler of failures catches it and continues.
+    The class is not a subclass of `Exception`, so that `except Exception` does not catch the interrupt.
     """
 
 
@@ -65,7 +65,7 @@ class Options:
     port: int | None = None
     """The port of the dashboard. None means 8400, or a free port if 8400 is in use."""
     headless: bool = False
-    """Whether to open no browser."""
+    """Whether to run without opening a browser."""
     enforce_iam: bool = False
     """Whether the emulator checks the requests of each Lambda against the policies of its role."""
 
@@ -99,7 +99,8 @@ def _run_stack(options: Options, console: Console, parts: ExitStack) -> None:
     overrides = {"jwksUrl": f"{dashboard_url}/.well-known/jwks.json", "packageFor": "host"}
     project = load_project(options.root, overrides=overrides)
 
-    # These callbacks wait for the pipes. They run after the emulator has ended, which also ends running invocations.
+    # The callbacks of `idle` wait until the pipes have ended. They run after the emulator has stopped. The stop of the
+    # emulator also ends the invocations that the pipes still wait for.
     idle = parts.enter_context(ExitStack())
     emulator = Emulator(state_dir, project.region, enforce_iam=options.enforce_iam)
     parts.callback(emulator.stop)
@@ -119,7 +120,7 @@ def _run_stack(options: Options, console: Console, parts: ExitStack) -> None:
         stack_file.write(stack, state_dir)
         console.print(f"Dashboard: {dashboard_url}   (press Ctrl-C to stop)", highlight=False)
         if not options.headless and has_screen(os.environ, sys.platform):
-            # In a thread, because some browsers block the caller until they are closed.
+            # Use a thread: with some browsers, `webbrowser.open` returns only after the browser is closed.
             threading.Thread(target=webbrowser.open, args=[dashboard_url], daemon=True).start()
         _wait(emulator, ended)
 
@@ -127,7 +128,7 @@ def _run_stack(options: Options, console: Console, parts: ExitStack) -> None:
 def has_screen(environment: Mapping[str, str], platform: str) -> bool:
     """Return whether there is a screen for a browser.
 
-    Without a screen, `webbrowser` may start a terminal browser such as `w3m` here.
+    Without a screen, the dashboard must not be opened: `webbrowser` could start a terminal browser such as `w3m`.
     """
     return platform == "darwin" or bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
 
@@ -161,7 +162,7 @@ def _pipe_runners(monitor: Monitor, emulator: Emulator) -> Iterator[PipeRunner]:
 def _wait(emulator: Emulator, ended: list[Future[None]]) -> NoReturn:
     """Wait until a signal raises Interrupted or a part of the stack ends.
 
-    If a part ends with an exception, raise it.
+    If a part ends with an exception, raise this exception.
 
     Raises:
         Interrupted: A signal interrupted the stack.
@@ -184,11 +185,14 @@ def _wait(emulator: Emulator, ended: list[Future[None]]) -> NoReturn:
 
 @contextmanager
 def _blaming(emulator: Emulator) -> Generator[None]:
-    """Raise the emulator's error instead of another exception if the emulator has ended."""
+    """Replace an exception of the block with the emulator's error if the emulator has ended.
+
+    In this case, the end of the emulator is the likely cause of the exception.
+    """
     try:
         yield
     except Exception as error:
-        # If the emulator has closed its connections, its process may take a moment to end.
+        # Wait a moment: the emulator's connections may close before its process ends.
         ended = emulator.wait(timeout=0.5)
         if ended is not None:
             raise ended from error
@@ -206,8 +210,8 @@ def _interruptible() -> Generator[None]:
         _ignore_interrupts()
         raise Interrupted
 
-    # An ignored SIGHUP stays ignored, because `nohup` asks for that. An ignored SIGINT does not stay ignored, because
-    # shells ignore SIGINT for background jobs.
+    # If SIGHUP is ignored at this point, it stays ignored: `nohup` ignores it on purpose. SIGINT is always handled,
+    # even if it is ignored at this point: shells start background jobs with SIGINT ignored.
     hang_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
     previous = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, *hang_up)}
     try:
@@ -247,7 +251,7 @@ def _only_one(state_dir: Path) -> Generator[None]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        # A stack that was killed leaves its file behind.
+        # If an earlier stack was killed, its `stack.json` still exists.
         stack_file.remove(state_dir)
         try:
             yield
@@ -257,6 +261,8 @@ def _only_one(state_dir: Path) -> Generator[None]:
 
 def _listener(port: int | None) -> socket.socket:
     """Open a listening socket on 127.0.0.1.
+
+    Without `port`, use `DEFAULT_PORT`, or a free port if `DEFAULT_PORT` is in use.
 
     Raises:
         UpError: The requested port is not available.

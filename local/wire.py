@@ -1,8 +1,8 @@
 """Conversion of Pulumi's wire format (protobuf structs) to plain Python values.
 
-Numbers without a fraction become `int`, assets and archives become `pulumi.Asset` and `pulumi.Archive`, and a value
-that is not known during a preview becomes `UNKNOWN`. Secrets become plain values; only the protobuf message marks them
-as secret, and `merge` keeps that mark.
+Numbers without a fraction become `int`. Assets and archives become `pulumi.Asset` and `pulumi.Archive`. A value that is
+not known yet becomes `UNKNOWN`. Secrets become plain values: only the protobuf message marks a value as secret, and
+`merge` keeps this mark.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-"""The key that marks a struct as a special value. Pulumi's protocol fixes it and the values below."""
+"""The key that marks a struct as a special value, such as an asset, an archive or a secret.
+
+Pulumi's protocol defines this key and its values `ASSET`, `ARCHIVE` and `SECRET`.
+"""
 ASSET: Final = "c44067f5952c0a294b673a41bacd8c17"
 ARCHIVE: Final = "0def7320c3a5731c473e5ecbe6d01bc7"
 SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker, not a secret
 
 
 class Unknown(Enum):
-    """Type of `UNKNOWN`, so that type checkers can narrow it."""
+    """Type of `UNKNOWN`. It is an enumeration, so that type checkers understand `value is UNKNOWN`."""
 
     UNKNOWN = "unknown"
 
@@ -35,13 +38,13 @@ class Unknown(Enum):
 
 
 UNKNOWN: Final = Unknown.UNKNOWN
-"""An output that is known only after its resource has been created."""
+"""The value in place of an output that is known only after its resource has been created."""
 
 
 def load(struct: Struct) -> dict[str, Any]:
     """Return the properties of `struct` without nulls.
 
-    They are in alphabetical order, because the wire format has no order.
+    The properties are in alphabetical order, because the wire format has no order.
     """
     return {key: value for key, item in sorted(struct.fields.items()) if (value := load_value(item)) is not None}
 
@@ -87,11 +90,10 @@ def _load_struct(struct: Struct) -> Any:
 
 
 def merge(inputs: Struct, outputs: Mapping[str, Any], secrets: Collection[str] = ()) -> Struct:
-    """Return a copy of `inputs` in which `outputs` replace the inputs of the same name.
+    """Return a copy of `inputs` with `outputs` added. An output replaces an input of the same name.
 
-    Secrets and assets of `inputs` are kept.
-
-    An output is marked as secret if `secrets` contains its name or if it replaces a secret input.
+    The other inputs are copied unchanged, secrets and assets included. An output is marked as secret if `secrets`
+    contains its name or if it replaces a secret input.
     """
     result = Struct()
     result.CopyFrom(inputs)

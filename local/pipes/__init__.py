@@ -1,8 +1,8 @@
-"""EventBridge pipes from a DynamoDB stream to a Lambda function, run as the program declared them.
+"""Local execution of EventBridge pipes from a DynamoDB stream to a Lambda function.
 
-The emulator stores pipes but delivers no records to Lambda. This package delivers them with the semantics of a real
-pipe: the declared filter, ordered batches, retries with backoff, bisection, a maximum record age, partial batch
-failures, and dead-letter messages that say where in the stream the dropped records are.
+The emulator stores pipes but delivers no records to Lambda. This package delivers the records as a real pipe does: with
+the declared filter, ordered batches, retries with backoff, bisection, a maximum record age and partial batch failures.
+For dropped records, it sends a dead letter that names their position in the stream.
 
 - `settings` reads the declared properties of a pipe.
 - `delivery` filters, batches and delivers the records of a shard.

@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 Condition = Literal["RetryAttemptsExhausted", "RecordAgeExceeded"]
 
 BACKOFF_SECONDS = 0.1
-"""The upper limit of the first pause before a retry. It doubles with each retry."""
+"""The maximum pause before the first retry, in seconds. The maximum doubles with each retry."""
 MAX_BACKOFF_SECONDS = 2.0
 MAX_DOUBLINGS = 10
-"""Maximum number of times that the pause doubles, so that the power of two stays small."""
+"""Maximum number of times that the maximum pause doubles. This limit keeps the power of two small."""
 
 
 class TargetError(Exception):
@@ -32,7 +32,10 @@ class TargetError(Exception):
 
 
 class Delivery:
-    """Delivery of the records of one shard, or of one lane of it: filter, batch, deliver, retry, drop.
+    """Delivery of the records of one shard, or of one lane of a shard, to the target of a pipe.
+
+    It filters records, forms batches, delivers them, retries failed batches and drops records. The lanes of a shard
+    deliver in parallel; each lane has its own `Delivery`.
 
     Args:
         settings: The settings of the pipe.
@@ -96,7 +99,8 @@ class Delivery:
             if not left:
                 continue
             if self._settings.bisect and len(records) > 1:
-                # A split does not count as a retry. If some records are done, the batch is already split.
+                # A split does not count as a retry. If some records are done, they are already split off: the rest is
+                # delivered again as a whole.
                 middle = len(left) if done else len(left) // 2
                 waiting += [(part, retries) for part in (left[middle:], left[:middle]) if part]
             elif 0 <= self._settings.max_retries <= retries:
@@ -117,7 +121,7 @@ class Delivery:
     def _drop_expired(self, records: Sequence[Record]) -> Sequence[Record]:
         """Drop the records that are too old and return the others.
 
-        A shard is in time order, so the oldest records come first.
+        The records of a shard are in time order, so the oldest records come first.
         """
         if self._settings.max_record_age_seconds < 0:
             return records
@@ -133,7 +137,7 @@ class Delivery:
 
 
 def count_done(records: Sequence[Record], response: object) -> int:
-    """Return the number of records at the start of `records` that are done according to the target's response.
+    """Return how many records at the start of `records` are done according to the target's response.
 
     A stream is delivered in order. The first failed record is therefore the checkpoint: this record and all later ones
     are delivered again. A response without `batchItemFailures`, or with an empty list, is a success. If an identifier
@@ -158,7 +162,7 @@ def build_dead_letter(
 ) -> Record:
     """Build the message that Pipes sends to the dead-letter queue.
 
-    It contains the position of the records in the stream, not the records themselves.
+    The message contains the position of the records in the stream, not the records themselves.
     """
     first, last = records[0], records[-1]
     return {

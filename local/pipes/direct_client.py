@@ -1,7 +1,8 @@
-"""Client of the emulator's direct server for the two calls that a pipe makes for a batch: GetRecords and Invoke.
+"""Client of the emulator's direct server for the two calls of a pipe: GetRecords and Invoke.
 
-The calls avoid boto3, which takes 1.3 ms of CPU per call, and the emulator's web server, whose only thread is busy with
-the response to the writer at that moment.
+The client does not use boto3, because boto3 takes 1.3 ms of CPU time per call. It does not use the emulator's web
+server either. The web server has only one thread, and after a write this thread is busy with the response to the
+writer.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from io import BufferedRWPair
 
 TIMEOUT_SECONDS = 910
-"""How long to wait for a response: longer than the 900 seconds that a Lambda function may run."""
+"""How long to wait for a response, in seconds. A Lambda function may run for up to 900 seconds."""
 
 
 class CallError(Exception):
@@ -28,7 +29,7 @@ class CallError(Exception):
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
         self.code = code
-        """The emulator's error code; empty if it did not answer."""
+        """The emulator's error code; empty if the emulator did not answer or sent no code."""
 
 
 class FunctionError(Exception):
@@ -52,7 +53,9 @@ class DirectClient:
         self._idle: list[BufferedRWPair] = []
 
     def get_records(self, iterator: str, wait_seconds: float) -> Mapping[str, Any]:
-        """Return a page of a stream: as soon as it has records, or an empty page after `wait_seconds`.
+        """Return a page of a stream. Wait up to `wait_seconds` until there is a record.
+
+        The page has no records if none arrives in this time.
 
         Raises:
             CallError: The emulator rejected the call or did not answer.

@@ -1,4 +1,4 @@
-"""Runner of a pipe, which reads a stream and invokes a Lambda function."""
+"""Runner of a pipe. It reads a stream and invokes a Lambda function with batches of records."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 1.0
 """How long a poll waits for a record, in seconds.
 
-If the emulator loses a signal, the next poll finds the record.
+If the emulator does not signal a new record, the next poll finds the record.
 """
 
 
 class _Stopped(Exception):
-    """The runner was stopped during a delivery, which is not an error."""
+    """The runner was stopped during a delivery. This is not an error."""
 
 
 class PipeRunner:
@@ -53,7 +53,8 @@ class PipeRunner:
         """Look up the stream's shard and the dead-letter queue, then start to poll.
 
         Returns:
-            A future that is done when the runner ends. Its result is None after `stop`; otherwise it has the exception.
+            A future that is done when the runner ends. Its result is None after `stop`. If the runner fails, the future
+            has the exception.
 
         Raises:
             PipeError: The stream or the queue does not exist.
@@ -74,7 +75,7 @@ class PipeRunner:
         self._stopping.set()
 
     def join(self) -> None:
-        """Wait until the runner has ended, including invocations in progress, and close its connections."""
+        """Wait until the runner and its invocations have ended, then close its connections."""
         self._polling.shutdown()
         self._reading.shutdown()
         self._lanes.shutdown()
@@ -98,12 +99,12 @@ class PipeRunner:
         except _Stopped:
             return
         except (CallError, ClientError, BotoCoreError) as error:
-            # After `stop`, the emulator may end while the last poll waits.
+            # After `stop`, an error is expected: the emulator may end while the last poll waits.
             if not self._stopping.is_set():
                 raise PipeError(f"pipe {self.settings.arn}: {error}") from error
 
     def _offer(self, records: Sequence[Record], lanes: Sequence[Delivery]) -> None:
-        """Offer each lane its records. Records of one item always go to the same lane, in order."""
+        """Offer each lane its records. Records of one table item always go to the same lane, in order."""
         if len(lanes) == 1:
             lanes[0].offer(records)
             return
@@ -134,7 +135,7 @@ class PipeRunner:
 
 
 class _ShardReader:
-    """Reader of the only shard that a stream of the emulator has."""
+    """Reader of a stream of the emulator. Such a stream has exactly one shard."""
 
     def __init__(self, streams: Any, direct_client: DirectClient, settings: PipeSettings) -> None:
         self._streams = streams
@@ -161,7 +162,8 @@ class _ShardReader:
         except CallError as error:
             if not (self._last_read and error.code == "ExpiredIteratorException"):
                 raise
-            # An iterator expires after 15 minutes, and retries of a batch may take longer.
+            # The iterator has expired: it is valid for 15 minutes, and retries of a batch may take longer. Continue
+            # after the last record that was read.
             self._iterator = self._open(ShardIteratorType="AFTER_SEQUENCE_NUMBER", SequenceNumber=self._last_read)
             return []
         records = [to_pipe_record(record, self._stream_arn) for record in page["Records"]]

@@ -37,7 +37,7 @@ class PipeSettings:
     starting_position: Literal["TRIM_HORIZON", "LATEST"]
     """Where a new pipe starts to read: at the oldest record, or after the latest one."""
     running: bool = True
-    """Whether the pipe delivers records; False if the program declared it as stopped."""
+    """Whether the pipe delivers records; False if the program declares the pipe as stopped."""
     invocation_type: Literal["RequestResponse", "Event"] = "RequestResponse"
     """`RequestResponse` waits for the function's response; `Event` does not."""
     patterns: tuple[Mapping[str, object], ...] = ()
@@ -51,15 +51,15 @@ class PipeSettings:
     max_retries: int = -1
     """Maximum number of retries of a failed batch, up to 10,000; -1 means without limit."""
     max_record_age_seconds: int = -1
-    """How old a record may be when it is delivered, in seconds, up to 604,800 (7 days); -1 means any age."""
+    """Maximum age of a record at its delivery, in seconds, up to 604,800 (7 days); -1 means without limit."""
     bisect: bool = False
     """Whether a failed batch is split into halves. A split does not count as a retry."""
     dead_letter_arn: str | None = None
     """The ARN of the dead-letter queue, an SQS queue; None if the pipe has no such queue."""
     lanes: int = 1
-    """How many batches of a shard are delivered at the same time, 1 to 10.
+    """Number of lanes per shard, 1 to 10. The lanes deliver batches at the same time.
 
-    Records of one item always share a lane.
+    All records of one table item go through the same lane, in order.
     """
 
     @classmethod
@@ -116,10 +116,13 @@ class PipeSettings:
 
 
 class _Properties:
-    """Properties of a pipe. A reader removes each supported property, so only unsupported properties are left.
+    """Declared properties of a pipe, or of an object within it, to be read one by one.
+
+    `skip` and the `take` methods remove the properties that they read. The properties that are left at the end are not
+    supported. `refuse_unknown` reports them.
 
     Args:
-        path: The path of the object that holds the properties, with a dot at its end; empty at the top.
+        path: The path of the object that holds the properties, with a dot at its end; empty for the pipe itself.
         values: The properties by name.
     """
 
@@ -133,7 +136,7 @@ class _Properties:
             self._values.pop(name, None)
 
     def take_object(self, name: str) -> _Properties:
-        """Remove and return a nested object; an empty one if the property is absent."""
+        """Remove and return a nested object; an empty object if the property is absent."""
         return _Properties(f"{self.get_path(name)}.", self._values.pop(name, {}))
 
     def take(self, name: str) -> Any:
@@ -161,7 +164,7 @@ class _Properties:
     def take_integer(self, name: str, low: int, high: int, default: int) -> int:
         """Remove and return an integer from `low` to `high`; `default` if the property is absent."""
         value = self._values.pop(name, default)
-        # Pulumi's wire format has only floating-point numbers.
+        # An integer may arrive as `5.0`, because Pulumi's wire format has only floating-point numbers.
         if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
             raise PipeError(f"{self.get_path(name)}: must be an integer, got {value!r}")
         if not low <= value <= high:

@@ -104,7 +104,7 @@ class Provisioner:
             created = TYPES[resource.type].create(self._aws, resource)
         except (ArchiveError, BotoCoreError, ClientError) as error:
             raise ProvisionError(str(error)) from error
-        # Outputs that the AWS provider adds to every type with these properties. They are harmless for other types.
+        # The AWS provider adds these outputs to every resource type that has such properties. Other types ignore them.
         common = {"region": self._aws.region, "tagsAll": resource.inputs.get("tags", {})}
         return CreatedResource(created.id, {**common, **created.outputs})
 

@@ -32,7 +32,7 @@ class Aws:
     def client(self, service: str) -> Any:
         """Return the boto3 client of `service`.
 
-        Threads may share a client, but they may not create clients at the same time.
+        Threads may share a client, but they must not create clients at the same time. A lock prevents this.
         """
         with self._lock:
             if service not in self._clients:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class ResourceType:
     """One resource type of the local run.
 
-    A property is a path of wire names without list indices, such as `ttl.enabled`. A path includes everything below it.
-    A property in neither `forwarded` nor `ignored` is an error. So is a value that is not among the `allowed_values` of
-    its property.
+    The fields name a property by its path: wire names without list indices, such as `ttl.enabled`. A path also covers
+    all properties below it. A property that is in neither `forwarded` nor `ignored` is an error. A value that is not in
+    the `allowed_values` of its property is an error too.
     """
 
     create: Callable[[Aws, Resource], CreatedResource]
@@ -32,9 +32,9 @@ class ResourceType:
     A comment at each set gives the reason.
     """
     allowed_values: Mapping[str, Collection[str | None]] = field(default_factory=dict[str, Collection[str | None]])
-    """The supported values of properties that allow more values on AWS.
+    """The supported values by property, for properties that have fewer supported values here than on AWS.
 
-    None means that the property may be absent.
+    None among the values means that the property may be absent.
     """
 
     def find_unknown_properties(self, inputs: Mapping[str, Any]) -> list[str]:
@@ -44,7 +44,7 @@ class ResourceType:
         return list(dict.fromkeys(unknown))
 
     def find_unsupported_values(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the properties whose value is not allowed, with their values; None if the property is absent."""
+        """Return the values that are not allowed, by property. The value of an absent property is None."""
         found = {name: inputs.get(name) for name in self.allowed_values}
         return {name: value for name, value in found.items() if value not in (UNKNOWN, *self.allowed_values[name])}
 
@@ -65,7 +65,8 @@ def _leaves(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any
 
 
 def _is_known(path: str, value: Any, known: frozenset[str]) -> bool:
-    # An unknown value may later be an object whose properties are all known.
+    # `UNKNOWN` stands for a value that only exists after creation. It may be an object, so it is accepted if at least
+    # one property below the path is supported.
     if value is UNKNOWN and any(other.startswith(f"{path}.") for other in known):
         return True
     while path not in known and path:

@@ -1,4 +1,4 @@
-"""Account settings of API Gateway. The v1 API holds them, for WebSocket APIs too."""
+"""Account settings of API Gateway. They apply to WebSocket APIs too, but only the v1 API can set them."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def _build_endpoint(aws: Aws, api_id: str) -> str:
 def _create_authorizer(aws: Aws, resource: Resource) -> CreatedResource:
     inputs, name = resource.inputs, choose_name(resource)
     request = pick_arguments(inputs, _AUTHORIZER)
-    # The API requires a list, which may be empty.
+    # CreateAuthorizer requires a list of identity sources. The list may be empty.
     request["IdentitySource"] = inputs.get("identitySources", [])
     response = aws.client("apigatewayv2").create_authorizer(ApiId=inputs["apiId"], Name=name, **request)
     return CreatedResource(response["AuthorizerId"], {"name": name})
@@ -133,7 +133,7 @@ TYPES = {
         _create_route_response, properties("apiId", "routeId", "routeResponseKey", "modelSelectionExpression")
     ),
     "aws:apigatewayv2/stage:Stage": ResourceType(
-        # The emulator stores the settings of throttling, logs and metrics and does not apply them.
+        # The emulator stores the settings for throttling, logs and metrics but does not apply them.
         _create_stage,
         properties("apiId", "name", "tags", "routeSettings", "stageVariables", *_STAGE),
     ),

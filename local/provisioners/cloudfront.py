@@ -1,4 +1,4 @@
-"""CloudFront. The emulator serves a distribution on its own port, selected by the `Host` header."""
+"""Resources of CloudFront. The emulator selects a distribution by the `Host` header of a request."""
 
 from __future__ import annotations
 
@@ -88,7 +88,8 @@ def _create_distribution(aws: Aws, resource: Resource) -> CreatedResource:
 
 
 def _build_origin(origin: dict[str, Any]) -> dict[str, Any]:
-    # Empty: no origin access identity, the older mechanism. The AWS provider sends the same for an S3 origin.
+    # The empty string means that the origin has no origin access identity, the predecessor of origin access control.
+    # The AWS provider sends the same value for an S3 origin.
     return {
         "Id": origin["originId"],
         "S3OriginConfig": {"OriginAccessIdentity": ""},

@@ -48,8 +48,8 @@ def _create_user_pool(aws: Aws, resource: Resource) -> CreatedResource:
         {
             "name": name,
             "arn": aws.arn("cognito-idp", f"userpool/{pool_id}"),
-            # Programs derive the issuer from this value, so it is the same as on AWS. The address of the emulator
-            # differs.
+            # The value is the same as on AWS, not the address of the emulator, because programs derive the issuer of
+            # tokens from it.
             "endpoint": f"cognito-idp.{aws.region}.amazonaws.com/{pool_id}",
             "estimatedNumberOfUsers": 0,
         },

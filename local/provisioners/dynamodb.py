@@ -74,7 +74,7 @@ TYPES = {
                 for name in ("name", "hashKey", "rangeKey", "projectionType", "nonKeyAttributes")
             ),
         ),
-        # If the property is absent, AWS uses PROVISIONED, which the local run does not support.
+        # The property must be present: without it, AWS uses PROVISIONED. The local run does not support PROVISIONED.
         allowed_values={"billingMode": ["PAY_PER_REQUEST"]},
     )
 }

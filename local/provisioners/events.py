@@ -71,7 +71,7 @@ TYPES = {
     ),
     "aws:cloudwatch/eventTarget:EventTarget": ResourceType(
         _create_event_target,
-        # The emulator stores retryPolicy and deadLetterConfig and does not apply them.
+        # The emulator stores `retryPolicy` and `deadLetterConfig` but does not apply them.
         properties(
             *("arn", "rule", "eventBusName", "targetId", "roleArn", "input", "inputPath"),
             *("deadLetterConfig.arn", "retryPolicy"),

@@ -123,7 +123,7 @@ TYPES = {
         ),
     ),
     "aws:lambda/eventSourceMapping:EventSourceMapping": ResourceType(
-        # Only for queues: properties of streams, such as the starting position, are not supported.
+        # Only queues are supported as event sources. Properties for streams, such as `startingPosition`, are rejected.
         _create_event_source_mapping,
         properties("eventSourceArn", "functionName", "tags", *_MAPPING_ARGUMENTS),
     ),

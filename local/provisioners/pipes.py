@@ -22,11 +22,11 @@ def _create_pipe(aws: Aws, resource: Resource) -> CreatedResource:
         inputs, ["description", "roleArn", "source", "target", "targetParameters", "kmsKeyIdentifier"]
     )
     if source := to_pascal_case(inputs.get("sourceParameters")):
-        # The only argument name that differs from the property by more than its first letter.
+        # `to_pascal_case` changes only the first letter of a name. The API spells this name with capitals: DynamoDB.
         if stream := source.pop("DynamodbStreamParameters", None):
             source["DynamoDBStreamParameters"] = stream
         request["SourceParameters"] = source
-    # Always stopped, so that the emulator's own poller does not compete for the stream.
+    # Create the pipe as stopped, so that the emulator does not read the stream in addition to `local.pipes`.
     pipe = aws.client("pipes").create_pipe(Name=name, DesiredState="STOPPED", Tags=inputs.get("tags", {}), **request)
     return CreatedResource(name, {"name": name, "arn": pipe["Arn"]})
 

@@ -1,4 +1,4 @@
-"""Explicit AWS providers (`aws.Provider`), accepted if their region is that of the stack."""
+"""Explicit AWS providers (`aws.Provider`). Their region must be the region of the stack."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TYPES = {
     "pulumi:providers:aws": ResourceType(
         _create_provider,
         properties("region"),
-        # Credentials and endpoints: the local run uses its own.
+        # These properties concern the access to AWS. The local run has its own credentials and its own endpoint.
         ignored=properties(
             *("accessKey", "secretKey", "token", "profile", "sharedConfigFiles", "sharedCredentialsFiles"),
             *("endpoints", "maxRetries", "allowedAccountIds", "s3UsePathStyle", "skipCredentialsValidation"),

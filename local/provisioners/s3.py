@@ -22,7 +22,7 @@ def _create_bucket(aws: Aws, resource: Resource) -> CreatedResource:
     # Bucket names must be in lower case. Pulumi converts generated names in the same way.
     name: str = resource.inputs.get("bucket") or generate_name(resource).lower()
     s3 = aws.client("s3")
-    # us-east-1 is the only region that a request must not name.
+    # CreateBucket must name the region of the bucket, but it must not name us-east-1.
     location = {"CreateBucketConfiguration": {"LocationConstraint": aws.region}} if aws.region != "us-east-1" else {}
     s3.create_bucket(Bucket=name, **location)
     if tags := to_tag_list(resource.inputs):

@@ -1,6 +1,6 @@
 """Topics of SNS, with policies and subscriptions.
 
-The emulator's alarms publish to topics. It sends no e-mail.
+The emulator's alarms publish to topics. The emulator sends no e-mail.
 """
 
 from __future__ import annotations
