@@ -1,7 +1,7 @@
 """Command line of the benchmarks. `make bench` runs all of them and writes `docs/performance.md`.
 
-`python -m bench posting cold_start` runs two benchmarks and prints their results. It writes no page, because all
-results on the page come from the same run.
+`python -m bench posting cold_start` runs two benchmarks and prints their results. Only a run of all benchmarks writes
+the page, so that all results on the page come from the same run.
 """
 
 from __future__ import annotations

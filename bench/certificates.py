@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 
 def write_certificate(path: Path, host: str = "127.0.0.1") -> Path:
-    """Write a self-signed certificate for an IP address or host name, and its private key, to one PEM file."""
+    """Write a self-signed certificate and its private key to one PEM file.
+
+    Args:
+        path: The PEM file.
+        host: IP address or name of the server.
+
+    Returns:
+        `path`.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
     now = datetime.now(UTC)

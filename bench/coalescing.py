@@ -1,7 +1,8 @@
-"""Benchmark of the frames that a burst of updates takes. API Gateway bills by frame.
+"""Benchmark of the number of frames that carry a burst of updates. API Gateway bills each frame.
 
-`python -m bench.coalescing` sends a burst to many dashboards of one tenant on the local run, with a real socket per
-dashboard. It compares the frames with those of full batches and of one post per update.
+`python -m bench.coalescing` sends a burst to many dashboards of one tenant on the local run. Each dashboard has a real
+WebSocket. The benchmark compares the number of frames with two computed numbers: the frames if every batch is full, and
+the frames if every update is posted on its own.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ COLUMNS: Final = ("delivery", "frames", "share of frames", "MB")
 
 
 def measure(updates: int = UPDATES, dashboards: int = DASHBOARDS) -> Section:
-    """Measure the frames and bytes of a burst.
+    """Measure the frames and bytes that dashboards receive in a burst of updates.
 
     Each update changes a different submission, so no update replaces another update.
     """
@@ -90,7 +91,7 @@ def _make_submission() -> Submission:
 
 
 def _count_posted(submissions: Sequence[Submission], batch_size: int, dashboards: int) -> tuple[int, int]:
-    """Return the number of frames and bytes that all dashboards receive with batches of `batch_size` updates."""
+    """Compute the frames and bytes that all dashboards receive if each batch has `batch_size` updates."""
     now = clock.now_ms()
     row = Connection(ConnectionKey(TENANT, "conn-1"), connected_at=0, expires_at=0, subscribed=True)
     frames: list[bytes] = []
@@ -104,7 +105,7 @@ def _split(submissions: Sequence[Submission], size: int) -> list[Sequence[Submis
 
 
 class _Dashboards:
-    """Clients that count the frames and bytes that they receive."""
+    """Dashboards that count the frames and bytes that they receive."""
 
     def __init__(self, url: str, token: str, count: int) -> None:
         self._url = url
@@ -114,8 +115,8 @@ class _Dashboards:
     async def receive(
         self, submissions: Sequence[Submission], dynamodb: DynamoDBClient, table_name: str
     ) -> tuple[int, int]:
-        """Write the submissions. Return the number of frames and bytes that all dashboards receive."""
-        # Connect one after another, because the emulator starts a process for each concurrent connect.
+        """Write the submissions to the table. Return the frames and bytes that all dashboards receive."""
+        # Connect one after another, because the emulator starts one process for each concurrent `$connect`.
         sockets = [await self._subscribe() for _ in range(self._count)]
         try:
             names = {submission.submission_id for submission in submissions}

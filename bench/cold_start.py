@@ -1,7 +1,9 @@
-"""Benchmark of each Lambda's CPU before its first invocation, compared with a baseline: boto3 with one client.
+"""Benchmark of the CPU time that each Lambda takes before its first invocation.
 
-A new interpreter imports the entry point and creates the objects that the first invocation needs. The time of a bare
-interpreter is subtracted from all results. All programs take turns, so that other load on the machine affects all.
+For each Lambda, a program in a new interpreter imports the entry point and creates the objects that the first
+invocation needs. The baseline is a program that imports boto3 and creates one client. The time of an interpreter that
+runs no code is subtracted from all results. All programs take turns, so that other load on the machine affects all of
+them.
 """
 
 from __future__ import annotations
@@ -63,23 +65,27 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "TENANT_CLAIM": "tenant_id",
     "TOKEN_IN_QUERY": "false",
 }
-"""Environment variables of all Lambdas together, without those of this machine."""
+"""Environment variables of all Lambdas together. Each measured program gets these, and none of this machine's."""
 
 
 @dataclass(frozen=True)
 class EntryPoint:
-    """A Lambda's entry point to measure."""
+    """The entry point of a Lambda, with what the benchmark needs to measure it."""
 
     name: str
     factories: Sequence[str]
-    """Names of the functions in the entry point that its first invocation calls to create its objects."""
+    """Names of the functions in the entry point that create the objects for the first invocation."""
     requirements: Sequence[str] = ()
-    """Names of the requirement sets in its archive."""
+    """Names of the requirement sets whose packages are in the Lambda's archive."""
     max_ratio: float = 1.2
-    """Highest allowed ratio to the baseline."""
+    """Highest allowed ratio of the Lambda's CPU time to that of the baseline."""
 
     def build_program(self, code: Path) -> str:
-        """Return the Python code of a cold start. `code` is the folder with the contents of the archives."""
+        """Return a Python program that imports the entry point and calls its factories.
+
+        Args:
+            code: Folder with the contents of the archives.
+        """
         path = [str(code / folder) for folder in ("handlers", *self.requirements)]
         built = "; ".join(f"{self.name}.{factory}()" for factory in self.factories)
         return f"import sys; sys.path[:0] = {path!r}; import {self.name}; {built}"
@@ -154,7 +160,11 @@ def measure(rounds: int = ROUNDS) -> Section:
 
 
 def lay_out_archives(code: Path) -> None:
-    """Copy the contents of the archives without bytecode, each set of dependencies to its own folder."""
+    """Copy the contents of the Lambdas' archives to a folder, without bytecode.
+
+    Args:
+        code: The folder. The handlers and each requirement set get their own folder in it.
+    """
     folders = {"handlers": HANDLERS}
     for name in sorted({requirements for one in ENTRY_POINTS for requirements in one.requirements}):
         folders[name] = install_dependencies(name, "host")
@@ -182,8 +192,12 @@ def subtract_bare(took: Mapping[str, float]) -> dict[str, float]:
 def run_cold_start(program: str, home: Path) -> float:
     """Run a program in a new interpreter and return its CPU time in milliseconds.
 
-    `-I` ignores the settings of this machine, and `-B` writes no bytecode. The interpreter exits without clean-up, as a
-    Lambda does.
+    With `-I`, the interpreter ignores Python's environment variables and the user's packages. With `-B`, it writes no
+    bytecode. The program exits without clean-up, as a Lambda does.
+
+    Args:
+        program: Python code.
+        home: Working directory and home directory of the program.
     """
     command = [sys.executable, "-I", "-B", "-c", f"{program}\nimport os\nos._exit(0)"]
     environment = {**ENVIRONMENT, "HOME": str(home), "PATH": os.defpath}

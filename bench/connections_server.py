@@ -1,8 +1,11 @@
-"""An imitation of @connections over TLS. It uses about as much CPU per request as `wrk` uses to send one.
+"""Server that imitates `@connections` over TLS for the benchmarks.
 
-The server only finds the end of each request. For the first request, it also checks that botocore computes the same
-signature. `python -m bench.connections_server PEM FASTEST_MS SLOWEST_MS` prints its port and runs until it is
-terminated.
+The server does little work per request: it uses about as much CPU to answer a request as `wrk` uses to send a request.
+It reads each request only to find its end. It checks the signature of the first request only.
+
+`python -m bench.connections_server PEM FASTEST_MS SLOWEST_MS` starts the server, prints its port, and runs until it is
+terminated. `PEM` is a file with a certificate and its private key. Each answer has a random delay between `FASTEST_MS`
+and `SLOWEST_MS` milliseconds.
 """
 
 from __future__ import annotations
@@ -45,7 +48,7 @@ _LENGTH: Final = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 @contextmanager
 def running_server(pem: Path, fastest_ms: float, slowest_ms: float) -> Generator[str]:
-    """Run a server in a separate process inside the block, and yield its endpoint."""
+    """Start a server in a separate process, yield its endpoint, and stop it at the end of the block."""
     command = [sys.executable, "-m", "bench.connections_server", str(pem), str(fastest_ms), str(slowest_ms)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603 - fixed words
         assert server.stdout is not None  # noqa: S101 - stdout is a pipe
@@ -56,7 +59,7 @@ def running_server(pem: Path, fastest_ms: float, slowest_ms: float) -> Generator
 
 
 def is_signed(request: bytes) -> bool:
-    """Return whether the signature of a request is the one that botocore computes with the example keys."""
+    """Return whether a request has the signature that botocore computes with the example keys."""
     head, _, body = request.partition(END_OF_HEAD)
     first, *lines = head.decode().split("\r\n")
     method, target, _ = first.split(" ")
@@ -78,11 +81,12 @@ class _Server:
     delay: tuple[float, float]
     """Shortest and longest delay of an answer, in seconds."""
     received: dict[ssl.SSLSocket, bytes] = field(default_factory=dict[ssl.SSLSocket, bytes])
-    """Received part of the current request of each connection."""
+    """For each connection, the bytes of its current request that the server has received so far."""
     answers: list[tuple[float, int, ssl.SSLSocket]] = field(default_factory=list[tuple[float, int, ssl.SSLSocket]])
-    """Heap of answers to send: time, order and connection."""
+    """Heap of answers to send. An answer has the time at which it is sent, a sequence number and the connection. The
+    sequence number puts answers with the same time in order."""
     has_checked: bool = False
-    """Whether the signature of the first request was checked."""
+    """Whether the server has checked the signature of the first request."""
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
     def run(self) -> None:
@@ -127,7 +131,14 @@ class _Server:
         self.selector.register(connection, selectors.EVENT_READ)
 
     def _has_request(self, connection: ssl.SSLSocket) -> bool:
-        """Read the available bytes and return whether the request is complete and has a valid signature."""
+        """Read the available bytes and return whether they complete a request to answer with 200.
+
+        The method also checks the signature of the first request. If the signature is wrong, the method answers with
+        403 and returns False.
+
+        Raises:
+            ConnectionError: The client closed the connection.
+        """
         while True:
             try:
                 data = connection.recv(READ_BYTES)

@@ -1,7 +1,7 @@
-"""Benchmark of the CPU of a broadcast, and calculation of the monthly price in dollars from AWS's price list.
+"""Benchmark of the CPU of a broadcast, and calculation of the price per month in dollars.
 
-The benchmark runs the Lambda's own broadcast, from botocore to the poster. The answers of DynamoDB are made up. The
-posts go to the same imitation of @connections as in the benchmark of posts.
+The benchmark runs the code of the broadcast Lambda, with botocore and the poster. The answers of DynamoDB are made up.
+The posts go to `bench.connections_server`, which imitates `@connections`. The calculation uses AWS's list prices.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ UPDATES_PER_SECOND: Final = (1, 10, 100, 1_000)
 ROUNDS: Final = 7
 POSTS_PER_ROUND: Final = 10_000
 MAX_CPU_RATIO: Final = 1.2
-"""Highest allowed ratio: the CPU per post with 10,000 connections to the CPU per post with 1,000 connections."""
+"""Highest allowed ratio of the CPU per post with 10,000 connections to the CPU per post with 1,000 connections."""
 MANY_UPDATES: Final = 90
 """Number of updates in the batch that is compared with a batch of one update."""
 
@@ -99,17 +99,17 @@ class Prices:
 
 @dataclass(frozen=True)
 class Cpu:
-    """CPU of one batch in milliseconds."""
+    """CPU time of a batch, split into its parts, in milliseconds."""
 
     batch: float
-    """Constant part of each batch."""
+    """CPU time that each batch takes, whatever its size."""
     update: float
-    """Part that each update adds."""
+    """CPU time that each update in the batch adds."""
     post: float
-    """Part that each connection adds."""
+    """CPU time that each connection of the tenant adds."""
 
     def compute_total(self, updates: float, connections: int) -> float:
-        """Return the CPU of a batch in milliseconds.
+        """Return the CPU time of a batch in milliseconds.
 
         Args:
             updates: Number of updates in the batch.
@@ -120,7 +120,10 @@ class Cpu:
 
 @dataclass(frozen=True)
 class Load:
-    """Load of one tenant: its connections and its updates per second. Each update changes a different submission."""
+    """Load of one tenant: its number of connections and its updates per second.
+
+    Each update changes a different submission, so no update replaces another update.
+    """
 
     connections: int
     updates_per_second: int
@@ -130,14 +133,15 @@ class Load:
     def batches_per_second(self) -> float:
         """Number of batches per second.
 
-        It is the number of polls that find updates, or less if the posts take longer. Then each batch is larger.
+        Each poll that finds updates makes one batch. If the deployment cannot send that many batches per second, there
+        are fewer and larger batches.
         """
         polls = STREAM_SHARDS * POLLS_PER_SECOND
         found = polls * (1 - exp(-self.updates_per_second / polls))
         return min(found, self.deployment.batches_per_second(self.connections, self.frames_per_batch(found)))
 
     def frames_per_batch(self, batches_per_second: float) -> int:
-        """Return the number of frames of one batch if there are `batches_per_second` batches."""
+        """Return the number of frames of one batch if there are `batches_per_second` batches per second."""
         return count_frames(ceil(self.updates_per_second / batches_per_second))
 
     @property
@@ -147,31 +151,35 @@ class Load:
 
     @property
     def fits(self) -> bool:
-        """Whether one account with the default quota can carry the load."""
+        """Whether the deployment can carry the load: the mean batch is not larger than `batch_size` allows."""
         return self.updates_per_batch <= self.deployment.batch_size
 
     @property
     def frames_per_second(self) -> float:
-        """Frames per second to all connections."""
+        """Number of frames per second that all connections together receive."""
         return self.connections * self.batches_per_second * self.frames_per_batch(self.batches_per_second)
 
     @property
     def client_messages_per_second(self) -> float:
-        """Messages of clients: a heartbeat every 5 minutes, a new token every hour, a subscription every 2 hours."""
+        """Number of messages per second that all clients together send.
+
+        Each client sends a heartbeat every 5 minutes, a new token every hour, and a subscription every 2 hours.
+        """
         return self.connections * (1 / protocol.HEARTBEAT_SECONDS + 1 / TOKEN_SECONDS + 1 / CONNECTION_SECONDS)
 
     @property
     def other_invocations_per_second(self) -> float:
-        """Invocations of Lambdas that do not post.
+        """Number of invocations per second that do not post.
 
-        Persist runs for each update. Message or authenticate runs for each frame of a client. Each connection invokes
-        the authorizer and connect at its start, and connect again at its end.
+        The persist Lambda runs once for each update. The message or the authenticate Lambda runs once for each frame
+        that a client sends. For each connection, the authorizer and the connect Lambda run once at its start, and the
+        connect Lambda runs again at its end.
         """
         return self.updates_per_second + self.client_messages_per_second + self.connections * 3 / CONNECTION_SECONDS
 
     @property
     def posting_invocations_per_second(self) -> float:
-        """Invocations of the broadcast Lambda and of the fan-out Lambdas."""
+        """Number of invocations per second of the broadcast Lambda and of the fan-out Lambda."""
         if not self.deployment.is_divided(self.connections):
             return self.batches_per_second
         parts = self.deployment.connection_shards * (1 + self.deployment.spans(self.connections))
@@ -179,15 +187,19 @@ class Load:
 
     @property
     def gb_seconds_per_second(self) -> float:
-        """Billed gigabyte-seconds per second. The rate of the posts decides the billed duration, not their CPU."""
+        """Number of gigabyte-seconds of Lambda that AWS bills per second.
+
+        The duration of an invocation that posts depends on its posts per second, not on its CPU time.
+        """
         posting = self.frames_per_second / self.deployment.share + self.posting_invocations_per_second * PAGE_SECONDS
         return posting * POSTING_GB + self.other_invocations_per_second * OTHER_SECONDS * OTHER_GB
 
     @property
     def read_units_per_second(self) -> float:
-        """Read units per second of the batches and of the janitor.
+        """Number of read units per second that the batches and the janitor use.
 
-        A batch reads all rows. A divided batch also counts them, which costs half as much as reading.
+        For each batch, all connection rows of the tenant are read. For a divided batch, the rows are also counted.
+        Counting the rows costs half as much as reading them. The janitor reads all rows once per minute.
         """
         times = 1.5 if self.deployment.is_divided(self.connections) else 1
         units_per_read = ceil(self.connections * ROW_BYTES / READ_UNIT_BYTES)
@@ -195,15 +207,16 @@ class Load:
 
     @property
     def write_units_per_second(self) -> float:
-        """Write units per second.
+        """Number of write units per second.
 
-        An update takes two: one for its row and one for the index. A frame of a client takes one. A connection takes
-        five: two for its row, one for its subscription, and two for the tenant's number of connections.
+        An update takes two write units: one for its row and one for the index. A frame that a client sends takes one.
+        A connection takes five: two for its row, one for its subscription, and two for the tenant row, which counts the
+        tenant's connections.
         """
         return 2 * self.updates_per_second + self.client_messages_per_second + 5 * self.connections / CONNECTION_SECONDS
 
     def dollars(self, prices: Prices) -> Mapping[str, float]:
-        """Return the price per month, by purpose."""
+        """Return the price per month in dollars, by purpose."""
         invocations = self.posting_invocations_per_second + self.other_invocations_per_second
         clients = 2 * self.client_messages_per_second * prices.message
         lambda_ = invocations * prices.invocation + self.gb_seconds_per_second * prices.gb_second
@@ -256,7 +269,7 @@ COLUMNS: Final = (
 
 
 def measure(rounds: int = ROUNDS) -> Section:
-    """Measure the CPU of a broadcast at every size and compute the monthly price of every load."""
+    """Measure the CPU time of broadcasts of several sizes and compute the price per month of every load."""
     with _poster() as poster:
         cpu_ms = measure_cpu(rounds, poster)
     cpu_per_post = {connections: cpu_ms[connections, 1] / connections for connections in CONNECTIONS}
@@ -315,12 +328,13 @@ def _build_row(load: Load, cpu: Cpu, prices: Prices) -> Sequence[Cell]:
 
 
 def measure_cpu(rounds: int, poster: Poster) -> Mapping[tuple[int, int], float]:
-    """Measure the CPU of a broadcast.
+    """Measure the CPU time of broadcasts of several sizes.
 
-    Each round measures every size, so that other load on the machine affects all sizes.
+    A size is a number of connections and a number of updates. Each round measures every size, so that other load on the
+    machine affects all sizes.
 
     Returns:
-        The median CPU in milliseconds, by number of connections and number of updates.
+        The median CPU time of one broadcast in milliseconds, by size.
     """
     sizes = [*((connections, 1) for connections in CONNECTIONS), (CONNECTIONS[0], MANY_UPDATES)]
     broadcasters = {connections: build_broadcaster(connections, poster) for connections in CONNECTIONS}
@@ -345,7 +359,11 @@ def _build_deadlines() -> Deadlines:
 
 
 def fit_cpu(cpu_ms: Mapping[tuple[int, int], float]) -> Cpu:
-    """Compute the CPU that a batch, an update and a post add, from the smallest and the largest size."""
+    """Compute the parts of a batch's CPU time from the measured CPU time of several sizes.
+
+    A post's part comes from comparing the largest with the smallest number of connections. An update's part comes from
+    comparing many updates with one update. The rest is the constant part.
+    """
     few, many = CONNECTIONS[0], CONNECTIONS[-1]
     post = (cpu_ms[many, 1] - cpu_ms[few, 1]) / (many - few)
     update = max(0.0, cpu_ms[few, MANY_UPDATES] - cpu_ms[few, 1]) / (MANY_UPDATES - 1)
@@ -354,7 +372,10 @@ def fit_cpu(cpu_ms: Mapping[tuple[int, int], float]) -> Cpu:
 
 @contextmanager
 def _poster() -> Generator[ConnectionPoster]:
-    """Yield a poster to connections on this machine that answer at once. No pacer limits it."""
+    """Yield a poster to a server on this machine.
+
+    The server answers at once. The rate limit of the poster is so high that it has no effect.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         pem = write_certificate(Path(scratch) / "server.pem")
         with running_server(pem, 0, 0) as endpoint:
@@ -363,7 +384,12 @@ def _poster() -> Generator[ConnectionPoster]:
 
 
 def build_broadcaster(connections: int, poster: Poster) -> Broadcaster:
-    """Build the Lambda's broadcaster over a table of connections that all subscribed without a filter."""
+    """Build the broadcaster of a Lambda, with an imitated connections table.
+
+    Args:
+        connections: Number of connections in the table. All have a subscription without a subscription filter.
+        poster: The poster of the broadcaster.
+    """
     connections_table = ConnectionsTable(_dynamodb(connections), "connections")
     accounting = Accounting(connections_table, ThreadPoolExecutor(1), clock.now_ms, clock.monotonic_seconds)
     return Broadcaster(connections_table, poster, accounting, _NoQueue(), connections, clock.now_ms)
@@ -375,7 +401,10 @@ class _NoQueue:
 
 
 def _dynamodb(connections: int) -> DynamoDBClient:
-    """Build a client that receives made-up answers. botocore builds the requests and parses the answers."""
+    """Build a DynamoDB client that returns made-up answers and sends no requests.
+
+    botocore still builds every request and parses every answer, so that their CPU time is measured.
+    """
     client: Any = botocore.session.get_session().create_client(
         "dynamodb",
         "us-east-1",
@@ -395,14 +424,17 @@ def _dynamodb(connections: int) -> DynamoDBClient:
 
 
 class _Body(io.BytesIO):
-    """Body of an answer, with the part of urllib3's interface that botocore uses."""
+    """Body of a made-up answer. It has the methods of a urllib3 response that botocore calls."""
 
     def stream(self) -> Iterator[bytes]:
         yield self.read()
 
 
 def _build_pages(connections: int) -> Iterator[bytes]:
-    """Yield the pages of the table. `LastEvaluatedKey` of a page holds the number of the next page."""
+    """Yield the pages of the connections table.
+
+    The `LastEvaluatedKey` of a page holds the number of the next page.
+    """
     partition = {"S": f"TENANT#{TENANT}"}
     tenant: dict[str, Any] = {"SK": {"S": "TENANT"}, "connections": {"N": str(connections)}}
     rows = [tenant, *map(_build_item, range(connections))]
@@ -425,7 +457,7 @@ def _build_item(number: int) -> dict[str, Any]:
 
 
 def build_change(number: int) -> Change:
-    """Build the change that inserts a submission."""
+    """Build the change for a new submission, whose id contains `number`."""
     now = "2026-11-22T20:00:00.000Z"
     submission = Submission(TENANT, f"0f9b2c4e-1111-4222-8333-{number:012}", "contact", "processing", 1, now, now)
     return Change(submission, "insert", int(time.time() * 1000))

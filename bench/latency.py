@@ -1,8 +1,8 @@
 """Benchmark of the latency from `put_events` to the client, compared with a baseline.
 
-The baseline is the emulator's own path from a stream to a Lambda, without bus, pipe, broadcast and WebSocket. A Lambda
-on an event source mapping records the time at which it runs. Both take turns in blocks within one run, so that other
-load on the machine affects both.
+The baseline is the emulator's own path from a table's stream to a Lambda, without bus, pipe, broadcast and WebSocket:
+an event source mapping invokes a Lambda, and the Lambda records the time at which it runs. The pipeline and the
+baseline take turns in blocks within one run, so that other load on the machine affects both.
 """
 
 from __future__ import annotations
@@ -50,13 +50,14 @@ CLIENTS: Final = (1, 50)
 BLOCK_SIZE: Final = 20
 """Number of submissions per block, one after another."""
 WARM_UP_BLOCKS: Final = 3
-"""Number of blocks that are not measured. The second worker of a Lambda starts only when an event arrives while the
-emulator still collects the log of the previous event."""
+"""Number of blocks at the start that are not measured, because Lambdas start in them. One block is not enough: the
+emulator starts the second worker of a Lambda only if an event arrives while the emulator still collects the log of the
+previous event."""
 TIMEOUT_SECONDS: Final = 30.0
 MAX_P50_RATIO: Final = 2.5
-"""Highest allowed ratio of the median to that of the baseline, with one client."""
+"""Highest allowed ratio of the pipeline's median latency to that of the baseline, with one client."""
 MAX_P99_RATIO: Final = 4.0
-"""Highest allowed ratio of the 99th percentile to that of the baseline, with one client."""
+"""Highest allowed ratio of the pipeline's 99th percentile to that of the baseline, with one client."""
 
 SOURCE: Final = "bench-source"
 REACHED: Final = "bench-reached"
@@ -92,21 +93,21 @@ COLUMNS: Final = ("path", "p50, ms", "p95, ms", "p99, ms", "p50 / baseline", "p9
 
 @dataclass
 class Latencies:
-    """Latencies with one number of clients, in milliseconds."""
+    """Latencies that were measured with `clients` clients, in milliseconds."""
 
     clients: int
     baseline: list[float] = field(default_factory=list[float])
-    """Latency of each write of the baseline, from the write to the invocation of the Lambda."""
+    """For each write of the baseline, the time from the write until the Lambda runs."""
     pipeline: list[float] = field(default_factory=list[float])
-    """Latency of each update, from `put_events` to its arrival at a client."""
+    """For each update and each client, the time from `put_events` until the client receives the update."""
 
 
 def measure(counts: Mapping[int, int] | None = None) -> Section:
     """Measure the latency and its ratio to the baseline.
 
     Args:
-        counts: Number of submissions by number of clients. Default: 400 submissions with 1 client and 100 submissions
-            with 50 clients.
+        counts: Number of submissions to measure, by number of clients. Default: 400 submissions with 1 client and 100
+            submissions with 50 clients.
     """
     counts = counts or dict(zip(CLIENTS, (400, 100), strict=True))
     with tempfile.TemporaryDirectory() as directory:
@@ -139,9 +140,9 @@ async def _take_turns(stack: Stack, state: Path, baseline: Baseline, clients: in
 
 @asynccontextmanager
 async def _connected(stack: Stack, token: str, clients: int) -> AsyncGenerator[Sequence[ClientConnection]]:
-    """Connect and subscribe clients.
+    """Connect and subscribe clients, and disconnect them at the end of the block.
 
-    They connect one after another, because the emulator starts a process for each concurrent connect.
+    The clients connect one after another, because the emulator starts one process for each concurrent `$connect`.
     """
     protocols = [Subprotocol(SUBPROTOCOL), Subprotocol(f"{BEARER_PREFIX}{token}")]
     async with AsyncExitStack() as sockets:
@@ -163,8 +164,8 @@ async def _submit(bus: Bus, tenant: str, sockets: Sequence[ClientConnection]) ->
     submission = FormSubmission(tenant_id=tenant, form_id="contact")
     detail = submission.detail()
     started = time.time()
-    # This call blocks the event loop. That is correct, because no client can receive the update before the call. A
-    # thread would take more time.
+    # This call blocks the event loop. That is correct, because no client can receive the update before the call. Making
+    # the call in a thread would take more time.
     bus.put(RECEIVED, [detail])
     async with asyncio.timeout(TIMEOUT_SECONDS):
         receipts = await asyncio.gather(*(_receipt(socket, submission.submission_id) for socket in sockets))
@@ -182,7 +183,10 @@ async def _receipt(socket: ClientConnection, submission_id: str) -> float:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A table whose stream invokes a Lambda, which writes the time of its invocation to another table."""
+    """The baseline: a table whose stream invokes a Lambda.
+
+    The Lambda writes the time of its invocation to a second table.
+    """
 
     table: DynamoDBClient
 
@@ -200,7 +204,7 @@ class Baseline:
 
 @contextmanager
 def running_baseline(stack: Stack) -> Generator[Baseline]:
-    """Create the tables and the Lambda of the baseline, and delete the event source mapping afterwards."""
+    """Create the baseline's tables and Lambda, and stop invoking the Lambda at the end of the block."""
     table: DynamoDBClient = client("dynamodb", stack.endpoint_url, stack.region)
     lambdas: LambdaClient = client("lambda", stack.endpoint_url, stack.region)
     streams: Mapping[str, StreamSpecificationTypeDef] = {
@@ -272,7 +276,7 @@ def _count_clients(clients: int) -> str:
 
 
 def _select_percentiles(cuts: Sequence[float]) -> tuple[float, float, float]:
-    """Return p50, p95 and p99 of 99 percentiles."""
+    """Return p50, p95 and p99 from the list of the percentiles 1 to 99."""
     return cuts[49], cuts[94], cuts[98]
 
 

@@ -1,7 +1,8 @@
-"""Benchmark of posts to connections, compared with boto3: a new client per invocation and one post after another.
+"""Benchmark of posts to connections: `ConnectionPoster` compared with a loop that uses boto3.
 
-`python -m bench.posting` measures both against an imitation of @connections on this machine. It also measures `wrk` if
-that is installed.
+The boto3 loop creates a new client per invocation and makes one post after another. `python -m bench.posting` measures
+both with a server on this machine that imitates `@connections`. If `wrk` is installed, the benchmark also measures
+`wrk`.
 """
 
 from __future__ import annotations
@@ -40,15 +41,16 @@ if TYPE_CHECKING:
 
 CONNECTIONS: Final = (100, 1_000, 10_000)
 ANSWER_MS: Final = ((0.0, 0.0), (5.0, 20.0))
-"""Shortest and longest delay of the answers, in milliseconds. Each pair is one run."""
+"""Pairs of the shortest and the longest delay of the answers, in milliseconds. Each pair is measured separately."""
 ROUNDS: Final = 5
 FRAME: Final = b"x" * 400
 TOKEN: Final = "x" * 700
-"""A token of the same length as the session token of a Lambda's role."""
+"""Made-up session token, as long as the session token of a Lambda's role."""
 BOTO3_POSTS: Final = 100
-"""Posts of the boto3 loop per round. Each post after the first costs the same, so more are not needed."""
+"""Highest number of posts that the boto3 loop makes per round. The time of more posts is extrapolated, because each
+post after the first takes the same time."""
 MIN_POSTS: Final = 2_000
-"""Minimum number of posts of `ConnectionPoster` per round. A round has as many invocations as this number needs."""
+"""Minimum number of posts of the warm poster per round. With fewer connections, a round has several invocations."""
 WRK_SECONDS: Final = 3
 
 BOTO3_LOOP: Final = "boto3 loop"
@@ -59,15 +61,15 @@ WRK: Final = "wrk, unsigned"
 MIN_CPU_FACTOR: Final = 18
 MIN_THROUGHPUT_FACTOR: Final = 100
 REQUIRED_CONNECTIONS: Final = 1_000
-"""Number of connections for which the two factors are required."""
+"""Number of connections with which the warm poster must reach the two factors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Time that posts took."""
+    """Time that a number of posts took."""
 
     cpu: float
-    """CPU time of this process in seconds."""
+    """CPU time of the client process in seconds."""
     wall: float
     """Elapsed time in seconds."""
     posts: int
@@ -115,7 +117,7 @@ COLUMNS: Final = (
 
 
 def measure(rounds: int = ROUNDS) -> Section:
-    """Measure every client with every number of connections and every delay."""
+    """Measure every client with every number of connections and every delay of the answers."""
     spent: dict[tuple[tuple[float, float], int], dict[str, Spent]] = {}
     with tempfile.TemporaryDirectory() as scratch, lambda_environment(), Progress(transient=True) as progress:
         pem = write_certificate(Path(scratch) / "server.pem")
@@ -134,7 +136,10 @@ def measure(rounds: int = ROUNDS) -> Section:
 
 
 def build_clients(endpoint: str, pem: Path, number: int) -> dict[str, Callable[[], Spent]]:
-    """Return the clients to compare, by name. Each call of a client makes its posts and returns their time."""
+    """Return the clients to compare, by name.
+
+    A client is a function that makes posts and returns the time that they took.
+    """
     connections = [Connection(ConnectionKey("t_bench", _connection_id(each)), 0, 2**31) for each in range(number)]
     deliveries = [Delivery(connection, [FRAME]) for connection in connections]
     warm = _poster(endpoint, pem)
@@ -155,7 +160,10 @@ def _poster(endpoint: str, pem: Path) -> ConnectionPoster:
 
 
 def _deliver(poster: ConnectionPoster, deliveries: Sequence[Delivery], at_least: int) -> Spent:
-    """Measure at least `at_least` posts. Each invocation posts once to every connection."""
+    """Make at least `at_least` posts and return the time that they took.
+
+    The posts are made in invocations. Each invocation makes every delivery once.
+    """
     invocations = -(-at_least // len(deliveries))
     cpu, wall = time.process_time(), time.perf_counter()
     for _ in range(invocations):
@@ -199,7 +207,7 @@ def _connection_id(number: int) -> str:
 
 
 def _median(spent: Sequence[Spent]) -> Spent:
-    """Return the median CPU time and the median elapsed time of one post."""
+    """Return the median CPU time per post and the median elapsed time per post."""
     cpu = statistics.median(each.cpu / each.posts for each in spent)
     wall = statistics.median(each.wall / each.posts for each in spent)
     return Spent(cpu, wall, 1)
@@ -207,7 +215,7 @@ def _median(spent: Sequence[Spent]) -> Spent:
 
 @contextmanager
 def lambda_environment() -> Generator[None]:
-    """Set the environment variables from which boto3 reads its credentials in a Lambda."""
+    """Set the variables from which boto3 reads credentials and region in a Lambda, inside the block."""
     names = {
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
@@ -227,7 +235,7 @@ def build_section(spent: Mapping[tuple[tuple[float, float], int], Mapping[str, S
     """Return the section with the results.
 
     Args:
-        spent: The result of each client by its name, for each pair of delay and number of connections.
+        spent: For each pair of delay and number of connections, the result of each client by the client's name.
         rounds: Number of rounds that were measured.
     """
     rows: list[Sequence[report.Cell]] = []

@@ -1,4 +1,4 @@
-"""Results of the benchmarks: tables in the terminal, and the page `docs/performance.md` with its plots."""
+"""Output of the benchmarks: tables in the terminal, and the page `docs/performance.md` with its plots."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ measured in the same run. [Scaling](scaling.md) describes the limits that AWS's 
 """
 
 STYLE: Final = {
-    "svg.hashsalt": "formbridge",  # fixes the ids, so that the same data produces the same file
+    "svg.hashsalt": "formbridge",  # makes the ids constant, so that the same data produces the same file
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["Helvetica", "Arial", "DejaVu Sans"],
@@ -48,7 +48,7 @@ STYLE: Final = {
 
 Cell = str | int | float
 NO_VALUE: Final = "-"
-"""Text of a missing number in a column of numbers."""
+"""Text of a cell whose number is missing. A column of numbers may contain this text."""
 
 NO_DECIMALS_FROM: Final = 100
 """A number of this size or larger has no decimals in a table."""
@@ -70,10 +70,10 @@ class Plot:
 
 @dataclass(frozen=True)
 class Section:
-    """Result of one benchmark."""
+    """Result of one benchmark: text, table and plot."""
 
     name: str
-    """Name of the plot's file, without its suffix."""
+    """Identifier of the section. It is also the name of the plot's file, without the suffix."""
     title: str
     notes: str
     """Markdown before the table: what was measured, how, and the requirement for the result."""
@@ -110,7 +110,7 @@ def write(sections: Iterable[Section], docs: Path = DOCS, today: date | None = N
 
 
 def describe_machine() -> str:
-    """Return the cores, the operating system and the Python version of this machine."""
+    """Return a text with the cores, the operating system and the Python version of this machine."""
     return f"{os.cpu_count()} {platform.machine()} cores, {platform.system()}, Python {platform.python_version()}"
 
 
@@ -122,7 +122,11 @@ def format_markdown_table(section: Section) -> str:
 
 
 def format_cell(cell: Cell) -> str:
-    """Return the text of a cell: a number with three significant digits and separated thousands."""
+    """Return the text of a cell.
+
+    A string stays as it is. Integers and numbers from 100 have commas between thousands and no decimals. Other numbers
+    have one to three decimals: the smaller the number, the more decimals.
+    """
     if isinstance(cell, str):
         return cell
     if isinstance(cell, int) or abs(cell) >= NO_DECIMALS_FROM:
@@ -160,7 +164,7 @@ def _tick(value: float, _: int | None) -> str:
 
 
 def _find_numeric_columns(section: Section) -> list[bool]:
-    """Return for each column whether it holds only numbers."""
+    """Return for each column whether all its cells are numbers or `NO_VALUE`."""
     return [
         all(row[at] == NO_VALUE or not isinstance(row[at], str) for row in section.rows)
         for at in range(len(section.columns))

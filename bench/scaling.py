@@ -1,6 +1,7 @@
 """Tables of `docs/scaling.md`: how many connections per tenant the settings and AWS's quotas allow.
 
-`python -m bench.scaling` writes the tables between the page's markers. The page's text is written by hand.
+`python -m bench.scaling` writes each table between its two markers on the page. The rest of the page is written by
+hand.
 """
 
 from __future__ import annotations
@@ -74,7 +75,10 @@ def settings() -> Section:
 
 
 def reach() -> Section:
-    """Return the seconds from an update to the last dashboard, by arithmetic and by simulation."""
+    """Return the table of the seconds from an update until the last dashboard receives it.
+
+    For each deployment, one column is computed by formulas, and one is simulated.
+    """
     columns = [f"{name}, {how}" for name in DEPLOYMENTS for how in ("s", "simulated, s")]
     rows: list[Sequence[Cell]] = []
     for connections in TENANTS:
@@ -87,12 +91,15 @@ def reach() -> Section:
 
 @cache
 def simulated(deployment: Deployment, connections: int, runs: int = RUNS) -> float:
-    """Return the seconds from one update to the last dashboard: the median of runs that poll at different times."""
+    """Simulate one update and return the seconds until the last dashboard receives it.
+
+    The result is the median of several runs. The runs differ in the times at which the pipe polls.
+    """
     return statistics.median(Simulation(deployment, connections, seed).run([0.0])[0] for seed in range(runs))
 
 
 def rate() -> Section:
-    """Return the updates per second of one tenant by the size of its batches."""
+    """Return the table of the highest updates per second of one tenant, by connections and batch size."""
     rows: list[Sequence[Cell]] = [
         (
             connections,
@@ -106,7 +113,7 @@ def rate() -> Section:
 
 
 def windows() -> Section:
-    """Return the batching window that a tenant with continuous updates needs."""
+    """Return the table of the batching windows that a tenant with continuous updates needs."""
     rows: list[Sequence[Cell]] = [
         (connections, *(_window(deployment.window_needed(connections)) for deployment in DEPLOYMENTS.values()))
         for connections in TENANTS
@@ -115,7 +122,7 @@ def windows() -> Section:
 
 
 def quotas() -> Section:
-    """Return the part of each quota that a tenant's connections use, without any posts."""
+    """Return the table of how much of each quota a tenant's connections use if there are no posts."""
     rows: list[Sequence[Cell]] = []
     for connections in TENANTS:
         asked = client_requests_per_second(connections)

@@ -1,7 +1,8 @@
 """Simulation of updates on their way through shards, batches, Lambdas, queue and quota.
 
-It takes the settings and the duration of each single step from `arithmetic`, but not the formulas that combine them.
-The tests compare both. The simulation has one tenant, which has the whole deployment to itself.
+The simulation takes the settings and the duration of each step from `arithmetic`. It does not use the formulas there
+that combine the steps. The tests compare the results of the simulation with the results of the formulas. The simulation
+has one tenant, and no other tenant uses the deployment.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from .arithmetic import (
 )
 
 SLICE_SECONDS: Final = 0.1
-"""Duration of one group of posts. The simulation makes the posts of a Lambda in groups."""
+"""Duration of one group of posts. The simulation makes the posts of a Lambda in groups, not one by one."""
 REFILL_SECONDS: Final = 0.05
 """Interval at which the simulation refills the request quota."""
 
@@ -52,7 +53,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Message:
-    """A message on the fan-out queue: a shard to divide, or a span to post to."""
+    """A fan-out task: a shard of the tenant to divide, or a span to post to."""
 
     batch: Batch
     shard: int
@@ -68,7 +69,7 @@ class Simulation:
     connections: int
     seed: int = 0
     took: list[float] = field(default_factory=list[float], init=False)
-    """For each update that every dashboard has received: seconds from its arrival to the last dashboard."""
+    """Seconds from the arrival of an update to its last post, for each update that all dashboards have received."""
     waiting: int = field(default=0, init=False)
     """Number of updates that at least one dashboard has not received yet."""
 
@@ -80,7 +81,7 @@ class Simulation:
         self._quota = simpy.Container(self._clock, capacity=REQUEST_BURST, init=REQUEST_BURST)
 
     def run(self, updates: Sequence[float], until: float | None = None) -> list[float]:
-        """Simulate updates and return `took`.
+        """Simulate updates and return `took`, the seconds that each update needed.
 
         Args:
             updates: Time at which each update arrives, in seconds.
@@ -103,7 +104,10 @@ class Simulation:
             self._random.choice(self._shards).append(at)
 
     def _refill(self) -> Steps:
-        """Refill the account's request quota, less the requests of clients."""
+        """Refill the account's request quota at regular intervals.
+
+        The refill rate is the account's quota less the requests per second of clients.
+        """
         rate = self.deployment.requests_per_second - client_requests_per_second(self.connections)
         while True:
             yield self._clock.timeout(REFILL_SECONDS)
@@ -112,7 +116,10 @@ class Simulation:
                 yield self._quota.put(min(room, rate * REFILL_SECONDS))
 
     def _pipe(self, shard: list[float]) -> Steps:
-        """Poll a shard at regular times, one batch at a time, because a shard keeps its order."""
+        """Poll a shard of the stream at regular intervals and broadcast the updates in batches.
+
+        The next batch starts after the previous batch has ended, because the pipe keeps the order within a shard.
+        """
         between = 1 / POLLS_PER_SECOND
         first = self._random.uniform(0, between)
         while True:
@@ -135,7 +142,7 @@ class Simulation:
         yield from self._hand_over(Message(batch, shard) for shard in range(self.deployment.connection_shards))
 
     def _hand_over(self, messages: Iterable[Message]) -> Steps:
-        """Send messages one after another. A sent message is delivered while the next one is sent."""
+        """Send fan-out tasks one after another. While one is being delivered, the next one is sent."""
         for message in messages:
             yield self._clock.timeout(SEND_SECONDS)
             self._clock.process(self._deliver(message))
@@ -145,7 +152,7 @@ class Simulation:
         yield self._queue.put(message)
 
     def _fan_out(self) -> Steps:
-        """Run one fan-out Lambda, which processes one message after another."""
+        """Simulate one fan-out Lambda. It processes one message after another."""
         while True:
             message: Message = yield self._queue.get()
             yield self._clock.timeout(INVOKE_SECONDS)
@@ -161,14 +168,17 @@ class Simulation:
             yield from self._post(message.batch, span)
 
     def _divide(self, shard: int, frames: int) -> Generator[simpy.Event, Any, Sequence[int]]:
-        """Count the connections of a shard. Return the size of each span; the last span may be smaller."""
+        """Count the connections of a shard of the tenant, and return the number of connections per span."""
         shards, size = self.deployment.connection_shards, self.deployment.span(frames)
         rows = self.connections // shards + (shard < self.connections % shards)
         yield self._clock.timeout(counting_seconds(rows, size))
         return [min(size, rows - start) for start in range(0, rows, size)] or [0]
 
     def _post(self, batch: Batch, connections: int) -> Steps:
-        """Post at the rate of the Lambda, or at the refill rate of the account's quota when the quota is used up."""
+        """Post a batch to a number of connections.
+
+        The rate is the Lambda's share. If the account's quota is used up, the refill of the quota limits the rate.
+        """
         left = connections * batch.frames
         while left > 0:
             posts = min(left, max(1, round(self.deployment.share * SLICE_SECONDS)))
