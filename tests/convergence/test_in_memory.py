@@ -28,6 +28,7 @@ def lives(number: int) -> World:
     return world
 
 
+@pytest.mark.no_cover
 def test_in_a_thousand_histories_the_client_equals_the_table() -> None:
     for number in range(HISTORIES):
         world = lives(number)

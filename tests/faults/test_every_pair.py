@@ -133,6 +133,7 @@ def world(region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iter
         yield world
 
 
+@pytest.mark.no_cover
 def test_every_pair_is_posted_gone_or_behind_and_every_client_converges(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

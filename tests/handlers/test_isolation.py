@@ -285,6 +285,7 @@ LAW = settings(
 )
 
 
+@pytest.mark.no_cover
 @LAW
 @given(HISTORIES)
 def test_no_frame_carries_another_tenants_data(

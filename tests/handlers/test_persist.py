@@ -262,6 +262,7 @@ def deliveries(draw: st.DrawFn) -> list[dict[str, Any]]:
     return draw(st.permutations([*life, *again]))
 
 
+@pytest.mark.no_cover
 # Each example begins with an empty table.
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(deliveries())

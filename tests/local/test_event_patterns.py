@@ -287,6 +287,7 @@ def test_a_difference_is_still_one(theirs: Judge, pattern: Any, detail: Any, our
 # --- Laws -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.no_cover
 @settings(max_examples=EXAMPLES)
 @given(PATTERNS, EVENTS)
 @example({"a": [{"exists": True}]}, {"a": {}})
@@ -314,6 +315,7 @@ def test_a_pattern_matches_what_it_matches_there(theirs: Judge, pattern: Any, de
     assert ours(pattern, detail) is theirs(pattern, detail)
 
 
+@pytest.mark.no_cover
 @settings(max_examples=EXAMPLES)
 @given(spoilt(), EVENTS)
 def test_a_pattern_is_refused_where_it_is_refused_there(theirs: Judge, pattern: Any, detail: Any) -> None:

@@ -113,6 +113,7 @@ def come_and_go(number: int) -> int:
     return status
 
 
+@pytest.mark.no_cover
 def test_of_a_thousand_that_connect_at_once_exactly_a_hundred_are_let_in(limited: Region) -> None:
     assert run(come, range(CONNECTS)) == {200: LIMIT, 403: CONNECTS - LIMIT}
     assert rows(limited) == LIMIT

@@ -170,6 +170,7 @@ STEPS = st.lists(
 """What happens, for which of three quarters of an hour, and in which the clock stands."""
 
 
+@pytest.mark.no_cover
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(STEPS)
 def test_whatever_is_lost_or_repeated_the_number_is_that_of_the_quarters_and_heals(
