@@ -18,7 +18,7 @@ def _create_log_group(aws: Aws, resource: Resource) -> CreatedResource:
     logs = aws.client("logs")
     optional = pick_renamed(inputs, {"logGroupClass": "logGroupClass", "kmsKeyId": "kmsKeyId"})
     logs.create_log_group(logGroupName=name, tags=inputs.get("tags", {}), **optional)
-    # In Pulumi, 0 means that log events never expire. Without a retention policy, they never expire.
+    # In Pulumi, 0 means that log events never expire. CloudWatch has no such value: the group has no policy instead.
     if days := inputs.get("retentionInDays"):
         logs.put_retention_policy(logGroupName=name, retentionInDays=days)
     return CreatedResource(name, {"name": name, "arn": aws.arn("logs", f"log-group:{name}")})

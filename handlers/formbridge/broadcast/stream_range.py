@@ -36,8 +36,8 @@ batch for at most five minutes, so there are few empty pages between the records
 about one second of the Lambda's minute."""
 
 MAX_LISTED_RECORDS: Final = 20
-"""Maximum number of sequence numbers in the text of a problem, one for each record without a valid tenant id. The text
-is limited because a batch may have 10,000 records and SNS accepts at most 256 KB."""
+"""Maximum number of records without a valid tenant id that the text of a problem lists, by sequence number. The text is
+limited because a batch may have 10,000 records and SNS accepts at most 256 KB."""
 
 INVALID_POSITION: Final = "DynamoDB rejected the position in the stream as invalid"
 UNREADABLE_REASONS: Final = {

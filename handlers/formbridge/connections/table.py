@@ -236,8 +236,8 @@ class ConnectionsTable:
             if counted == size:
                 cuts.append(_parse_connection_id(page["LastEvaluatedKey"]))
                 counted = 0
-        # A page may have a `LastEvaluatedKey` although no row follows. If no row follows the last cut, the last span
-        # would be empty, so drop this cut.
+        # Each cut is the last connection of a full span. `counted` is 0 if no row followed the last cut: DynamoDB may
+        # return a `LastEvaluatedKey` after the last row. The span after that cut would be empty, so drop the cut.
         ends = cuts if counted else cuts[:-1]
         return [Span(after, until) for after, until in pairwise([None, *ends, None])]
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 TENANT_ID: Final = re.compile(r"t_[A-Za-z0-9_-]{1,64}")
 """Pattern of a tenant id, which `docs/protocol.md` specifies."""
 
-# The other identifiers are short and ASCII, so the largest snapshot (200 submissions) always fits one 128 KB frame.
+# Submission ids, form ids and statuses are limited to a few ASCII characters, so that the largest snapshot (200
+# submissions) always fits one frame of 128 KB.
 SUBMISSION_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 """Pattern of a submission id."""
 FORM_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
