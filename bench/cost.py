@@ -198,9 +198,9 @@ class Load:
     def read_units_per_second(self) -> float:
         """Number of read units per second that the batches and the janitor use.
 
-        Each batch reads all connection rows of the tenant. If the batch is divided into fan-out tasks, it also counts the
-        rows. Counting costs half as much, because its reads are eventually consistent. The janitor reads all rows once
-        per minute.
+        Each batch reads all connection rows of the tenant. If the batch is divided into fan-out tasks, it also counts
+        the rows. Counting costs half as much, because its reads are eventually consistent. The janitor reads all rows
+        once per minute.
         """
         times = 1.5 if self.deployment.is_divided(self.connections) else 1
         units_per_read = ceil(self.connections * ROW_BYTES / READ_UNIT_BYTES)

@@ -124,8 +124,8 @@ def windows() -> Section:
 def quotas() -> Section:
     """Return the table of what a tenant's connections use without any posts.
 
-    Its columns are the time to connect, client requests, the posts that remain possible, the time to divide a shard, and
-    the price of one frame to all connections.
+    Its columns are the time to connect, client requests, the posts that remain possible, the time to divide a shard,
+    and the price of one frame to all connections.
     """
     rows: list[Sequence[Cell]] = []
     for connections in TENANTS:

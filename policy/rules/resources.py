@@ -46,8 +46,8 @@ def has_value(inputs: Inputs, *path: str) -> bool:
     """
     *parents, last = path
     parent = get_value(inputs, *parents)
-    # `set(parent)` reads only the keys. `last in parent` would also read the value, because `parent` may be a mapping of
-    # CrossGuard, which looks the key up.
+    # `set(parent)` reads only the keys. `last in parent` would also read the value, because CrossGuard's mappings look
+    # the key up.
     return isinstance(parent, Mapping) and last in set(cast("Inputs", parent))
 
 
