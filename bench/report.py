@@ -110,7 +110,7 @@ def write(sections: Iterable[Section], docs: Path = DOCS, today: date | None = N
 
 
 def describe_machine() -> str:
-    """Return a text with the cores, the operating system and the Python version of this machine."""
+    """Return a string with the cores, the operating system and the Python version of this machine."""
     return f"{os.cpu_count()} {platform.machine()} cores, {platform.system()}, Python {platform.python_version()}"
 
 
