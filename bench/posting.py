@@ -61,7 +61,7 @@ WRK: Final = "wrk, unsigned"
 MIN_CPU_FACTOR: Final = 18
 MIN_THROUGHPUT_FACTOR: Final = 100
 REQUIRED_CONNECTIONS: Final = 1_000
-"""Number of connections with which the warm poster must reach the two factors."""
+"""Number of connections with which the warm poster must reach `MIN_CPU_FACTOR` and `MIN_THROUGHPUT_FACTOR`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,9 @@ def build_handler_archive(entry_point: str, package_for: str, requirements: Sequ
 
 
 def install_dependencies(name: str, package_for: str) -> Path:
-    """Return the folder with a set of dependencies for a machine. Install the set if the folder is absent.
+    """Return the folder with the dependencies of `requirements/{name}.txt`, installed for the machine `package_for`.
+
+    If the folder does not exist, pip installs them first.
 
     Raises:
         PackagingError: pip failed.

@@ -26,10 +26,9 @@ SUBMISSION_RECORDS: dict[str, Any] = {
 }
 """Event pattern for the `filters` of a `RealtimePipe`. Changes of submissions pass, changes of other items do not.
 
-Removals by TTL pass too, and the broadcast Lambda ignores them. The pattern does not exclude them for this reason: only
-removals by TTL have the field `userIdentity`, so the pattern would need `exists: false` for a field inside
-`userIdentity`. AWS does not document whether such a pattern matches a record that has no `userIdentity`. If it does not
-match, the pattern would exclude every other change.
+Removals by TTL pass too, and the broadcast Lambda ignores them. A pattern could exclude them only with `exists: false`
+for a field inside `userIdentity`, which only removals by TTL have. AWS does not document whether `exists: false`
+matches a record without `userIdentity`. If it does not, the pipe would drop every other change.
 """
 
 HASH_KEY, RANGE_KEY = "PK", "SK"

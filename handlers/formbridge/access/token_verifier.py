@@ -72,7 +72,7 @@ class TokenVerifier:
         claim `token_use`.
 
         Raises:
-            Unauthorized: The token is not valid. The message is the name of PyJWT's exception, or `WrongTokenUse`.
+            Unauthorized: The token is not valid. The message is the name of the exception, or `WrongTokenUse`.
             PyJWTError: The keys of the issuer could not be fetched or parsed.
         """
         try:
