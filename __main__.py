@@ -33,6 +33,7 @@ ingest = SubmissionIngest(
     {
         "table_arn": table.table_arn,
         "retention_days": settings.retention_days,
+        "max_clock_skew_seconds": settings.max_clock_skew_seconds,
         "log_retention_days": settings.log_retention_days,
         "alarm_topic_arn": alarms.topic_arn,
         "package_for": settings.package_for,

@@ -9,6 +9,7 @@ from components import GatewayLimitsArgs, GatewayPostingArgs, _checks, _urls
 from components._gateway_limits import GatewayLimits
 from components._gateway_posting import GatewayPosting
 from components._packaging import check_package_for
+from components.submission_ingest import MAX_CLOCK_SKEW_SECONDS
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Settings:
     limits: GatewayLimitsArgs
     posting: GatewayPostingArgs
     retention_days: int
+    max_clock_skew_seconds: int
     log_retention_days: int
     protect_data: bool
     alarm_email: str | None
@@ -66,6 +68,7 @@ class Settings:
                 "failure_identifier": config.require("failureIdentifier"),
             },
             retention_days=config.require_int("retentionDays"),
+            max_clock_skew_seconds=config.require_int("maxClockSkewSeconds"),
             log_retention_days=config.require_int("logRetentionDays"),
             protect_data=config.require_bool("protectData"),
             alarm_email=config.get("alarmEmail") or None,
@@ -91,6 +94,7 @@ class Settings:
         GatewayLimits.check(self.limits, _config_key)
         GatewayPosting.check(self.posting, _config_key)
         _checks.integer("retentionDays", self.retention_days, 0)
+        _checks.integer("maxClockSkewSeconds", self.max_clock_skew_seconds, 0, MAX_CLOCK_SKEW_SECONDS)
         _checks.log_retention("logRetentionDays", self.log_retention_days)
         check_package_for("packageFor", self.package_for)
         if self.issuer and not self.audience:

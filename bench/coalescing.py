@@ -159,7 +159,7 @@ def _write_all(dynamodb: DynamoDBClient, table_name: str, submissions: Sequence[
 
 def _build_item(submission: Submission) -> dict[str, Any]:
     return {
-        "PK": {"S": f"SUB#{submission.submission_id}"},
+        "PK": {"S": f"SUB#{submission.tenant_id}#{submission.submission_id}"},
         "SK": {"S": "META"},
         "GSI1PK": {"S": f"TENANT#{submission.tenant_id}"},
         "GSI1SK": {"S": submission.position},

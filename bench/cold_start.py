@@ -61,6 +61,7 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "MESSAGE_BURST": "20",
     "POSTS_PER_SECOND": "1000",
     "RETENTION_DAYS": "30",
+    "MAX_CLOCK_SKEW_SECONDS": "300",
     "TABLE_NAME": "submissions",
     "TENANT_CLAIM": "tenant_id",
     "TOKEN_IN_QUERY": "false",

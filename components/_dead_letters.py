@@ -1,13 +1,20 @@
 """Dead-letter queues. Each is a standard queue with encryption, a retention of 14 days and an alarm."""
 
+from typing import TYPE_CHECKING
+
 import pulumi
 import pulumi_aws as aws
 
 from ._queue_mapping import VISIBILITY_SECONDS
 from ._tags import Tags
 
-RETENTION_SECONDS = 14 * 24 * 3600
-"""Seconds for which a queue keeps a message. This is the maximum that SQS allows."""
+if TYPE_CHECKING:
+    from formbridge.submissions import retention
+else:
+    from ._formbridge.submissions import retention
+
+RETENTION_SECONDS = retention.DEAD_LETTER_DAYS * retention.SECONDS_PER_DAY
+"""Seconds for which a queue keeps a message."""
 MAX_MESSAGE_SIZE = 1024 * 1024
 """Maximum size of a message in bytes. This is the maximum that SQS allows.
 

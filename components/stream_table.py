@@ -35,9 +35,19 @@ HASH_KEY, RANGE_KEY = "PK", "SK"
 """Default names of the partition key and the sort key of the table."""
 INDEX_KEYS = (keys.SUBMISSIONS_INDEX_PARTITION_KEY, keys.SUBMISSIONS_INDEX_SORT_KEY)
 """Names of the partition key and the sort key of the index `GSI1`."""
-INDEXED = ("tenant_id", "submission_id", "form_id", "status", "version", "submitted_at", "updated_at", "ttl")
+INDEXED = (
+    "tenant_id",
+    "submission_id",
+    "form_id",
+    "status",
+    "version",
+    "incarnation",
+    "submitted_at",
+    "updated_at",
+    "ttl",
+)
 """Attributes that the index `GSI1` contains besides its keys. A snapshot or a resume needs no other attributes."""
-NUMBERS = ("version", "ttl")
+NUMBERS = ("version", "incarnation", "ttl")
 """Attributes whose values are numbers. A key of the table is a string, so it cannot have one of these names."""
 MAX_KEY_NAME = 255
 """Maximum length of a key's name in characters.

@@ -29,6 +29,11 @@ EVENT_PATTERN = {
 }
 """Event pattern of the rule: matching events invoke the persist Lambda."""
 
+DEFAULT_CLOCK_SKEW_SECONDS = 300
+"""Default of `max_clock_skew_seconds`."""
+MAX_CLOCK_SKEW_SECONDS = 3600
+"""Maximum of `max_clock_skew_seconds`. It is far below the day that `TOMBSTONE_DAYS` allows for clocks that differ."""
+
 RETRY_SECONDS = 3600
 """Maximum age of an event in seconds. EventBridge and Lambda do not retry an older event: it becomes a dead letter."""
 DELIVERY_RETRIES = 10
@@ -45,6 +50,10 @@ class SubmissionIngestArgs(TypedDict):
     retention_days: NotRequired[IntegerInput]
     """Number of days from the last change of a submission until it expires; 0 or more. Default: 0. Submissions then
     never expire."""
+    max_clock_skew_seconds: NotRequired[IntegerInput]
+    """Maximum number of seconds by which the time of an event may be ahead of the clock of the persist Lambda, and by
+    which a time in the event may be ahead of the event's own time; 0 to 3,600. An event that exceeds the limit becomes
+    a dead letter, because a time far in the future would win against every later event. Default: 300."""
     log_retention_days: NotRequired[IntegerInput]
     """Days for which CloudWatch keeps the logs; a value that CloudWatch accepts, such as 14, 30, 90 or 365.
     Default: 14."""
@@ -76,6 +85,12 @@ class SubmissionIngest(pulumi.ComponentResource):
         _checks.check_fields(args, SubmissionIngestArgs)
         table_arn = _checks.table_arn("table_arn", args["table_arn"])
         retention_days = _checks.integer("retention_days", args.get("retention_days", 0), 0)
+        max_clock_skew_seconds = _checks.integer(
+            "max_clock_skew_seconds",
+            args.get("max_clock_skew_seconds", DEFAULT_CLOCK_SKEW_SECONDS),
+            0,
+            MAX_CLOCK_SKEW_SECONDS,
+        )
         log_retention_days = _checks.log_retention(
             "log_retention_days", args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)
         )
@@ -108,6 +123,7 @@ class SubmissionIngest(pulumi.ComponentResource):
                 "TABLE_NAME": table_arn.apply(lambda arn: arn.split("/")[-1]),
                 "DEAD_LETTER_QUEUE_URL": dead_letters.url,
                 "RETENTION_DAYS": retention_days.apply(str),
+                "MAX_CLOCK_SKEW_SECONDS": max_clock_skew_seconds.apply(str),
             },
             statements=[
                 Statement(["dynamodb:UpdateItem"], [table_arn]),

@@ -9,6 +9,7 @@ from formbridge.runtime import aws, clock, environment
 from formbridge.runtime.dead_letter_queue import DeadLetterQueue
 from formbridge.runtime.logs import correlation_ids, log, log_failures
 from formbridge.submissions.event import MalformedEvent, SubmissionEvent
+from formbridge.submissions.retention import compute_max_age_days
 from formbridge.submissions.table import SubmissionsTable
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ def handler(event: Mapping[str, Any], context: object) -> None:
     """Store one event. If the event is malformed, send it to the dead-letter queue with the reason."""
     ids = correlation_ids(event, context)
     try:
-        parsed = SubmissionEvent.parse(event)
-        saved = submissions_table().save(parsed, clock.now_ms(), environment.integer("RETENTION_DAYS"))
+        now_ms, retention_days = clock.now_ms(), environment.integer("RETENTION_DAYS")
+        max_skew_ms = environment.integer("MAX_CLOCK_SKEW_SECONDS") * 1000
+        parsed = SubmissionEvent.parse(event, now_ms, max_skew_ms, compute_max_age_days(retention_days))
+        saved = submissions_table().save(parsed, now_ms, retention_days)
     except MalformedEvent as error:
         dead_letter_queue().send(event, str(error))
         # Log only the name of the field. The reason may also quote the field's value, which may be personal data.

@@ -104,11 +104,11 @@ def test_a_key_is_in_the_index_without_being_asked_for() -> None:
         ({"hash_key": "id", "range_key": ""}, "range_key: must have 1 to 255 characters, got ''"),
         (
             {"hash_key": "GSI1PK"},
-            "hash_key: must not be one of the reserved names GSI1PK, GSI1SK, version, ttl, got",
+            "hash_key: must not be one of the reserved names GSI1PK, GSI1SK, version, incarnation, ttl, got",
         ),
         (
             {"range_key": "version"},
-            "range_key: must not be one of the reserved names GSI1PK, GSI1SK, version, ttl, got 'version'",
+            "range_key: must not be one of the reserved names GSI1PK, GSI1SK, version, incarnation, ttl, got 'version'",
         ),
         ({"hash_key": "id", "range_key": "id"}, "range_key: must differ from hash_key, got 'id'"),
         ({"range_key": "PK"}, "range_key: must differ from hash_key, got 'PK'"),

@@ -108,6 +108,7 @@ def test_the_lambda_is_told_where_to_write_and_keeps_submissions_for_ever(record
         "TABLE_NAME": "submissions",
         "DEAD_LETTER_QUEUE_URL": QUEUE_URL,
         "RETENTION_DAYS": "0",
+        "MAX_CLOCK_SKEW_SECONDS": "300",
     }
 
 

@@ -216,7 +216,7 @@ def test_what_is_gone_from_the_table_is_removed(
         wire.until_told(submission_id)
         backstage.updated(tenant, submission_id, "approved")
         wire.until_told(submission_id)
-        backstage.delete(submission_id)
+        backstage.delete(tenant, submission_id)
         update = wire.until_told(submission_id, "remove")
 
     assert (update["data"]["version"], update["data"]["event"]) == (2, "remove")
@@ -234,7 +234,7 @@ def test_of_the_same_version_what_goes_wins(
         if goes == "leave":
             backstage.updated(tenant, submission_id, "approved")
         else:
-            backstage.delete(submission_id)
+            backstage.delete(tenant, submission_id)
         gone = wire.until_told(submission_id, goes)
     version = gone["data"]["version"]
     there = {**first, "data": {**first["data"], "version": version}}

@@ -48,24 +48,28 @@ def test_whatever_is_lost_a_client_ends_with_what_the_table_holds(
     chance = random.Random(seed)
     token = issuer.token(tenant)
     written: list[str] = []
+    deleted: set[str] = set()
     with gateway.connect(token) as wire:
         client = Client(wire)
         for _ in range(6):
             written.append(backstage.received(tenant))
             wire.until_told(written[-1])
-            changed = chance.choice(written)
-            backstage.updated(tenant, changed, chance.choice(["approved", "spam", "deleted"]))
+            changed = chance.choice([name for name in written if name not in deleted])
+            status = chance.choice(["approved", "spam", "deleted"])
+            backstage.updated(tenant, changed, status)
             wire.until_told(changed)
+            if status == "deleted":
+                deleted.add(changed)
         came = wire.pushes * 2
         chance.shuffle(came)
         client.take(*came[: chance.randrange(len(came))])
     missed = backstage.received(tenant)
-    eventually(lambda: backstage.stored(missed) is not None)
+    eventually(lambda: backstage.stored(tenant, missed) is not None)
     with gateway.connect(token) as wire:
         client.reconnect(wire)
 
-    held = [one for one in map(backstage.stored, [*written, missed]) if one and not one.is_deleted]
-    assert client.versions == {one.submission_id: one.version for one in held}
+    rows = [backstage.stored(tenant, name) for name in [*written, missed]]
+    assert client.versions == {row.submission_id: row.version for row in rows if row and not row.is_deleted}
 
 
 ONE_OF_THREE = (
@@ -200,7 +204,7 @@ def test_a_deletion_is_pushed_and_synced_like_any_write(
         pushed = wire.until_told(submission_id, "modify")
         synced = update_of(wire.ask("sync", cursor=cursor), submission_id)
         fresh = wire.ask("subscribe")
-    tombstone = backstage.stored(submission_id)
+    tombstone = backstage.stored(tenant, submission_id)
 
     assert (pushed["data"]["status"], pushed["data"]["version"]) == ("deleted", 2)
     assert synced["data"] == pushed["data"]

@@ -15,7 +15,7 @@ from websockets.typing import Subprotocol
 
 from formbridge.runtime.timestamps import to_iso
 from formbridge.submissions.event import RECEIVED, UPDATED
-from formbridge.submissions.submission import Submission
+from formbridge.submissions.submission import DELETED, Submission, is_pending
 from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.support.convergence.world import FILTERS, FORMS, STATUSES
 from tests.support.e2e.client import PATIENCE, Frame, Producer, aws
@@ -52,7 +52,9 @@ class Writer:
         """An event of a submission, later than all before."""
         name = f"{self._tenant}-{self._chance.choice('abcd')}"
         kind = UPDATED if name in self._said else RECEIVED
-        form, status = self._said[name] = self._chance.choice(FORMS), self._chance.choice(STATUSES)
+        form, status = self._chance.choice(FORMS), self._chance.choice(STATUSES)
+        if self._said.get(name, ("", ""))[1] != DELETED:
+            self._said[name] = form, status
         self._events += 1
         detail = {**self._producer.detail(self._tenant, name, form), "status": status}
         if kind == UPDATED:
@@ -61,13 +63,18 @@ class Writer:
 
     def is_stored(self) -> bool:
         """Whether the table holds what was said last."""
-        return {held.submission_id: (held.form_id, held.status) for held in self.held()} == self._said
+        held = {held.submission_id: (held.form_id, held.status) for held in self.held()}
+        # A deletion is final, and which form the submission had before depends on what arrived before it.
+        return held.keys() == self._said.keys() and all(
+            held[name][1] == status if status == DELETED else held[name] == (form, status)
+            for name, (form, status) in self._said.items()
+        )
 
     def held(self) -> Iterator[Submission]:
         for name in self._said:
-            key = {"PK": {"S": f"SUB#{name}"}, "SK": {"S": "META"}}
+            key = {"PK": {"S": f"SUB#{self._tenant}#{name}"}, "SK": {"S": "META"}}
             item = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-            if item is not None:
+            if item is not None and not is_pending(item):
                 yield Submission.from_item(item)
 
 

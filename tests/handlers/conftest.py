@@ -83,6 +83,7 @@ def region(aws: Region, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: Non
     monkeypatch.setenv("CONNECTIONS_TABLE_NAME", CONNECTIONS)
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", aws.queue_url)
     monkeypatch.setenv("RETENTION_DAYS", "0")
+    monkeypatch.setenv("MAX_CLOCK_SKEW_SECONDS", "300")
     monkeypatch.setenv("CONNECTION_TTL_SECONDS", "7800")
     monkeypatch.setenv("MAX_CONNECTIONS_PER_TENANT", "5000")
     monkeypatch.setenv("MESSAGES_PER_SECOND", "10")

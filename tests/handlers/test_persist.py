@@ -10,15 +10,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import persist
-from formbridge.submissions.event import MAX_PAYLOAD_BYTES, SubmissionEvent
-from formbridge.submissions.submission import Submission
-from tests.support.handlers.builders import NOW, LambdaContext, bus_event, iso, received, updated
+from formbridge.submissions.event import FIELDS, MAX_PAYLOAD_BYTES, SubmissionEvent
+from formbridge.submissions.retention import REPLAY_DAYS
+from formbridge.submissions.submission import Submission, is_pending
+from tests.support.handlers.builders import NOW, LambdaContext, bus_event, iso, partial, received, updated
 
 if TYPE_CHECKING:
     from tests.support.handlers.clock import Clock
     from tests.support.handlers.region import Region
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 A_DAY_S = 24 * 3600
+MAX_SKEW_MS = 300_000
+IDS = {"tenant_id": "t_acme", "submission_id": "s1"}
 
 
 def handle(*events: dict[str, Any]) -> None:
@@ -35,7 +40,7 @@ def held(region: Region, submission_id: str = "s1") -> Submission:
 def test_a_received_event_is_version_1(region: Region, clock: Clock) -> None:
     handle(received(event_id="e1", payload={"email": "ada@example.com"}))
     assert region.item("s1") == {
-        "PK": {"S": "SUB#s1"},
+        "PK": {"S": "SUB#t_acme#s1"},
         "SK": {"S": "META"},
         "GSI1PK": {"S": "TENANT#t_acme"},
         "GSI1SK": {"S": "2026-11-22T20:00:00.000Z#s1"},
@@ -44,11 +49,14 @@ def test_a_received_event_is_version_1(region: Region, clock: Clock) -> None:
         "form_id": {"S": "contact"},
         "status": {"S": "processing"},
         "version": {"N": "1"},
+        "incarnation": {"N": str(NOW)},
         "submitted_at": {"S": "2026-11-22T19:59:59.000Z"},
         "updated_at": {"S": "2026-11-22T20:00:00.000Z"},
         "payload": {"S": '{"email":"ada@example.com"}'},
-        "event_order": {"S": "0#2026-11-22T19:59:59.000Z#e1"},
-        "payload_order": {"S": "0#2026-11-22T19:59:59.000Z#e1"},
+        **{
+            f"{name}_order": {"S": "1#2026-11-22T19:59:59.000Z#e1"}
+            for name in ("form_id", "status", "submitted_at", "payload")
+        },
     }
 
 
@@ -89,12 +97,13 @@ def test_an_older_update_that_comes_late_never_wins(region: Region) -> None:
     assert (held(region).status, held(region).version) == ("approved", 2)
 
 
-def test_a_received_event_that_comes_late_brings_its_payload_and_nothing_else(region: Region, clock: Clock) -> None:
-    late = received(payload="the form", status="processing")
-    handle(updated(status="approved"))
+def test_a_received_event_that_comes_late_brings_what_no_update_has_set(region: Region, clock: Clock) -> None:
+    late = received(payload="the form", status="processing", form_id="contact")
+    handle(updated(status="approved", form_id="survey"))
     clock.advance(60_000)
     handle(late)
-    assert (held(region).status, held(region).version, held(region).updated_at) == ("approved", 2, iso(60_000))
+    assert (held(region).status, held(region).form_id, held(region).version) == ("approved", "survey", 2)
+    assert held(region).updated_at == iso(60_000)
     assert (region.item("s1") or {})["payload"] == {"S": '"the form"'}
     clock.advance(60_000)
     handle(late)
@@ -104,20 +113,44 @@ def test_a_received_event_that_comes_late_brings_its_payload_and_nothing_else(re
 def test_an_older_payload_that_comes_late_never_wins(region: Region) -> None:
     handle(updated(payload="new"), received(payload="old"))
     assert (region.item("s1") or {})["payload"] == {"S": '"new"'}
-    assert held(region).version == 1
 
 
-def test_another_tenants_submission_is_left_alone_and_the_event_kept_for_a_person(region: Region) -> None:
-    handle(received())
-    before = region.item("s1")
-    intruder = updated(tenant_id="t_globex", status="hacked", payload="x")
-    handle(intruder)
-    assert region.item("s1") == before
-    (letter,) = region.dead_letters()
-    assert json.loads(letter) == {
-        "reason": "submission_id: must not belong to another tenant, got 's1'",
-        "event": intruder,
-    }
+def test_two_tenants_with_the_same_id_never_meet(region: Region) -> None:
+    theirs = {"tenant_id": "t_globex", "form_id": "survey"}
+    handle(received(), received(**theirs), updated(**theirs))
+    assert (held(region).status, held(region).version) == ("processing", 1)
+    other = Submission.from_item(region.item("s1", "t_globex") or {})
+    assert (other.tenant_id, other.form_id, other.status, other.version) == ("t_globex", "survey", "completed", 2)
+    assert region.dead_letters() == []
+
+
+def test_an_update_changes_only_what_it_contains(region: Region) -> None:
+    handle(received(form_id="contact", payload="p", submitted_at=iso(-5000)), partial(status="completed"))
+    assert (held(region).status, held(region).form_id, held(region).submitted_at) == (
+        "completed",
+        "contact",
+        iso(-5000),
+    )
+    assert (region.item("s1") or {})["payload"] == {"S": '"p"'}
+
+
+def test_updates_of_two_fields_do_not_depend_on_their_order_of_arrival(region: Region) -> None:
+    handle(received(), partial(payload="new", updated_at=iso(2)), partial(status="completed", updated_at=iso(1)))
+    assert (held(region).status, held(region).version) == ("completed", 3)
+    assert (region.item("s1") or {})["payload"] == {"S": '"new"'}
+
+
+def test_an_update_before_its_submission_is_kept_and_shown_only_with_it(region: Region, clock: Clock) -> None:
+    handle(partial(status="completed", payload="new"))
+    item = region.item("s1") or {}
+    assert is_pending(item)
+    assert item["ttl"] == {"N": str(NOW // 1000 + REPLAY_DAYS * A_DAY_S)}
+    assert persist.submissions_table().read("t_acme", iso(-1), 10) == ([], None)
+    handle(partial(status="approved", updated_at=iso(1)), received(payload="old"))
+    assert (held(region).status, held(region).form_id, held(region).version) == ("approved", "contact", 3)
+    assert (region.item("s1") or {})["payload"] == {"S": '"new"'}
+    assert held(region).expires_at is None
+    assert persist.submissions_table().read("t_acme", iso(-1), 10).submissions == [held(region)]
 
 
 def test_a_malformed_event_is_kept_whole_with_its_reason(region: Region) -> None:
@@ -133,7 +166,7 @@ def test_the_largest_payload_is_stored_and_one_byte_more_is_refused_with_a_reaso
     largest = "x" * (MAX_PAYLOAD_BYTES - len('""'))
     longest = {"tenant_id": "t_" + "t" * 64, "submission_id": "s" * 64, "form_id": "f" * 64, "status": "s" * 32}
     handle(received(payload=largest, **longest))
-    assert (region.item("s" * 64) or {})["payload"] == {"S": f'"{largest}"'}
+    assert (region.item("s" * 64, "t_" + "t" * 64) or {})["payload"] == {"S": f'"{largest}"'}
 
     too_large = received(payload=largest + "x")
     handle(too_large)
@@ -205,6 +238,20 @@ def test_a_submission_expires_the_retention_time_after_its_last_change(
     assert held(region).expires_at == NOW // 1000 + 5 + 30 * A_DAY_S
 
 
+def test_an_event_does_not_bring_a_submission_back_whose_retention_time_has_passed(
+    region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETENTION_DAYS", "3")
+    event = received()
+    handle(event)
+    clock.advance(3 * A_DAY_S * 1000)
+    region.clear()
+    handle(event)
+    assert region.item("s1") is None
+    (letter,) = region.dead_letters()
+    assert json.loads(letter)["reason"].startswith("time: must be at most 3 days in the past, got ")
+
+
 def test_a_failure_of_the_table_is_raised_so_that_the_event_is_tried_again(
     region: Region, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,17 +261,68 @@ def test_a_failure_of_the_table_is_raised_so_that_the_event_is_tried_again(
     assert region.dead_letters() == []
 
 
-def test_a_deleted_submission_loses_its_payload_now_and_its_row_in_a_week(region: Region, clock: Clock) -> None:
-    handle(received(payload="p"), updated(status="deleted", updated_at=iso(1)))
-    assert (held(region).status, held(region).version) == ("deleted", 2)
-    assert held(region).expires_at == NOW // 1000 + 7 * A_DAY_S
-    assert "payload" not in (region.item("s1") or {})
+# --- Deletion -------------------------------------------------------------------------------------------------
 
 
-def test_a_form_that_comes_after_its_deletion_stays_deleted(region: Region) -> None:
-    handle(updated(status="deleted", updated_at=iso(1)), received(payload="p"))
-    assert held(region).status == "deleted"
-    assert "payload" not in (region.item("s1") or {})
+def assert_is_deleted(region: Region) -> None:
+    item = region.item("s1") or {}
+    assert item["status"] == {"S": "deleted"}
+    assert "payload" not in item
+
+
+def test_a_deleted_submission_loses_its_payload_now_and_its_row_after_the_replay_horizon(region: Region) -> None:
+    handle(received(payload="p"), partial(status="deleted"))
+    assert_is_deleted(region)
+    assert held(region).version == 2
+    assert held(region).expires_at == NOW // 1000 + 17 * A_DAY_S
+
+
+def test_a_deletion_wins_against_an_update_whose_time_is_ahead(region: Region) -> None:
+    handle(received(payload="p"), updated(updated_at=iso(299_000), payload="q"), partial(status="deleted"))
+    assert_is_deleted(region)
+
+
+@pytest.mark.parametrize("event_id", ["0", "f"])
+def test_a_deletion_wins_against_an_update_of_the_same_moment(region: Region, event_id: str) -> None:
+    deletion = bus_event("submission.updated", {**IDS, "status": "deleted"}, event_id=event_id)
+    update = bus_event("submission.updated", {**IDS, "status": "done", "payload": "p"}, event_id="8")
+    for first, second in ([deletion, update], [update, deletion]):
+        region.clear()
+        handle(received(), first, second)
+        assert_is_deleted(region)
+
+
+def test_nothing_brings_a_deleted_submission_back(region: Region, clock: Clock) -> None:
+    handle(received(), partial(status="deleted"))
+    before = region.item("s1")
+    clock.advance(60_000)
+    handle(
+        updated(status="completed", updated_at=iso(60_000), payload="back"),
+        partial(payload="back", updated_at=iso(60_000)),
+        received(payload="back"),
+        partial(status="deleted", updated_at=iso(60_000)),
+    )
+    assert region.item("s1") == before
+
+
+def test_a_form_that_comes_after_its_deletion_stays_deleted_and_is_never_shown(region: Region) -> None:
+    handle(partial(status="deleted"), received(payload="p"))
+    assert_is_deleted(region)
+    assert is_pending(region.item("s1") or {})
+
+
+def test_the_row_of_a_deleted_submission_outlives_every_event_that_may_be_replayed(
+    region: Region, clock: Clock
+) -> None:
+    form = bus_event("submission.received", received()["detail"], time=iso(MAX_SKEW_MS))
+    handle(partial(status="deleted"))
+    expires_at = int((region.item("s1") or {})["ttl"].get("N", ""))
+    clock.advance(expires_at * 1000 - NOW)
+    region.clear()
+    handle(form)
+    assert region.item("s1") is None
+    (letter,) = region.dead_letters()
+    assert json.loads(letter)["reason"].startswith("time: must be at most 16 days in the past, got ")
 
 
 def test_what_was_kept_for_a_time_is_kept_for_ever_once_that_is_the_setting(
@@ -237,29 +335,37 @@ def test_what_was_kept_for_a_time_is_kept_for_ever_once_that_is_the_setting(
     assert held(region).expires_at is None
 
 
-def test_an_update_that_overtakes_its_form_learns_from_it_when_it_was_submitted(region: Region) -> None:
-    early = updated(status="completed")
-    del early["detail"]["submitted_at"]
-    handle(early, received(submitted_at=iso(-5000), payload="p"))
-    assert (held(region).status, held(region).submitted_at) == ("completed", iso(-5000))
-
-
 # --- Any order, any duplicates --------------------------------------------------------------------------------
 
 STATUSES = st.sampled_from(["in_review", "approved", "rejected", "deleted"])
-PAYLOADS = st.none() | st.integers(0, 9)
+CHANGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": STATUSES,
+        "payload": st.integers(0, 9),
+        "form_id": st.sampled_from(["contact", "survey"]),
+        "submitted_at": st.integers(-9, 0).map(iso),
+    },
+)
 
 
 @st.composite
 def deliveries(draw: st.DrawFn) -> list[dict[str, Any]]:
     """The events of one submission, in any order and with duplicates."""
-    life = [received(payload="the form")]
-    for moment in range(draw(st.integers(0, 3))):
-        event = updated(status=draw(STATUSES), updated_at=iso(moment // 2))
-        payload = draw(PAYLOADS)
-        life.append(event if payload is None else {**event, "detail": {**event["detail"], "payload": payload}})
+    known: dict[str, Any] = {**IDS, "form_id": "contact", **draw(CHANGES)}
+    life = [bus_event("submission.received", known)]
+    changes = draw(st.lists(CHANGES.filter(bool), max_size=3))
+    life += [partial(**change, updated_at=iso(moment // 2)) for moment, change in enumerate(changes)]
     again = draw(st.lists(st.sampled_from(life), max_size=3))
     return draw(st.permutations([*life, *again]))
+
+
+def merge(events: list[SubmissionEvent]) -> dict[str, str]:
+    """The state that the events lead to: of each field the last value, and of a deleted submission no content."""
+    if any(event.deletes for event in events):
+        return {"status": "deleted"}
+    values = [(value.order, name, value.text) for event in events for name, value in event.values.items()]
+    return {name: text for _, name, text in sorted(values)}
 
 
 @pytest.mark.no_cover
@@ -271,21 +377,18 @@ def test_any_order_with_any_duplicates_ends_in_the_same_state(region: Region, de
     written: Counter[str] = Counter()
     for event in delivered:
         before = region.item("s1")
-        version = held(region).version if before else 0
         handle(event)
-        if region.item("s1") != before:
+        after = region.item("s1") or {}
+        if after != before:
             written[event["id"]] += 1
-            assert held(region).version == version + 1
-    assert set(written.values()) == {1}
-    ordered = sorted(map(SubmissionEvent.parse, delivered), key=lambda event: event.order)
-    *_, payload = (
-        None if event.status == "deleted" else event.payload
-        for event in ordered
-        if event.payload is not None or event.status == "deleted"
-    )
+            version = int((before or {}).get("version", {}).get("N", "0"))
+            assert after["version"] == {"N": str(version + 1)}
+    assert all(count == 1 for count in written.values())
     item = region.item("s1") or {}
-    assert (item["status"], item["event_order"]) == ({"S": ordered[-1].status}, {"S": ordered[-1].order})
-    assert item.get("payload") == (None if payload is None else {"S": payload})
+    expected = merge([SubmissionEvent.parse(event, NOW, MAX_SKEW_MS) for event in delivered])
+    names = expected if expected["status"] == "deleted" else FIELDS
+    assert {name: item[name].get("S") for name in names if name in item} == expected
+    assert "payload" not in item or expected["status"] != "deleted"
     handle(*delivered)
     assert region.item("s1") == item
     assert region.dead_letters() == []

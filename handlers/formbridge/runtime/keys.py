@@ -22,9 +22,12 @@ TENANT_SORT_KEY: Final = "TENANT"
 _TENANT_PREFIX: Final = "TENANT#"
 
 
-def submission_partition(submission_id: str) -> str:
-    """Return the partition key of a submission."""
-    return f"{SUBMISSION_PREFIX}{submission_id}"
+def submission_partition(tenant_id: str, submission_id: str) -> str:
+    """Return the partition key of a submission.
+
+    Neither id contains a `#`, so two tenants never share a partition, even if their submissions have the same id.
+    """
+    return f"{SUBMISSION_PREFIX}{tenant_id}#{submission_id}"
 
 
 def submission_position(updated_at: str, submission_id: str) -> str:

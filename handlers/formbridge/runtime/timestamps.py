@@ -13,6 +13,11 @@ def to_iso(epoch_ms: int) -> str:
     return _format(_EPOCH + timedelta(milliseconds=epoch_ms))
 
 
+def to_epoch_ms(iso: str) -> int:
+    """Return an ISO 8601 time in UTC with milliseconds, as `to_iso` writes it, in epoch milliseconds."""
+    return (datetime.fromisoformat(iso) - _EPOCH) // timedelta(milliseconds=1)
+
+
 def normalise(text: str) -> str:
     """Convert an ISO 8601 time to UTC with milliseconds. A time without an offset is taken as UTC.
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 DELETED: Final = "deleted"
 """Status of a deleted submission. The deletion is a write like any other, so every client receives it."""
 
+REQUIRED_FIELDS: Final = ("form_id", "status", "submitted_at")
+"""Attributes that a row needs before clients see the submission."""
+
 MAX_ATTRIBUTE_LENGTH: Final = 1024
 """Maximum number of characters of a string in an item. The limit ensures that every update fits in one frame, even if
 another program wrote the item. It is equal to the maximum number of bytes of a sort key in DynamoDB."""
@@ -42,6 +45,7 @@ class UpdateData(TypedDict):
     form_id: str
     status: str
     version: int
+    incarnation: int
     submitted_at: str
     updated_at: str
     timestamp: str
@@ -59,6 +63,7 @@ class LeaveData(TypedDict):
     tenant_id: str
     submission_id: str
     version: int
+    incarnation: int
     event: Literal["leave"]
 
 
@@ -82,7 +87,7 @@ class Submission:
     status: str
     """Current status; `deleted` marks a deleted submission."""
     version: int
-    """Number of writes of this submission so far. The first write has version 1."""
+    """Number of writes of this row so far. The first write has version 1."""
     submitted_at: str
     """Time at which the form was submitted: ISO 8601 in UTC with milliseconds."""
     updated_at: str
@@ -90,6 +95,9 @@ class Submission:
     expires_at: int | None = None
     """Time from which DynamoDB may delete the item, in epoch seconds (attribute `ttl`); None if the submission does not
     expire."""
+    incarnation: int = 0
+    """Time at which persist created the row, in epoch milliseconds. If a row is deleted and created again, the new row
+    starts at version 1 and has a higher incarnation. 0: another program created the row."""
 
     @classmethod
     def from_item(cls, item: Mapping[str, AttributeValueTypeDef]) -> Submission:
@@ -110,6 +118,7 @@ class Submission:
             submitted_at=_read_attribute(item, "submitted_at", "S"),
             updated_at=_read_attribute(item, "updated_at", "S"),
             expires_at=_read_integer(item, "ttl") if "ttl" in item else None,
+            incarnation=_read_integer(item, "incarnation") if "incarnation" in item else 0,
         )
 
     def build_update(self, event: EventName) -> Update:
@@ -120,6 +129,7 @@ class Submission:
             "form_id": self.form_id,
             "status": self.status,
             "version": self.version,
+            "incarnation": self.incarnation,
             "submitted_at": self.submitted_at,
             "updated_at": self.updated_at,
             "timestamp": self.updated_at,
@@ -140,9 +150,15 @@ class Submission:
             "tenant_id": self.tenant_id,
             "submission_id": self.submission_id,
             "version": self.version,
+            "incarnation": self.incarnation,
             "event": "leave",
         }
         return {"event": "leave", "data": data}
+
+    @property
+    def recency(self) -> tuple[int, int]:
+        """Sort key of the states of one submission: the incarnation, then the version."""
+        return self.incarnation, self.version
 
     @property
     def position(self) -> str:
@@ -159,11 +175,20 @@ class Submission:
         return self.expires_at is not None and self.expires_at * 1000 <= now_ms
 
 
+def is_pending(item: Mapping[str, AttributeValueTypeDef]) -> bool:
+    """Return whether an item is a row of persist that no client may see yet.
+
+    Such a row exists if an update or a deletion arrives before the event that creates the submission. It lacks
+    attributes that every update for clients has.
+    """
+    return "incarnation" in item and any(name not in item for name in REQUIRED_FIELDS)
+
+
 class Page(NamedTuple):
     """Consecutive submissions of one tenant, in the order of `GSI1` or in the reverse order."""
 
     submissions: Sequence[Submission]
-    """Submissions that were read. Malformed items are left out."""
+    """Submissions that were read. Pending and malformed items are left out."""
     reached: str | None
     """Position of the last item that was read; None if no items are left to read."""
 

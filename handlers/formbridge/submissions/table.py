@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from ..runtime import keys, timestamps
 from ..runtime.logs import logger
-from .event import MalformedEvent, SubmissionEvent
-from .submission import DELETED, MalformedItem, Page, Submission
+from .retention import REPLAY_DAYS, SECONDS_PER_DAY, TOMBSTONE_DAYS
+from .submission import DELETED, REQUIRED_FIELDS, MalformedItem, Page, Submission, is_pending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,14 +17,19 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-SECONDS_PER_DAY: Final = 24 * 3600
-"""Number of seconds in one day."""
-TOMBSTONE_DAYS: Final = 7
-"""Number of days for which the item of a deleted submission stays in the table. A cursor that a client can resume
-from is always younger than this, so every client receives the deletion."""
+    from .event import FieldName, FieldValue, SubmissionEvent
 
-Attributes = dict[str, "AttributeValueTypeDef"]
+MAX_ATTEMPTS: Final = 10
+"""Maximum number of writes of one event. A write is repeated if another event of the same submission was written at the
+same time."""
+
+Item = dict[str, "AttributeValueTypeDef"]
 """Attributes of an item, by name."""
+
+_IS_ABSENT: Final = "attribute_not_exists(PK)"
+_IS_COMPLETE: Final = " AND ".join(f"attribute_exists(#{name})" for name in REQUIRED_FIELDS)
+_IS_DELETED: Final = "#status = :deleted"
+_HAS_VERSION: Final = "version = :version"
 
 
 class SaveResult(Enum):
@@ -32,8 +37,14 @@ class SaveResult(Enum):
 
     WRITTEN = "written"
     """The event was written as the new version of its submission."""
+    PENDING = "pending"
+    """The event was written. No client sees the submission until the event that creates it has arrived."""
     STALE = "stale"
-    """Nothing was written. The table already contains the event, or later events have replaced all its values."""
+    """Nothing was written. The submission is deleted, or the row already contains this event or later values."""
+
+
+class WriteConflict(Exception):
+    """Other events of the same submission were written during each of `MAX_ATTEMPTS` attempts to write an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +63,14 @@ class SubmissionsTable:
 
         - The first write has version 1, and each further write adds one.
         - Each event is written at most once, even if it arrives several times.
-        - An event that is later in the order of events than all stored events is written completely.
-        - An event that is earlier than a stored event is late. Only its payload and its `submitted_at` are written,
-          and only if no later event has written or deleted the payload. Otherwise the late event is stale. A late
-          event without a payload is always stale.
+        - Each field is merged separately: the value with the highest `order` wins. A field that the event does not set
+          keeps its value.
+        - A deletion is final. It removes the content of the submission, and no other event changes the row any more.
         - The final state is therefore the same for every order of arrival and any number of repeats.
 
         Each write is one conditional update, so two concurrent Lambda invocations with two events of one submission
-        cannot overwrite each other.
+        cannot overwrite each other. The first attempt needs no read: it assumes that a received event creates its row,
+        and that an update is later than all values of a complete row. If this is wrong, DynamoDB returns the row.
 
         `updated_at` is the time of the write and not the time of the event. When a late event arrives, the cursors of
         clients are already past the time of the event. With that time in `updated_at`, clients would miss the change.
@@ -68,92 +79,106 @@ class SubmissionsTable:
             event: Event to store.
             now_ms: Current time in epoch milliseconds.
             retention_days: Days after which the submission expires; 0 if it never expires. A deleted submission expires
-                after `TOMBSTONE_DAYS` in any case.
+                after `TOMBSTONE_DAYS` in any case, and a pending one after `REPLAY_DAYS`.
 
         Raises:
-            MalformedEvent: A submission of another tenant has the same id.
+            WriteConflict: Too many events of the submission arrived at the same time. The event may be saved again.
+        """
+        if event.deletes:
+            return self._delete(event, now_ms)
+        newer, condition, values = event.values, *_expect_usual_row(event)
+        is_complete = True
+        for _ in range(MAX_ATTEMPTS):
+            assigned: Item = {}
+            for name, value in newer.items():
+                assigned |= {name: {"S": value.text}, _name_order(name): {"S": value.order}}
+            row = self._write(
+                event, now_ms, assigned, condition, values, ttl_days=retention_days if is_complete else REPLAY_DAYS
+            )
+            if row is None:
+                return SaveResult.WRITTEN if is_complete else SaveResult.PENDING
+            newer = _select_newer(event, row)
+            if row.get("status") == {"S": DELETED} or not newer:
+                return SaveResult.STALE
+            is_complete = all(name in row or name in newer for name in REQUIRED_FIELDS)
+            condition, values = (_HAS_VERSION, {":version": row["version"]}) if row else (_IS_ABSENT, {})
+        raise WriteConflict(f"{MAX_ATTEMPTS} writes failed for submission {event.submission_id!r}")
+
+    def _delete(self, event: SubmissionEvent, now_ms: int) -> SaveResult:
+        """Write the deletion of a submission: replace the row by a tombstone without content."""
+        row = self._write(
+            event,
+            now_ms,
+            {"status": {"S": DELETED}},
+            f"{_IS_ABSENT} OR attribute_not_exists(#status) OR NOT {_IS_DELETED}",
+            {":deleted": {"S": DELETED}},
+            removed=["payload"],
+            ttl_days=TOMBSTONE_DAYS,
+        )
+        return SaveResult.WRITTEN if row is None else SaveResult.STALE
+
+    def _write(
+        self,
+        event: SubmissionEvent,
+        now_ms: int,
+        assigned: Item,
+        condition: str,
+        condition_values: Item,
+        *,
+        ttl_days: int,
+        removed: Sequence[str] = (),
+    ) -> Item | None:
+        """Write the next version of a submission's row if a condition holds.
+
+        Args:
+            event: Event that is written.
+            now_ms: Current time in epoch milliseconds.
+            assigned: Attributes to set, in addition to those that every write sets.
+            condition: Condition on the row, as a DynamoDB expression.
+            condition_values: Values of the condition, by placeholder.
+            ttl_days: Days after which the row expires; 0 if it never expires.
+            removed: Names of attributes to remove.
+
+        Returns:
+            None if the row was written. Otherwise the present row; it is empty if the submission has no row.
         """
         updated_at = timestamps.to_iso(now_ms)
-        changed: Attributes = {
-            "updated_at": {"S": updated_at},
-            keys.SUBMISSIONS_INDEX_SORT_KEY: {"S": keys.submission_position(updated_at, event.submission_id)},
-        }
-        facts: Attributes = {
-            **changed,
+        assigned = {
+            **assigned,
             "tenant_id": {"S": event.tenant_id},
             "submission_id": {"S": event.submission_id},
+            "updated_at": {"S": updated_at},
             keys.SUBMISSIONS_INDEX_PARTITION_KEY: {"S": keys.tenant_partition(event.tenant_id)},
-            "form_id": {"S": event.form_id},
-            "status": {"S": event.status},
-            "submitted_at": {"S": event.submitted_at},
-            "event_order": {"S": event.order},
+            keys.SUBMISSIONS_INDEX_SORT_KEY: {"S": keys.submission_position(updated_at, event.submission_id)},
         }
-        payload: Attributes = {}
-        removed: list[str] = []
-        if event.status == DELETED:
-            # Remove the payload now. `payload_order` prevents a late event from writing a payload again.
-            payload = {"payload_order": {"S": event.order}}
-            removed = ["payload"]
-            retention_days = TOMBSTONE_DAYS
-        elif event.payload is not None:
-            payload = {"payload": {"S": event.payload}, "payload_order": {"S": event.order}}
-        if retention_days:
-            facts["ttl"] = {"N": str(now_ms // 1000 + retention_days * SECONDS_PER_DAY)}
+        if ttl_days:
+            assigned["ttl"] = {"N": str(now_ms // 1000 + ttl_days * SECONDS_PER_DAY)}
+        else:
+            removed = [*removed, "ttl"]
+        assignments = [f"#{name} = :{name}" for name in assigned]
+        removals = f" REMOVE {', '.join(f'#{name}' for name in removed)}" if removed else ""
+        names = {*assigned, *removed, *(name for name in REQUIRED_FIELDS if f"#{name}" in condition)}
         try:
-            self._write(
-                event,
-                facts | payload,
-                removed if retention_days else [*removed, "ttl"],
-                condition="attribute_not_exists(PK) OR (tenant_id = :tenant AND event_order < :order)",
+            self.client.update_item(
+                TableName=self.table_name,
+                Key=_build_key(event.tenant_id, event.submission_id),
+                UpdateExpression=(
+                    f"SET {', '.join(assignments)}, incarnation = if_not_exists(incarnation, :now){removals}"
+                    " ADD version :one"
+                ),
+                ConditionExpression=condition,
+                ExpressionAttributeNames={f"#{name}": name for name in names},
+                ExpressionAttributeValues={
+                    **{f":{name}": value for name, value in assigned.items()},
+                    **condition_values,
+                    ":now": {"N": str(now_ms)},
+                    ":one": {"N": "1"},
+                },
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except self.client.exceptions.ConditionalCheckFailedException as refused:
-            held = refused.response.get("Item", {})
-            if held.get("tenant_id") != {"S": event.tenant_id}:
-                raise MalformedEvent(
-                    f"submission_id: must not belong to another tenant, got {event.submission_id!r}"
-                ) from refused
-            return self._save_late(event, changed | payload, removed) if payload else SaveResult.STALE
-        return SaveResult.WRITTEN
-
-    def _save_late(self, event: SubmissionEvent, payload: Attributes, removed: Sequence[str]) -> SaveResult:
-        """Write only the payload of a late event, and its `submitted_at` if the event has one.
-
-        Such events occur because an update may arrive before the event that creates the submission.
-        """
-        known: Attributes = {"submitted_at": {"S": event.submitted_at}} if event.submitted_at_is_known else {}
-        try:
-            self._write(
-                event,
-                payload | known,
-                removed,
-                condition="tenant_id = :tenant AND (attribute_not_exists(payload_order) OR payload_order < :order)",
-            )
-        except self.client.exceptions.ConditionalCheckFailedException:
-            return SaveResult.STALE
-        return SaveResult.WRITTEN
-
-    def _write(self, event: SubmissionEvent, assigned: Attributes, removed: Sequence[str], condition: str) -> None:
-        assignments = [
-            f"#{name} = if_not_exists(#{name}, :{name})"
-            if name == "submitted_at" and not event.submitted_at_is_known
-            else f"#{name} = :{name}"
-            for name in assigned
-        ]
-        removals = f" REMOVE {', '.join(f'#{name}' for name in removed)}" if removed else ""
-        self.client.update_item(
-            TableName=self.table_name,
-            Key={"PK": {"S": keys.submission_partition(event.submission_id)}, "SK": {"S": keys.SUBMISSION_SORT_KEY}},
-            UpdateExpression=f"SET {', '.join(assignments)}{removals} ADD version :one",
-            ConditionExpression=condition,
-            ExpressionAttributeNames={f"#{name}": name for name in {*assigned, *removed}},
-            ExpressionAttributeValues={
-                **{f":{name}": value for name, value in assigned.items()},
-                ":one": {"N": "1"},
-                ":tenant": {"S": event.tenant_id},
-                ":order": {"S": event.order},
-            },
-            ReturnValuesOnConditionCheckFailure="ALL_OLD",
-        )
+            return refused.response.get("Item", {})
+        return None
 
     def read(self, tenant_id: str, position: str, limit: int, *, newest_first: bool = False) -> Page:
         """Return one page of a tenant's submissions in the order of their last change. This takes one query.
@@ -181,6 +206,8 @@ class SubmissionsTable:
         )
         submissions: list[Submission] = []
         for item in found["Items"]:
+            if is_pending(item):
+                continue
             try:
                 submissions.append(Submission.from_item(item))
             except MalformedItem as error:
@@ -188,3 +215,32 @@ class SubmissionsTable:
                 # the pipe.
                 logger.error("malformed item", extra={"tenant_id": tenant_id, "reason": str(error)})
         return Page(submissions, found.get("LastEvaluatedKey", {}).get(keys.SUBMISSIONS_INDEX_SORT_KEY, {}).get("S"))
+
+
+def _build_key(tenant_id: str, submission_id: str) -> Item:
+    return {"PK": {"S": keys.submission_partition(tenant_id, submission_id)}, "SK": {"S": keys.SUBMISSION_SORT_KEY}}
+
+
+def _name_order(field: FieldName) -> str:
+    """Return the name of the attribute that holds the order of a field's value."""
+    return f"{field}_order"
+
+
+def _expect_usual_row(event: SubmissionEvent) -> tuple[str, Item]:
+    """Return the condition of the first attempt to write an event, and the values of the condition."""
+    if event.creates:
+        return _IS_ABSENT, {}
+    values: Item = {":deleted": {"S": DELETED}}
+    clauses = [_IS_COMPLETE, f"NOT {_IS_DELETED}"]
+    for name in event.values:
+        order = _name_order(name)
+        # `:{order}` is the order that the write assigns.
+        clauses.append(f"(attribute_not_exists(#{order}) OR #{order} < :{order})")
+    return " AND ".join(clauses), values
+
+
+def _select_newer(event: SubmissionEvent, row: Item) -> dict[FieldName, FieldValue]:
+    """Return the values of an event that are later than the values in a row."""
+    return {
+        name: value for name, value in event.values.items() if value.order > row.get(_name_order(name), {}).get("S", "")
+    }

@@ -34,7 +34,7 @@ def test_a_tenants_row_sorts_after_all_of_its_connections(connection_id: str) ->
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        (keys.submission_partition("s1"), "SUB#s1"),
+        (keys.submission_partition("t_acme", "s1"), "SUB#t_acme#s1"),
         (keys.submission_position("2026-11-22T20:00:00.000Z", "s1"), "2026-11-22T20:00:00.000Z#s1"),
         (keys.tenant_partition("t_acme"), "TENANT#t_acme"),
         (keys.tenant_partition("t_acme", 3), "TENANT#t_acme#3"),

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from formbridge.submissions.submission import MAX_ATTRIBUTE_LENGTH, MalformedItem, Submission
-from tests.support.handlers.builders import image, iso, submission
+from formbridge.submissions.submission import MAX_ATTRIBUTE_LENGTH, MalformedItem, Submission, is_pending
+from tests.support.handlers.builders import NOW, image, iso, submission
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -59,6 +59,7 @@ def test_an_update_is_as_the_protocol_has_it() -> None:
             "form_id": "contact",
             "status": "completed",
             "version": 3,
+            "incarnation": NOW,
             "submitted_at": "2026-11-22T19:59:59.000Z",
             "updated_at": "2026-11-22T20:00:00.001Z",
             "timestamp": "2026-11-22T20:00:00.001Z",
@@ -80,7 +81,7 @@ def test_each_kind_of_update_has_its_message() -> None:
 
 
 def test_a_leave_tells_only_which_submission_it_was() -> None:
-    data = {"tenant_id": "t_acme", "submission_id": "s1", "version": 3, "event": "leave"}
+    data = {"tenant_id": "t_acme", "submission_id": "s1", "version": 3, "incarnation": NOW, "event": "leave"}
     assert submission(version=3, expires_at=1795000000).build_leave() == {"event": "leave", "data": data}
 
 
@@ -98,3 +99,24 @@ def test_a_submission_expires_with_the_second_it_says() -> None:
 def test_what_was_never_changed_is_an_insert_and_what_was_is_a_modify() -> None:
     assert submission(version=1).build_current()["event"] == "insert"
     assert submission(version=2).build_current()["event"] == "modify"
+
+
+def test_a_row_of_another_program_has_no_incarnation() -> None:
+    held = submission(incarnation=0)
+    assert "incarnation" not in image(held)
+    assert Submission.from_item(image(held)) == held
+
+
+def test_states_are_ordered_by_incarnation_and_then_by_version() -> None:
+    states = [submission(incarnation=2, version=2), submission(incarnation=2), submission(incarnation=1, version=9)]
+    assert sorted(states, key=lambda state: state.recency) == [*reversed(states)]
+
+
+@pytest.mark.parametrize("name", ["form_id", "status", "submitted_at"])
+def test_a_row_of_persist_without_a_required_field_is_pending(name: str) -> None:
+    item = image(submission())
+    assert not is_pending(item)
+    del item[name]
+    assert is_pending(item)
+    del item["incarnation"]
+    assert not is_pending(item)

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import itertools
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from formbridge.session.replay import AFTER_NEWEST
-from formbridge.submissions.table import SubmissionsTable
-from tests.support.handlers.builders import image, iso, submission
+from formbridge.submissions.event import SubmissionEvent
+from formbridge.submissions.submission import Submission
+from formbridge.submissions.table import SubmissionsTable, WriteConflict
+from tests.support.handlers.builders import NOW, image, iso, partial, received, submission, updated
 from tests.support.handlers.region import SUBMISSIONS
 
 if TYPE_CHECKING:
-    from formbridge.submissions.submission import Submission
     from tests.support.handlers.region import Region
 
 BEFORE = iso(-1)
@@ -96,3 +98,69 @@ def test_a_page_of_broken_items_is_no_end(region: Region, table: SubmissionsTabl
     region.put(whole)
     assert table.read("t_acme", BEFORE, 1) == ([], f"{iso(0)}#s1")
     assert table.read("t_acme", f"{iso(0)}#s1", 2).submissions == [whole]
+
+
+# --- Writes of events -----------------------------------------------------------------------------------------
+
+
+def save(table: SubmissionsTable, *events: dict[str, Any]) -> None:
+    for event in events:
+        table.save(SubmissionEvent.parse(event, NOW, 300_000), NOW)
+
+
+def held(region: Region) -> Submission:
+    return Submission.from_item(region.item("s1") or {})
+
+
+def test_an_update_is_one_write_and_one_that_finds_another_row_is_two(region: Region, table: SubmissionsTable) -> None:
+    writes: list[object] = []
+
+    def count(**request: Any) -> None:
+        writes.append(request)
+
+    with region.on("before-call.dynamodb.UpdateItem", count):
+        save(table, received(), updated(updated_at=iso(2)))
+        assert len(writes) == 2
+        save(table, partial(form_id="survey", status="late", updated_at=iso(1)))
+        assert len(writes) == 3
+        save(table, partial(payload="late", updated_at=iso(1)))
+        assert len(writes) == 4
+        save(table, partial(status="early", submission_id="s2"))
+        assert len(writes) == 6
+
+
+def test_a_write_that_meets_another_starts_again_from_what_that_left(region: Region, table: SubmissionsTable) -> None:
+    early = partial(status="approved", payload="early", updated_at=iso(1))
+    others = [partial(payload=number, updated_at=iso(2 + number)) for number in range(3)]
+    meeting: list[bool] = []
+
+    def meet(**_: object) -> None:
+        if others and not meeting:
+            meeting.append(True)
+            save(table, others.pop(0))
+            meeting.pop()
+
+    save(table, received(payload="old"))
+    with region.on("before-call.dynamodb.UpdateItem", meet):
+        save(table, early)
+    assert others == []
+    assert (held(region).status, held(region).version) == ("approved", 5)
+    assert (region.item("s1") or {})["payload"] == {"S": "2"}
+
+
+def test_an_event_that_meets_others_again_and_again_is_raised(region: Region, table: SubmissionsTable) -> None:
+    moments = itertools.count(2)
+    meeting: list[bool] = []
+
+    def meet(**_: object) -> None:
+        if not meeting:
+            meeting.append(True)
+            save(table, partial(payload="other", updated_at=iso(next(moments))))
+            meeting.pop()
+
+    save(table, received())
+    with (
+        region.on("before-call.dynamodb.UpdateItem", meet),
+        pytest.raises(WriteConflict, match=r"^10 writes failed for submission 's1'$"),
+    ):
+        save(table, partial(status="approved", payload="p", updated_at=iso(1)))

@@ -84,15 +84,15 @@ class Backstage:
             requests: list[WriteRequestTypeDef] = [{"PutRequest": {"Item": image(one)}} for one in some]
             assert not self._dynamodb.batch_write_item(RequestItems={table: requests})["UnprocessedItems"]
 
-    def stored(self, submission_id: str) -> Submission | None:
+    def stored(self, tenant_id: str, submission_id: str) -> Submission | None:
         """What the table holds of a submission."""
-        key = {"PK": {"S": f"SUB#{submission_id}"}, "SK": {"S": "META"}}
+        key = {"PK": {"S": f"SUB#{tenant_id}#{submission_id}"}, "SK": {"S": "META"}}
         found = self._dynamodb.get_item(TableName=self.stack.output("table_name"), Key=key, ConsistentRead=True)
         return Submission.from_item(found["Item"]) if "Item" in found else None
 
-    def delete(self, submission_id: str) -> None:
+    def delete(self, tenant_id: str, submission_id: str) -> None:
         """Delete a submission's item."""
-        key = {"PK": {"S": f"SUB#{submission_id}"}, "SK": {"S": "META"}}
+        key = {"PK": {"S": f"SUB#{tenant_id}#{submission_id}"}, "SK": {"S": "META"}}
         self._dynamodb.delete_item(TableName=self.stack.output("table_name"), Key=key)
 
     # --- Connections -----------------------------------------------------------------------------------------

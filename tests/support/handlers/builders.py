@@ -85,6 +85,11 @@ def updated(*, event_id: str | None = None, **detail: object) -> dict[str, Any]:
     return bus_event("submission.updated", fields | detail, event_id=event_id)
 
 
+def partial(**changes: object) -> dict[str, Any]:
+    """A `submission.updated` event that contains the ids and what it changes."""
+    return bus_event("submission.updated", {"tenant_id": "t_acme", "submission_id": "s1", **changes})
+
+
 # --- API Gateway, WebSocket -----------------------------------------------------------------------------------
 
 
@@ -202,6 +207,7 @@ def submission(submission_id: str = "s1", *, tenant_id: str = "t_acme", **fields
         "version": 1,
         "submitted_at": NOW_ISO,
         "updated_at": NOW_ISO,
+        "incarnation": NOW,
     }
     return Submission(tenant_id=tenant_id, submission_id=submission_id, **{**values, **fields})
 
@@ -209,7 +215,7 @@ def submission(submission_id: str = "s1", *, tenant_id: str = "t_acme", **fields
 def image(held: Submission) -> dict[str, AttributeValueTypeDef]:
     """A submission's item, as the table holds it and its stream shows it."""
     item: dict[str, AttributeValueTypeDef] = {
-        "PK": {"S": f"SUB#{held.submission_id}"},
+        "PK": {"S": f"SUB#{held.tenant_id}#{held.submission_id}"},
         "SK": {"S": "META"},
         "GSI1PK": {"S": f"TENANT#{held.tenant_id}"},
         "GSI1SK": {"S": f"{held.updated_at}#{held.submission_id}"},
@@ -220,9 +226,10 @@ def image(held: Submission) -> dict[str, AttributeValueTypeDef]:
         "version": {"N": str(held.version)},
         "submitted_at": {"S": held.submitted_at},
         "updated_at": {"S": held.updated_at},
-        "event_order": {"S": f"0#{held.submitted_at}#event-1"},
         "payload": {"S": '{"email": "ada@example.com"}'},
     }
+    if held.incarnation:
+        item["incarnation"] = {"N": str(held.incarnation)}
     if held.expires_at is not None:
         item["ttl"] = {"N": str(held.expires_at)}
     return item

@@ -43,8 +43,8 @@ class Region:
         self.dead_letters()
         self.handed_over()
 
-    def item(self, submission_id: str) -> dict[str, AttributeValueTypeDef] | None:
-        return self._get(SUBMISSIONS, f"SUB#{submission_id}", "META")
+    def item(self, submission_id: str, tenant_id: str = "t_acme") -> dict[str, AttributeValueTypeDef] | None:
+        return self._get(SUBMISSIONS, f"SUB#{tenant_id}#{submission_id}", "META")
 
     def connection(self, tenant_id: str, connection_id: str, shard: int = 0) -> dict[str, AttributeValueTypeDef] | None:
         partition = f"TENANT#{tenant_id}#{shard}" if shard else f"TENANT#{tenant_id}"
@@ -81,7 +81,17 @@ class Region:
         return [message.get("Body", "") for message in messages]
 
 
-INDEXED = ("tenant_id", "submission_id", "form_id", "status", "version", "submitted_at", "updated_at", "ttl")
+INDEXED = (
+    "tenant_id",
+    "submission_id",
+    "form_id",
+    "status",
+    "version",
+    "incarnation",
+    "submitted_at",
+    "updated_at",
+    "ttl",
+)
 """What GSI1 holds beside the keys."""
 
 
