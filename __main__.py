@@ -56,6 +56,7 @@ gateway = WebSocketGateway(
     "gateway",
     {
         "table_arn": table.table_arn,
+        "stream_arn": table.stream_arn,
         "access": {
             "issuer": identity.issuer,
             "audience": identity.client_id,

@@ -49,6 +49,10 @@ class WebSocketGatewayArgs(TypedDict):
     """The ARN of the submissions table, a `StreamTable`. Snapshots and resumes read this table. Default: none.
     Snapshots are then empty, and clients cannot resume from a cursor. Clients get only the updates that are posted
     while they are connected."""
+    stream_arn: NotRequired[pulumi.Input[str] | None]
+    """The ARN of the table's stream, an output of `StreamTable`. If the table is replaced by one that was restored from
+    a backup, its stream is another, and the dashboards start anew. Default: none. The dashboards then keep the
+    submissions of the previous table until they are loaded again."""
     limits: NotRequired[GatewayLimitsArgs]
     """Limits on tenants, connections and messages. Default: the default of each limit."""
     posting: NotRequired[GatewayPostingArgs]
@@ -102,6 +106,7 @@ class WebSocketGateway(pulumi.ComponentResource):
         self._limits = GatewayLimits.check(args.get("limits", {}), _checks.qualify("limits"))
         self._posting = GatewayPosting.check(args.get("posting", {}), _checks.qualify("posting"))
         self._table_arn = _checks.check_optional(_checks.table_arn, "table_arn", args.get("table_arn"))
+        self._stream_arn = _checks.check_optional(_checks.stream_arn, "stream_arn", args.get("stream_arn"))
         self._log_retention_days = _checks.log_retention(
             "log_retention_days", args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)
         )
@@ -197,11 +202,17 @@ class WebSocketGateway(pulumi.ComponentResource):
     def _create_message_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
         """Create the Lambda that replies to all requests of clients, except `authenticate`."""
         environment = {**self._build_posting_environment(connections, api), **self._limits.message_environment}
-        statements = [Statement(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]), _allow_posts(api)]
+        statements = [
+            Statement(["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]),
+            _allow_posts(api),
+        ]
+        if self._stream_arn is not None:
+            environment["STREAM_ARN"] = self._stream_arn
         if self._table_arn is not None:
             environment["TABLE_NAME"] = self._table_arn.apply(lambda arn: arn.split("/")[-1])
             index_arn = pulumi.Output.concat(self._table_arn, "/index/", keys.SUBMISSIONS_INDEX)
             statements.append(Statement(["dynamodb:Query"], [index_arn]))
+            statements.append(Statement(["dynamodb:BatchGetItem"], [self._table_arn]))
         return self._create_function(
             "message", environment=environment, statements=statements, requirements=["posting"]
         )

@@ -32,6 +32,7 @@ def sessions() -> Callable[[ConnectionKey], Session]:
         limits=lambda_reply.read_limits(),
         now_ms=clock.now_ms,
         monotonic=clock.monotonic_seconds,
+        history=environment.optional_string("STREAM_ARN") or "",
     )
 
 

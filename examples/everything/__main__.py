@@ -59,6 +59,7 @@ gateway = WebSocketGateway(
             "allowed_origins": [site.url],
         },
         "table_arn": table.table_arn,
+        "stream_arn": table.stream_arn,
         "limits": {"rate_limit": 200, "burst_limit": 400},
         "log_retention_days": 90,
         "alarm_topic_arn": alarms.topic_arn,

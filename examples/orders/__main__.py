@@ -33,6 +33,7 @@ live = WebSocketGateway(
             "jwks_url": branches.jwks_url,
         },
         "table_arn": orders.table_arn,
+        "stream_arn": orders.stream_arn,
         "package_for": config.require("packageFor"),
         "tags": tags,
     },

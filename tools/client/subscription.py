@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from .view import Update, View
+from .view import Held, Update, View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 Frame = dict[str, Any]
 """A parsed JSON frame of the protocol."""
@@ -25,6 +25,10 @@ MIN_RENEW_INTERVAL_SECONDS: Final = 30
 """Minimum time before the client sends another token, even if its clock is wrong."""
 DEFAULT_HEARTBEAT_SECONDS: Final = 300
 """Heartbeat interval that the client uses until a reply has `heartbeat_seconds`."""
+RECONCILE_INTERVAL_SECONDS: Final = 24 * 3600
+"""Longest time without a comparison of the view with the table. The client then sends `reconcile`."""
+MAX_HELD: Final = 100
+"""Maximum number of submissions in one `reconcile` request."""
 DEFAULT_RETRY_AFTER_MS: Final = 1_000
 """The time to wait after a retryable error that carries no `retry_after_ms`."""
 
@@ -47,12 +51,18 @@ class Disconnected(Exception):
 @dataclass(slots=True)
 class _Request:
     id: str
-    action: Literal["subscribe", "sync"]
-    cursor: str | None
+    action: Literal["subscribe", "sync", "reconcile"]
     deadline: float
     """Time at which the reply is overdue. If `is_refused` is true, the time at which the client repeats the request."""
-    frames: list[Frame]
+    cursor: str | None = None
+    held: Sequence[Held] = ()
+    """Submissions that a `reconcile` request contains."""
+    snapshot: int = 0
+    """Number of newest submissions that a `reconcile` request asks for."""
+    frames: list[Frame] = field(default_factory=list[Frame])
     """Update frames that arrived before the reply. They may be newer than the data that the reply was read from."""
+    needs_settling: bool = False
+    """Whether another `sync` must follow when the consistency window has passed."""
     is_refused: bool = False
     """Whether the gateway has answered this request with a retryable error."""
 
@@ -82,8 +92,17 @@ class Subscription:
     """The request that waits for its reply."""
     _next_action: Literal["subscribe", "sync"] | None = field(default=None, init=False)
     """The request to send after the current one is answered."""
+    _to_reconcile: deque[_Request] = field(default_factory=deque[_Request], init=False)
+    """The `reconcile` requests to send after the current request is answered."""
     _request_count: int = field(default=0, init=False)
+    _epoch: int = field(default=0, init=False)
+    """The epoch of the view. Update frames of an earlier epoch are about a history that was replaced."""
     _filter_id: str | None = field(default=None, init=False)
+    _server_offset: float = field(default=0, init=False)
+    """Seconds by which the server's clock is ahead of the caller's."""
+    _settle_at: float = field(default=math.inf, init=False)
+    """Time of the `sync` that finds the writes which became visible after the last `subscribed` reply or `resync`."""
+    _reconcile_at: float = field(default=math.inf, init=False)
     _heartbeat_seconds: float = field(default=DEFAULT_HEARTBEAT_SECONDS, init=False)
     _last_frame_at: float = field(default=0, init=False)
     _last_reply_at: float = field(default=0, init=False)
@@ -94,7 +113,9 @@ class Subscription:
     def handle_connect(self, now: float) -> list[Frame]:
         """Start on a new connection. Return a `subscribe` request, with the cursor if there is one."""
         self._next_action, self.renew_at = None, math.inf
-        return self._send_request("subscribe", self.cursor, now)
+        if self.cursor is not None and now - self._last_frame_at > self._heartbeat_seconds:
+            self._reconcile_at = now
+        return self._subscribe(self.cursor, now)
 
     def set_filter(self, pattern: Mapping[str, object] | None, now: float) -> list[Frame]:
         """Replace the filter on the current connection, and return the frames to send.
@@ -106,7 +127,7 @@ class Subscription:
             # The client waits for the current reply first, because the gateway may answer two requests in any order.
             self._next_action = "subscribe"
             return []
-        return self._send_request("subscribe", None, now)
+        return self._subscribe(None, now)
 
     def authenticate(self, token: str) -> list[Frame]:
         """Return the `authenticate` frame with a new token.
@@ -116,15 +137,24 @@ class Subscription:
         self.renew_at = math.inf
         return [{"action": "authenticate", "id": "authenticate", "token": token}]
 
+    def get_submissions(self, now: float) -> dict[str, Mapping[str, Any]]:
+        """Return the data of each submission that the subscription shows, by submission id."""
+        return self.view.get_submissions(now + self._server_offset)
+
     @property
     def timeout_at(self) -> float:
         """The time at which the caller must call `handle_timeout`, unless a frame arrives first."""
         if self._request:
             return self._request.deadline
-        return min(self._last_frame_at + self._heartbeat_seconds, self._last_reply_at + MAX_SECONDS_BETWEEN_REPLIES)
+        return min(
+            self._last_frame_at + self._heartbeat_seconds,
+            self._last_reply_at + MAX_SECONDS_BETWEEN_REPLIES,
+            self._settle_at,
+            self._reconcile_at,
+        )
 
     def handle_timeout(self, now: float) -> list[Frame]:
-        """Return the frames to send at `timeout_at`: a `sync`, or the refused request again.
+        """Return the frames to send at `timeout_at`: a `sync`, a `reconcile`, or the refused request again.
 
         Before `timeout_at`, the list is empty.
 
@@ -134,11 +164,14 @@ class Subscription:
         request = self._request
         if now < self.timeout_at:
             return []
-        if request is None:
-            return self._send_request("sync", self.cursor, now)
-        if not request.is_refused:
-            raise Disconnected("no_reply", reconnect=True)
-        return self._send_request(request.action, request.cursor, now, request.frames)
+        if request is not None:
+            if not request.is_refused:
+                raise Disconnected("no_reply", reconnect=True)
+            return self._send(replace(request, is_refused=False), now)
+        if now >= self._reconcile_at:
+            self._plan_reconciliation(now)
+            return self._send_next(now)
+        return self._sync(self.cursor, now)
 
     def handle_frame(self, frame: Frame, now: float) -> list[Frame]:
         """Process a received frame and return the frames to send.
@@ -150,20 +183,13 @@ class Subscription:
         request = self._request
         match frame.get("type"):
             case "submission_update" | "submission_updates":
-                if request:
-                    request.frames.append(frame)
-                # During a `subscribe` the new filter id is unknown, so the frame waits for the reply.
-                if not request or request.action == "sync":
-                    self._apply_frames([frame], now)
-            case "subscribed" | "synced" if request and frame.get("id") == request.id:
+                return self._handle_update_frame(frame, now)
+            case "subscribed" | "synced" | "reconciled" if request and frame.get("id") == request.id:
                 return self._handle_reply(frame, request, now)
             case "authenticated":
                 self._schedule_renewal(frame["expires_at"], now)
-            case "resync" if request:
-                # The reply may lack the update that the gateway could not post.
-                self._next_action = self._next_action or "sync"
             case "resync":
-                return self._send_request("sync", self.cursor, now)
+                return self._repair(now)
             case "disconnect":
                 raise Disconnected(frame["code"], reconnect=frame.get("reconnect") is not False)
             case "error" if request and frame.get("id") == request.id:
@@ -172,62 +198,147 @@ class Subscription:
                 self.renew_at = _compute_retry_time(frame, now)
             case _:
                 pass
+        return self._end_frame(now)
+
+    def _handle_update_frame(self, frame: Frame, now: float) -> list[Frame]:
+        if self._request:
+            self._request.frames.append(frame)
+        # During a `subscribe` the new filter id is unknown, so the frame waits for the reply.
+        if not self._request or self._request.action != "subscribe":
+            self._apply_frames([frame], now)
+        return self._repair(now) if frame.get("epoch", 0) > self._epoch else self._end_frame(now)
+
+    def _repair(self, now: float) -> list[Frame]:
+        """Return a `sync`, because updates may be missing. If a request is in flight, the `sync` follows its reply."""
+        if self._request is None:
+            return self._sync(self.cursor, now, needs_settling=True)
+        # The reply may lack the update that the gateway could not post.
+        self._next_action = self._next_action or "sync"
+        return []
+
+    def _end_frame(self, now: float) -> list[Frame]:
         return [] if self._request else self.handle_timeout(now)
 
-    def _send_request(
-        self, action: Literal["subscribe", "sync"], cursor: str | None, now: float, frames: Iterable[Frame] = ()
-    ) -> list[Frame]:
+    def _subscribe(self, cursor: str | None, now: float, frames: Iterable[Frame] = ()) -> list[Frame]:
+        request = _Request("", "subscribe", 0, cursor, frames=list(frames), needs_settling=True)
+        return self._send(request, now)
+
+    def _sync(self, cursor: str | None, now: float, *, needs_settling: bool = False) -> list[Frame]:
+        if self._settle_at <= now:
+            self._settle_at = math.inf
+        return self._send(_Request("", "sync", 0, cursor, needs_settling=needs_settling), now)
+
+    def _send(self, request: _Request, now: float) -> list[Frame]:
+        """Send a request, or send it again. Return its frame."""
         self._request_count += 1
-        self._request = _Request(str(self._request_count), action, cursor, now + REPLY_TIMEOUT_SECONDS, list(frames))
-        options = {"snapshot": self.snapshot, "filter": self.filter} if action == "subscribe" else {}
-        fields = {"action": action, "id": self._request.id, "cursor": cursor, **options}
-        return [{name: value for name, value in fields.items() if value is not None}]
+        request.id, request.deadline = str(self._request_count), now + REPLY_TIMEOUT_SECONDS
+        self._request = request
+        frame: Frame = {"action": request.action, "id": request.id}
+        if request.cursor is not None:
+            frame["cursor"] = request.cursor
+        match request.action:
+            case "subscribe":
+                frame["snapshot"] = self.snapshot
+                if self.filter is not None:
+                    frame["filter"] = self.filter
+            case "sync":
+                frame["filter_id"] = self._filter_id
+            case "reconcile":
+                frame |= {"held": request.held, "snapshot": request.snapshot}
+        return [frame]
 
     def _handle_reply(self, reply: Frame, request: _Request, now: float) -> list[Frame]:
-        self._request, self._last_reply_at = None, now
+        self._request = None
         if self._next_action == "subscribe":
             self._next_action = None
-            return self._send_request("subscribe", None, now)
+            return self._subscribe(None, now)
+        self._server_offset = reply.get("server_time", (now + self._server_offset) * 1_000) / 1_000 - now
+        self._epoch = reply.get("epoch", 0)
         if reply["type"] == "subscribed":
             self._filter_id = reply.get("filter_id")
             self._heartbeat_seconds = reply["heartbeat_seconds"]
             self._schedule_renewal(reply["expires_at"], now)
-        updates: list[Update] = reply["updates"]
-        if (request.action == "subscribe" and request.cursor is None) or reply.get("recovered") is False:
+        is_new_view = (request.action == "subscribe" and request.cursor is None) or reply.get("recovered") is False
+        if is_new_view:
             self.cursor = None
+            self._to_reconcile.clear()
+            self._reconcile_at = now + RECONCILE_INTERVAL_SECONDS
             self.view.clear()
-            updates = updates[::-1]  # a snapshot lists the newest submission first
-        self.view.discard_expired(now)
-        self._apply(updates, now)
+        self.view.discard_expired(now + self._server_offset)
+        self._apply_reply(reply["updates"], request, now, is_new_view=is_new_view)
         self._apply_frames(request.frames, now)
-        if not reply["complete"]:
-            return self._send_request("sync", reply["cursor"], now)
-        self.cursor = reply["cursor"]
+        return self._continue(reply, now, needs_settling=request.needs_settling or is_new_view)
+
+    def _continue(self, reply: Frame, now: float, *, needs_settling: bool) -> list[Frame]:
+        """Return the frames to send after a reply."""
+        if "cursor" in reply:
+            self._last_reply_at = now
+            if not reply["complete"]:
+                return self._sync(reply["cursor"], now, needs_settling=needs_settling)
+            self.cursor = reply["cursor"]
+            if needs_settling:
+                self._settle_at = now + reply.get("settle_seconds", math.inf)
+        return self._send_next(now)
+
+    def _send_next(self, now: float) -> list[Frame]:
+        """Return the next request, if one is due."""
         next_action, self._next_action = self._next_action, None
-        return self._send_request("sync", self.cursor, now) if next_action else []
+        if next_action:
+            return self._sync(self.cursor, now, needs_settling=True)
+        if self._to_reconcile:
+            return self._send(self._to_reconcile.popleft(), now)
+        return self.handle_timeout(now)
+
+    def _plan_reconciliation(self, now: float) -> None:
+        """Divide the submissions that the view shows into `reconcile` requests."""
+        held, newest = self.view.list_held(now + self._server_offset), min(self.snapshot, MAX_HELD)
+        # The first request also asks for the newest submissions, because the view may lack some of them.
+        self._to_reconcile = deque(
+            _Request("", "reconcile", 0, held=held[first : first + MAX_HELD], snapshot=0 if first else newest)
+            for first in range(0, max(1, len(held)), MAX_HELD)
+        )
+        self._reconcile_at = now + RECONCILE_INTERVAL_SECONDS
+
+    def _apply_reply(self, updates: list[Update], request: _Request, now: float, *, is_new_view: bool) -> None:
+        if is_new_view:
+            self._apply(reversed(updates), now)  # a snapshot lists the newest submission first
+            return
+        sent = {held[0]: held for held in request.held}
+        server_now = now + self._server_offset
+        for update in updates:
+            held = sent.get(update["data"]["submission_id"])
+            if self.view.replace(update, held, server_now) if held else self.view.apply(update, server_now):
+                self.changes.append(update)
 
     def _handle_error(self, error: Frame, request: _Request, now: float) -> list[Frame]:
         if error["code"] == "bad_cursor" and request.cursor is not None:
-            return self._send_request("subscribe", None, now, request.frames)
+            return self._subscribe(None, now, request.frames)
+        if error["code"] == "superseded":
+            # Another request of this connection has changed the subscription, so subscribe again.
+            return self._subscribe(self.cursor, now, request.frames)
         if not error.get("retryable"):
             # A failed `sync` or the error `unauthorized` may mean that the gateway has removed this connection. The
             # gateway may then accept a new connection.
-            reconnect = request.action == "sync" or error["code"] == "unauthorized"
+            reconnect = request.action != "subscribe" or error["code"] == "unauthorized"
             raise Disconnected(error["code"], error["message"], reconnect=reconnect)
         request.is_refused, request.deadline = True, _compute_retry_time(error, now)
         return []
 
     def _apply_frames(self, frames: Iterable[Frame], now: float) -> None:
         for frame in frames:
-            # A frame with another id belongs to a filter that was replaced.
-            if frame.get("filter_id") == self._filter_id:
+            # A frame with another filter id belongs to a filter that was replaced, and a frame of an earlier epoch to a
+            # history that was replaced.
+            if frame.get("filter_id") == self._filter_id and frame.get("epoch", 0) >= self._epoch:
                 self._apply(extract_updates(frame), now)
 
     def _apply(self, updates: Iterable[Update], now: float) -> None:
-        self.changes.extend(update for update in updates if self.view.apply(update, now))
+        server_now = now + self._server_offset
+        self.changes.extend(update for update in updates if self.view.apply(update, server_now))
 
     def _schedule_renewal(self, expires_at: float, now: float) -> None:
-        self.renew_at = now + max(expires_at - now - RENEW_BEFORE_EXPIRY_SECONDS, MIN_RENEW_INTERVAL_SECONDS)
+        self.renew_at = now + max(
+            expires_at - now - self._server_offset - RENEW_BEFORE_EXPIRY_SECONDS, MIN_RENEW_INTERVAL_SECONDS
+        )
 
 
 def extract_updates(frame: Frame) -> list[Update]:

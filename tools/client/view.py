@@ -16,11 +16,21 @@ GONE_RETENTION_SECONDS: Final = 24 * 3600
 its records for one day, so no update arrives later than that."""
 
 
-class _Entry(NamedTuple):
+Held = tuple[str, int, int]
+"""A submission that a view shows: its id, incarnation and version."""
+
+
+class _Recency(NamedTuple):
+    """Sort key of the updates of one submission."""
+
+    incarnation: int
     version: int
     is_gone: bool
-    """Whether the last update was `leave` or `remove`. If two updates have the same version, a `leave` or `remove`
-    replaces the other update."""
+    """Whether the update is a `leave` or a `remove`. It wins against another update of the same version."""
+
+
+class _Entry(NamedTuple):
+    recency: _Recency
     data: Mapping[str, Any] | None
     """Data of the submission. None: the view does not show the submission. It keeps the version of the submission, so
     that a late duplicate does not bring the submission back."""
@@ -42,7 +52,21 @@ class View:
 
     def apply(self, update: Update, now: float) -> bool:
         """Apply an update and return whether it changed what the view shows."""
+        return self._apply(update, now, is_newest=False)
+
+    def replace(self, update: Update, sent: Held, now: float) -> bool:
+        """Apply an update of a `reconciled` reply and return whether it changed what the view shows.
+
+        The update replaces the submission that the request contained, even if that has a higher version. If the view
+        has changed since the request, the update is applied like any other.
+        """
+        held = self._entries.get(sent[0])
+        is_unchanged = held is not None and held.data is not None and held.recency == (*sent[1:], False)
+        return self._apply(update, now, is_newest=is_unchanged)
+
+    def _apply(self, update: Update, now: float, *, is_newest: bool) -> bool:
         data, is_gone = update["data"], update["event"] in ("leave", "remove")
+        recency = _Recency(data.get("incarnation", 0), data["version"], is_gone)
         held = self._entries.get(data["submission_id"])
         if held and held.expires_at <= now:
             held = None  # the row may be deleted, and the submission may start again at version 1
@@ -51,10 +75,10 @@ class View:
         latest = now + GONE_RETENTION_SECONDS if is_gone else math.inf
         expires_at = data.get("expires_at", min(held.expires_at, latest) if held and is_gone else latest)
         # An expired update says nothing about a submission that started again.
-        if expires_at <= now or (held and (data["version"], is_gone) <= (held.version, held.is_gone)):
+        if expires_at <= now or (held and recency <= held.recency and not is_newest):
             return False
         shown = data if not is_gone and data.get("status") != "deleted" else None
-        self._entries[data["submission_id"]] = _Entry(data["version"], is_gone, shown, expires_at)
+        self._entries[data["submission_id"]] = _Entry(recency, shown, expires_at)
         was_shown = held.data is not None if held else self._is_resumed
         return shown is not None or was_shown
 
@@ -62,6 +86,15 @@ class View:
         """Return the data of each submission that the view shows, by submission id."""
         self.discard_expired(now)
         return {name: entry.data for name, entry in self._entries.items() if entry.data is not None}
+
+    def list_held(self, now: float) -> list[Held]:
+        """Return the submissions that the view shows, for `reconcile` requests."""
+        self.discard_expired(now)
+        return [
+            (name, entry.recency.incarnation, entry.recency.version)
+            for name, entry in self._entries.items()
+            if entry.data is not None
+        ]
 
     def discard_expired(self, now: float) -> None:
         """Discard the data and the versions of all expired submissions."""

@@ -98,7 +98,7 @@ class Client:
     @property
     def submissions(self) -> dict[str, Mapping[str, Any]]:
         """The data of each submission that the subscription shows, by submission id."""
-        return self.subscription.view.get_submissions(self._clock())
+        return self.subscription.get_submissions(self._clock())
 
     def set_filter(self, pattern: Mapping[str, object] | None) -> None:
         """Replace the subscription filter. The view then starts again with a new snapshot."""
@@ -177,7 +177,8 @@ class Client:
     @staticmethod
     def _send(socket: ClientConnection, frames: Iterable[Frame]) -> None:
         for frame in frames:
-            socket.send(json.dumps(frame))
+            # Without escapes, even the longest filter fits into a frame.
+            socket.send(json.dumps(frame, ensure_ascii=False).encode("utf-8", "replace").decode())
 
     def _close_socket(self) -> None:
         socket, self._socket = self._socket, None

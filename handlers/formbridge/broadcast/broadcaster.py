@@ -6,7 +6,7 @@ sent to the fan-out queue.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ..posting.delivery import Deadlines, Delivery, Poster, build_closing_delivery
@@ -39,13 +39,22 @@ class TenantConnections(Protocol):
         ...
 
     @property
+    def epoch(self) -> int:
+        """Epoch of the tenant's history."""
+        ...
+
+    @property
     def subscribed(self) -> Iterator[Connection]:
         """The subscribed connections."""
         ...
 
 
 class ConnectionReader(Protocol):
-    """The part of the connections table that a broadcast reads."""
+    """The part of the connections table that a broadcast uses."""
+
+    def raise_epoch(self, tenant_id: str) -> None:
+        """Record that the tenant's history is replaced now."""
+        ...
 
     def read_tenant_connections(self, tenant_id: str) -> TenantConnections:
         """Return a tenant's connections."""
@@ -139,9 +148,15 @@ class _Invocation:
 
     def _build_task_deliveries(self, task: FanoutTask) -> Iterator[Delivery]:
         now = self.broadcaster.now_ms()
-        frames = Frames(task.tenant_id, task.changes, now) if task.changes is not None else None
-        frames_per_connection = max(1, frames.max_frames) if frames else 1
-        for connection in self._select_connections(task, frames_per_connection):
+        if task.shard is None:
+            tenant = self._read_tenant(task)
+            task = replace(task, epoch=tenant.epoch)
+            frames = _build_frames(task, now)
+            connections = self._select_from_tenant(task, tenant, _count_frames(frames))
+        else:
+            frames = _build_frames(task, now)
+            connections = self._select_from_shard(task, task.shard, _count_frames(frames))
+        for connection in connections:
             if connection.has_expired(now):
                 yield build_closing_delivery(connection, protocol.TOKEN_EXPIRED)
             elif frames is None:
@@ -150,35 +165,60 @@ class _Invocation:
                 is_behind = connection.behind_since is not None
                 yield Delivery(connection, [RESYNC_FRAME, *connection_frames] if is_behind else connection_frames)
 
-    def _select_connections(self, task: FanoutTask, frames: int) -> Iterable[Connection]:
-        """Return the connections that this invocation posts to.
+    def _read_tenant(self, task: FanoutTask) -> TenantConnections:
+        """Return the tenant's connections. If the task replaces the history, raise the epoch before.
 
-        If the task is too large, send its parts to the fan-out queue and return no connections.
+        A client that connects in between then gets a cursor of the new epoch, and its view starts from the new history.
+        """
+        table = self.broadcaster.connections
+        if task.replaces_history:
+            table.raise_epoch(task.tenant_id)
+        return table.read_tenant_connections(task.tenant_id)
+
+    def _select_from_tenant(self, task: FanoutTask, tenant: TenantConnections, frames: int) -> Iterable[Connection]:
+        """Return the tenant's connections that this invocation posts to.
+
+        If they are too many, send a task for each shard to the fan-out queue and return no connections.
 
         Args:
             task: The task.
+            tenant: The tenant's connections.
             frames: Number of frames that a connection without a filter receives.
         """
+        posts = tenant.reserved * frames
+        if posts <= self.posts_left:
+            self.posts_left -= posts
+            return tenant.subscribed
+        return self._enqueue([task.narrow(shard) for shard in range(tenant.shards)])
+
+    def _select_from_shard(self, task: FanoutTask, shard: int, frames: int) -> Iterable[Connection]:
+        """Return the connections of a shard that this invocation posts to.
+
+        If they are too many, send a task for each span to the fan-out queue and return no connections.
+        """
         table = self.broadcaster.connections
-        if task.shard is None:
-            tenant = table.read_tenant_connections(task.tenant_id)
-            posts = tenant.reserved * frames
-            if posts <= self.posts_left:
-                self.posts_left -= posts
-                return tenant.subscribed
-            return self._enqueue([task.narrow(shard) for shard in range(tenant.shards)])
         if task.span is not None:
-            return table.read_shard(task.tenant_id, task.shard, task.span)
-        spans = table.split_shard(task.tenant_id, task.shard, max(1, self.posts_left // frames))
+            return table.read_shard(task.tenant_id, shard, task.span)
+        spans = table.split_shard(task.tenant_id, shard, max(1, self.posts_left // frames))
         if len(spans) == 1:
-            return table.read_shard(task.tenant_id, task.shard, spans[0])
-        return self._enqueue([task.narrow(task.shard, span) for span in spans])
+            return table.read_shard(task.tenant_id, shard, spans[0])
+        return self._enqueue([task.narrow(shard, span) for span in spans])
 
     def _enqueue(self, tasks: Sequence[FanoutTask]) -> Iterable[Connection]:
         """Send tasks to the queue. Return no connections, because this invocation posts to none of them."""
         self.broadcaster.queue.send(tasks)
         self.handed_over += len(tasks)
         return ()
+
+
+def _build_frames(task: FanoutTask, now_ms: int) -> Frames | None:
+    """Return the frames of a task; None if the task posts a `resync`."""
+    return Frames(task.tenant_id, task.changes, task.epoch, now_ms) if task.changes is not None else None
+
+
+def _count_frames(frames: Frames | None) -> int:
+    """Return the number of frames that a connection without a filter receives."""
+    return max(1, frames.max_frames) if frames else 1
 
 
 def build_resync_delivery(connection: Connection) -> Delivery:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from ..submissions.submission import EventName, MalformedItem, Submission, Update
+from ..submissions.submission import EventName, MalformedItem, Submission, Update, is_pending
 from ..wire.subscription_filter import FIELDS, SubscriptionFilter
 
 if TYPE_CHECKING:
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 EVENT_NAMES: Final[Mapping[str, EventName]] = {"INSERT": "insert", "MODIFY": "modify", "REMOVE": "remove"}
 """The event of an update, by `eventName` of a stream record."""
+
+MAX_INSERTION_MS: Final = 60_000
+"""Milliseconds from the time that persist writes into a new row until DynamoDB inserts the row, at most. The timeout of
+the persist Lambda is ten seconds. The rest allows for clocks that differ."""
 
 Identifier = Literal["eventID", "SequenceNumber"]
 """A field that identifies a stream record."""
@@ -35,26 +39,32 @@ class Change:
     """When the event happened, in epoch milliseconds. The stream gives whole seconds."""
     earlier: tuple[Submission, ...] = ()
     """Earlier versions that the batch contains. A client may hold any of them."""
+    replaces_history: bool = False
+    """Whether persist did not make this change: the row was removed by hand, or an earlier state of it was restored. A
+    client cannot recognize such a change by its version, and a resume does not report it."""
 
     def merge(self, later: Change) -> Change:
         """Merge this change with a later change of the same submission, and return the result.
 
         Args:
-            later: The change that follows this change in the stream. If it has a lower version and is not an insert,
-                this change stays the newest.
+            later: The change that follows this change in the stream. If it is of an earlier version, this change stays
+                the newest, unless `later` replaces the history.
         """
-        # An insert is never outdated: a submission that was removed and created again starts at version 1.
-        is_outdated = self._recency > later._recency and later.event != "insert"
+        is_outdated = self._recency > later._recency and not later.replaces_history
         old, new = (later, self) if is_outdated else (self, later)
-        return replace(new, earlier=(*old.earlier, old.newest, *new.earlier))
+        return replace(
+            new,
+            earlier=(*old.earlier, old.newest, *new.earlier),
+            replaces_history=self.replaces_history or later.replaces_history,
+        )
 
     @property
-    def _recency(self) -> tuple[int, bool]:
+    def _recency(self) -> tuple[tuple[int, int], bool]:
         """The sort key of changes.
 
         A removal has the same version as the removed submission. It sorts after the change that wrote that version.
         """
-        return self.newest.version, self.event == "remove"
+        return self.newest.recency, self.event == "remove"
 
     def to_json(self) -> dict[str, Any]:
         """Return the change as a JSON object.
@@ -119,8 +129,8 @@ class Batch:
                 value = record["eventID"] if identifier == "eventID" else record["dynamodb"]["SequenceNumber"]
                 batch.malformed[str(value)] = str(error)
                 continue
-            if change.event == "remove" and change.newest.has_expired(change.happened_at):
-                continue  # clients received `expires_at` and have dropped the submission already
+            if change is None or (change.event == "remove" and change.newest.has_expired(change.happened_at)):
+                continue  # no client has seen the submission, or clients dropped it at its `expires_at`
             key = change.newest.tenant_id, change.newest.submission_id
             if key in changes:
                 batch.coalesced += 1
@@ -131,23 +141,43 @@ class Batch:
         return batch
 
 
-def _parse_change(record: Mapping[str, Any]) -> Change:
-    event = EVENT_NAMES[record["eventName"]]
+def _parse_change(record: Mapping[str, Any]) -> Change | None:
+    """Return the change of a record, or None if the row is pending before and after the change."""
     images = record["dynamodb"]
-    image = images.get("OldImage" if event == "remove" else "NewImage")
-    if image is None:
-        raise MalformedItem("the record has no image: the stream view type must be NEW_AND_OLD_IMAGES")
-    newest = Submission.from_item(image)
     happened_at = int(images["ApproximateCreationDateTime"] * 1000)
-    return Change(newest, event, happened_at, tuple(_parse_old_image(images, newest)) if event == "modify" else ())
+    event = EVENT_NAMES[record["eventName"]]
+    old, new = images.get("OldImage"), images.get("NewImage")
+    if (new is None and event != "remove") or (old is None and event != "insert"):
+        raise MalformedItem("the record lacks an image: the stream view type must be NEW_AND_OLD_IMAGES")
+    old, new = _hide_pending(old), _hide_pending(new)
+    if new is None:
+        return Change(Submission.from_item(old), "remove", happened_at, replaces_history=True) if old else None
+    newest = Submission.from_item(new)
+    if event == "insert" or old is None:
+        is_restored = event == "insert" and _is_restored(newest, happened_at)
+        return Change(newest, "insert", happened_at, replaces_history=is_restored)
+    earlier = tuple(_parse_old_image(old, newest))
+    is_older = newest.incarnation > 0 and any(newest.recency <= state.recency for state in earlier)
+    return Change(newest, event, happened_at, earlier, replaces_history=is_older)
 
 
-def _parse_old_image(images: Mapping[str, Any], newest: Submission) -> Iterator[Submission]:
+def _hide_pending(image: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return an image, or None if no client sees the row in this state."""
+    return None if image is None or is_pending(image) else image
+
+
+def _is_restored(inserted: Submission, happened_at: int) -> bool:
+    """Return whether a row that was inserted is an earlier row of persist, for example from a backup.
+
+    Persist inserts version 1, and the incarnation of the row is the time of the insertion.
+    """
+    return inserted.incarnation > 0 and (inserted.version > 1 or inserted.incarnation < happened_at - MAX_INSERTION_MS)
+
+
+def _parse_old_image(image: Mapping[str, Any], newest: Submission) -> Iterator[Submission]:
     """Yield the version before a modification, unless it is malformed or belongs to another tenant."""
-    if "OldImage" not in images:
-        raise MalformedItem("the record has no old image: the stream view type must be NEW_AND_OLD_IMAGES")
     try:
-        old = Submission.from_item(images["OldImage"])
+        old = Submission.from_item(image)
     except MalformedItem:
         return
     if old.tenant_id == newest.tenant_id:

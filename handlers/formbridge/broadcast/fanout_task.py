@@ -31,10 +31,20 @@ class FanoutTask:
     """The tenant."""
     changes: Sequence[Change] | None
     """The changes to post. None: post a `resync` frame to each connection."""
+    epoch: int = 0
+    """Epoch of the tenant's history, as of the time when the task was divided. 0: the task was not divided yet."""
     shard: int | None = None
     """The shard of the connections. None: all shards."""
     span: Span | None = None
     """The span of the shard. None: the whole shard."""
+
+    @property
+    def replaces_history(self) -> bool:
+        """Whether the views of the tenant's clients must start anew.
+
+        A `resync` also replaces the history, because the changes that could not be delivered may have done so.
+        """
+        return self.changes is None or any(change.replaces_history for change in self.changes)
 
     def narrow(self, shard: int, span: Span | None = None) -> FanoutTask:
         """Return the task for one shard, or for a span of a shard."""
@@ -63,7 +73,7 @@ class FanoutTask:
         Args:
             changes: The changes as JSON strings, so that each change is encoded only once. None: the task is a resync.
         """
-        target = json.dumps({"tenant_id": self.tenant_id, "shard": self.shard, "span": self.span})
+        target = json.dumps({"tenant_id": self.tenant_id, "epoch": self.epoch, "shard": self.shard, "span": self.span})
         encoded = "null" if changes is None else f"[{','.join(changes)}]"
         return f'{target[:-1]}, "changes": {encoded}}}'
 
@@ -73,4 +83,4 @@ class FanoutTask:
         fields: dict[str, Any] = json.loads(message)
         changes = None if fields["changes"] is None else [*map(Change.from_json, fields["changes"])]
         span = None if fields["span"] is None else Span(*fields["span"])
-        return cls(fields["tenant_id"], changes, fields["shard"], span)
+        return cls(fields["tenant_id"], changes, fields["epoch"], fields["shard"], span)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..wire import protocol
-from ..wire.cursor import OVERLAP_MS, Cursor
+from ..wire.cursor import CONSISTENCY_WINDOW_MS, Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,6 +26,8 @@ class Frames:
     """The tenant."""
     changes: Sequence[Change]
     """The changes of the tenant."""
+    epoch: int
+    """Epoch of the tenant's history."""
     now_ms: int
     """Current time in epoch milliseconds. It becomes the `timestamp` of each frame."""
     _cache: dict[tuple[SubscriptionFilter | None, int], list[bytes]] = field(
@@ -44,11 +46,11 @@ class Frames:
 
         The list is empty if no change concerns the connection.
 
-        A change that is more than `OVERLAP_MS` older than the subscription is left out, because the reply to the
-        `subscribe` request already contains it. If such a change were posted late, it could bring back a submission
+        A change that is more than `CONSISTENCY_WINDOW_MS` older than the subscription is left out, because the reply to
+        the `subscribe` request already contains it. If such a change were posted late, it could bring back a submission
         that was deleted or that no longer matches the filter.
         """
-        first_new = bisect_right(self._times, connection.subscribed_at - OVERLAP_MS)
+        first_new = bisect_right(self._times, connection.subscribed_at - CONSISTENCY_WINDOW_MS)
         if first_new == len(self._times):
             return []
         # Most connections subscribed before the first change. They all have the same first change, so connections with
@@ -90,6 +92,6 @@ class Frames:
     def _encode_frame(self, updates: Sequence[Update], subscription_filter: SubscriptionFilter | None) -> bytes:
         # This cursor only shows how recent the changes are. Clients resume from the cursor of a reply, not from this
         # cursor.
-        cursor = Cursor(self.tenant_id, max(change.newest.updated_at for change in self.changes)).encode()
+        cursor = Cursor(self.tenant_id, self.epoch, max(change.newest.updated_at for change in self.changes))
         frame = protocol.build_update_frame(updates, subscription_filter, cursor, self.now_ms)
         return protocol.encode(frame).encode()

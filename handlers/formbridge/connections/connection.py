@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -89,3 +90,14 @@ class RateLimited:
     """Milliseconds until a message of the connection is accepted again."""
     refusals: int
     """Number of messages refused since the token bucket was last full, including this message."""
+
+
+class Subscribed(Enum):
+    """Result of a request to change the subscription of a connection."""
+
+    DONE = "done"
+    """The subscription was changed."""
+    SUPERSEDED = "superseded"
+    """Nothing was changed, because a later request of the connection was processed before."""
+    NO_ROW = "no row"
+    """The connection has no row."""

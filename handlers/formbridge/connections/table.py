@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..runtime import clock, keys
 from ..wire.subscription_filter import SubscriptionFilter
-from .connection import Connection, ConnectionKey, RateLimited, Span
+from .connection import Connection, ConnectionKey, RateLimited, Span, Subscribed
 from .rate_limit import MICROSECONDS_PER_MILLISECOND, Rate
 from .tenant_row import TenantRow, read_integer, read_shard_count
 from .tenants import Refusal, Tenants
@@ -27,7 +27,7 @@ WHOLE_SHARD: Final = Span()
 """A span that contains every connection of a shard."""
 _TENANT_SORT_KEY: Final = {"S": keys.TENANT_SORT_KEY}
 _BROADCAST_ATTRIBUTES: Final = (
-    "SK, connected_at, expires_at, subscribed, subscribed_at, #filter, behind, connections, shards"
+    "SK, connected_at, expires_at, subscribed, subscribed_at, #filter, behind, connections, shards, epoch"
 )
 """Attributes of connections and tenants that a broadcast reads."""
 
@@ -40,6 +40,8 @@ class TenantConnections:
     """Number of reserved connections of the tenant, subscribed or not."""
     shards: int
     """Number of partitions that may hold rows of the tenant's connections."""
+    epoch: int
+    """Epoch of the tenant's history."""
     subscribed: Iterator[Connection]
     """The subscribed connections. The iterator reads the table page by page."""
 
@@ -145,22 +147,33 @@ class ConnectionsTable:
         _, row = self._update_if(key, "ADD refusals :one", "attribute_exists(PK)", {":one": {"N": "1"}})
         return RateLimited(_parse_connection(row, key), wait_ms, read_integer(row, "refusals")) if row else None
 
-    def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None) -> bool:
+    def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None, order: str) -> Subscribed:
         """Subscribe a connection to the updates of its tenant that pass the filter.
 
-        Return False if the connection has no row.
+        Args:
+            key: The connection.
+            subscription_filter: The filter; None if all updates of the tenant pass.
+            order: Orders the requests of the connection. If a later request has changed the subscription before,
+                nothing is written.
         """
         values: Row = {":true": {"BOOL": True}, ":now": {"N": str(clock.now_ms())}}
         update = "SET subscribed = :true, subscribed_at = :now"
         if subscription_filter is None:
-            return self._update_existing(key, f"{update} REMOVE #filter", values)
+            return self._change_subscription(key, f"{update}, requested = :order REMOVE #filter", values, order)
         values = {**values, ":filter": {"S": subscription_filter.text}}
-        return self._update_existing(key, f"{update}, #filter = :filter", values)
+        return self._change_subscription(key, f"{update}, requested = :order, #filter = :filter", values, order)
 
-    def unsubscribe(self, key: ConnectionKey) -> bool:
-        """Stop sending updates to a connection. Return False if the connection has no row."""
-        values: Row = {":false": {"BOOL": False}}
-        return self._update_existing(key, "SET subscribed = :false REMOVE #filter", values)
+    def unsubscribe(self, key: ConnectionKey, order: str) -> Subscribed:
+        """Stop sending updates to a connection, unless a later request has changed the subscription before."""
+        update = "SET subscribed = :false, requested = :order REMOVE #filter"
+        return self._change_subscription(key, update, {":false": {"BOOL": False}}, order)
+
+    def restart_view(self, key: ConnectionKey) -> bool:
+        """Record that the client's view starts anew now, from a fresh snapshot.
+
+        Return False if the connection has no row.
+        """
+        return self._update_existing(key, "SET subscribed_at = :now", {":now": {"N": str(clock.now_ms())}})
 
     def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
         """Record the times of a connection's new token, in epoch seconds.
@@ -189,6 +202,14 @@ class ConnectionsTable:
         """
         self._update_if(key, "REMOVE behind", "behind = :seen", {":seen": {"N": str(seen_ms)}})
 
+    def read_epoch(self, tenant_id: str, history: str) -> int:
+        """Return the epoch of a tenant's history. See `Tenants.read_epoch`."""
+        return self.tenants.read_epoch(tenant_id, history, clock.now_ms())
+
+    def raise_epoch(self, tenant_id: str) -> None:
+        """Record that the tenant's history is replaced now. See `Tenants.raise_epoch`."""
+        self.tenants.raise_epoch(tenant_id, clock.now_ms())
+
     def read_tenant_connections(self, tenant_id: str) -> TenantConnections:
         """Return a tenant's subscribed connections.
 
@@ -200,7 +221,9 @@ class ConnectionsTable:
         change: the reply to its `subscribe` contains the changes up to its subscription.
         """
         tenant, connections = self._read_tenant(tenant_id, subscribed=True)
-        return TenantConnections(read_integer(tenant, "connections"), read_shard_count(tenant), connections)
+        return TenantConnections(
+            read_integer(tenant, "connections"), read_shard_count(tenant), read_integer(tenant, "epoch"), connections
+        )
 
     def read_shard(self, tenant_id: str, shard: int, span: Span = WHOLE_SHARD) -> Iterator[Connection]:
         """Return the subscribed connections of one shard of a tenant, or of a span of that shard."""
@@ -318,6 +341,13 @@ class ConnectionsTable:
                 **projection,
             )
         )
+
+    def _change_subscription(self, key: ConnectionKey, update: str, values: Row, order: str) -> Subscribed:
+        condition = "attribute_exists(PK) AND (attribute_not_exists(requested) OR requested <= :order)"
+        is_changed, row = self._update_if(key, update, condition, {**values, ":order": {"S": order}})
+        if is_changed:
+            return Subscribed.DONE
+        return Subscribed.SUPERSEDED if row else Subscribed.NO_ROW
 
     def _update_existing(self, key: ConnectionKey, update: str, values: Row) -> bool:
         """Update a connection's row. Return False, and write nothing, if the connection has no row."""

@@ -142,6 +142,47 @@ class Tenants:
         except self.client.exceptions.ConditionalCheckFailedException:
             return
 
+    def read_epoch(self, tenant_id: str, history: str, now_ms: int) -> int:
+        """Return the epoch of a tenant's history: the time of its last replacement, in epoch milliseconds.
+
+        If the tenant's row names another history, the table was replaced, for example by one that was restored from a
+        backup. The epoch is then raised.
+
+        Args:
+            tenant_id: The tenant.
+            history: Identifies the history of the submissions table. Empty: unknown.
+            now_ms: Current time in epoch milliseconds.
+        """
+        found = self.client.get_item(TableName=self.table_name, Key=_build_key(tenant_id), ConsistentRead=True)
+        row = found.get("Item", {})
+        if not history or row.get("history") == {"S": history}:
+            return read_integer(row, "epoch")
+        # The first history of a tenant replaces none. Clients have no cursors yet.
+        epoch = max(now_ms, read_integer(row, "epoch")) if "history" in row else read_integer(row, "epoch")
+        self.client.update_item(
+            TableName=self.table_name,
+            Key=_build_key(tenant_id),
+            UpdateExpression="SET history = :history, epoch = :epoch",
+            ExpressionAttributeValues={":history": {"S": history}, ":epoch": {"N": str(epoch)}},
+        )
+        return epoch
+
+    def raise_epoch(self, tenant_id: str, now_ms: int) -> None:
+        """Record that the tenant's history is replaced now: the views of all its clients then start anew.
+
+        The epoch never decreases, even if the clocks of two Lambdas differ.
+        """
+        try:
+            self.client.update_item(
+                TableName=self.table_name,
+                Key=_build_key(tenant_id),
+                UpdateExpression="SET epoch = :now",
+                ConditionExpression="attribute_not_exists(epoch) OR epoch < :now",
+                ExpressionAttributeValues={":now": {"N": str(now_ms)}},
+            )
+        except self.client.exceptions.ConditionalCheckFailedException:
+            return
+
     def revoke(self, tenant_id: str, issued_before: int) -> None:
         """Refuse new connections with tokens that were issued before `issued_before`, in epoch seconds."""
         self.client.update_item(

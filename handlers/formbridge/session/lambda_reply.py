@@ -41,6 +41,15 @@ def read_limits() -> Limits:
     return Limits(environment.integer("MAX_FRAME_BYTES"), environment.integer("MAX_FILTER_LENGTH"))
 
 
+def build_request_order(request_context: Mapping[str, Any]) -> str:
+    """Return a string that orders the frames of a connection by the time at which API Gateway received them.
+
+    The id of the message decides between frames of the same millisecond. Their order is then arbitrary, but the same
+    for every reader.
+    """
+    return f"{request_context['requestTimeEpoch']:013d}#{request_context['messageId']}"
+
+
 def reply_to_frame(
     open_session: Callable[[ConnectionKey], Session], event: Mapping[str, Any], context: object
 ) -> dict[str, Any]:
@@ -62,7 +71,7 @@ def reply_to_frame(
     ids = {**correlation_ids(event, context), "tenant_id": key.tenant_id}
     frame: protocol.Frame | None
     try:
-        frame = open_session(key).reply(body)
+        frame = open_session(key).reply(body, build_request_order(event["requestContext"]))
     except Exception:  # noqa: BLE001 - logged, counted and reported to the client
         logger.exception("failed", extra=ids)
         metrics.emit({"InternalErrors": 1})

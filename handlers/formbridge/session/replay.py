@@ -1,4 +1,4 @@
-"""Replays: the stored submissions that go into the replies to `subscribe` and `sync`. Pure."""
+"""Replays: the stored submissions that go into the replies to `subscribe`, `sync` and `reconcile`. Pure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from ..submissions.submission import Page, Submission, Update
+from ..submissions.submission import Page, Submission, Update, build_removal
 from ..wire import protocol
-from ..wire.cursor import Cursor
+from ..wire.cursor import CONSISTENCY_WINDOW_MS, Cursor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..wire.protocol import Held
     from ..wire.subscription_filter import SubscriptionFilter
 
 PAGE_ITEMS = 500
@@ -40,6 +43,13 @@ class SubmissionsReader(Protocol):
         """
         ...
 
+    def read_by_id(self, tenant_id: str, submission_ids: Sequence[str]) -> Mapping[str, Submission] | None:
+        """Return the current state of a tenant's submissions with these ids, by id.
+
+        None: the table has other keys, so its rows cannot be found by id.
+        """
+        ...
+
 
 BuildUpdate = Callable[[Submission], Update | None]
 """Returns the update for a submission, or None if the reply leaves the submission out."""
@@ -55,43 +65,110 @@ class Replay:
     """The subscription filter. None: every submission of the tenant matches."""
     submissions: SubmissionsReader | None
     """The submissions table. None: the gateway has no submissions table, so a replay is always empty."""
+    epoch: int
+    """Current epoch of the tenant's history."""
     now_ms: int
     """Current time in epoch milliseconds."""
 
-    def read_since(self, cursor: Cursor | None, snapshot: int) -> dict[str, object]:
-        """Read the changes since a cursor, or a snapshot if there is no cursor or the cursor is too old.
+    def can_resume(self, cursor: Cursor) -> bool:
+        """Return whether the changes since a cursor can be read. If not, a reply must contain a snapshot."""
+        return self.submissions is not None and cursor.can_resume(self.epoch, self.now_ms)
+
+    def read_changes(self, cursor: Cursor) -> dict[str, object]:
+        """Return the fields of a reply with the changes since a cursor, which `can_resume` accepts."""
+        named = self._read_named(self._build_change)
+        if named is not None:
+            return self._build_reply(named, None, self.now_ms)
+        updates, position = self._read_updates(cursor.position, self._build_change)
+        started = self.now_ms if cursor.scan_started_ms is None else cursor.scan_started_ms
+        return self._build_reply(updates, position, started)
+
+    def read_snapshot(self, size: int) -> dict[str, object]:
+        """Return the fields of a reply with the newest submissions that match the filter.
+
+        At most `MAX_PAGES` pages are read, so the snapshot contains only matches among the newest
+        `MAX_PAGES * PAGE_ITEMS` submissions of the tenant. If the filter names the ids of the submissions, exactly
+        these submissions are read.
 
         Args:
-            cursor: The cursor of the client.
-            snapshot: Number of newest submissions in a snapshot.
+            size: Maximum number of submissions.
+        """
+        named = self._read_named(self._build_current)
+        if named is not None:
+            return self._build_reply(named[:size], None, self.now_ms)
+        updates, _ = self._read_updates(AFTER_NEWEST, self._build_current, size)
+        return self._build_reply(updates, None, self.now_ms)
+
+    def reconcile(self, held: Sequence[Held], size: int) -> list[Update] | None:
+        """Compare submissions that a client holds with the submissions that exist.
+
+        Updates that do not fit into one reply are left out. A later comparison finds them.
+
+        Args:
+            held: Submissions that the client holds.
+            size: Number of newest submissions to compare too, so that the client learns of submissions that it misses.
 
         Returns:
-            The fields `updates`, `cursor` and `complete` of a reply. `filter_id` is added if there is a filter.
-            `recovered` is added, with the value false, if the reply cannot resume from the client's cursor.
+            An update for each submission that the client holds in another state: `remove` if it does not exist or has
+            expired, `leave` if it does not match the filter, else its current state. Then the newest submissions that
+            are not in `held`. None: the table cannot be read by id.
         """
-        if cursor is None:
-            return self._read_snapshot(snapshot, AFTER_NEWEST, self.now_ms)
-        if self.submissions is None or cursor.is_too_old(self.now_ms):
-            return {**self._read_snapshot(snapshot, AFTER_NEWEST, self.now_ms), "recovered": False}
-        started = self.now_ms if cursor.scan_started_ms is None else cursor.scan_started_ms
-        if cursor.snapshot_left is not None:
-            return self._read_snapshot(cursor.snapshot_left, cursor.position, started)
-        updates, position = self._read_updates(cursor.position, self._build_change)
-        return self._build_fields(updates, started, position)
+        found = self._read_by_id([one.submission_id for one in held])
+        if found is None:
+            return None
+        updates = [update for one in held if (update := self._compare(one, found)) is not None]
+        held_ids = {one.submission_id for one in held}
+        newest, _ = self._read_updates(AFTER_NEWEST, self._build_current, size)
+        updates += [update for update in newest if update["data"]["submission_id"] not in held_ids]
+        bytes_left = protocol.MAX_REPLY_BYTES - protocol.REPLY_ENVELOPE_BYTES
+        fitting: list[Update] = []
+        for update in updates:
+            bytes_left -= protocol.measure_update(update)
+            if bytes_left >= 0:
+                fitting.append(update)
+        return fitting
 
-    def _read_snapshot(self, size: int, position: str, started: int) -> dict[str, object]:
-        updates, reached = self._read_updates(position, self._build_current, size)
-        return self._build_fields(updates, started, reached, size - len(updates))
+    def _compare(self, held: Held, found: Mapping[str, Submission]) -> Update | None:
+        submission = found.get(held.submission_id)
+        if submission is None or submission.has_expired(self.now_ms):
+            return build_removal(self.tenant_id, held.submission_id, held.incarnation, held.version)
+        if submission.recency == (held.incarnation, held.version) and self._matches(submission):
+            return None
+        return self._build_change(submission)
 
-    def _build_fields(
-        self, updates: list[Update], started: int, position: str | None, snapshot_left: int | None = None
-    ) -> dict[str, object]:
+    def _build_reply(self, updates: list[Update], position: str | None, started: int) -> dict[str, object]:
+        """Return the fields of a reply.
+
+        Args:
+            updates: The updates of the reply.
+            position: Position to continue from; None if the replay is complete.
+            started: Time at which the first page was read, in epoch milliseconds.
+        """
         if position is None:
-            cursor = Cursor.for_complete_reply(self.tenant_id, started)
+            cursor = Cursor.for_complete_reply(self.tenant_id, self.epoch, started)
         else:
-            cursor = Cursor(self.tenant_id, position, started, snapshot_left)
-        reply = {"updates": updates, "cursor": cursor.encode(), "complete": position is None}
-        return {**reply, **protocol.build_filter_id(self.filter)}
+            cursor = Cursor(self.tenant_id, self.epoch, position, started)
+        return {
+            "updates": updates,
+            "cursor": cursor.encode(),
+            "complete": position is None,
+            "epoch": self.epoch,
+            "settle_seconds": CONSISTENCY_WINDOW_MS // 1000,
+            **protocol.build_filter_id(self.filter),
+        }
+
+    def _read_named(self, build_update: BuildUpdate) -> list[Update] | None:
+        """Return the updates for the submissions that the filter names, newest first. None: it names none."""
+        ids = self.filter.submission_ids if self.filter is not None else None
+        found = self._read_by_id(ids) if ids is not None else None
+        if found is None:
+            return None
+        newest_first = sorted(found.values(), key=lambda submission: submission.position, reverse=True)
+        present = (submission for submission in newest_first if not submission.has_expired(self.now_ms))
+        return [update for submission in present if (update := build_update(submission)) is not None]
+
+    def _read_by_id(self, submission_ids: Sequence[str]) -> Mapping[str, Submission] | None:
+        return self.submissions.read_by_id(self.tenant_id, submission_ids) if self.submissions is not None else None
 
     def _build_current(self, submission: Submission) -> Update | None:
         """Return the update for a submission in a snapshot, or None if it was deleted or does not match."""

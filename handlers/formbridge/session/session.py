@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ..access.handshake import Identity, Unauthorized
-from ..connections.connection import Connection, ConnectionKey, RateLimited
+from ..connections.connection import Connection, ConnectionKey, RateLimited, Subscribed
 from ..posting.delivery import Outcome, Poster, build_closing_delivery
 from ..wire import protocol
 from ..wire.cursor import BadCursor, Cursor
@@ -37,12 +37,20 @@ class Connections(Protocol):
         """
         ...
 
-    def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None) -> bool:
-        """Start sending updates to the connection. Return False if the connection has no row."""
+    def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None, order: str) -> Subscribed:
+        """Start sending updates to the connection, unless a later request of the connection was processed before."""
         ...
 
-    def unsubscribe(self, key: ConnectionKey) -> bool:
-        """Stop sending updates to the connection. Return False if the connection has no row."""
+    def unsubscribe(self, key: ConnectionKey, order: str) -> Subscribed:
+        """Stop sending updates to the connection, unless a later request of the connection was processed before."""
+        ...
+
+    def restart_view(self, key: ConnectionKey) -> bool:
+        """Record that the client's view starts anew. Return False if the connection has no row."""
+        ...
+
+    def read_epoch(self, tenant_id: str, history: str) -> int:
+        """Return the epoch of a tenant's history, which `history` identifies. Raise it if the history is another."""
         ...
 
     def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
@@ -90,12 +98,23 @@ class Session:
     """Returns the current time in epoch milliseconds."""
     monotonic: Callable[[], float]
     """Returns the seconds of the monotonic clock that deadlines are compared with."""
+    history: str = ""
+    """Identifies the history of the submissions table: the label of its stream. A table that is restored from a backup
+    has another stream. Empty: unknown."""
     verifier: Verifier | None = None
     """The verifier of new tokens. None: this Lambda does not process `authenticate` requests. They have their own
     route."""
 
-    def reply(self, body: str | None) -> protocol.Frame | None:
-        """Process one frame of the client. Return the reply, or None if the connection was closed instead."""
+    def reply(self, body: str | None, order: str) -> protocol.Frame | None:
+        """Process one frame of the client.
+
+        Args:
+            body: Text of the frame; None if it is empty.
+            order: String that orders the frames of the connection by the time at which the gateway received them.
+
+        Returns:
+            The reply, or None if the connection was closed instead.
+        """
         request: protocol.Request | RequestError
         try:
             request = protocol.parse_request(body, self.limits)
@@ -103,7 +122,7 @@ class Session:
             request = refusal
         admitted = self.connections.admit(self.key, self.rate, self.now_ms())
         try:
-            return self._process(request, admitted)
+            return self._process(request, admitted, order)
         except BadCursor as refusal:
             return protocol.build_error(RequestError("bad_cursor", str(refusal), request.request_id))
         except RequestError as refusal:
@@ -111,7 +130,7 @@ class Session:
             return protocol.build_error(refusal)
 
     def _process(
-        self, request: protocol.Request | RequestError, admitted: Connection | RateLimited | None
+        self, request: protocol.Request | RequestError, admitted: Connection | RateLimited | None, order: str
     ) -> protocol.Frame | None:
         if admitted is None:
             raise _connection_removed()
@@ -119,7 +138,7 @@ class Session:
             return self._refuse(admitted)
         if admitted.has_expired(self.now_ms()):
             raise RequestError("unauthorized", "the token has expired")
-        return self._dispatch(request, admitted)
+        return self._dispatch(request, admitted, order)
 
     def _refuse(self, refused: RateLimited) -> protocol.Frame | None:
         if refused.refusals > MAX_REFUSALS:
@@ -140,44 +159,68 @@ class Session:
             if receipt.outcome is not Outcome.BEHIND:
                 self.connections.remove(self.key)
 
-    def _dispatch(self, request: protocol.Request | RequestError, connection: Connection) -> protocol.Frame:
+    def _dispatch(self, request: protocol.Request | RequestError, connection: Connection, order: str) -> protocol.Frame:
+        if self.verifier is not None and not isinstance(request, protocol.Authenticate | RequestError):
+            raise RequestError("bad_request", "action: must be 'authenticate' on this route")
         match request:
             case RequestError():
                 raise request
             case protocol.Subscribe():
-                return self._subscribe(request, connection)
+                return self._subscribe(request, connection, order)
             case protocol.Sync():
                 return self._sync(request, connection)
+            case protocol.Reconcile():
+                return self._reconcile(request, connection)
             case protocol.Unsubscribe():
-                _require_row(self.connections.unsubscribe(self.key))
+                _require_newest(self.connections.unsubscribe(self.key, order))
                 return protocol.build_reply("unsubscribed", request.request_id)
             case protocol.Authenticate():
                 return self._authenticate(request, connection)
             case protocol.Ping():
                 return protocol.build_reply("pong", request.request_id, timestamp=self.now_ms())
 
-    def _subscribe(self, request: protocol.Subscribe, connection: Connection) -> protocol.Frame:
-        cursor = Cursor.decode(request.cursor, self.key.tenant_id) if request.cursor is not None else None
+    def _subscribe(self, request: protocol.Subscribe, connection: Connection, order: str) -> protocol.Frame:
+        cursor = self._decode_cursor(request.cursor) if request.cursor is not None else None
         # Subscribe first, then read the table. A change that is made in between is then posted, read or both, but not
         # lost.
-        _require_row(self.connections.subscribe(self.key, request.filter))
+        _require_newest(self.connections.subscribe(self.key, request.filter, order))
+        replay = self._open_replay(request.filter)
+        if cursor is None:
+            fields = replay.read_snapshot(request.snapshot)
+        elif replay.can_resume(cursor):
+            fields = replay.read_changes(cursor)
+        else:
+            fields = {**replay.read_snapshot(request.snapshot), "recovered": False}
         return protocol.build_reply(
             "subscribed",
             request.request_id,
-            **self._replay(request.filter).read_since(cursor, request.snapshot),
+            **fields,
             heartbeat_seconds=protocol.HEARTBEAT_SECONDS,
             expires_at=connection.expires_at,
             server_time=self.now_ms(),
         )
 
     def _sync(self, request: protocol.Sync, connection: Connection) -> protocol.Frame:
-        cursor = Cursor.decode(request.cursor, self.key.tenant_id)
-        if not connection.subscribed:
-            raise RequestError("bad_request", "action: 'sync' requires a subscription, subscribe first")
-        replay = self._replay(connection.filter)
-        return protocol.build_reply(
-            "synced", request.request_id, **replay.read_since(cursor, protocol.DEFAULT_SNAPSHOT)
-        )
+        cursor = self._decode_cursor(request.cursor)
+        _require_subscription(connection, "sync")
+        filter_id = connection.filter.id if connection.filter is not None else None
+        if request.names_filter and request.filter_id != filter_id:
+            raise RequestError("superseded", "filter_id: is not that of the current subscription, subscribe again")
+        replay = self._open_replay(connection.filter)
+        fields = replay.read_changes(cursor) if replay.can_resume(cursor) else self._restart(replay)
+        return protocol.build_reply("synced", request.request_id, **fields, server_time=self.now_ms())
+
+    def _reconcile(self, request: protocol.Reconcile, connection: Connection) -> protocol.Frame:
+        _require_subscription(connection, "reconcile")
+        replay = self._open_replay(connection.filter)
+        updates = replay.reconcile(request.held, request.snapshot)
+        fields = {"updates": updates, "epoch": replay.epoch} if updates is not None else self._restart(replay)
+        return protocol.build_reply("reconciled", request.request_id, **fields, server_time=self.now_ms())
+
+    def _restart(self, replay: Replay) -> dict[str, object]:
+        """Return the fields of a reply with which the client's view starts anew, from a fresh snapshot."""
+        _require_row(self.connections.restart_view(self.key))
+        return {**replay.read_snapshot(protocol.DEFAULT_SNAPSHOT), "recovered": False}
 
     def _authenticate(self, request: protocol.Authenticate, connection: Connection) -> protocol.Frame:
         if self.verifier is None:
@@ -193,13 +236,31 @@ class Session:
         _require_row(self.connections.extend(self.key, identity.expires_at, identity.issued_at))
         return protocol.build_reply("authenticated", request.request_id, expires_at=identity.expires_at)
 
-    def _replay(self, subscription_filter: SubscriptionFilter | None) -> Replay:
-        return Replay(self.key.tenant_id, subscription_filter, self.submissions, self.now_ms())
+    def _decode_cursor(self, text: str) -> Cursor:
+        return Cursor.decode(text, self.key.tenant_id, self.now_ms())
+
+    def _open_replay(self, subscription_filter: SubscriptionFilter | None) -> Replay:
+        # Read the epoch before the submissions. If the history is replaced in between, the reply has the old epoch,
+        # and the next request starts the view anew.
+        epoch = self.connections.read_epoch(self.key.tenant_id, self.history) if self.submissions is not None else 0
+        return Replay(self.key.tenant_id, subscription_filter, self.submissions, epoch, self.now_ms())
 
 
 def _require_row(has_row: bool) -> None:
     if not has_row:
         raise _connection_removed()
+
+
+def _require_newest(result: Subscribed) -> None:
+    if result is Subscribed.NO_ROW:
+        raise _connection_removed()
+    if result is Subscribed.SUPERSEDED:
+        raise RequestError("superseded", "a later request of this connection was processed before")
+
+
+def _require_subscription(connection: Connection, action: str) -> None:
+    if not connection.subscribed:
+        raise RequestError("bad_request", f"action: {action!r} requires a subscription, subscribe first")
 
 
 def _connection_removed() -> RequestError:

@@ -57,21 +57,24 @@ class UpdateData(TypedDict):
     """Time at which clients drop the submission, in epoch seconds; absent if the submission does not expire."""
 
 
-class LeaveData(TypedDict):
-    """The `data` of a `leave`: the submission changed, and the subscription filter no longer matches it."""
+class GoneData(TypedDict):
+    """The short `data` of an update for a submission that a subscription no longer contains.
+
+    A `leave` says that the submission does not match the subscription filter. A `remove` says that it does not exist.
+    """
 
     tenant_id: str
     submission_id: str
     version: int
     incarnation: int
-    event: Literal["leave"]
+    event: Literal["leave", "remove"]
 
 
 class Update(TypedDict):
     """One change of one submission, in the form that clients receive."""
 
     event: EventName | Literal["leave"]
-    data: UpdateData | LeaveData
+    data: UpdateData | GoneData
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ class Submission:
 
     def build_leave(self) -> Update:
         """Return the update for a subscription whose filter no longer matches this submission."""
-        data: LeaveData = {
+        data: GoneData = {
             "tenant_id": self.tenant_id,
             "submission_id": self.submission_id,
             "version": self.version,
@@ -173,6 +176,25 @@ class Submission:
     def has_expired(self, now_ms: int) -> bool:
         """Return whether the submission has expired. DynamoDB may delete its item only days later."""
         return self.expires_at is not None and self.expires_at * 1000 <= now_ms
+
+
+def build_removal(tenant_id: str, submission_id: str, incarnation: int, version: int) -> Update:
+    """Return the update for a submission that a client holds but that does not exist.
+
+    Args:
+        tenant_id: Tenant of the client.
+        submission_id: Id of the submission.
+        incarnation: The incarnation that the client holds.
+        version: The version that the client holds.
+    """
+    data: GoneData = {
+        "tenant_id": tenant_id,
+        "submission_id": submission_id,
+        "version": version,
+        "incarnation": incarnation,
+        "event": "remove",
+    }
+    return {"event": "remove", "data": data}
 
 
 def is_pending(item: Mapping[str, AttributeValueTypeDef]) -> bool:

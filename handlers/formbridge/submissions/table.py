@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
 
 from ..runtime import keys, timestamps
 from ..runtime.logs import logger
@@ -12,7 +14,7 @@ from .retention import REPLAY_DAYS, SECONDS_PER_DAY, TOMBSTONE_DAYS
 from .submission import DELETED, REQUIRED_FIELDS, MalformedItem, Page, Submission, is_pending
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -26,6 +28,13 @@ same time."""
 Item = dict[str, "AttributeValueTypeDef"]
 """Attributes of an item, by name."""
 
+_PROJECTION: Final = {
+    "ProjectionExpression": (
+        "tenant_id, submission_id, form_id, #status, version, incarnation, submitted_at, updated_at, #ttl"
+    ),
+    "ExpressionAttributeNames": {"#status": "status", "#ttl": "ttl"},
+}
+"""The attributes of a submission without its payload, as parameters of a read."""
 _IS_ABSENT: Final = "attribute_not_exists(PK)"
 _IS_COMPLETE: Final = " AND ".join(f"attribute_exists(#{name})" for name in REQUIRED_FIELDS)
 _IS_DELETED: Final = "#status = :deleted"
@@ -97,8 +106,8 @@ class SubmissionsTable:
             )
             if row is None:
                 return SaveResult.WRITTEN if is_complete else SaveResult.PENDING
-            newer = _select_newer(event, row)
-            if row.get("status") == {"S": DELETED} or not newer:
+            newer = select_newer(event, row)
+            if is_final(row) or not newer:
                 return SaveResult.STALE
             is_complete = all(name in row or name in newer for name in REQUIRED_FIELDS)
             condition, values = (_HAS_VERSION, {":version": row["version"]}) if row else (_IS_ABSENT, {})
@@ -204,17 +213,49 @@ class SubmissionsTable:
             ScanIndexForward=not newest_first,
             Limit=limit,
         )
-        submissions: list[Submission] = []
-        for item in found["Items"]:
-            if is_pending(item):
-                continue
+        reached = found.get("LastEvaluatedKey", {}).get(keys.SUBMISSIONS_INDEX_SORT_KEY, {}).get("S")
+        return Page(_parse_items(tenant_id, found["Items"]), reached)
+
+    def read_by_id(self, tenant_id: str, submission_ids: Sequence[str]) -> Mapping[str, Submission] | None:
+        """Return the current state of a tenant's submissions with these ids.
+
+        The reads are strongly consistent. Pending and malformed items are left out.
+
+        Args:
+            tenant_id: Tenant whose submissions are read.
+            submission_ids: Ids of at most 100 submissions.
+
+        Returns:
+            The submissions by id. None: the table has other keys than `StreamTable` has by default, so its items cannot
+            be found by id.
+        """
+        keys_to_read = [_build_key(tenant_id, submission_id) for submission_id in dict.fromkeys(submission_ids)]
+        unread: Any = {self.table_name: {"Keys": keys_to_read, "ConsistentRead": True, **_PROJECTION}}
+        items: list[Item] = []
+        while keys_to_read and unread:
             try:
-                submissions.append(Submission.from_item(item))
-            except MalformedItem as error:
-                # Skip only this item and return the others. The item's stream record is in the dead-letter queue of
-                # the pipe.
-                logger.error("malformed item", extra={"tenant_id": tenant_id, "reason": str(error)})
-        return Page(submissions, found.get("LastEvaluatedKey", {}).get(keys.SUBMISSIONS_INDEX_SORT_KEY, {}).get("S"))
+                found = self.client.batch_get_item(RequestItems=unread)
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") == "ValidationException":
+                    return None
+                raise
+            items += found["Responses"].get(self.table_name, [])
+            unread = found["UnprocessedKeys"]
+        return {submission.submission_id: submission for submission in _parse_items(tenant_id, items)}
+
+
+def _parse_items(tenant_id: str, items: Iterable[Item]) -> list[Submission]:
+    """Return the submissions of items. Leave out pending items, and log and leave out malformed items."""
+    submissions: list[Submission] = []
+    for item in items:
+        if is_pending(item):
+            continue
+        try:
+            submissions.append(Submission.from_item(item))
+        except MalformedItem as error:
+            # The item's stream record is in the dead-letter queue of the pipe.
+            logger.error("malformed item", extra={"tenant_id": tenant_id, "reason": str(error)})
+    return submissions
 
 
 def _build_key(tenant_id: str, submission_id: str) -> Item:
@@ -239,7 +280,12 @@ def _expect_usual_row(event: SubmissionEvent) -> tuple[str, Item]:
     return " AND ".join(clauses), values
 
 
-def _select_newer(event: SubmissionEvent, row: Item) -> dict[FieldName, FieldValue]:
+def is_final(row: Item) -> bool:
+    """Return whether a row is that of a deleted submission, which no event changes any more."""
+    return row.get("status") == {"S": DELETED}
+
+
+def select_newer(event: SubmissionEvent, row: Item) -> dict[FieldName, FieldValue]:
     """Return the values of an event that are later than the values in a row."""
     return {
         name: value for name, value in event.values.items() if value.order > row.get(_name_order(name), {}).get("S", "")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeGuard, cast
 
 from ..runtime.identifiers import quote
 from .cursor import MAX_SNAPSHOT
@@ -15,15 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..submissions.submission import Update
+    from .cursor import Cursor
 
 SUBPROTOCOL: Final = "formbridge.v1"
 """WebSocket subprotocol that the server selects."""
-ACTIONS: Final = ("subscribe", "sync", "unsubscribe", "authenticate", "ping")
+ACTIONS: Final = ("subscribe", "sync", "reconcile", "unsubscribe", "authenticate", "ping")
 """Values of `action` in a request."""
 HEARTBEAT_SECONDS: Final = 300
 """Number of seconds without a frame after which a client sends `sync`."""
 DEFAULT_SNAPSHOT: Final = 50
 """Number of submissions in a snapshot if the request has no `snapshot`."""
+MAX_HELD: Final = 100
+"""Maximum number of submissions in one `reconcile` request. DynamoDB reads at most 100 items by key in one call."""
 MAX_REQUEST_ID: Final = 64
 """Maximum number of characters of a request's `id`."""
 MAX_REPLY_BYTES: Final = 128 * 1024
@@ -39,6 +43,10 @@ MAX_ERROR_MESSAGE: Final = 1_000
 """Maximum number of characters of an error message. A longer message is cut. A message can be as long as the
 client's frame, because it may contain a path in the client's filter."""
 
+_HELD_ID: Final = re.compile(r"[^\ud800-\udfff]{1,256}")
+"""Pattern of a submission id in a `reconcile` request. Another program may have chosen the id, but it must fit into a
+key of DynamoDB."""
+
 ErrorCode = Literal[
     "bad_request",
     "bad_filter",
@@ -46,6 +54,7 @@ ErrorCode = Literal[
     "unknown_action",
     "unauthorized",
     "rate_limited",
+    "superseded",
     "too_large",
     "internal",
 ]
@@ -103,6 +112,30 @@ class Sync:
     """The `id` of the request; None if it has none."""
     cursor: str
     """Cursor of the client, not yet decoded."""
+    filter_id: str | None
+    """Id of the filter of the client's view; None if the view has no filter."""
+    names_filter: bool
+    """Whether the request has the field `filter_id`. If not, the request is about whatever filter is in effect."""
+
+
+class Held(NamedTuple):
+    """A submission that a client holds."""
+
+    submission_id: str
+    incarnation: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """A `reconcile` request: compare the submissions that the client holds with those that exist."""
+
+    request_id: str | None
+    """The `id` of the request; None if it has none."""
+    held: Sequence[Held]
+    """Submissions that the client holds; at most `MAX_HELD`."""
+    snapshot: int
+    """Number of newest submissions to compare too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +164,7 @@ class Ping:
     """The `id` of the request; None if it has none."""
 
 
-Request = Subscribe | Sync | Unsubscribe | Authenticate | Ping
+Request = Subscribe | Sync | Reconcile | Unsubscribe | Authenticate | Ping
 """Any valid request."""
 
 
@@ -163,13 +196,17 @@ def parse_request(body: str | None, limits: Limits) -> Request:
                 request_id,
                 _parse_filter(fields, request_id, limits.max_filter_length),
                 _parse_cursor(fields, request_id),
-                _parse_snapshot(fields, request_id),
+                _parse_snapshot(fields, request_id, DEFAULT_SNAPSHOT, MAX_SNAPSHOT),
             )
         case "sync":
             cursor = _parse_cursor(fields, request_id)
             if cursor is None:
                 raise RequestError("bad_request", "cursor: is required", request_id)
-            return Sync(request_id, cursor)
+            return Sync(request_id, cursor, _parse_filter_id(fields, request_id), "filter_id" in fields)
+        case "reconcile":
+            return Reconcile(
+                request_id, _parse_held(fields, request_id), _parse_snapshot(fields, request_id, 0, MAX_HELD)
+            )
         case "unsubscribe":
             return Unsubscribe(request_id)
         case "authenticate":
@@ -203,12 +240,32 @@ def find_request_id(body: str | None) -> str | None:
 
 def _parse_object(body: str | None) -> Mapping[str, object]:
     try:
-        parsed: object = json.loads(body or "")
+        parsed: object = json.loads(body or "", object_pairs_hook=_check_keys)
+    except _RepeatedKey as error:
+        raise RequestError("bad_request", f"frame: must have each field once, got {quote(str(error))} twice") from error
     except (ValueError, RecursionError) as error:
         raise RequestError("bad_request", "frame: must be one JSON object") from error
     if not isinstance(parsed, dict):
         raise RequestError("bad_request", "frame: must be one JSON object")
     return cast("dict[str, object]", parsed)
+
+
+class _RepeatedKey(Exception):
+    """A JSON object has two fields with the same name. The message is the name."""
+
+
+def _check_keys(pairs: Sequence[tuple[str, object]]) -> Mapping[str, object]:
+    """Return the JSON object of these fields.
+
+    Two fields with the same name are refused. API Gateway chooses the route of a frame by its `action`, and it may not
+    choose the same of two values as Python.
+    """
+    fields: dict[str, object] = {}
+    for name, value in pairs:
+        if name in fields:
+            raise _RepeatedKey(name)
+        fields[name] = value
+    return fields
 
 
 def _is_request_id(value: object) -> TypeGuard[str]:
@@ -233,15 +290,36 @@ def _parse_cursor(fields: Mapping[str, object], request_id: str | None) -> str |
     return cursor
 
 
-def _parse_snapshot(fields: Mapping[str, object], request_id: str | None) -> int:
+def _parse_filter_id(fields: Mapping[str, object], request_id: str | None) -> str | None:
+    filter_id = fields.get("filter_id")
+    if filter_id is not None and not isinstance(filter_id, str):
+        raise RequestError("bad_request", f"filter_id: must be a string or null, got {quote(filter_id)}", request_id)
+    return filter_id
+
+
+def _parse_held(fields: Mapping[str, object], request_id: str | None) -> Sequence[Held]:
+    held = fields.get("held")
+    if not isinstance(held, list) or not len(cast("list[object]", held)) <= MAX_HELD:
+        raise RequestError("bad_request", f"held: must be a list of at most {MAX_HELD} items", request_id)
+    return [_parse_held_item(item, index, request_id) for index, item in enumerate(cast("list[object]", held))]
+
+
+def _parse_held_item(item: object, index: int, request_id: str | None) -> Held:
+    match item:
+        case [str(submission_id), int(incarnation), int(version)] if _HELD_ID.fullmatch(submission_id):
+            return Held(submission_id, incarnation, version)
+        case _:
+            problem = f"held[{index}]: must be [submission_id, incarnation, version], got {quote(item)}"
+            raise RequestError("bad_request", problem, request_id)
+
+
+def _parse_snapshot(fields: Mapping[str, object], request_id: str | None, default: int, maximum: int) -> int:
     snapshot = fields.get("snapshot")
     if snapshot is None:
-        return DEFAULT_SNAPSHOT
-    if isinstance(snapshot, bool) or not isinstance(snapshot, int) or not 0 <= snapshot <= MAX_SNAPSHOT:
+        return default
+    if isinstance(snapshot, bool) or not isinstance(snapshot, int) or not 0 <= snapshot <= maximum:
         raise RequestError(
-            "bad_request",
-            f"snapshot: must be an integer from 0 to {MAX_SNAPSHOT}, got {quote(snapshot)}",
-            request_id,
+            "bad_request", f"snapshot: must be an integer from 0 to {maximum}, got {quote(snapshot)}", request_id
         )
     return snapshot
 
@@ -276,16 +354,19 @@ def build_error(refusal: RequestError) -> Frame:
     )
 
 
-def build_update_frame(updates: Sequence[Update], wanted: SubscriptionFilter | None, cursor: str, now_ms: int) -> Frame:
+def build_update_frame(
+    updates: Sequence[Update], wanted: SubscriptionFilter | None, cursor: Cursor, now_ms: int
+) -> Frame:
     """Return a `submission_update` frame for one update, or a `submission_updates` frame for several.
 
     Args:
         updates: The updates; at least one.
         wanted: Filter of the subscription, if it has one.
-        cursor: Encoded cursor for the time of the newest change. Clients do not resume from it.
+        cursor: Cursor for the time of the newest change. Clients do not resume from it. Its epoch is the epoch of the
+            tenant's history.
         now_ms: Current time in epoch milliseconds.
     """
-    envelope = {**build_filter_id(wanted), "cursor": cursor, "timestamp": now_ms}
+    envelope = {**build_filter_id(wanted), "epoch": cursor.epoch, "cursor": cursor.encode(), "timestamp": now_ms}
     if len(updates) == 1:
         return {"type": "submission_update", **updates[0], **envelope}
     return {"type": "submission_updates", "updates": list(updates), **envelope}

@@ -40,6 +40,13 @@ class SubscriptionFilter:
         """Short hash of the filter. A client uses it to recognize frames that were made with its previous filter."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:12]
 
+    @property
+    def submission_ids(self) -> Sequence[str] | None:
+        """Ids of the only submissions that can match; None if the filter does not name submissions by their ids."""
+        alternatives = cast("Sequence[object]", self.pattern.get("submission_id", ()))
+        ids = [alternative for alternative in alternatives if isinstance(alternative, str)]
+        return ids if ids and len(ids) == len(alternatives) else None
+
     @classmethod
     def parse(cls, value: object, max_length: int) -> SubscriptionFilter:
         """Check the filter of a `subscribe` request and return it.

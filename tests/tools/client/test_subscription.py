@@ -77,7 +77,7 @@ def test_what_is_incomplete_is_synced_on_and_not_resumed_from() -> None:
     subscription = live()
     (request,) = subscription.handle_connect(NOW)
     (more,) = subscription.handle_frame(subscribed(request, update("insert", 1), complete=False), NOW)
-    assert more == {"action": "sync", "id": more["id"], "cursor": "of 2"}
+    assert more == {"action": "sync", "id": more["id"], "cursor": "of 2", "filter_id": None}
     assert subscription.cursor == "of 1"
     assert subscription.handle_frame(synced(more, update("insert", 1, "s2")), NOW) == []
 
@@ -169,7 +169,7 @@ def test_what_it_did_not_ask_for_or_does_not_know_is_ignored(kind: str | None) -
 def test_resync_makes_it_sync_at_once() -> None:
     (request,) = live().handle_frame({"type": "resync", "reason": "behind"}, NOW)
 
-    assert request == {"action": "sync", "id": request["id"], "cursor": "of 1"}
+    assert request == {"action": "sync", "id": request["id"], "cursor": "of 1", "filter_id": None}
 
 
 def test_resync_makes_it_sync_again_after_the_request_under_way() -> None:
@@ -200,7 +200,7 @@ def test_silence_makes_it_sync_and_any_frame_ends_the_silence() -> None:
     assert subscription.handle_timeout(NOW + 118) == []
     (request,) = subscription.handle_timeout(NOW + 119)
 
-    assert request == {"action": "sync", "id": request["id"], "cursor": "of 1"}
+    assert request == {"action": "sync", "id": request["id"], "cursor": "of 1", "filter_id": None}
     assert subscription.handle_timeout(NOW + 119) == []
 
 
