@@ -206,7 +206,7 @@ FAULTS: list[tuple[object, str]] = [
         {"status": ["a", {"like": "b"}]},
         "filter.status[1]: must be an operator that EventBridge Pipes support, got 'like'",
     ),
-    ({"$or": [{"status": ["a"]}, {"status": []}]}, "filter.$or[1].status: must have at least one alternative"),
+    ({"$or": [{"status": ["a"]}, {"status": []}]}, "filter.$or[1].status: must have at least one alternative, got []"),
     ({"form_id": ["x" * 5_000]}, "filter: must have at most 4,096 characters as JSON, got 5,016"),
 ]
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,9 @@ from formbridge.wire.event_pattern import BadPattern
 from formbridge.wire.subscription_filter import FIELDS, MAX_ALTERNATIVES, SubscriptionFilter
 from tests.support.handlers.builders import submission
 from tests.support.handlers.strategies import ANY_TEXT, JSON
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_LENGTH = 4_096
 
@@ -120,11 +123,22 @@ OPERATORS = st.one_of(
 )
 LITERALS = TEXTS | st.none() | st.booleans() | st.integers() | st.floats(-1e9, 1e9)
 LISTS = st.lists(LITERALS | OPERATORS, min_size=1, max_size=4)
-FLAT: st.SearchStrategy[dict[str, Any]] = st.dictionaries(st.sampled_from(FIELDS), LISTS, min_size=1)
-EITHER: st.SearchStrategy[dict[str, Any]] = st.lists(FLAT, min_size=2, max_size=3).map(lambda some: {"$or": some})
-PATTERNS: st.SearchStrategy[dict[str, Any]] = (
-    FLAT | EITHER | st.tuples(FLAT, EITHER).map(lambda both: both[0] | both[1])
-)
+
+
+def flat(fields: Sequence[str]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.dictionaries(st.sampled_from(fields), LISTS, min_size=1)
+
+
+def either(fields: Sequence[str]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.lists(flat(fields), min_size=2, max_size=3).map(lambda some: {"$or": some})
+
+
+def beside_or(fields: Sequence[str]) -> st.SearchStrategy[dict[str, Any]]:
+    """Filters with fields beside `$or`, which the members of `$or` must not have."""
+    return st.tuples(flat(fields[:1]), either(fields[1:])).map(lambda both: both[0] | both[1])
+
+
+PATTERNS = flat(FIELDS) | either(FIELDS) | st.permutations(FIELDS).flatmap(beside_or)
 SUBMISSIONS = st.builds(submission, TEXTS, form_id=TEXTS, status=TEXTS)
 
 
