@@ -185,26 +185,19 @@ def _objects(value: object) -> Iterator[dict[str, Any]]:
         yield from _objects(inner)
 
 
-def asks_twice(pattern: object, outside: frozenset[str] = frozenset()) -> bool:
-    """`$or` asks for a field that is asked for beside it, too.
+def repeats_a_field(pattern: object, outside: frozenset[str] = frozenset()) -> bool:
+    """Return whether a member of a `$or` has a field that is beside the `$or`, too.
 
-    AWS documents that fields combine with AND. EventBridge writes the pattern out as one for each member of `$or`, in
-    which of two lists for a field the later in the text stands.
+    Event Ruler refuses a pattern that has two rules for one value, as we do. MiniStack uses the later rule.
     """
     if not is_object(pattern):
         return False
     fields = {name: rule for name, rule in pattern.items() if name != "$or"}
     return (
         not outside.isdisjoint(fields)
-        or any(asks_twice(rule) for rule in fields.values())
-        or any(asks_twice(member, outside | fields.keys()) for member in pattern.get("$or", ()))
+        or any(repeats_a_field(rule) for rule in fields.values())
+        or any(repeats_a_field(member, outside | fields.keys()) for member in pattern.get("$or", ()))
     )
-
-
-def ignores_case_beyond_ascii(pattern: Any, detail: Any) -> bool:
-    """AWS says no more than that case is ignored; `ß` beside `SS` is a matter of taste."""
-    ignores = any("equals-ignore-case" in each for each in _objects(pattern))
-    return ignores and not json.dumps([pattern, detail], ensure_ascii=False).isascii()
 
 
 def is_for_event_buses_only(pattern: Any) -> bool:
@@ -227,20 +220,15 @@ def has_an_or_that_is_none(pattern: Any) -> bool:
     return any("$or" in each and not is_or(each["$or"]) for each in _objects(pattern))
 
 
-def agree(pattern: Any, detail: Any) -> bool:
+def agree(pattern: Any) -> bool:
     """Whether AWS's documentation and the emulator are of one mind on this."""
-    return not (
-        has_an_or_that_is_none(pattern)
-        or asks_twice(pattern)
-        or ignores_case_beyond_ascii(pattern, detail)
-        or is_for_event_buses_only(pattern)
-    )
+    return not (has_an_or_that_is_none(pattern) or repeats_a_field(pattern) or is_for_event_buses_only(pattern))
 
 
 DIFFERENCES: list[tuple[str, Any, Any, Verdict, Verdict]] = [
-    ("a field asked for twice, later", {"a": [1], "$or": [{"a": [2]}, {"b": [3]}]}, {"a": 2}, False, True),
-    ("a field asked for twice, earlier", {"a": [1], "$or": [{"a": [2]}, {"b": [3]}]}, {"a": 1}, False, False),
-    ("a field asked for twice, both", {"a": [1], "$or": [{"a": [2]}, {"b": [3]}]}, {"a": [1, 2]}, True, True),
+    ("a repeated field, later", {"a": [1], "$or": [{"a": [2]}, {"b": [3]}]}, {"a": 2}, None, True),
+    ("a repeated field, earlier", {"a": [1], "$or": [{"a": [2]}, {"b": [3]}]}, {"a": 1}, None, False),
+    ("a repeated field, both", {"a": [1], "$or": [{"a": [2]}, {"b": [3]}]}, {"a": [1, 2]}, None, True),
     (
         "an object and a list for one field",
         {"a": [1], "$or": [{"a": {"b": [2]}}, {"c": [3]}]},
@@ -248,15 +236,6 @@ DIFFERENCES: list[tuple[str, Any, Any, Verdict, Verdict]] = [
         True,
         False,
     ),
-    (
-        "two of an object's fields, in and beside $or, across an array",
-        {"a": {"x": [1]}, "$or": [{"a": {"y": [2]}}, {"b": [3]}]},
-        {"a": [{"x": 1}, {"y": 2}]},
-        True,
-        False,
-    ),
-    ("case of a sharp s", {"a": [{"equals-ignore-case": "ß"}]}, {"a": "SS"}, False, True),
-    ("case of a dotted I", {"a": [{"prefix": {"equals-ignore-case": "i"}}]}, {"a": "\u0130"}, True, False),
     ("wildcard", {"a": [{"wildcard": "x*"}]}, {"a": "xy"}, None, True),
     ("cidr", {"a": [{"cidr": "10.0.0.0/24"}]}, {"a": "10.0.0.1"}, None, True),
     ("exactly", {"a": [{"exactly": "x"}]}, {"a": "x"}, None, True),
@@ -267,10 +246,7 @@ DIFFERENCES: list[tuple[str, Any, Any, Verdict, Verdict]] = [
     ("$or of one", {"$or": [{"a": [1]}]}, {"a": 1}, None, None),
     ("$or as a field", {"$or": ["x"]}, {"$or": "x"}, None, True),
     ("$or as an object", {"$or": {"a": [1]}}, {"$or": {"a": 1}}, None, True),
-    ("an operator's name in $or", {"$or": [{"prefix": ["x"]}, {"b": [1]}]}, {"prefix": "x"}, True, None),
     ("numeric beyond 5.0e9", {"a": [{"numeric": ["<", 5.1e9]}]}, {"a": 1}, None, True),
-    ("a number that is no double", {"a": [{"anything-but": 2**53 + 1}]}, {"a": 1}, True, None),
-    ("a path in a name, nested", {"a.b": [1]}, {"a": {"b": 1}}, False, True),
     ("a path in a name, as a name", {"a.b": [1]}, {"a.b": 1}, True, False),
     ("33 levels", json.loads('{"a":' * 33 + "[1]" + "}" * 33), {"a": 1}, None, False),
 ]
@@ -311,7 +287,7 @@ def test_a_difference_is_still_one(theirs: Judge, pattern: Any, detail: Any, our
 @example({"a": {"$or": [{"b": [1]}, {"c": [2]}]}}, {"a": {"c": 2}})
 @example({"$or": [{"a": [1], "b": [2]}, {"$or": [{"a": [3]}, {"c": [4]}]}]}, {"c": 4})
 def test_a_pattern_matches_what_it_matches_there(theirs: Judge, pattern: Any, detail: Any) -> None:
-    assume(agree(pattern, detail))
+    assume(agree(pattern))
     assert ours(pattern, detail) is theirs(pattern, detail)
 
 
@@ -319,7 +295,7 @@ def test_a_pattern_matches_what_it_matches_there(theirs: Judge, pattern: Any, de
 @settings(max_examples=EXAMPLES)
 @given(spoilt(), EVENTS)
 def test_a_pattern_is_refused_where_it_is_refused_there(theirs: Judge, pattern: Any, detail: Any) -> None:
-    assume(agree(pattern, detail))
+    assume(agree(pattern))
     assert ours(pattern, detail) is theirs(pattern, detail)
 
 

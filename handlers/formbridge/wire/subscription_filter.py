@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
+from ..runtime.identifiers import quote
 from . import event_pattern
 from .event_pattern import BadPattern
 
@@ -23,7 +24,9 @@ FIELDS: Final = ("form_id", "status", "submission_id")
 """Fields of a submission that a filter may use."""
 
 MAX_ALTERNATIVES: Final = 50
-"""Maximum number of alternatives in all lists of a filter together."""
+"""Maximum number of alternatives in all lists of a filter together. It bounds the work of a match.
+
+Each value in a list of `anything-but` counts as one alternative."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class SubscriptionFilter:
 
 
 def _list_alternatives(pattern: Mapping[str, object], path: str) -> Iterator[object]:
-    """Yield the alternatives of all lists of a valid event pattern.
+    """Yield the alternatives of all lists of a valid event pattern, and the values in the lists of `anything-but`.
 
     Raises:
         BadPattern: The pattern uses a field or an operator that a subscription filter may not use.
@@ -94,13 +97,19 @@ def _list_alternatives(pattern: Mapping[str, object], path: str) -> Iterator[obj
                 yield from _list_alternatives(either, f"{at}[{index}]")
             continue
         if name not in FIELDS:
-            raise BadPattern(at, f"unknown field; a filter may use {', '.join(FIELDS)}")
-        if isinstance(rule, dict):
-            raise BadPattern(at, "must be a list of alternatives, got object")
-        for index, alternative in enumerate(cast("Sequence[object]", rule)):
-            if isinstance(alternative, dict) and "numeric" in alternative:
-                raise BadPattern(f"{at}[{index}].numeric", "is not supported in a subscription filter")
-            yield alternative
+            raise BadPattern(at, f"must be one of {', '.join(FIELDS)}, got {quote(name)}")
+        if not isinstance(rule, list):
+            raise BadPattern(at, f"must be a list of alternatives, got {quote(rule)}")
+        for index, alternative in enumerate(cast("list[object]", rule)):
+            operators = cast("Mapping[str, object]", alternative if isinstance(alternative, dict) else {})
+            if "numeric" in operators:
+                problem = "must be an operator that a subscription filter supports, got 'numeric'"
+                raise BadPattern(f"{at}[{index}]", problem)
+            excluded = operators.get("anything-but")
+            if isinstance(excluded, list):
+                yield from cast("list[object]", excluded)
+            else:
+                yield alternative
 
 
 def _encode(pattern: Mapping[str, object], *, ascii_only: bool) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.wire.event_pattern import MAX_DEPTH, BadPattern, matches, validate
+from formbridge.wire.event_pattern import MAX_COMBINATIONS, MAX_DEPTH, BadPattern, matches, validate
 
 # --- The examples of the EventBridge user guide, "Comparison operators" and "Content filtering" ------------
 
@@ -136,6 +136,16 @@ FAULTS: list[tuple[object, str, str]] = [
     ({"$or": [{"a": [1]}]}, "$or", "at least two patterns"),
     ({"$or": [{"a": [1]}, {"b": 2}]}, "$or[1].b", "must be a list of alternatives"),
     ({"x": {"$or": [{"a": [1]}, []]}}, "x.$or[1]", "must be an object"),
+    ({"$or": [{"a": [1]}, {"prefix": ["x"]}]}, "$or[1].prefix", "does not reserve inside `$or`, got 'prefix'"),
+    ({"$or": [{"a": {"b": {"=": [1]}}}, {"c": [1]}]}, "$or[0].a.b.=", "does not reserve inside `$or`, got '='"),
+    ({"a": {"$or": [{"b": [1]}, {"regex": [1]}]}}, "a.$or[1].regex", "does not reserve inside `$or`, got 'regex'"),
+    ({"a": [1], "$or": [{"a": [1]}, {"b": [1]}]}, "$or[0].a", "must be the only rule for its field"),
+    ({"$or": [{"b": [1]}, {"a": [1]}], "a": [1]}, "a", "got a second rule besides $or[1].a"),
+    ({"$or": [{"b": [1]}, {"a": {"c": [1]}}], "a": {"c": [1]}}, "a.c", "got a second rule besides $or[1].a.c"),
+    ({"$or": [{"a": [1], "$or": [{"b": [1]}, {"a": [2]}]}, {"c": [1]}]}, "$or[0].$or[1].a", "besides $or[0].a"),
+    ({"a.b": [1], "a": {"b": [2]}}, "a.b", "got a second rule besides a.b"),
+    ({"a": [{"anything-but": 2**53 + 1}]}, "a[0].anything-but", "exactly, got 9007199254740993"),
+    ({"a": [{"anything-but": [1, 10**400]}]}, "a[0].anything-but", "that a double represents exactly, got [1, 1000"),
 ]
 
 
@@ -158,6 +168,28 @@ def test_nesting_is_bounded() -> None:
     validate(nested(MAX_DEPTH))
     with pytest.raises(BadPattern, match="must have at most 32 levels"):
         validate(nested(MAX_DEPTH + 1))
+
+
+def test_combinations_are_limited() -> None:
+    def choices(*lengths: int) -> dict[str, Any]:
+        return {f"x{n}": {"$or": [{f"y{m}": [1]} for m in range(length)]} for n, length in enumerate(lengths)}
+
+    validate(choices(MAX_COMBINATIONS))
+    validate(choices(10, 10, 10))
+    with pytest.raises(
+        BadPattern, match=r"^pattern: must have at most 1,000 combinations of `\$or` members, got 1,100$"
+    ):
+        validate(choices(11, 10, 10))
+    with pytest.raises(BadPattern, match=r"got 1,024$"):
+        validate({"$or": [{"a": [1]}, {"b": {"$or": [{"c": [1]}] * 512}}]})
+
+
+def test_a_pattern_may_have_many_fields() -> None:
+    fields = {f"x{n}": n for n in range(2_000)}
+    pattern = {"a": {name: [value] for name, value in fields.items()}}
+    validate(pattern)
+    assert matches(pattern, {"a": [fields, {}]})
+    assert not matches(pattern, {"a": [fields | {"x0": 1}, {}]})
 
 
 def test_hostile_values_are_faults_like_any_other() -> None:
@@ -264,6 +296,16 @@ def test_prefix_and_suffix(one: str, other: str) -> None:
 def test_ignoring_case(text: str) -> None:
     assert matches({"a": [{"equals-ignore-case": text}]}, {"a": text.swapcase()})
     assert matches({"a": [{"prefix": {"equals-ignore-case": text}}]}, {"a": text.swapcase() + "x"})
+
+
+@given(st.lists(st.tuples(st.characters(), st.booleans())))
+def test_a_character_ignores_case_as_its_lowercase_or_uppercase(choices: list[tuple[str, bool]]) -> None:
+    operand = "".join(character for character, _ in choices)
+    leaf = "".join(character.upper() if upper else character.lower() for character, upper in choices)
+
+    assert matches({"a": [{"equals-ignore-case": operand}]}, {"a": leaf})
+    assert matches({"a": [{"prefix": {"equals-ignore-case": operand}}]}, {"a": leaf + "x"})
+    assert matches({"a": [{"suffix": {"equals-ignore-case": operand}}]}, {"a": "x" + leaf})
 
 
 @given(numbers, numbers, numbers)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,9 @@ from formbridge.wire.event_pattern import BadPattern
 from formbridge.wire.subscription_filter import FIELDS, MAX_ALTERNATIVES, SubscriptionFilter
 from tests.support.handlers.builders import submission
 from tests.support.handlers.strategies import ANY_TEXT, JSON
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_LENGTH = 4_096
 
@@ -25,15 +28,19 @@ def check(value: object, max_length: int = MAX_LENGTH) -> SubscriptionFilter:
 FAULTS: list[tuple[object, str, str]] = [
     (None, "", "must be an object, got None"),
     ([], "", "must be an object, got []"),
-    ({}, "", "must have at least one field"),
-    ({"form": ["x"]}, "form", "unknown field; a filter may use form_id, status, submission_id"),
-    ({"tenant_id": ["t_globex"]}, "tenant_id", "unknown field; a filter may use form_id, status, submission_id"),
-    ({"detail": {"status": ["x"]}}, "detail", "unknown field; a filter may use form_id, status, submission_id"),
-    ({"status": {"status": ["x"]}}, "status", "must be a list of alternatives, got object"),
+    ({}, "", "must have at least one field, got {}"),
+    ({"form": ["x"]}, "form", "must be one of form_id, status, submission_id, got 'form'"),
+    ({"tenant_id": ["t_globex"]}, "tenant_id", "must be one of form_id, status, submission_id, got 'tenant_id'"),
+    ({"detail": {"status": ["x"]}}, "detail", "must be one of form_id, status, submission_id, got 'detail'"),
+    ({"status": {"status": ["x"]}}, "status", "must be a list of alternatives, got {'status': ['x']}"),
     ({"status": "x"}, "status", "must be a list of alternatives or a nested pattern, got 'x'"),
-    ({"status": []}, "status", "must have at least one alternative"),
+    ({"status": []}, "status", "must have at least one alternative, got []"),
     ({"status": ["x", ["y"]]}, "status[1]", "must be a string, a number, true, false, null or an operator, got ['y']"),
-    ({"status": ["x", {"numeric": ["=", 1]}]}, "status[1].numeric", "is not supported in a subscription filter"),
+    (
+        {"status": ["x", {"numeric": ["=", 1]}]},
+        "status[1]",
+        "must be an operator that a subscription filter supports, got 'numeric'",
+    ),
     (
         {"status": [{"wildcard": "x*"}]},
         "status[0]",
@@ -44,11 +51,16 @@ FAULTS: list[tuple[object, str, str]] = [
     ({"status": [{"prefix": "a", "suffix": "b"}]}, "status[0]", "must have exactly one operator"),
     ({"$or": [{"status": ["x"]}]}, "$or", "must be a list of at least two patterns"),
     ({"$or": [{"status": ["x"]}, {}]}, "$or[1]", "must have at least one field"),
-    ({"$or": [{"status": ["x"]}, {"form": ["y"]}]}, "$or[1].form", "unknown field; a filter may use "),
+    ({"$or": [{"status": ["x"]}, {"form": ["y"]}]}, "$or[1].form", "must be one of form_id, "),
+    (
+        {"form_id": ["x"], "$or": [{"form_id": ["y"]}, {"status": ["z"]}]},
+        "$or[0].form_id",
+        "must be the only rule for its field in a combination, got a second rule besides form_id",
+    ),
     (
         {"$or": [{"status": ["x"]}, {"$or": [{"form_id": ["y"]}, {"form_id": [{"numeric": ["<", 1]}]}]}]},
-        "$or[1].$or[1].form_id[0].numeric",
-        "is not supported in a subscription filter",
+        "$or[1].$or[1].form_id[0]",
+        "must be an operator that a subscription filter supports, got 'numeric'",
     ),
 ]
 
@@ -80,15 +92,24 @@ def spread(alternatives: int) -> list[dict[str, Any]]:
         {"form_id": names},
         {"form_id": names[:20], "status": names[20:]},
         {"submission_id": names[:1], "$or": [{"form_id": names[1:20]}, {"status": names[20:]}]},
+        {"form_id": [{"anything-but": names}]},
+        {
+            "form_id": [{"anything-but": names[0]}, {"anything-but": names[1:20]}],
+            "status": [{"anything-but": names[20:]}],
+        },
+        {"$or": [{"form_id": [names[0], {"anything-but": names[1:20]}]}, {"status": [{"anything-but": names[20:]}]}]},
     ]
 
 
-@pytest.mark.parametrize("value", spread(MAX_ALTERNATIVES), ids=["one list", "two lists", "$or"])
+SPREADS = ["one list", "two lists", "$or", "anything-but", "three of anything-but", "$or of anything-but"]
+
+
+@pytest.mark.parametrize("value", spread(MAX_ALTERNATIVES), ids=SPREADS)
 def test_fifty_alternatives_are_allowed(value: dict[str, Any]) -> None:
     check(value)
 
 
-@pytest.mark.parametrize("value", spread(MAX_ALTERNATIVES + 1), ids=["one list", "two lists", "$or"])
+@pytest.mark.parametrize("value", spread(MAX_ALTERNATIVES + 1), ids=SPREADS)
 def test_fifty_one_are_not(value: dict[str, Any]) -> None:
     with pytest.raises(BadPattern, match=r"^pattern: must have at most 50 alternatives, got 51$"):
         check(value)
@@ -120,11 +141,22 @@ OPERATORS = st.one_of(
 )
 LITERALS = TEXTS | st.none() | st.booleans() | st.integers() | st.floats(-1e9, 1e9)
 LISTS = st.lists(LITERALS | OPERATORS, min_size=1, max_size=4)
-FLAT: st.SearchStrategy[dict[str, Any]] = st.dictionaries(st.sampled_from(FIELDS), LISTS, min_size=1)
-EITHER: st.SearchStrategy[dict[str, Any]] = st.lists(FLAT, min_size=2, max_size=3).map(lambda some: {"$or": some})
-PATTERNS: st.SearchStrategy[dict[str, Any]] = (
-    FLAT | EITHER | st.tuples(FLAT, EITHER).map(lambda both: both[0] | both[1])
-)
+
+
+def flat(fields: Sequence[str]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.dictionaries(st.sampled_from(fields), LISTS, min_size=1)
+
+
+def either(fields: Sequence[str]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.lists(flat(fields), min_size=2, max_size=3).map(lambda some: {"$or": some})
+
+
+def beside_or(fields: Sequence[str]) -> st.SearchStrategy[dict[str, Any]]:
+    """Filters with fields beside `$or`, which the members of `$or` must not have."""
+    return st.tuples(flat(fields[:1]), either(fields[1:])).map(lambda both: both[0] | both[1])
+
+
+PATTERNS = flat(FIELDS) | either(FIELDS) | st.permutations(FIELDS).flatmap(beside_or)
 SUBMISSIONS = st.builds(submission, TEXTS, form_id=TEXTS, status=TEXTS)
 
 
