@@ -74,11 +74,25 @@ def up(
             ),
         ),
     ] = False,
+    random_frame_order: Annotated[
+        bool,
+        typer.Option(
+            "--random-frame-order",
+            help="Process the frames of a connection in parallel and in random order, as on AWS.",
+        ),
+    ] = False,
     state_dir: StateDir = DEFAULT_STATE_DIR,
     root: Root = ROOT,
 ) -> None:
     """Start the stack and run it until Ctrl-C. Then stop all its processes and remove its files."""
-    options = Options(root=root, state_dir=state_dir, port=port, headless=headless, enforce_iam=enforce_iam)
+    options = Options(
+        root=root,
+        state_dir=state_dir,
+        port=port,
+        headless=headless,
+        enforce_iam=enforce_iam,
+        random_frame_order=random_frame_order,
+    )
     run_stack(options, Console())
 
 

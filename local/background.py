@@ -24,7 +24,9 @@ POLL_SECONDS: Final = 0.1
 
 
 @contextmanager
-def running_stack(state_dir: Path, log: Path, *, root: Path = ROOT, enforce_iam: bool = False) -> Generator[Stack]:
+def running_stack(
+    state_dir: Path, log: Path, *, root: Path = ROOT, enforce_iam: bool = False, random_frame_order: bool = False
+) -> Generator[Stack]:
     """Run `python -m local up` during the block.
 
     Args:
@@ -32,6 +34,7 @@ def running_stack(state_dir: Path, log: Path, *, root: Path = ROOT, enforce_iam:
         log: The file that receives the output of the stack.
         root: The directory of the project's `Pulumi.yaml`; this project by default.
         enforce_iam: Whether the emulator checks the requests of each Lambda against the policies of its role.
+        random_frame_order: Whether the frames of a connection are processed in parallel and in random order.
 
     Yields:
         The running stack.
@@ -39,7 +42,8 @@ def running_stack(state_dir: Path, log: Path, *, root: Path = ROOT, enforce_iam:
     Raises:
         UpError: The stack did not start, or ended with an error. The message quotes the log.
     """
-    options = ["--state-dir", str(state_dir), "--root", str(root), *(["--enforce-iam"] if enforce_iam else [])]
+    flags = {"--enforce-iam": enforce_iam, "--random-frame-order": random_frame_order}
+    options = ["--state-dir", str(state_dir), "--root", str(root), *(flag for flag, is_set in flags.items() if is_set)]
     command = [sys.executable, "-m", "local", "up", "--headless", *options]
     with log.open("w") as output:
         up = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)  # noqa: S603 - a command of this project

@@ -106,12 +106,17 @@ class Emulator:
         enforce_iam: Whether MiniStack checks requests. If True, MiniStack rejects a request with a wrong signature. It
             also rejects a request of a Lambda unless a policy of the Lambda's role allows the request. The clients that
             `client` creates have administrator rights, so all their requests are allowed.
+        random_frame_order: Whether the frames of a WebSocket connection are processed in parallel and in random order,
+            as on AWS. If False, they are processed one after the other.
     """
 
-    def __init__(self, state_dir: Path, region: str, *, enforce_iam: bool = False) -> None:
+    def __init__(
+        self, state_dir: Path, region: str, *, enforce_iam: bool = False, random_frame_order: bool = False
+    ) -> None:
         self.directory = _get_directory(state_dir.resolve())
         self.region = region
         self.enforce_iam = enforce_iam
+        self.random_frame_order = random_frame_order
         self.endpoint_url = ""
         """The emulator's URL: `http://127.0.0.1:PORT` after `start`, an empty string before `start`."""
         self.direct_port = 0
@@ -191,6 +196,7 @@ class Emulator:
             "MINISTACK_HOST": "127.0.0.1",
             "MINISTACK_REGION": self.region,
             "AUTH": "true" if self.enforce_iam else "false",
+            "RANDOM_FRAME_ORDER": "1" if self.random_frame_order else "0",
             "LAMBDA_EXECUTOR": "local",
             "LAMBDA_WARM_TTL_SECONDS": str(LAMBDA_WARM_TTL_SECONDS),
             "IOT_MTLS_ENABLED": "0",

@@ -1,4 +1,4 @@
-"""The emulator's process: MiniStack with two fixes and four additions.
+"""The emulator's process: MiniStack with two fixes and five additions.
 
 `local.emulator` runs this file as a script. The script imports nothing else from this project. It differs from plain
 `ministack` as follows:
@@ -12,6 +12,8 @@
   header, the response is sent at once. AWS always responds at once.
 - Addition: a second server, the direct server, gives the pipes of the local run access to streams and functions without
   the web server.
+- Addition: with the environment variable `RANDOM_FRAME_ORDER=1`, API Gateway processes the frames of a WebSocket
+  connection in parallel and in random order, as Lambdas on AWS may do. MiniStack processes one frame after the other.
 - Addition: the arguments are the file descriptors of two sockets that are already bound. The web server listens on the
   first socket, the direct server listens on the second.
 - Addition: the process ends when its parent ends. Standard input is a pipe from the parent. When this pipe closes, the
@@ -26,6 +28,7 @@ import importlib.metadata
 import inspect
 import json
 import os
+import random
 import signal
 import socket
 import socketserver
@@ -47,6 +50,13 @@ PATCHED = ("handle_websocket", INVOKE_INTEGRATION, AUTHORIZE_CONNECT, "run_reent
 
 They process the handshake of a WebSocket.
 """
+
+BUILD_CONTEXT = "_ws_request_context"
+"""The function of `ministack.services.apigateway` that builds the `requestContext` of a WebSocket event."""
+EVENT_TYPE_ARGUMENT = 6
+"""The position of the argument `event_type` of `_invoke_ws_lambda`."""
+MAX_FRAME_DELAY_SECONDS = 0.1
+"""The longest random delay of a frame with `RANDOM_FRAME_ORDER`, in seconds."""
 
 AUTHORIZER_THREAD = "ministack-apigw-authorizer"
 """The name of the thread in which MiniStack runs an authorizer."""
@@ -72,6 +82,8 @@ def check_compatibility(apigateway: Any, dynamodb: Any, streams: Any, functions:
     coroutines["dynamodb_streams.handle_request"] = getattr(streams, "handle_request", None)
     coroutines["lambda_svc.handle_request"] = getattr(functions, "handle_request", None)
     missing = [name for name, function in coroutines.items() if not inspect.iscoroutinefunction(function)]
+    if not callable(getattr(apigateway, BUILD_CONTEXT, None)):
+        missing.append(f"apigateway.{BUILD_CONTEXT}")
     if not isinstance(getattr(dynamodb, "esm_wake", None), threading.Event):
         missing.append("dynamodb.esm_wake")
     if missing:
@@ -102,6 +114,46 @@ def select_subprotocol(apigateway: Any) -> None:
 
     apigateway.handle_websocket = handle_with_subprotocol
     setattr(apigateway, INVOKE_INTEGRATION, invoke_and_store_subprotocol)
+
+
+def process_frames_in_random_order(apigateway: Any) -> None:
+    """Make API Gateway process the frames of a connection in parallel and in random order.
+
+    Each frame is delayed by a random time of up to `MAX_FRAME_DELAY_SECONDS`. Its `requestTimeEpoch` stays the time at
+    which it was received.
+    """
+    handle_websocket, invoke_integration = apigateway.handle_websocket, getattr(apigateway, INVOKE_INTEGRATION)
+    build_context = getattr(apigateway, BUILD_CONTEXT)
+    reply: ContextVar[Callable[[Fields], Any]] = ContextVar("reply")
+    received_ms: ContextVar[int | None] = ContextVar("received_ms", default=None)
+    tasks: set[asyncio.Task[None]] = set()
+
+    def build_context_of_receipt(*args: Any, **kwargs: Any) -> Fields:
+        context: Fields = build_context(*args, **kwargs)
+        return {**context, "requestTimeEpoch": received_ms.get() or context["requestTimeEpoch"]}
+
+    async def process(*args: Any, **kwargs: Any) -> None:
+        received_ms.set(time.time_ns() // 1_000_000)
+        await asyncio.sleep(random.uniform(0, MAX_FRAME_DELAY_SECONDS))  # noqa: S311 - a delay
+        response: Fields | None = await invoke_integration(*args, **kwargs)
+        if response and response.get("body"):
+            await reply.get()({"type": "websocket.send", "text": response["body"]})
+
+    async def invoke_or_start(*args: Any, **kwargs: Any) -> Fields | None:
+        if args[EVENT_TYPE_ARGUMENT] != "MESSAGE":
+            return await invoke_integration(*args, **kwargs)
+        task = asyncio.create_task(process(*args, **kwargs))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        return None
+
+    async def handle_and_store_reply(scope: Any, receive: Any, send: Any, *args: Any, **kwargs: Any) -> None:
+        reply.set(send)
+        await handle_websocket(scope, receive, send, *args, **kwargs)
+
+    apigateway.handle_websocket = handle_and_store_reply
+    setattr(apigateway, INVOKE_INTEGRATION, invoke_or_start)
+    setattr(apigateway, BUILD_CONTEXT, build_context_of_receipt)
 
 
 def refuse_unauthorized(apigateway: Any) -> None:
@@ -248,6 +300,8 @@ def main() -> None:
     check_compatibility(apigateway, dynamodb, dynamodb_streams, lambda_svc)
     select_subprotocol(apigateway)
     refuse_unauthorized(apigateway)
+    if os.environ.get("RANDOM_FRAME_ORDER") == "1":
+        process_frames_in_random_order(apigateway)
     enable_long_polling(dynamodb, dynamodb_streams)
     direct_descriptor, gateway_descriptor = int(sys.argv.pop()), int(sys.argv.pop())
     serve_on(importlib.import_module("hypercorn.config").Config, gateway_descriptor)

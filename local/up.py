@@ -68,6 +68,8 @@ class Options:
     """Whether to run without opening a browser."""
     enforce_iam: bool = False
     """Whether the emulator checks the requests of each Lambda against the policies of its role."""
+    random_frame_order: bool = False
+    """Whether the frames of a connection are processed in parallel and in random order, as on AWS."""
 
 
 def run_stack(options: Options, console: Console) -> None:
@@ -102,7 +104,12 @@ def _run_stack(options: Options, console: Console, parts: ExitStack) -> None:
     # The callbacks of `idle` wait until the pipes have ended. They run after the emulator has stopped. The stop of the
     # emulator also ends the invocations that the pipes still wait for.
     idle = parts.enter_context(ExitStack())
-    emulator = Emulator(state_dir, project.region, enforce_iam=options.enforce_iam)
+    emulator = Emulator(
+        state_dir,
+        project.region,
+        enforce_iam=options.enforce_iam,
+        random_frame_order=options.random_frame_order,
+    )
     parts.callback(emulator.stop)
     with _blaming(emulator):
         emulator.start()

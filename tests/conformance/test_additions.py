@@ -10,7 +10,6 @@ import pytest
 
 from tests.support.conformance.backstage import Backstage, made
 from tests.support.conformance.client import Client
-from tests.support.conformance.crowd import Crowd
 from tests.support.conformance.document import states
 from tests.support.conformance.wire import Gateway, ids_of
 from tests.support.handlers.builders import inserted, modified
@@ -18,6 +17,7 @@ from tools.client import Subscription
 from tools.revoke import revoke
 
 if TYPE_CHECKING:
+    from tests.support.conformance.crowd import Crowd
     from tests.support.conformance.flood import Flood
     from tests.support.conformance.tokens import Issuer
 
@@ -99,7 +99,10 @@ def test_a_frame_of_32_kb_is_answered_and_a_larger_one_is_not(gateway: Gateway, 
 # --- Filters --------------------------------------------------------------------------------------------------
 
 
-@states("**`filter_id`** (string) is present in each reply and each update frame that was made with a filter.")
+@states(
+    "**`filter_id`** (string) is present in each `subscribed` and `synced` reply and each update frame that was "
+    "made with a filter."
+)
 def test_what_was_made_through_a_filter_says_through_which(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -122,8 +125,11 @@ def test_what_was_made_through_a_filter_says_through_which(
 
 
 @states(
-    "After a client has replaced its filter, it drops the update frames whose `filter_id` differs from that "
-    "of its last `subscribed` reply: frames that were made with the previous filter may still arrive."
+    "**Check the filter.**",
+    (
+        "A client drops update frames whose `filter_id` differs from that of its last `subscribed` reply: they were "
+        "made with a previous filter."
+    ),
 )
 def test_a_client_drops_what_its_former_filter_made(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
@@ -158,11 +164,13 @@ def test_an_empty_filter_is_none(
     assert "filter_id" not in reply
 
 
-@states("The alternatives of all lists of a filter count together.")
+@states(
+    "The alternatives of all lists of a filter count together, and each value of an `anything-but` list counts as one."
+)
 def test_the_alternatives_of_all_lists_count(gateway: Gateway, issuer: Issuer, tenant: str) -> None:
     def wanted(statuses: int) -> dict[str, object]:
         return {
-            "form_id": [f"form-{number}" for number in range(20)],
+            "form_id": [{"anything-but": [f"form-{number}" for number in range(20)]}],
             "$or": [{"submission_id": ["one"] * 20}, {"status": [f"status-{number}" for number in range(statuses)]}],
         }
 
@@ -172,15 +180,74 @@ def test_the_alternatives_of_all_lists_count(gateway: Gateway, issuer: Issuer, t
 
 
 @states(
-    "A snapshot with a filter that matches few of many submissions comes with `complete: false`, like a long "
-    "resume, and `sync` returns the rest of it."
+    "A fresh snapshot is always complete in one reply.",
+    "With a filter, it contains matches among the newest 2,000 submissions of the tenant.",
 )
-def test_a_snapshot_of_few_of_many_comes_in_parts(gateway: Gateway, issuer: Issuer, crowd: Crowd) -> None:
-    with gateway.join(issuer.token(crowd.tenant_id), filter={"status": ["rare"]}) as wire:
-        replies = wire.to_the_end(wire.frames[0])
+def test_a_snapshot_of_few_of_many_looks_at_the_newest(gateway: Gateway, issuer: Issuer, crowd: Crowd) -> None:
+    oldest = crowd.submissions[-2_000].submission_id
+    wanted = {"$or": [{"status": ["rare"]}, {"submission_id": [{"prefix": oldest}]}]}
+    with gateway.join(issuer.token(crowd.tenant_id), filter=wanted) as wire:
+        (reply,) = wire.frames
 
-    assert len(replies) > 1
-    assert [name for reply in replies for name in ids_of(reply)] == crowd.ids()[: Crowd.RARE][::-1]
+    assert reply["complete"] is True
+    assert ids_of(reply) == [oldest]
+
+
+@states(
+    'If the filter names the ids of the submissions (`{"submission_id": ["order-1"]}`), it contains these submissions, '
+    "however old they are."
+)
+def test_a_filter_finds_the_submissions_that_it_names(gateway: Gateway, issuer: Issuer, crowd: Crowd) -> None:
+    named = crowd.ids()[:2]
+    with gateway.join(issuer.token(crowd.tenant_id), filter={"submission_id": [*named, "none"]}) as wire:
+        (reply,) = wire.frames
+        synced = wire.ask("sync", cursor=reply["cursor"])
+
+    assert ids_of(reply) == named[::-1]
+    assert (reply["complete"], synced["complete"]) == (True, True)
+
+
+@states("A field that stands beside an `$or` cannot also stand inside it.")
+def test_a_field_beside_or_is_not_inside(gateway: Gateway, issuer: Issuer, tenant: str) -> None:
+    either = [{"status": ["a"]}, {"form_id": ["b"]}]
+    with gateway.connect(issuer.token(tenant)) as wire:
+        assert wire.ask("subscribe", filter={"$or": either})["type"] == "subscribed"
+        assert wire.ask("subscribe", filter={"status": ["c"], "$or": either})["code"] == "bad_filter"
+
+
+# --- The order of requests ------------------------------------------------------------------------------------
+
+
+@states(
+    (
+        "Of two `subscribe` or `unsubscribe` requests of a connection, the one that the gateway has received later "
+        "wins, whatever the order in which they are processed."
+    ),
+    "The other one gets `superseded`.",
+    "A `sync` whose `filter_id` is not that of the present subscription gets `superseded` too.",
+    "Error codes: `superseded`",
+)
+def test_the_newest_subscribe_wins(gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str) -> None:
+    with gateway.join(issuer.token(tenant), filter={"form_id": ["a"]}) as wire:
+        first = wire.frames[0]
+        second = wire.ask("subscribe", filter={"form_id": ["b"]})
+        for late in ({"action": "subscribe", "filter": {"form_id": ["a"]}}, {"action": "unsubscribe"}):
+            refused = backstage.reply_late(tenant, {**late, "id": "late"})
+            assert (refused["type"], refused["id"], refused["code"]) == ("error", "late", "superseded")
+        assert wire.ask("sync", cursor=second["cursor"], filter_id=second["filter_id"])["type"] == "synced"
+        refused = wire.ask("sync", cursor=first["cursor"], filter_id=first["filter_id"])
+        assert (refused["code"], refused["retryable"]) == ("superseded", False)
+
+
+@states("A frame with two fields of the same name gets `bad_request`.")
+def test_a_field_stands_once_in_a_frame(gateway: Gateway, issuer: Issuer, tenant: str) -> None:
+    with gateway.connect(issuer.token(tenant)) as wire:
+        for frame in (
+            '{"action":"ping","action":"subscribe"}',
+            '{"action":"subscribe","filter":{"status":["a"],"status":["b"]}}',
+        ):
+            wire.send(frame)
+            assert wire.next()["code"] == "bad_request"
 
 
 # --- Tokens ---------------------------------------------------------------------------------------------------

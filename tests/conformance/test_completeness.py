@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 INTRODUCTIONS = {
     "This page specifies the frames that a dashboard and the gateway exchange.": "It says what the page is about.",
+    "The client sends the lines with `→` and receives the lines with `←`.": "It says how to read the example.",
+    "`C1` stands for a cursor, `T` for a time in epoch milliseconds, and `I` for an incarnation.": "So does this.",
 }
 """Sentences that state nothing which a test could show, and why."""
 

@@ -29,14 +29,17 @@ if TYPE_CHECKING:
 
 RATE_LIMITED = '{"type":"error","id":"2","code":"rate_limited","message":"…","retryable":true,"retry_after_ms":1000}'
 EXAMPLES = (
-    '{"type":"subscribed","id":"1","cursor":"…","updates":[…],"complete":true,"heartbeat_seconds":300,'
-    '"expires_at":1790000000,"server_time":1790000000000}',
-    '{"type":"synced","id":"2","cursor":"…","updates":[…],"complete":true}',
+    '{"type":"subscribed","id":"1","cursor":"…","updates":[…],"complete":true,"epoch":0,"settle_seconds":30,'
+    '"heartbeat_seconds":300,"expires_at":1790000000,"server_time":1790000000000}',
+    '{"type":"synced","id":"2","cursor":"…","updates":[…],"complete":true,"epoch":0,"settle_seconds":30,'
+    '"server_time":1790000000000}',
+    '{"type":"reconciled","id":"6","updates":[…],"epoch":0,"server_time":1790000000000}',
     '{"type":"unsubscribed","id":"3"}',
     '{"type":"authenticated","id":"4","expires_at":1790003600}',
     '{"type":"pong","id":"5","timestamp":1790000000000}',
-    '{"type":"submission_update","event":"insert","data":{…},"cursor":"…","timestamp":1790000000000}',
-    '{"type":"submission_updates","updates":[{"event":"modify","data":{…}}],"cursor":"…","timestamp":1790000000000}',
+    '{"type":"submission_update","event":"insert","data":{…},"epoch":0,"cursor":"…","timestamp":1790000000000}',
+    '{"type":"submission_updates","updates":[{"event":"modify","data":{…}}],"epoch":0,"cursor":"…",'
+    '"timestamp":1790000000000}',
     '{"type":"resync","reason":"behind"}',
     '{"type":"disconnect","code":"token_expired","reconnect":true}',
 )
@@ -50,6 +53,7 @@ def specimens(gateway: Gateway, issuer: Issuer, backstage: Backstage) -> list[Fr
         backstage.broadcast(inserted(made(tenant, "one")))
         backstage.broadcast(modified(made(tenant, "one")), modified(made(tenant, "two")))
         wire.ask("sync", cursor=wire.frames[0]["cursor"])
+        wire.ask("reconcile", held=[["one", 0, 1]])
         wire.ask("authenticate", token=issuer.token(tenant, exp=int(time.time()) + 7_200))
         wire.ask("ping")
         backstage.connections_table.mark_behind(backstage.row(tenant).key, now_ms())
@@ -98,8 +102,8 @@ def test_what_is_added_leaves_server_and_client_as_they_are(
 
 DATA = (
     "`data` has the fields `tenant_id`, `submission_id`, `form_id`, `status`, `version` (integer, rises by "
-    "one with each write of that submission), `submitted_at`, `updated_at`, `timestamp` (same as "
-    "`updated_at`), `message` and `event`."
+    "one with each write of that submission), `incarnation` (integer), `submitted_at`, `updated_at`, "
+    "`timestamp` (same as `updated_at`), `message` and `event`."
 )
 TIMES = (
     "Times in `data` are ISO 8601 in UTC with milliseconds.",
@@ -188,20 +192,21 @@ def test_expires_at_is_the_connections_or_the_submissions_end(
 
 @states(
     "| `leave` | the submission was changed and no longer matches the filter of this subscription; `data` has "
-    "only `submission_id`, `version`, `tenant_id` and `event` |"
+    "only `submission_id`, `version`, `incarnation`, `tenant_id` and `event` |"
 )
 def test_what_no_longer_matches_the_filter_leaves(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
     with gateway.join(issuer.token(tenant), filter={"status": ["processing"]}) as wire:
         submission_id = backstage.received(tenant)
-        wire.until_told(submission_id, "insert")
+        inserted = wire.until_told(submission_id, "insert")
         backstage.updated(tenant, submission_id, "approved")
         update = wire.until_told(submission_id, "leave")
 
     assert update["data"] == {
         "submission_id": submission_id,
         "version": 2,
+        "incarnation": inserted["data"]["incarnation"],
         "tenant_id": tenant,
         "event": "leave",
     }
@@ -339,7 +344,7 @@ def test_a_fresh_snapshot_is_complete_and_older_ones_appear_when_they_change(
 def test_a_cursor_that_cannot_be_read_is_bad(gateway: Gateway, issuer: Issuer, tenant: str, action: str) -> None:
     with gateway.join(issuer.token(tenant)) as wire:
         good = wire.frames[0]["cursor"]
-        for cursor in ("", "nonsense", good[:-3], good + "AAAA", Cursor(tenant, "0#").encode(), 7, [good]):
+        for cursor in ("", "nonsense", good[:-3], good + "AAAA", Cursor(tenant, 0, "0#").encode(), 7, [good]):
             refusal = wire.ask(action, cursor=cursor)
             assert (refusal["type"], refusal["code"], refusal["retryable"]) == ("error", "bad_cursor", False), cursor
 
@@ -349,7 +354,7 @@ def test_a_cursor_that_cannot_be_read_is_bad(gateway: Gateway, issuer: Issuer, t
 def test_a_cursor_that_is_too_old_gets_a_fresh_snapshot(
     gateway: Gateway, issuer: Issuer, crowd: Crowd, action: str
 ) -> None:
-    old = Cursor(crowd.tenant_id, to_iso(now_ms() - 25 * 3_600_000)).encode()
+    old = Cursor(crowd.tenant_id, 0, to_iso(now_ms() - 25 * 3_600_000)).encode()
     with gateway.join(issuer.token(crowd.tenant_id), snapshot=0) as wire:
         reply = wire.ask(action, cursor=old)
 

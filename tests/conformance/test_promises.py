@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from formbridge.connections.connection import Connection, ConnectionKey
+from formbridge.connections.connection import Connection, ConnectionKey, Subscribed
 from formbridge.runtime.clock import now_ms
 from tests.support.conformance.backstage import Backstage, eventually, made
 from tests.support.conformance.client import Client
@@ -32,7 +32,7 @@ def ghost(backstage: Backstage, tenant: str, *, seconds_old: int) -> Connection:
     key, ends_at = ConnectionKey(tenant, "ghost"), now_ms() // 1_000 + 600
     row = Connection(key, connected_at, expires_at=ends_at, ttl=ends_at)
     assert backstage.connections_table.add(row, 100) is None
-    assert backstage.connections_table.subscribe(key, None)
+    assert backstage.connections_table.subscribe(key, None, "1") is Subscribed.DONE
     return row
 
 
@@ -148,8 +148,8 @@ def test_a_batch_that_is_not_accounted_for_is_retried(
 
 
 @states(
-    "Duplicates and reordering happen: for each `submission_id`, a client keeps the highest `version` and "
-    "drops the others."
+    "Duplicates and reordering happen: for each `submission_id`, a client keeps the highest `version` of the highest "
+    "`incarnation` and drops the others."
 )
 def test_of_what_comes_twice_and_in_any_order_the_highest_version_is_kept(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str

@@ -74,8 +74,8 @@ def test_what_is_no_one_json_object_is_refused(gateway: Gateway, issuer: Issuer,
 # --- Actions --------------------------------------------------------------------------------------------------
 
 SUBSCRIBE = (
-    "| `subscribe` | `filter` (optional), `cursor` (optional: resume from it), `snapshot` (optional, 0–200: "  # noqa: RUF001
-    "number of newest submissions, default 50) | `subscribed` |"
+    "| `subscribe` | `filter` (optional), `cursor` (optional: resume from it), `snapshot` (optional, "
+    "0–200: number of newest submissions, default 50) | `subscribed` |"  # noqa: RUF001
 )
 
 
@@ -101,12 +101,14 @@ def test_filter_and_cursor_say_what_to_see_and_since_when(gateway: Gateway, issu
     assert ids_of(resumed) == ids[-5:]
 
 
-@states("| `sync` | `cursor` | `synced` |")
+@states("| `sync` | `cursor`, `filter_id` (optional: the filter of the view, null if it has none) | `synced` |")
 def test_sync_takes_a_cursor(gateway: Gateway, issuer: Issuer, tenant: str) -> None:
     with gateway.connect(issuer.token(tenant)) as wire:
         cursor = wire.ask("subscribe")["cursor"]
         assert wire.ask("sync", cursor=cursor)["type"] == "synced"
+        assert wire.ask("sync", cursor=cursor, filter_id=None)["type"] == "synced"
         assert wire.ask("sync")["code"] == "bad_request"
+        assert wire.ask("sync", cursor=cursor, filter_id=5)["code"] == "bad_request"
 
 
 @states("| `unsubscribe` | – | `unsubscribed` |")  # noqa: RUF001
@@ -138,10 +140,7 @@ def test_ping_is_answered_by_pong(gateway: Gateway, issuer: Issuer, tenant: str)
 # --- Views ----------------------------------------------------------------------------------------------------
 
 REPLACES = (
-    (
-        "A further `subscribe` replaces the filter in place and starts a new view: the client clears the "
-        "submissions that it holds."
-    ),
+    "A further `subscribe` replaces the filter in place and starts a new view.",
     "If the filter has changed, the client sends no cursor.",
 )
 
@@ -190,8 +189,8 @@ def test_the_cursor_decides_unless_it_is_too_old(
     )
     day_ago = now_ms() - MAX_AGE_MS
     with gateway.connect(issuer.token(tenant)) as wire:
-        young = wire.ask("subscribe", cursor=Cursor(tenant, to_iso(day_ago + 5 * MINUTE_MS)).encode(), snapshot=1)
-        old = wire.ask("subscribe", cursor=Cursor(tenant, to_iso(day_ago - MINUTE_MS)).encode(), snapshot=1)
+        young = wire.ask("subscribe", cursor=Cursor(tenant, 0, to_iso(day_ago + 5 * MINUTE_MS)).encode(), snapshot=1)
+        old = wire.ask("subscribe", cursor=Cursor(tenant, 0, to_iso(day_ago - MINUTE_MS)).encode(), snapshot=1)
 
     assert MAX_AGE_MS == 24 * 60 * MINUTE_MS
     assert ids_of(young) == [f"{number}-{tenant}" for number in range(3)]

@@ -51,8 +51,11 @@ def test_in_a_thousand_histories_every_client_equals_the_table() -> None:
 
 
 def a_deletion_that_is_not_final(patch: pytest.MonkeyPatch) -> None:
+    def is_never_final(_row: object) -> bool:
+        return False
+
     for module in (table, world):
-        patch.setattr(module, "is_final", lambda _row: False)
+        patch.setattr(module, "is_final", is_never_final)
 
 
 def a_tombstone_that_ends_before_its_dead_letters(patch: pytest.MonkeyPatch) -> None:
@@ -89,13 +92,16 @@ def an_order_of_requests_that_is_ignored(patch: pytest.MonkeyPatch) -> None:
             case request:
                 return request
 
-    patch.setattr(Rows, "is_superseded", lambda *_: False)
+    def is_never_superseded(*_: object) -> bool:
+        return False
+
+    patch.setattr(Rows, "is_superseded", is_never_superseded)
     patch.setattr(session.protocol, "parse_request", parse_without_filter_id)
 
 
 def no_reconciliation(patch: pytest.MonkeyPatch) -> None:
     def plan_none(self: subscription.Subscription, _now: float) -> None:
-        self._reconcile_at = math.inf  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        self._reconcile_at = math.inf  # pyright: ignore[reportPrivateUsage]
 
     patch.setattr(subscription.Subscription, "_plan_reconciliation", plan_none)
 

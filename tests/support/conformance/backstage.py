@@ -16,7 +16,7 @@ from formbridge.runtime.timestamps import to_iso
 from formbridge.submissions.submission import Submission
 from local.emulator import client
 from tests.support.conformance.wire import PATIENCE, Frame
-from tests.support.handlers.builders import image, submission
+from tests.support.handlers.builders import image, message_event, submission
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -50,6 +50,10 @@ class Backstage:
         submission_id = f"sub-{uuid.uuid4()}"
         self._put("submission.received", tenant_id, submission_id, form_id, fields)
         return submission_id
+
+    def create_again(self, tenant_id: str, submission_id: str) -> None:
+        """One `submission.received` with the id of a submission that was there before."""
+        self._put("submission.received", tenant_id, submission_id, "contact", {})
 
     def updated(self, tenant_id: str, submission_id: str, status: str, form_id: str = "contact") -> None:
         """One `submission.updated`."""
@@ -125,6 +129,13 @@ class Backstage:
     def broadcast(self, *records: Mapping[str, Any]) -> None:
         """Hand a batch of stream records to the broadcast, as the pipe does; all posts are made when this returns."""
         assert self._invoke("gateway-broadcast", records) == {"batchItemFailures": []}
+
+    def reply_late(self, tenant_id: str, request: Mapping[str, object]) -> dict[str, Any]:
+        """Let the message Lambda process a request of the tenant's connection that was received long ago."""
+        key = self.row(tenant_id).key
+        event = message_event(request, tenant_id, key.connection_id, shard=key.shard)
+        answer = cast("dict[str, str]", self._invoke("gateway-message", event))
+        return json.loads(answer["body"])
 
     def stop_the_clock(self) -> None:
         """Let the janitor run when a test says so, and not each minute, when it would meet a test half-way."""
@@ -222,9 +233,10 @@ class Backstage:
 
 
 def made(tenant_id: str, submission_id: str, **fields: Any) -> Submission:
-    """A submission that was written now."""
+    """A submission that another program than persist wrote now."""
     now = to_iso(now_ms())
-    return submission(submission_id, tenant_id=tenant_id, **{"submitted_at": now, "updated_at": now, **fields})
+    values = {"submitted_at": now, "updated_at": now, "incarnation": 0, **fields}
+    return submission(submission_id, tenant_id=tenant_id, **values)
 
 
 def eventually(condition: Callable[[], bool]) -> None:

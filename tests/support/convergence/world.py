@@ -87,7 +87,8 @@ class Table:
             return
         new = dict(old or {})
         if event.deletes:
-            new["status"], days = {"S": "deleted"}, TOMBSTONE_DAYS
+            new |= {"status": {"S": "deleted"}}
+            days = TOMBSTONE_DAYS
         else:
             newer = select_newer(event, new)
             if not newer:
