@@ -8,7 +8,7 @@ Example:
 """
 
 import json
-from typing import NotRequired, TypedDict
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
@@ -22,6 +22,11 @@ from ._iam import Statement, build_queue_policy
 from ._naming import MAX_FUNCTION_NAME, check_name
 from ._packaging import DEFAULT_PACKAGE_FOR, check_package_for
 from ._tags import Tags
+
+if TYPE_CHECKING:
+    from formbridge.runtime import keys
+else:
+    from ._formbridge.runtime import keys
 
 EVENT_PATTERN = {
     "source": ["form-bridge"],
@@ -127,6 +132,8 @@ class SubmissionIngest(pulumi.ComponentResource):
             },
             statements=[
                 Statement(["dynamodb:UpdateItem"], [table_arn]),
+                # Persist measures how far the index lags behind the table.
+                Statement(["dynamodb:Query"], [pulumi.Output.concat(table_arn, "/index/", keys.SUBMISSIONS_INDEX)]),
                 Statement(["sqs:SendMessage"], [dead_letters.arn]),
             ],
             package_for=package_for,

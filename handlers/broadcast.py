@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from formbridge.broadcast.changes import IDENTIFIERS, Batch
-from formbridge.broadcast.wiring import broadcaster, build_metrics, log_tally
+from formbridge.broadcast.wiring import broadcaster, build_batch_metrics, build_metrics, log_tally
 from formbridge.posting.poster import invocation_deadlines
-from formbridge.runtime import environment, metrics
+from formbridge.runtime import clock, environment, metrics
 from formbridge.runtime.logs import correlation_ids, log, log_failures
 
 if TYPE_CHECKING:
@@ -23,14 +23,13 @@ def handler(event: Sequence[Mapping[str, Any]], context: object) -> dict[str, An
     Raises:
         ExceptionGroup: A post, a read or a write failed. The pipe retries the whole batch.
     """
+    started_ms = clock.now_ms()
     batch = Batch.read(event, environment.choice("FAILURE_IDENTIFIER", IDENTIFIERS))
     tally = broadcaster().broadcast(batch.changes, invocation_deadlines(context))
     ids = correlation_ids(event, context)
     if batch.malformed:
         log("malformed records", {**ids, "reasons": batch.malformed})
     log_tally("broadcast", tally, {**ids, "records": len(event)})
-    changes = [change for tenant_changes in batch.changes.values() for change in tenant_changes]
-    errors = len(batch.malformed) + bool(tally.failures)
-    metrics.emit({**build_metrics(tally, changes), "Coalesced": batch.coalesced, "PipeProcessingErrors": errors})
+    metrics.emit({**build_metrics(tally, batch.all_changes), **build_batch_metrics(batch, tally, started_ms)})
     tally.raise_failures()
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in batch.malformed]}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from formbridge.runtime import aws, clock, environment
+from formbridge.runtime import aws, clock, environment, metrics
 from formbridge.runtime.dead_letter_queue import DeadLetterQueue
 from formbridge.runtime.logs import correlation_ids, log, log_failures
 from formbridge.submissions.event import MalformedEvent, SubmissionEvent
+from formbridge.submissions.index_lag import is_sampled, measure_index_lag
 from formbridge.submissions.retention import compute_max_age_days
-from formbridge.submissions.table import SubmissionsTable
+from formbridge.submissions.table import SaveResult, SubmissionsTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,3 +45,6 @@ def handler(event: Mapping[str, Any], context: object) -> None:
     else:
         fields = {"tenant_id": parsed.tenant_id, "submission_id": parsed.submission_id, "result": saved.value}
         log("saved", {**ids, **fields})
+        if saved is SaveResult.WRITTEN and is_sampled(event["id"]):
+            lag_ms = measure_index_lag(submissions_table(), parsed.tenant_id, parsed.submission_id, now_ms)
+            metrics.emit({"IndexLag": lag_ms})

@@ -43,9 +43,11 @@ def test_a_client_notices_that_history_was_replaced(
         cursor, epochs = wire.frames[0]["cursor"], [wire.frames[0]["epoch"]]
         name = backstage.received(tenant)
         first = wire.until_told(name, "insert")["data"]
+        backstage.updated(tenant, name, "approved")
+        wire.until_told(name, "modify")
         backup = backstage.stored(tenant, name)
         assert backup is not None
-        backstage.updated(tenant, name, "approved")
+        backstage.updated(tenant, name, "archived")
         wire.until_told(name, "modify")
         epochs.append(wire.frames[-1]["epoch"])
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import persist
 from formbridge.submissions.event import FIELDS, MAX_PAYLOAD_BYTES, SubmissionEvent
+from formbridge.submissions.index_lag import is_sampled
 from formbridge.submissions.retention import REPLAY_DAYS
 from formbridge.submissions.submission import Submission, is_pending
 from tests.support.handlers.builders import NOW, LambdaContext, bus_event, iso, partial, received, updated
@@ -220,6 +221,16 @@ def test_what_became_of_an_event_is_logged_with_its_ids(region: Region, caplog: 
     written, stale = (vars(line) for line in caplog.records)
     assert (written["event_id"], written["tenant_id"], written["submission_id"]) == ("e1", "t_acme", "s1")
     assert (written["result"], stale["result"]) == ("written", "stale")
+
+
+def test_the_lag_of_the_index_is_measured_for_some_events(region: Region, capsys: pytest.CaptureFixture[str]) -> None:
+    sampled = next(name for number in range(1_000) if is_sampled(name := f"e{number}"))
+    handle(received(event_id="e0"), received(event_id="e0", submission_id="s2"))
+    assert "IndexLag" not in capsys.readouterr().out
+    handle(received(event_id=sampled, submission_id="s3"))
+    metric = json.loads(capsys.readouterr().out)
+    assert 0 <= metric["IndexLag"] < 3_000
+    assert not is_sampled("e0")
 
 
 def test_a_submission_is_kept_for_ever_unless_told(region: Region) -> None:

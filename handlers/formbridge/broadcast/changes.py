@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 EVENT_NAMES: Final[Mapping[str, EventName]] = {"INSERT": "insert", "MODIFY": "modify", "REMOVE": "remove"}
 """The event of an update, by `eventName` of a stream record."""
 
-MAX_INSERTION_MS: Final = 60_000
+MAX_INSERTION_MS: Final = 15_000
 """Milliseconds from the time that persist writes into a new row until DynamoDB inserts the row, at most. The timeout of
 the persist Lambda is ten seconds. The rest allows for clocks that differ."""
 
@@ -111,6 +111,11 @@ class Batch:
     """The reason for each malformed record, by the record's identifier."""
     coalesced: int = 0
     """Number of records that were merged into the change of another record of the same submission."""
+
+    @property
+    def all_changes(self) -> list[Change]:
+        """The changes of all tenants."""
+        return [change for changes in self.changes.values() for change in changes]
 
     @classmethod
     def read(cls, records: Sequence[Mapping[str, Any]], identifier: Identifier = "eventID") -> Batch:

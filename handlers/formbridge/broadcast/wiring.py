@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sqs import SQSClient
 
-    from .changes import Change
+    from .changes import Batch, Change
 
 
 @cache
@@ -81,3 +81,21 @@ def build_metrics(tally: Tally, changes: Iterable[Change]) -> dict[str, float]:
     if tally.last_posted_at is not None and oldest is not None:
         values["RealTimeUpdateLatency"] = max(0, tally.last_posted_at - oldest)
     return values
+
+
+def build_batch_metrics(batch: Batch, tally: Tally, started_ms: int) -> dict[str, float]:
+    """Return the metrics of a batch that the pipe delivered.
+
+    `StreamLag` is the time from the oldest change until the broadcast Lambda received the batch, in milliseconds.
+
+    Args:
+        batch: The batch.
+        tally: The outcomes of its broadcast.
+        started_ms: When the Lambda received the batch, in epoch milliseconds.
+    """
+    oldest = min((change.happened_at for change in batch.all_changes), default=started_ms)
+    return {
+        "StreamLag": max(0, started_ms - oldest),
+        "Coalesced": batch.coalesced,
+        "PipeProcessingErrors": len(batch.malformed) + bool(tally.failures),
+    }

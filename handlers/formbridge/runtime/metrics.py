@@ -15,6 +15,8 @@ NAMESPACE: Final = "FormBridge"
 """Namespace of all metrics in CloudWatch."""
 UNITS: Final[Mapping[str, str]] = {
     "RealTimeUpdateLatency": "Milliseconds",
+    "StreamLag": "Milliseconds",
+    "IndexLag": "Milliseconds",
     "BroadcastSuccessRate": "Percent",
     "Bytes": "Bytes",
 }

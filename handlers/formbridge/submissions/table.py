@@ -216,6 +216,22 @@ class SubmissionsTable:
         reached = found.get("LastEvaluatedKey", {}).get(keys.SUBMISSIONS_INDEX_SORT_KEY, {}).get("S")
         return Page(_parse_items(tenant_id, found["Items"]), reached)
 
+    def is_indexed(self, tenant_id: str, submission_id: str, updated_ms: int) -> bool:
+        """Return whether the index shows the write of a submission at `updated_ms`, in epoch milliseconds."""
+        found = self.client.query(
+            TableName=self.table_name,
+            IndexName=keys.SUBMISSIONS_INDEX,
+            KeyConditionExpression=(
+                f"{keys.SUBMISSIONS_INDEX_PARTITION_KEY} = :partition AND {keys.SUBMISSIONS_INDEX_SORT_KEY} = :position"
+            ),
+            ExpressionAttributeValues={
+                ":partition": {"S": keys.tenant_partition(tenant_id)},
+                ":position": {"S": keys.submission_position(timestamps.to_iso(updated_ms), submission_id)},
+            },
+            Select="COUNT",
+        )
+        return found["Count"] > 0
+
     def read_by_id(self, tenant_id: str, submission_ids: Sequence[str]) -> Mapping[str, Submission] | None:
         """Return the current state of a tenant's submissions with these ids.
 
