@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,8 @@ from tests.support.e2e.client import PATIENCE, Frame, Producer, aws
 from tools.client import Subscription
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
     from local.stack import Stack
 
 # What a client ends with is the same whatever the Lambdas' roles allow.
@@ -63,19 +65,21 @@ class Writer:
 
     def is_stored(self) -> bool:
         """Whether the table holds what was said last."""
-        held = {held.submission_id: (held.form_id, held.status) for held in self.held()}
-        # A deletion is final, and which form the submission had before depends on what arrived before it.
-        return held.keys() == self._said.keys() and all(
-            held[name][1] == status if status == DELETED else held[name] == (form, status)
-            for name, (form, status) in self._said.items()
-        )
+        return all(self._holds(name, form, status) for name, (form, status) in self._said.items())
 
     def held(self) -> Iterator[Submission]:
-        for name in self._said:
-            key = {"PK": {"S": f"SUB#{self._tenant}#{name}"}, "SK": {"S": "META"}}
-            item = self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
-            if item is not None and not is_pending(item):
-                yield Submission.from_item(item)
+        return (
+            Submission.from_item(item) for name in self._said if (item := self._read(name)) and not is_pending(item)
+        )
+
+    def _holds(self, name: str, form: str, status: str) -> bool:
+        item = self._read(name)
+        # A deletion is final, and which form the submission had before depends on what arrived before it.
+        return item.get("status") == {"S": status} and (status == DELETED or item.get("form_id") == {"S": form})
+
+    def _read(self, name: str) -> Mapping[str, AttributeValueTypeDef]:
+        key = {"PK": {"S": f"SUB#{self._tenant}#{name}"}, "SK": {"S": "META"}}
+        return self._dynamodb.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})
 
 
 class Line:
