@@ -49,6 +49,10 @@ class Connections(Protocol):
         """Remove the mark that a connection is behind, if the mark is still `seen_ms`. A newer mark stays."""
         ...
 
+    def record_probe(self, key: ConnectionKey, probed_ms: int) -> None:
+        """Record when a probe found a connection open, in epoch milliseconds."""
+        ...
+
 
 @dataclass(slots=True)
 class Tally:
@@ -122,6 +126,9 @@ class Accounting:
             connection = receipt.delivery.connection
             if outcome is Outcome.GONE:
                 deletes.append(self._delete(connection))
+            elif receipt.delivery.probes:
+                if outcome is Outcome.POSTED:
+                    writes.append(self.writers.submit(self.connections.record_probe, connection.key, self.now_ms()))
             elif outcome is Outcome.BEHIND:
                 if not receipt.delivery.closes and (self.replaces_marks or connection.behind_since is None):
                     writes.append(self.writers.submit(self.connections.mark_behind, connection.key, self.now_ms()))

@@ -189,6 +189,10 @@ class ConnectionsTable:
         """
         self._update_if(key, "REMOVE behind", "behind = :seen", {":seen": {"N": str(seen_ms)}})
 
+    def record_probe(self, key: ConnectionKey, probed_ms: int) -> None:
+        """Record when a probe found a connection open, in epoch milliseconds. Do nothing if it has no row."""
+        self._update_existing(key, "SET probed_at = :probed", {":probed": {"N": str(probed_ms)}})
+
     def read_tenant_connections(self, tenant_id: str) -> TenantConnections:
         """Return a tenant's subscribed connections.
 
@@ -387,4 +391,6 @@ def _parse_connection(row: Row, key: ConnectionKey) -> Connection:
         subscribed_at=read_integer(row, "subscribed_at"),
         behind_since=read_integer(row, "behind") if "behind" in row else None,
         ttl=read_integer(row, "ttl"),
+        full_at=read_integer(row, "full_at"),
+        probed_at=read_integer(row, "probed_at"),
     )

@@ -121,6 +121,8 @@ class Poster:
     """The same frames, as they were given."""
     closed: list[str] = field(default_factory=list[str])
     """Connections that were to be closed, whether they could be or not."""
+    probed: list[str] = field(default_factory=list[str])
+    """Connections that API Gateway was asked about."""
 
     def deliver(self, deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
         return map(self._deliver, deliveries)
@@ -136,6 +138,8 @@ class Poster:
         outcome = self.outcomes.get(connection_id, Outcome.POSTED)
         if delivery.closes:
             self.closed.append(connection_id)
+        if delivery.probes:
+            self.probed.append(connection_id)
         # Of a delivery that closes, the outcome is that of closing.
         taken = delivery.frames if outcome is Outcome.POSTED or delivery.closes else ()
         self.posted += [(connection_id, frame.decode()) for frame in taken]
