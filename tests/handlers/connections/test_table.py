@@ -86,6 +86,7 @@ def test_a_connection_without_a_row_stays_without_one(region: Region, connection
     assert not connections_table.extend(KEY, NOW, NOW)
     connections_table.mark_behind(KEY, NOW)
     connections_table.clear_behind(KEY, NOW)
+    connections_table.record_probe(KEY, NOW)
     assert connections_table.delete(KEY) is None
     assert region.connection("t_acme", "conn-1") is None
 
@@ -225,6 +226,12 @@ def test_a_mark_that_another_broadcast_set_meanwhile_stays(connections_table: Co
     assert only(connections_table).behind_since == NOW + 6
 
 
+def test_when_a_probe_found_a_connection_open_is_recorded(connections_table: ConnectionsTable) -> None:
+    add(connections_table)
+    connections_table.record_probe(KEY, NOW + 7)
+    assert only(connections_table).probed_at == NOW + 7
+
+
 # --- Reading --------------------------------------------------------------------------------------------------
 
 
@@ -293,14 +300,14 @@ def test_the_janitor_finds_every_row_of_every_tenant(connections_table: Connecti
     outlived = connection("conn-2", "t_globex", ttl=NOW // 1000)
     add(connections_table, connection("conn-1"), outlived, connection("conn-3", shard=12))
     connections_table.tenants.revoke("t_globex", 7)
-    quarter = NOW // 1000 // 900
+    period = NOW // 1000 // 300
     found = list(connections_table.scan())
     assert sorted(found, key=repr) == [
         connection("conn-1"),
         connection("conn-3", shard=12),
         outlived,
-        TenantRow("t_acme", 2, revoked_at=0, quarters={quarter: 2}, shards=13),
-        TenantRow("t_globex", 1, revoked_at=7, quarters={quarter: 1}),
+        TenantRow("t_acme", 2, revoked_at=0, periods={period: 2}, shards=13),
+        TenantRow("t_globex", 1, revoked_at=7, periods={period: 1}),
     ]
 
 

@@ -151,7 +151,13 @@ class Rows:
         if (row := self.held.get(key)) and row.behind_since == seen_ms:
             self._change(key, behind_since=None)
 
-    def reclaim(self, tenant_id: str, quarter: int, left: int) -> None:
+    def record_probe(self, key: ConnectionKey, probed_ms: int) -> None:
+        self._change(key, probed_at=probed_ms)
+
+    def correct(self, tenant_id: str, period: int, reserved: int, change: int) -> None:
+        """No tenant has a row here."""
+
+    def set_total(self, tenant_id: str, connections: int, total: int) -> None:
         """No tenant has a row here."""
 
     def _change(self, key: ConnectionKey, **fields: Any) -> bool:
@@ -282,6 +288,8 @@ class World:
     def _post(self, delivery: Delivery) -> Outcome:
         """Some frames may have gone before one fails; what goes to a dead connection is lost."""
         alive = delivery.connection.connection_id == self.connection_id
+        if delivery.probes:
+            return Outcome.POSTED if alive else Outcome.GONE
         for frame in delivery.frames:
             if not self.calm and self.chance.random() < 0.2:
                 return Outcome.BEHIND
