@@ -38,7 +38,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         case _:
             # A client has sent a frame whose `action` is `$connect` or `$disconnect`. API Gateway routes this frame
             # to this Lambda, but it neither opens nor closes a connection. Answer with an error.
-            refusal = protocol.build_unknown_action(request["routeKey"])
+            refusal = protocol.build_unknown_action(request["routeKey"], protocol.find_request_id(event.get("body")))
             return {"statusCode": 200, "body": protocol.encode(protocol.build_error(refusal))}
 
 

@@ -151,8 +151,8 @@ def test_whatever_number_of_shards_is_set_meanwhile_no_connection_is_stranded(
 def test_a_frame_named_like_a_route_of_ours_neither_connects_nor_disconnects(region: Region, action: str) -> None:
     connect.handler(connect_event(), LambdaContext())
     before = region.connection("t_acme", "conn-1")
-    frame = message_event(f'{{"action":"{action}"}}')
+    frame = message_event({"action": action, "id": "7"})
     frame["requestContext"]["routeKey"] = action
     reply = json.loads(connect.handler(frame, LambdaContext())["body"])
-    assert (reply["type"], reply["code"]) == ("error", "unknown_action")
+    assert (reply["type"], reply["id"], reply["code"]) == ("error", "7", "unknown_action")
     assert region.connection("t_acme", "conn-1") == before

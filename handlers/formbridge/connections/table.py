@@ -162,13 +162,26 @@ class ConnectionsTable:
         values: Row = {":false": {"BOOL": False}}
         return self._update_existing(key, "SET subscribed = :false REMOVE #filter", values)
 
-    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
-        """Record the times of a connection's new token, in epoch seconds.
+    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> int | None:
+        """Record the times of a connection's new token, unless the token of the row expires later.
 
-        Return False if the connection has no row.
+        Of two tokens that come at the same time, the one that expires later stays.
+
+        Args:
+            key: The connection.
+            expires_at: When the new token expires, in epoch seconds.
+            issued_at: When the new token was issued, in epoch seconds.
+
+        Returns:
+            When the connection's token expires now, in epoch seconds, or None if the connection has no row.
         """
-        values: Row = {":expires_at": {"N": str(expires_at)}, ":issued_at": {"N": str(issued_at)}}
-        return self._update_existing(key, "SET expires_at = :expires_at, issued_at = :issued_at", values)
+        _, row = self._update_if(
+            key,
+            "SET expires_at = :expires_at, issued_at = :issued_at",
+            "expires_at < :expires_at",
+            {":expires_at": {"N": str(expires_at)}, ":issued_at": {"N": str(issued_at)}},
+        )
+        return read_integer(row, "expires_at") if row else None
 
     def mark_behind(self, key: ConnectionKey, since_ms: int) -> None:
         """Mark a connection as behind, because a post to it failed. Do nothing if the connection has no row.

@@ -45,10 +45,10 @@ class Connections(Protocol):
         """Stop sending updates to the connection. Return False if the connection has no row."""
         ...
 
-    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
-        """Record the times of the connection's new token, in epoch seconds.
+    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> int | None:
+        """Record the times of the connection's new token, in epoch seconds, unless its token expires later.
 
-        Return False if the connection has no row.
+        Return when the connection's token expires now, or None if the connection has no row.
         """
         ...
 
@@ -190,8 +190,10 @@ class Session:
             raise RequestError("unauthorized", "token: does not grant this connection's tenant")
         if identity.expires_at <= connection.expires_at:
             raise RequestError("unauthorized", "token: must expire later than the previous token")
-        _require_row(self.connections.extend(self.key, identity.expires_at, identity.issued_at))
-        return protocol.build_reply("authenticated", request.request_id, expires_at=identity.expires_at)
+        expires_at = self.connections.extend(self.key, identity.expires_at, identity.issued_at)
+        if expires_at is None:
+            raise _connection_removed()
+        return protocol.build_reply("authenticated", request.request_id, expires_at=expires_at)
 
     def _replay(self, subscription_filter: SubscriptionFilter | None) -> Replay:
         return Replay(self.key.tenant_id, subscription_filter, self.submissions, self.now_ms())

@@ -149,7 +149,8 @@ def parse_request(body: str | None, limits: Limits) -> Request:
     # A JSON string may contain a lone surrogate, which strict UTF-8 cannot encode.
     length = len((body or "").encode("utf-8", "surrogatepass"))
     if length > limits.max_frame_bytes:
-        raise RequestError("too_large", f"frame: must be at most {limits.max_frame_bytes:,} bytes, got {length:,}")
+        message = f"frame: must be at most {limits.max_frame_bytes:,} bytes, got {length:,}"
+        raise RequestError("too_large", message, find_request_id(body))
     fields = _parse_object(body)
     request_id = fields.get("id")
     if request_id is not None and not _is_request_id(request_id):

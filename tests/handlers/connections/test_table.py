@@ -83,7 +83,7 @@ def test_a_connection_has_one_row_in_its_tenants_partition(region: Region, conne
 def test_a_connection_without_a_row_stays_without_one(region: Region, connections_table: ConnectionsTable) -> None:
     assert not connections_table.subscribe(KEY, None)
     assert not connections_table.unsubscribe(KEY)
-    assert not connections_table.extend(KEY, NOW, NOW)
+    assert connections_table.extend(KEY, NOW, NOW) is None
     connections_table.mark_behind(KEY, NOW)
     connections_table.clear_behind(KEY, NOW)
     connections_table.record_probe(KEY, NOW)
@@ -94,7 +94,7 @@ def test_a_connection_without_a_row_stays_without_one(region: Region, connection
 def test_a_connection_of_another_tenant_is_not_touched(connections_table: ConnectionsTable) -> None:
     add(connections_table, connection("conn-1", "t_globex"))
     assert not connections_table.subscribe(KEY, None)
-    assert not connections_table.extend(KEY, NOW, NOW)
+    assert connections_table.extend(KEY, NOW, NOW) is None
     connections_table.remove(KEY)
     assert list(connections_table.list_connections("t_acme")) == []
     assert only(connections_table, "t_globex") == connection("conn-1", "t_globex")
@@ -203,8 +203,16 @@ def test_the_filter_of_an_unsubscribed_connection_is_forgotten(connections_table
 
 def test_a_later_token_makes_a_connection_last_longer(region: Region, connections_table: ConnectionsTable) -> None:
     add(connections_table)
-    assert connections_table.extend(KEY, NOW // 1000 + 2 * HOUR_S, NOW // 1000)
+    assert connections_table.extend(KEY, NOW // 1000 + 2 * HOUR_S, NOW // 1000) == NOW // 1000 + 2 * HOUR_S
     assert only(connections_table) == connection(expires_at=NOW // 1000 + 2 * HOUR_S, issued_at=NOW // 1000)
+
+
+def test_a_token_that_expires_earlier_than_the_last_one_changes_nothing(connections_table: ConnectionsTable) -> None:
+    add(connections_table)
+    held = connection().expires_at
+    for expires_at in (held, held - 1):
+        assert connections_table.extend(KEY, expires_at, NOW // 1000) == held
+    assert only(connections_table) == connection()
 
 
 # --- Behind ---------------------------------------------------------------------------------------------------

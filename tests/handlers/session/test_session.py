@@ -501,8 +501,8 @@ def test_an_unknown_action_is_refused(world: World) -> None:
 
 
 def test_a_frame_that_is_too_large_is_refused(world: World) -> None:
-    reply = world.ask("ping", padding="x" * 32_768)
-    assert (reply["type"], reply["code"], reply["retryable"]) == ("error", "too_large", False)
+    reply = world.ask("ping", id="7", padding="x" * 32_768)
+    assert (reply["type"], reply["id"], reply["code"], reply["retryable"]) == ("error", "7", "too_large", False)
     assert reply["message"].startswith("frame: must be at most 32,768 bytes, got 32,8")
 
 
@@ -666,6 +666,21 @@ class TestAuthenticate:
         }
         assert world.row == before
         assert world.ask("ping")["type"] == "pong"
+
+    def test_of_two_at_once_the_later_expiry_stays_and_is_told(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Both read the row before either writes it."""
+        extend = world.connections.extend
+
+        def write_later_first(key: ConnectionKey, expires_at: int, issued_at: int) -> int | None:
+            extend(key, EXPIRES_AT + 900, 1)
+            return extend(key, expires_at, issued_at)
+
+        monkeypatch.setattr(world.connections, "extend", write_later_first)
+        assert world.ask("authenticate", token="later") == {"type": "authenticated", "expires_at": EXPIRES_AT + 900}
+        assert world.row is not None
+        assert (world.row.expires_at, world.row.issued_at) == (EXPIRES_AT + 900, 1)
 
     def test_the_subscription_and_its_filter_stay(self, world: World) -> None:
         world.subscribed(filter=WANTED)

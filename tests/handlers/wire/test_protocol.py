@@ -187,8 +187,19 @@ def test_a_frame_counts_in_bytes() -> None:
     assert (refused.value.code, refused.value.message) == ("too_large", "frame: must be at most 28 bytes, got 29")
 
 
-def test_what_is_too_large_is_not_read_at_all() -> None:
-    assert refusal("[" * 200_000).code == "too_large"
+@pytest.mark.parametrize(
+    ("body", "request_id"),
+    [
+        (json.dumps({"action": "ping", "id": "7", "x": "x" * 40_000}), "7"),
+        (json.dumps({"action": "ping", "id": 7, "x": "x" * 40_000}), None),
+        ("[" * 200_000, None),
+        ("x" * 200_000, None),
+    ],
+    ids=["an id", "no id", "nested", "no JSON"],
+)
+def test_a_frame_that_is_too_large_is_refused_with_its_id(body: str, request_id: str | None) -> None:
+    refused = refusal(body)
+    assert (refused.code, refused.request_id) == ("too_large", request_id)
 
 
 NESTED = json.dumps({"action": "subscribe", "filter": {"x" * 30_000: {"status": []}}})

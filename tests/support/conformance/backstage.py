@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from formbridge.connections.table import ConnectionsTable
+from formbridge.runtime import keys
 from formbridge.runtime.clock import now_ms
 from formbridge.runtime.timestamps import to_iso
 from formbridge.submissions.submission import Submission
@@ -113,8 +114,16 @@ class Backstage:
 
     def expire(self, tenant_id: str) -> None:
         """Let the time go by until the token of a tenant's one connection has expired."""
-        row = self.row(tenant_id)
-        assert self.connections_table.extend(row.key, int(time.time()) - 1, row.issued_at)
+        key = self.row(tenant_id).key
+        self._dynamodb.update_item(
+            TableName=self.connections_table.table_name,
+            Key={
+                "PK": {"S": keys.tenant_partition(key.tenant_id, key.shard)},
+                "SK": {"S": keys.connection_sort_key(key.connection_id)},
+            },
+            UpdateExpression="SET expires_at = :past",
+            ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}},
+        )
 
     def post(self, tenant_id: str, frame: Frame) -> None:
         """Post a frame to a tenant's one connection."""

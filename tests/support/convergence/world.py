@@ -122,8 +122,8 @@ class Rows:
     def unsubscribe(self, key: ConnectionKey) -> bool:
         return self._change(key, subscribed=False, filter=None)
 
-    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
-        return self._change(key, expires_at=expires_at, issued_at=issued_at)
+    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> int | None:
+        return expires_at if self._change(key, expires_at=expires_at, issued_at=issued_at) else None
 
     def remove(self, key: ConnectionKey) -> None:
         self.held.pop(key, None)

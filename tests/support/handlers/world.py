@@ -65,8 +65,12 @@ class Connections:
     def unsubscribe(self, key: ConnectionKey) -> bool:
         return self._change("unsubscribe", key, subscribed=False, filter=None)
 
-    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
-        return self._change("extend", key, expires_at=expires_at, issued_at=issued_at)
+    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> int | None:
+        held = self.rows.get(key)
+        if held is None or held.expires_at >= expires_at:
+            return held and held.expires_at
+        self._change("extend", key, expires_at=expires_at, issued_at=issued_at)
+        return expires_at
 
     def remove(self, key: ConnectionKey) -> None:
         self.calls.append("remove")
