@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .rate_limit import MICROSECONDS_PER_MILLISECOND
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..wire.subscription_filter import SubscriptionFilter
+
+NO_TENANT: Final = ""
+"""Tenant id of a connection that belongs to no tenant. It is not a valid tenant id."""
 
 
 class ConnectionKey(NamedTuple):
@@ -69,6 +72,11 @@ class Connection:
     """When the connection's token bucket is full again, in epoch microseconds. 0: the client has sent no frame."""
     probed_at: int = 0
     """When a probe last found the connection open, in epoch milliseconds. 0: no probe has."""
+
+    @classmethod
+    def without_row(cls, connection_id: str) -> Connection:
+        """Return a connection that has no row and belongs to no tenant. It can only be closed."""
+        return cls(ConnectionKey(NO_TENANT, connection_id), connected_at=0, expires_at=0)
 
     @property
     def tenant_id(self) -> str:

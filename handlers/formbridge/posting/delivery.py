@@ -105,6 +105,24 @@ def build_closing_delivery(connection: Connection, reason: protocol.Frame) -> De
     return Delivery(connection, [protocol.encode(reason).encode()], closes=True)
 
 
+def close_connection(poster: Poster, connection: Connection, reason: protocol.Frame, deadline: float) -> bool:
+    """Close a connection and return whether it is closed. If API Gateway is busy, it may stay open.
+
+    Args:
+        poster: The poster.
+        connection: The connection.
+        reason: A `disconnect` frame, which is posted first.
+        deadline: A time of the monotonic clock, in seconds.
+
+    Raises:
+        Exception: An error of the stack, such as a missing permission.
+    """
+    (receipt,) = poster.deliver([build_closing_delivery(connection, reason)], deadline)
+    if receipt.failure is not None:
+        raise receipt.failure
+    return receipt.outcome is not Outcome.BEHIND
+
+
 def build_probe(connection: Connection) -> Delivery:
     """Return a delivery that finds out whether a connection is open. API Gateway does not bill it as a message."""
     return Delivery(connection, [], probes=True)

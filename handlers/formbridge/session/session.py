@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ..access.handshake import Identity, Unauthorized
 from ..connections.connection import Connection, ConnectionKey, RateLimited
-from ..posting.delivery import Outcome, Poster, build_closing_delivery
+from ..posting.delivery import Poster, close_connection
 from ..wire import protocol
 from ..wire.cursor import BadCursor, Cursor
 from ..wire.protocol import RequestError
@@ -93,6 +93,8 @@ class Session:
     verifier: Verifier | None = None
     """The verifier of new tokens. None: this Lambda does not process `authenticate` requests. They have their own
     route."""
+    refused_by_frame: bool = False
+    """Whether the client wants to be refused by a frame instead of by the status of the handshake."""
 
     def reply(self, body: str | None) -> protocol.Frame | None:
         """Process one frame of the client. Return the reply, or None if the connection was closed instead."""
@@ -114,7 +116,7 @@ class Session:
         self, request: protocol.Request | RequestError, admitted: Connection | RateLimited | None
     ) -> protocol.Frame | None:
         if admitted is None:
-            raise _connection_removed()
+            return self._refuse_without_row()
         if isinstance(admitted, RateLimited):
             return self._refuse(admitted)
         if admitted.has_expired(self.now_ms()):
@@ -123,22 +125,26 @@ class Session:
 
     def _refuse(self, refused: RateLimited) -> protocol.Frame | None:
         if refused.refusals > MAX_REFUSALS:
-            self._close(refused.connection)
+            # If closing fails, the row stays, and the next refused message leads to another attempt.
+            if self._close(refused.connection, protocol.PROTOCOL_ERROR):
+                self.connections.remove(self.key)
             return None
         limit = f"at most {self.rate.per_second} messages per second, {self.rate.burst} at once"
         raise RequestError("rate_limited", limit, retry_after_ms=refused.retry_after_ms)
 
-    def _close(self, connection: Connection) -> None:
-        """Close a connection and remove its row.
+    def _refuse_without_row(self) -> None:
+        """Refuse the message of a connection that has no row.
 
-        If closing fails, the row stays, and the next refused message leads to another attempt.
+        A client that wants to be refused by a frame has no row if its tenant's limit was reached when it connected. Any
+        other client had a row, which was removed.
         """
-        delivery = build_closing_delivery(connection, protocol.PROTOCOL_ERROR)
-        for receipt in self.poster().deliver([delivery], self.monotonic() + CLOSING_SECONDS):
-            if receipt.failure is not None:
-                raise receipt.failure
-            if receipt.outcome is not Outcome.BEHIND:
-                self.connections.remove(self.key)
+        if not self.refused_by_frame:
+            raise _connection_removed()
+        self._close(Connection.without_row(self.key.connection_id), protocol.TOO_MANY_CONNECTIONS)
+
+    def _close(self, connection: Connection, reason: protocol.Frame) -> bool:
+        """Close a connection and return whether it is closed."""
+        return close_connection(self.poster(), connection, reason, self.monotonic() + CLOSING_SECONDS)
 
     def _dispatch(self, request: protocol.Request | RequestError, connection: Connection) -> protocol.Frame:
         match request:

@@ -473,6 +473,25 @@ def test_a_connection_without_a_row_is_unauthorized_and_does_nothing(world: Worl
     assert world.calls == []
 
 
+@pytest.mark.parametrize("body", ['{"action":"subscribe"}', '{"action":"authenticate","token":"any"}', "no JSON", None])
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_client_over_the_limit_that_wants_a_frame_is_told_and_disconnected(
+    world: World, body: str | None, outcome: Outcome
+) -> None:
+    world.connections.rows.clear()
+    world.poster.outcomes["conn-1"] = outcome
+    session = replace(world.session, refused_by_frame=True)
+    assert session.reply(body) is None
+    assert world.poster.to("conn-1") == ['{"type":"disconnect","code":"too_many_connections","reconnect":true}']
+    assert world.poster.closed == ["conn-1"]
+    assert world.calls == []
+
+
+def test_a_client_that_wants_a_frame_and_has_a_row_is_served(world: World) -> None:
+    session = replace(world.session, refused_by_frame=True)
+    assert session.reply('{"action":"ping"}') == {"type": "pong", "timestamp": NOW}
+
+
 @pytest.mark.parametrize(
     "request_",
     [{"action": "subscribe"}, {"action": "unsubscribe"}, {"action": "authenticate", "token": "later"}],
