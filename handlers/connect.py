@@ -51,20 +51,25 @@ def connect(event: Mapping[str, Any], key: ConnectionKey, ids: Mapping[str, str]
     The message Lambda refuses it when it sends its first frame.
     """
     request = event["requestContext"]
-    now_ms = clock.now_ms()
-    connection = Connection(
-        key,
-        connected_at=now_ms,
-        expires_at=int(request["authorizer"]["expires_at"]),
-        issued_at=int(request["authorizer"]["issued_at"]),
-        ttl=now_ms // 1000 + environment.integer("CONNECTION_TTL_SECONDS"),
-    )
+    connection = build_connection(key, request["authorizer"])
     refusal = connections_table().add(connection, environment.integer("MAX_CONNECTIONS_PER_TENANT"))
     if refusal is not None:
         log("refused", {**ids, "reason": refusal})
         if refusal != "too_many_connections" or not is_refused_by_frame(request):
             return {"statusCode": 403}
     return accept(event)
+
+
+def build_connection(key: ConnectionKey, authorizer: Mapping[str, str]) -> Connection:
+    """Return a new connection with the times that the authorizer read from the token."""
+    now_ms = clock.now_ms()
+    return Connection(
+        key,
+        connected_at=now_ms,
+        expires_at=int(authorizer["expires_at"]),
+        issued_at=int(authorizer["issued_at"]),
+        ttl=now_ms // 1000 + environment.integer("CONNECTION_TTL_SECONDS"),
+    )
 
 
 def accept(event: Mapping[str, Any]) -> dict[str, Any]:
