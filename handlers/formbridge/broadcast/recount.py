@@ -24,7 +24,7 @@ CONNECT_MS: Final = 60_000
 at most ten seconds."""
 RELEASE_MS: Final = 60_000
 """Maximum time between the deletion of a row and the release of its reservation, in milliseconds. One Lambda makes both
-writes, and none of these Lambdas runs longer than a minute."""
+writes, and none of these Lambdas runs longer than a minute. `python -m tools revoke` releases every ten seconds."""
 
 
 class TenantPeriod(NamedTuple):

@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.broadcast.accounting import MAX_SHOWN_FAILURES, YOUNG_CONNECTION_MS, Accounting, Tally
+from formbridge.broadcast.accounting import (
+    MAX_SHOWN_FAILURES,
+    RELEASE_SECONDS,
+    YOUNG_CONNECTION_MS,
+    Accounting,
+    Tally,
+)
 from formbridge.posting.delivery import Delivery, Outcome, Receipt, build_probe
 from tests.support.handlers.broadcasts import Inline
 from tests.support.handlers.builders import NOW
@@ -76,6 +82,25 @@ def test_rows_that_are_gone_are_released_by_one_write_a_tenant() -> None:
     assert registered.releases == 2
     assert sorted(registered.released) == [(row.tenant_id, row.connected_at) for row in rows]
     assert tally.removed == 3
+
+
+def test_rows_that_were_deleted_long_ago_are_released_before_the_last_delivery_has_ended() -> None:
+    """Closing the connections of a large tenant takes minutes."""
+    now = 0.0
+    registered = Registered([connection(name) for name in "abcd"])
+    released: list[int] = []
+
+    def receipts() -> Iterator[Receipt]:
+        nonlocal now
+        for row, pause in zip(registered.rows, (RELEASE_SECONDS - 0.1, 0.2, 0.0, 0.0), strict=True):
+            yield ended(Outcome.GONE, row)
+            released.append(len(registered.released))
+            now += pause
+
+    settling = Accounting(registered, Inline(), now_ms=lambda: NOW, monotonic=lambda: now)
+    assert settling.settle(receipts(), NEVER).removed == 4
+    assert released == [0, 0, 3, 3]
+    assert (len(registered.released), registered.releases) == (4, 2)
 
 
 def test_a_row_that_somebody_else_has_removed_is_not_released_again() -> None:
