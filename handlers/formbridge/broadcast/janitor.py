@@ -18,7 +18,7 @@ from ..posting.delivery import Deadlines, Delivery, Poster, build_closing_delive
 from ..wire import protocol
 from .accounting import Accounting, Tally
 from .broadcaster import build_resync_delivery
-from .recount import Recount, TenantPeriod
+from .recount import Correction, Recount, TenantPeriod
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -68,7 +68,7 @@ class Sweep:
     tally: Tally
     """The outcomes of the deliveries, and the failures."""
     corrections: int
-    """Number of corrections of the tenants' numbers of reserved connections."""
+    """Number of corrections of the tenants' numbers of reserved connections. Removed periods do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,27 +110,35 @@ class Janitor:
             (self._classify(connection, revoked_at.get(connection.tenant_id, 0)), connection)
             for connection in connections
         ]
-        corrections = [*self._build_corrections(tenants, connections, started_at)]
+        corrections, wrong_totals = self._count(tenants, connections, started_at)
         # Posts may take all of the time, so do the work without posts first.
         tally = Tally()
         outlived = (connection for state, connection in states if state is ConnectionState.OUTLIVED)
         self.accounting.remove(outlived, deadlines.posting, tally)
-        self.accounting.write(corrections, deadlines.posting, tally)
+        self.accounting.write(self._build_corrections(corrections, wrong_totals), deadlines.posting, tally)
         deliveries = chain(self._build_deliveries(states), self._build_probes(states))
         receipts = self.poster.deliver(deliveries, deadlines.posting)
         self.accounting.settle(receipts, deadlines.writing, tally)
-        return Sweep(Counter(state for state, _ in states), tally, len(corrections))
+        changed = sum(1 for correction in corrections if correction.change) + len(wrong_totals)
+        return Sweep(Counter(state for state, _ in states), tally, changed)
 
-    def _build_corrections(
+    def _count(
         self, tenants: Sequence[TenantRow], connections: Iterable[Connection], started_at: int
-    ) -> Iterator[Callable[[], None]]:
-        """Yield the writes that correct the tenants' numbers of reserved connections."""
+    ) -> tuple[Sequence[Correction], Sequence[TenantRow]]:
+        """Return the corrections of periods, and the tenants whose number is not the sum of their periods."""
         rows = Counter(
             TenantPeriod(connection.tenant_id, connection.connected_at // PERIOD_MS) for connection in connections
         )
-        for found in self.recount.find_corrections(tenants, rows, started_at, self.now_ms()):
+        corrections = [*self.recount.find_corrections(tenants, rows, started_at, self.now_ms())]
+        return corrections, [*self.recount.find_wrong_totals(tenants)]
+
+    def _build_corrections(
+        self, corrections: Iterable[Correction], wrong_totals: Iterable[TenantRow]
+    ) -> Iterator[Callable[[], None]]:
+        """Yield the writes that correct the tenants' numbers of reserved connections."""
+        for found in corrections:
             yield partial(self.tenants.correct, *found.key, found.reserved, found.change)
-        for tenant in self.recount.find_wrong_totals(tenants):
+        for tenant in wrong_totals:
             yield partial(self.tenants.set_total, tenant.tenant_id, tenant.connections, tenant.counted)
 
     @staticmethod

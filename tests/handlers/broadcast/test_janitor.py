@@ -237,8 +237,18 @@ def test_a_number_that_is_wrong_in_every_sweep_for_a_minute_is_corrected() -> No
 
 def test_corrections_are_counted() -> None:
     world = World()
+    rows = [tenant(p2=3), tenant("t_globex", p3=0), TenantRow("t_initech", 1, 0, {})]
+    counted: list[int] = []
+    for _ in range(2):
+        counted.append(world.janitor.sweep(rows, NEVER).corrections)
+        world.now_ms += 60_000
+    assert counted == [1, 2]
+
+
+def test_periods_whose_connections_have_all_ended_are_forgotten_and_not_counted() -> None:
+    world = World()
     swept = world.janitor.sweep([tenant(p2=0, p3=0)], NEVER)
-    assert swept.corrections == 2
+    assert swept.corrections == 0
     assert sorted(world.tenant_rows.corrected) == [("t_acme", PERIOD - 3, 0, 0), ("t_acme", PERIOD - 2, 0, 0)]
 
 
