@@ -273,13 +273,13 @@ class WebSocketGateway(pulumi.ComponentResource):
         )
 
     def _create_janitor_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
-        """Create the janitor, which closes expired connections, posts missed resyncs and removes old rows."""
+        """Create the janitor, which closes expired connections, posts missed resyncs and removes dead and old rows."""
         return self._create_function(
             "janitor",
             environment=self._build_posting_environment(connections, api),
             statements=[
                 Statement(["dynamodb:Scan", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]),
-                _allow_posts(api),
+                _allow_connection_requests(api, "POST", "DELETE", "GET"),
             ],
             requirements=["posting"],
             timeout_seconds=JANITOR_SECONDS,
@@ -332,6 +332,9 @@ class WebSocketGateway(pulumi.ComponentResource):
 
 def _allow_posts(api: WebSocketApi) -> Statement:
     """Return the permission to post to connections and to close connections."""
-    return Statement(
-        ["execute-api:ManageConnections"], [api.build_connections_arn("POST"), api.build_connections_arn("DELETE")]
-    )
+    return _allow_connection_requests(api, "POST", "DELETE")
+
+
+def _allow_connection_requests(api: WebSocketApi, *methods: str) -> Statement:
+    """Return the permission to make requests with these HTTP methods to `@connections`."""
+    return Statement(["execute-api:ManageConnections"], [api.build_connections_arn(method) for method in methods])

@@ -21,6 +21,17 @@ const STOP_REASONS = {
   too_many_connections: "Too many dashboards are open for this tenant. Close one of them, then reconnect.",
   protocol_error: "The gateway rejected a message of this page. Reload the page to get the current version.",
   revoked: "Access to this tenant was revoked. Sign in again to continue.",
+  forbidden: "Your account has no access to this tenant. Ask your administrator for access, then reconnect.",
+};
+
+/**
+ * Texts for the user, by the code with which the gateway refused a connection for now.
+ *
+ * @type {Record<string, string>}
+ */
+const RETRY_REASONS = {
+  too_many_connections:
+    "Too many dashboards are open for this tenant. Close one of them. This page connects as soon as there is room.",
 };
 
 /**
@@ -41,6 +52,7 @@ function describe(state) {
       return {
         label: "Reconnecting",
         text:
+          RETRY_REASONS[state.reason] ??
           `Not connected (${state.reason.replace(/\.$/, "")}). ` +
           "What you see may be out of date. The page fetches all changes when it reconnects.",
         action: "Reconnect now",

@@ -13,13 +13,13 @@ from formbridge.session import lambda_reply
 from formbridge.session.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from formbridge.connections.connection import ConnectionKey
+    from formbridge.session.lambda_reply import OpenSession
 
 
 @cache
-def sessions() -> Callable[[ConnectionKey], Session]:
+def sessions() -> OpenSession:
     """Return a factory of sessions that verify tokens and read no submissions."""
     return partial(
         Session,

@@ -1,7 +1,8 @@
 """Lambda authorizer of `$connect`.
 
 A handshake without a valid token is answered with 401. A handshake is answered with 403 if its tenant or its origin is
-not allowed.
+not allowed. If the client asks for a refusal by a frame, a handshake with a wrong tenant is allowed instead. That
+connection belongs to no tenant, and it is closed as soon as it sends a frame.
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from formbridge.access.handshake import (
+    BY_FRAME_CONTEXT,
+    FORBIDDEN_CONTEXT,
     Forbidden,
     Identity,
     Unauthorized,
+    WrongTenant,
     build_policy,
     check_origin,
     find_token,
+    wants_refusal_by_frame,
 )
 from formbridge.access.token_verifier import TokenVerifier
 from formbridge.runtime import environment
@@ -61,21 +66,26 @@ def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | Non
         tenant_id = identity.choose_tenant(query.get("tenant_id"))
     except Forbidden as error:
         log("forbidden", {**ids, "reason": str(error)})
+        if isinstance(error, WrongTenant) and wants_refusal_by_frame(query):
+            return build_policy(identity.subject, "Allow", event["methodArn"], FORBIDDEN_CONTEXT)
         return build_policy(identity.subject, "Deny", event["methodArn"], {})
     log("authorized", {**ids, "tenant_id": tenant_id})
-    return allow(identity, tenant_id, event)
+    return allow(identity, tenant_id, event, BY_FRAME_CONTEXT if wants_refusal_by_frame(query) else {})
 
 
-def allow(identity: Identity, tenant_id: str, event: Mapping[str, Any]) -> dict[str, Any]:
+def allow(
+    identity: Identity, tenant_id: str, event: Mapping[str, Any], refusal_context: Mapping[str, str]
+) -> dict[str, Any]:
     """Return the IAM policy that allows a connection.
 
-    API Gateway passes the `context` of the policy to the Lambda of every route.
+    API Gateway passes the `context` of the policy to the Lambda of every route. `refusal_context` is a part of it.
     """
     context = {
         "tenant_id": tenant_id,
         "expires_at": str(identity.expires_at),
         "issued_at": str(identity.issued_at),
         "shard": str(choose_shard(event["requestContext"]["connectionId"])),
+        **refusal_context,
     }
     return build_policy(identity.subject, "Allow", event["methodArn"], context)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from formbridge.access.handshake import parse_subprotocols
-from formbridge.connections.connection import Connection, ConnectionKey
+from formbridge.access.handshake import is_forbidden, is_refused_by_frame, parse_subprotocols
+from formbridge.connections.connection import NO_TENANT, Connection, ConnectionKey
 from formbridge.connections.table import ConnectionsTable
 from formbridge.runtime import aws, clock, environment
 from formbridge.runtime.logs import correlation_ids, log, log_failures
@@ -26,36 +26,54 @@ def connections_table() -> ConnectionsTable:
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Handle one API Gateway event of the `$connect` or the `$disconnect` route."""
     request = event["requestContext"]
-    key = ConnectionKey.from_request(request)
-    ids = {**correlation_ids(event, context), "tenant_id": key.tenant_id}
+    # A forbidden connection belongs to no tenant, so it has no key and no row.
+    key = None if is_forbidden(request) else ConnectionKey.from_request(request)
+    ids = {**correlation_ids(event, context), "tenant_id": key.tenant_id if key else NO_TENANT}
     log(request["eventType"], ids)
     match request["eventType"]:
         case "CONNECT":
-            return connect(event, key, ids)
+            return connect(event, key, ids) if key else accept(event)
         case "DISCONNECT":
-            connections_table().remove(key)
+            if key:
+                connections_table().remove(key)
             return {"statusCode": 200}
         case _:
             # A client has sent a frame whose `action` is `$connect` or `$disconnect`. API Gateway routes this frame
             # to this Lambda, but it neither opens nor closes a connection. Answer with an error.
-            refusal = protocol.build_unknown_action(request["routeKey"])
+            refusal = protocol.build_unknown_action(request["routeKey"], protocol.find_request_id(event.get("body")))
             return {"statusCode": 200, "body": protocol.encode(protocol.build_error(refusal))}
 
 
 def connect(event: Mapping[str, Any], key: ConnectionKey, ids: Mapping[str, str]) -> dict[str, Any]:
-    """Add the row of a new connection. If the connection is refused, answer 403 and log the reason."""
-    now_ms = clock.now_ms()
-    connection = Connection(
-        key,
-        connected_at=now_ms,
-        expires_at=int(event["requestContext"]["authorizer"]["expires_at"]),
-        issued_at=int(event["requestContext"]["authorizer"]["issued_at"]),
-        ttl=now_ms // 1000 + environment.integer("CONNECTION_TTL_SECONDS"),
-    )
+    """Add the row of a new connection. If the connection is refused, answer 403 and log the reason.
+
+    If the tenant's limit is reached and the client wants to be refused by a frame, accept the connection without a row.
+    The message Lambda refuses it when it sends its first frame.
+    """
+    request = event["requestContext"]
+    connection = build_connection(key, request["authorizer"])
     refusal = connections_table().add(connection, environment.integer("MAX_CONNECTIONS_PER_TENANT"))
     if refusal is not None:
         log("refused", {**ids, "reason": refusal})
-        return {"statusCode": 403}
+        if refusal != "too_many_connections" or not is_refused_by_frame(request):
+            return {"statusCode": 403}
+    return accept(event)
+
+
+def build_connection(key: ConnectionKey, authorizer: Mapping[str, str]) -> Connection:
+    """Return a new connection with the times that the authorizer read from the token."""
+    now_ms = clock.now_ms()
+    return Connection(
+        key,
+        connected_at=now_ms,
+        expires_at=int(authorizer["expires_at"]),
+        issued_at=int(authorizer["issued_at"]),
+        ttl=now_ms // 1000 + environment.integer("CONNECTION_TTL_SECONDS"),
+    )
+
+
+def accept(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the response that accepts a handshake."""
     # A browser closes the connection if it offered subprotocols and the server selects none of them.
     offered = protocol.SUBPROTOCOL in parse_subprotocols(event.get("headers") or {})
     return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": protocol.SUBPROTOCOL} if offered else {}}

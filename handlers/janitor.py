@@ -1,14 +1,14 @@
 """Janitor Lambda, which checks every row of the connections table once per minute.
 
-It closes connections whose token has expired or was revoked, posts a `resync` to connections that are behind, removes
-old rows and releases leaked reservations.
+It closes connections whose token has expired or was revoked, posts a `resync` to connections that are behind, probes
+silent connections, removes old rows and corrects the numbers of reserved connections.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from formbridge.broadcast import accounting
 from formbridge.broadcast.accounting import Accounting
@@ -21,6 +21,9 @@ from formbridge.runtime.logs import correlation_ids, log, log_failures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+OPEN_STATES: Final = (ConnectionState.LIVE, ConnectionState.BEHIND, ConnectionState.SILENT)
+"""States of connections that are counted as open. They include silent connections that the sweep finds to be gone."""
 
 
 @cache
@@ -50,11 +53,11 @@ def handler(event: Mapping[str, Any], context: object) -> None:
     states, failures = sweep.states, len(sweep.tally.failures)
     metrics.emit(
         {
-            "WebSocketConnections": states[ConnectionState.LIVE] + states[ConnectionState.BEHIND],
+            "WebSocketConnections": sum(states[state] for state in OPEN_STATES),
             "StaleConnectionCleanups": sweep.tally.removed,
             "Failures": failures,
         }
     )
     counts = {state.value: states[state] for state in ConnectionState}
-    log("swept", {**correlation_ids(event, context), **counts, "failures": failures})
+    log("swept", {**correlation_ids(event, context), **counts, "corrections": sweep.corrections, "failures": failures})
     sweep.tally.raise_failures()

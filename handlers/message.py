@@ -13,13 +13,13 @@ from formbridge.session.session import Session
 from formbridge.submissions.table import SubmissionsTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from formbridge.connections.connection import ConnectionKey
+    from formbridge.session.lambda_reply import OpenSession
 
 
 @cache
-def sessions() -> Callable[[ConnectionKey], Session]:
+def sessions() -> OpenSession:
     """Return a factory of sessions that read submissions and verify no tokens."""
     client = aws.client("dynamodb")
     table_name = environment.optional_string("TABLE_NAME")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 REFUSAL_MESSAGES: Final = {
     401: "--token: the gateway rejected it as invalid or expired",
-    403: "--token: does not grant access, or the tenant is revoked or has too many connections",
+    403: "--token: does not grant access, or was revoked",
 }
 """Error message for each HTTP status of a refused handshake."""
 
@@ -86,10 +86,21 @@ def tail(
         except HandshakeRefused as refused:
             raise UsageError(REFUSAL_MESSAGES.get(refused.status, f"--url: {refused}")) from None
         except Disconnected as ended:
-            raise UsageError(f"--filter: {ended}" if ended.code == "bad_filter" else f"disconnected: {ended}") from None
+            raise UsageError(_describe_end(ended)) from None
         finally:
             if client.cursor:
                 _print_to_stderr(f"cursor: {client.cursor}")
+
+
+def _describe_end(ended: Disconnected) -> str:
+    """Return the error message for the end of a subscription."""
+    match ended.code:
+        case "bad_filter":
+            return f"--filter: {ended}"
+        case "forbidden":
+            return "--token: does not grant the tenant, or grants several while --url has no ?tenant_id="
+        case _:
+            return f"disconnected: {ended}"
 
 
 @app.command()

@@ -1,6 +1,6 @@
 // @ts-check
 import { fullJitter } from "./backoff.js";
-import { BEARER_PREFIX, SNAPSHOT_SIZE, SUBPROTOCOL } from "./protocol.js";
+import { BEARER_PREFIX, REFUSAL_BY_FRAME, SNAPSHOT_SIZE, SUBPROTOCOL } from "./protocol.js";
 import { TokenRenewal, UnauthorizedError } from "./token.js";
 
 export { UnauthorizedError };
@@ -187,7 +187,7 @@ export class RealtimeClient {
     try {
       const token = await getToken(need);
       if (generation !== this.#generation) return;
-      const socket = new WebSocket(url, [SUBPROTOCOL, BEARER_PREFIX + token]);
+      const socket = new WebSocket(withParameters(url, REFUSAL_BY_FRAME), [SUBPROTOCOL, BEARER_PREFIX + token]);
       this.#socket = socket;
       this.#renewal = new TokenRenewal(this.#options, (request) => socket.send(JSON.stringify(request)));
       socket.onopen = () => {
@@ -372,6 +372,8 @@ export class RealtimeClient {
       if (SIGNED_OUT_CODES.has(code)) this.#suspectToken();
       this.#retryLater(code);
     } else {
+      // A token that was issued later may grant the tenant.
+      if (code === "forbidden") this.#suspectToken();
       this.#stop({ name: SIGNED_OUT_CODES.has(code) ? "signed_out" : "stopped", reason: code });
     }
   }
@@ -443,6 +445,19 @@ export class RealtimeClient {
     this.#options.clearTimeout(this.#timers.get(name));
     this.#timers.delete(name);
   }
+}
+
+/**
+ * Return the URL with additional query parameters.
+ *
+ * @param {string} url
+ * @param {Record<string, string>} parameters
+ * @returns {string}
+ */
+function withParameters(url, parameters) {
+  const extended = new URL(url);
+  for (const [name, value] of Object.entries(parameters)) extended.searchParams.set(name, value);
+  return extended.href;
 }
 
 /**

@@ -100,6 +100,13 @@ export const SUBPROTOCOL = "formbridge.v1";
 /** Prefix of the subprotocol that carries the token. The gateway never echoes it. */
 export const BEARER_PREFIX = "bearer.";
 
+/**
+ * Query parameter with which the gateway sends a `disconnect` frame if the token does not grant the tenant
+ * (`forbidden`), or if the tenant has too many connections (`too_many_connections`). Without it, the gateway refuses the
+ * handshake with a status, which a browser does not show to the page.
+ */
+export const REFUSAL_BY_FRAME = { refusal: "frame" };
+
 /** Number of the newest submissions with which a new view starts. */
 export const SNAPSHOT_SIZE = 50;
 

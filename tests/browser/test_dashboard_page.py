@@ -487,6 +487,25 @@ def test_a_disconnect_with_reconnect_comes_back_with_a_fresh_token(page: Page, g
     expect_state(page, "Live")
 
 
+def test_a_tenant_with_too_many_dashboards_is_told_and_tried_again(page: Page, gateway: FakeGateway) -> None:
+    page.goto("/")
+    for _ in range(2):
+        connection = gateway.accept()
+        assert connection.query["refusal"] == "frame"
+        connection.expect("subscribe")
+        connection.disconnect("too_many_connections", reconnect=True)
+        expect(page.locator("#notice-text")).to_contain_text("as soon as there is room")
+    gateway.accept().subscribed()
+    expect_state(page, "Live")
+
+
+def test_after_a_wrong_tenant_reconnecting_asks_for_a_fresh_token(page: Page, gateway: FakeGateway) -> None:
+    open_page(page, gateway).disconnect("forbidden", reconnect=False)
+    expect_state(page, "Disconnected")
+    page.get_by_role("button", name="Reconnect").click()
+    assert gateway.accept().subprotocols == ["formbridge.v1", "bearer.token-2.t_acme"]
+
+
 @pytest.mark.parametrize(
     ("code", "label", "advice"),
     [
@@ -495,6 +514,7 @@ def test_a_disconnect_with_reconnect_comes_back_with_a_fresh_token(page: Page, g
         ("too_many_connections", "Disconnected", "Close one of them"),
         ("protocol_error", "Disconnected", "Reload"),
         ("server_shutdown", "Disconnected", "server_shutdown"),
+        ("forbidden", "Disconnected", "has no access to this tenant"),
     ],
 )
 def test_a_disconnect_for_good_says_what_to_do(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.components.gateway import (
     CONNECTIONS_ARN,
-    MAY_POST,
+    EXECUTION_ARN,
     POSTING_ENVIRONMENT,
     REQUIRED,
     declare,
@@ -59,11 +59,14 @@ class TestJanitor:
             "sourceArn": arn("events", f"rule/{physical_name('gateway-janitor-rule')}"),
         }
 
-    def test_may_look_at_every_connection_post_to_it_and_close_it(self, recording: Recording) -> None:
+    def test_may_look_at_every_connection_post_to_it_close_it_and_probe_it(self, recording: Recording) -> None:
         assert recording.json("gateway-janitor-policy", "policy") == document(
             allow_logs("gateway-janitor"),
             allow(["dynamodb:Scan", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
-            MAY_POST,
+            allow(
+                ["execute-api:ManageConnections"],
+                *(f"{EXECUTION_ARN}/live/{method}/@connections/*" for method in ("POST", "DELETE", "GET")),
+            ),
         )
         assert environment(recording, "janitor") == POSTING_ENVIRONMENT
 

@@ -192,6 +192,58 @@ def test_a_connection_more_than_the_tenant_may_have_is_403(
         assert gateway.status(issuer.token(f"{tenant}-other")) == 101
 
 
+@states(FORBIDDEN)
+def test_a_dead_connection_is_found_and_makes_room(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
+) -> None:
+    token = issuer.token(tenant)
+    with backstage.setting("gateway-connect", MAX_CONNECTIONS_PER_TENANT="1"), gateway.connect(token) as wire:
+        backstage.silence(tenant)
+        backstage.sweep()
+        assert wire.ask("ping")["type"] == "pong"
+        assert backstage.row(tenant).probed_at > 0
+
+    dead = f"{tenant}-dead"
+    backstage.leave_a_row(dead)
+    with backstage.setting("gateway-connect", MAX_CONNECTIONS_PER_TENANT="1"):
+        assert gateway.status(issuer.token(dead)) == 403
+        backstage.silence(dead)
+        backstage.sweep()
+        assert backstage.rows(dead) == []
+        assert gateway.status(issuer.token(dead)) == 101
+
+
+@states(FORBIDDEN)
+def test_a_client_that_asks_for_it_is_refused_by_a_frame(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
+) -> None:
+    token, by_frame = issuer.token(tenant), "?refusal=frame"
+    with backstage.setting("gateway-connect", MAX_CONNECTIONS_PER_TENANT="1"), gateway.connect(token):
+        with gateway.connect(token, query=by_frame) as wire:
+            wire.send({"action": "subscribe"})
+            assert wire.until_closed() == [{"type": "disconnect", "code": "too_many_connections", "reconnect": True}]
+        assert gateway.status(token, query="?refusal=status") == 403
+        assert len(backstage.rows(tenant)) == 1
+    with gateway.connect(token, query=by_frame) as wire:
+        assert wire.ask("subscribe")["type"] == "subscribed"
+
+
+@states(FORBIDDEN)
+@pytest.mark.parametrize("action", ["subscribe", "authenticate", "no action of the protocol"])
+def test_a_wrong_tenant_is_refused_by_a_frame_if_the_client_asks_for_it(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str, action: str
+) -> None:
+    token, query = issuer.token(tenant), f"?tenant_id={tenant}-other&refusal=frame"
+    backstage.store(made(f"{tenant}-other", f"theirs-{tenant}"))
+    with gateway.connect(token, query=query) as wire:
+        backstage.broadcast(inserted(made(f"{tenant}-other", "theirs")))
+        wire.send({"action": action, "token": token, "tenant_id": f"{tenant}-other"})
+        assert wire.until_closed() == [{"type": "disconnect", "code": "forbidden", "reconnect": False}]
+    assert backstage.rows(f"{tenant}-other") == []
+    with backstage.setting("gateway-authorize", ALLOWED_ORIGINS=PAGE_ORIGIN):
+        assert gateway.status(token, query=query, origin="https://evil.example") == 403
+
+
 @states("A connection receives no updates until it has subscribed.")
 def test_a_connection_gets_nothing_until_it_has_subscribed(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str

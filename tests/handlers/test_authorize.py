@@ -266,6 +266,57 @@ def test_a_page_on_the_list_may_connect_and_what_is_no_page(
     assert effect(authorization(token(), headers)) == "Allow"
 
 
+# --- Refused by a frame ---------------------------------------------------------------------------------------
+
+BY_FRAME: Final = {"refusal": "frame"}
+
+
+@pytest.mark.parametrize("tenant_id", ["t_globex", "", "acme"])
+def test_a_wrong_tenant_may_connect_to_be_refused_and_has_no_tenant(
+    tenant_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    answer = authorization(token(), query={"tenant_id": tenant_id, **BY_FRAME})
+    assert effect(answer) == "Allow"
+    assert answer["context"] == {"refusal": "forbidden"}
+    assert caplog.messages[-1] == "forbidden"
+
+
+@pytest.mark.parametrize("claim", UNSAID.values(), ids=UNSAID.keys())
+def test_so_may_a_token_that_does_not_say_which_tenant(claim: object) -> None:
+    answer = authorization(token(claims(**{CLAIM: claim})), query=BY_FRAME)
+    assert (effect(answer), answer["context"]) == ("Allow", {"refusal": "forbidden"})
+
+
+@pytest.mark.parametrize("refusal", ["", "Frame", "frames", "status", "403"])
+def test_another_value_is_ignored(refusal: str) -> None:
+    assert denied(authorization(token(), query={"tenant_id": "t_globex", "refusal": refusal}))
+    assert authorization(token(), query={"refusal": refusal})["context"].keys() == {
+        "tenant_id",
+        "expires_at",
+        "issued_at",
+        "shard",
+    }
+
+
+@pytest.mark.parametrize("tenant_id", ["t_acme", "t_globex"])
+def test_a_page_that_is_not_on_the_list_is_403_all_the_same(tenant_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLOWED_ORIGINS", "https://app.example")
+    query = {"tenant_id": tenant_id, **BY_FRAME}
+    assert denied(authorization(token(), {"Origin": "https://evil.example"}, query=query))
+
+
+def test_a_bad_token_is_401_all_the_same() -> None:
+    assert unauthorized("garbage", query=BY_FRAME)
+    assert unauthorized(None, query=BY_FRAME)
+
+
+def test_a_client_that_is_let_in_keeps_its_wish() -> None:
+    context = authorization(token(), query=BY_FRAME)["context"]
+    assert (context["tenant_id"], context["refusal_by_frame"]) == ("t_acme", "true")
+    assert "refusal" not in context
+
+
 # --- The token in the query -----------------------------------------------------------------------------------
 
 

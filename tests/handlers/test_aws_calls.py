@@ -20,7 +20,6 @@ import message
 import persist
 import resync
 from formbridge.broadcast.fanout_task import FanoutTask
-from formbridge.connections.tenant_row import MAX_CONNECTION_MS, QUARTER_MS
 from formbridge.runtime import aws
 from formbridge.wire.cursor import Cursor
 from tests.support.handlers import issuer
@@ -179,7 +178,9 @@ def test_fanout(calls: Calls, gateway: Gateway, dashboards: None, monkeypatch: p
 
 def test_janitor(calls: Calls, gateway: Gateway, clock: Clock) -> None:
     gateway.subscribe("outlived", "t_globex")
-    clock.advance(MAX_CONNECTION_MS + QUARTER_MS)
+    clock.advance(130 * 60_000)
+    gateway.subscribe("silent")
+    clock.advance(601_000)
     gateway.subscribe("behind")
     gateway.subscribe("expired", expires_in=60)
     connect.connections_table().mark_behind(connection("behind").key, NOW)

@@ -9,7 +9,15 @@ import pytest
 import authorize
 import connect
 import message
-from tests.support.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event, disconnect_event, message_event
+from tests.support.handlers.builders import (
+    HOUR_S,
+    NOW,
+    LambdaContext,
+    connect_event,
+    disconnect_event,
+    message_event,
+    refused_by_frame,
+)
 
 if TYPE_CHECKING:
     from tests.support.handlers.clock import Clock
@@ -92,6 +100,36 @@ def test_a_tenant_at_its_limit_is_refused_until_a_connection_ends(
     assert connect.handler(connect_event(connection_id="conn-2"), LambdaContext())["statusCode"] == 200
 
 
+def test_a_client_that_wants_it_is_let_in_over_the_limit_without_a_row(
+    region: Region, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MAX_CONNECTIONS_PER_TENANT", "1")
+    connect.handler(connect_event(connection_id="conn-1"), LambdaContext())
+    caplog.set_level(logging.INFO, logger="formbridge")
+    offering = connect_event(connection_id="conn-2", headers={"Sec-WebSocket-Protocol": "formbridge.v1"})
+    assert connect.handler(refused_by_frame(offering), LambdaContext()) == {
+        "statusCode": 200,
+        "headers": {"Sec-WebSocket-Protocol": "formbridge.v1"},
+    }
+    line = vars(caplog.records[-1])
+    assert (line["msg"], line["reason"]) == ("refused", "too_many_connections")
+    assert region.connection("t_acme", "conn-2") is None
+    leaving = refused_by_frame(disconnect_event(connection_id="conn-2"))
+    assert connect.handler(leaving, LambdaContext()) == {"statusCode": 200}
+    assert (region.tenant("t_acme") or {})["connections"] == {"N": "1"}
+
+
+def test_a_client_that_wants_to_be_refused_by_a_frame_is_registered_like_any_other(region: Region) -> None:
+    assert connect.handler(refused_by_frame(connect_event()), LambdaContext())["statusCode"] == 200
+    assert region.connection("t_acme", "conn-1") is not None
+
+
+def test_a_revoked_token_is_403_whatever_the_client_wants(region: Region) -> None:
+    connect.connections_table().tenants.revoke("t_acme", NOW // 1000)
+    event = refused_by_frame(connect_event(issued_at=NOW // 1000 - 1))
+    assert connect.handler(event, LambdaContext()) == {"statusCode": 403}
+
+
 def test_a_token_that_was_issued_before_its_tenant_was_revoked_is_refused(region: Region) -> None:
     connect.connections_table().tenants.revoke("t_acme", NOW // 1000)
     assert connect.handler(connect_event(issued_at=NOW // 1000 - 1), LambdaContext()) == {"statusCode": 403}
@@ -151,8 +189,8 @@ def test_whatever_number_of_shards_is_set_meanwhile_no_connection_is_stranded(
 def test_a_frame_named_like_a_route_of_ours_neither_connects_nor_disconnects(region: Region, action: str) -> None:
     connect.handler(connect_event(), LambdaContext())
     before = region.connection("t_acme", "conn-1")
-    frame = message_event(f'{{"action":"{action}"}}')
+    frame = message_event({"action": action, "id": "7"})
     frame["requestContext"]["routeKey"] = action
     reply = json.loads(connect.handler(frame, LambdaContext())["body"])
-    assert (reply["type"], reply["code"]) == ("error", "unknown_action")
+    assert (reply["type"], reply["id"], reply["code"]) == ("error", "7", "unknown_action")
     assert region.connection("t_acme", "conn-1") == before

@@ -29,7 +29,7 @@ from formbridge.access.token_verifier import TokenVerifier
 from formbridge.broadcast import wiring
 from formbridge.connections import table as connections_table
 from formbridge.connections import tenants
-from formbridge.runtime import keys
+from formbridge.runtime import aws, keys
 from formbridge.session import lambda_reply
 from formbridge.submissions import table as submissions_table
 from formbridge.wire.cursor import Cursor
@@ -44,14 +44,16 @@ from tests.support.handlers.builders import (
     iso,
     message_event,
     record,
+    submission,
     updated,
+    with_context,
 )
 from tests.support.handlers.strategies import ANY_TEXT, JSON
 from tests.support.handlers.world import Poster
 from tools.client import extract_updates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tests.support.handlers.clock import Clock
     from tests.support.handlers.region import Region
@@ -292,6 +294,57 @@ def test_no_frame_carries_another_tenants_data(
     region: Region, poster: Poster, history: list[Callable[[World], None]]
 ) -> None:
     live(history, region, poster)
+
+
+class Reached(BaseException):
+    """A Lambda asked AWS for something. It is no `Exception`, so no handler answers it with an error frame."""
+
+
+@dataclass(frozen=True)
+class Forbidden:
+    """A connection that the authorizer let in only to be refused by a frame."""
+
+    context: Mapping[str, str]
+
+    def on_it(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """The same event, of this connection."""
+        return with_context(event, self.context)
+
+
+@pytest.fixture
+def forbidden(poster: Poster, region: Region) -> Iterator[Forbidden]:
+    """Such a connection. Until the test ends, nobody may ask AWS anything."""
+    region.put(submission("s1", tenant_id="t_a"))
+    headers, query = {"Authorization": f"Bearer {token_for('t_a')}"}, {"tenant_id": "t_ab", "refusal": "frame"}
+    policy = authorize.handler(authorizer_event(headers, query), CONTEXT)
+    assert policy["policyDocument"]["Statement"][0]["Effect"] == "Allow"
+
+    def reach(**_: object) -> None:
+        raise Reached
+
+    aws.session.cache_clear()
+    aws.session().register("before-call", reach)
+    yield Forbidden({"principalId": policy["principalId"], **policy["context"]})
+    aws.session.cache_clear()
+
+
+@LAW
+@given(frame=st.fixed_dictionaries({"action": ACTIONS, "tenant_id": OF_TENANTS}) | JSON)
+def test_a_connection_with_a_wrong_tenant_reaches_nothing_and_is_told_only_that(
+    poster: Poster, forbidden: Forbidden, frame: object
+) -> None:
+    told = '{"type":"disconnect","code":"forbidden","reconnect":false}'
+    poster.posted.clear()
+    assert connect.handler(forbidden.on_it(connect_event()), CONTEXT)["statusCode"] == 200
+    for entry_point in (message, authenticate):
+        answer = entry_point.handler(forbidden.on_it(message_event(frame)), CONTEXT)
+        assert answer == {"statusCode": 200}
+    assert poster.posted == [("conn-1", told)] * 2
+    renamed = message_event(frame)
+    renamed["requestContext"]["routeKey"] = "$connect"
+    reply = json.loads(connect.handler(forbidden.on_it(renamed), CONTEXT)["body"])
+    assert (reply["type"], reply["code"]) == ("error", "unknown_action")
+    assert connect.handler(forbidden.on_it(disconnect_event()), CONTEXT) == {"statusCode": 200}
 
 
 def one_partition(_tenant_id: str, _shard: int = 0) -> str:

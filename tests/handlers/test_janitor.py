@@ -8,10 +8,11 @@ import pytest
 
 import connect
 import janitor
+import message
 from formbridge.broadcast.janitor import ConnectionState
 from formbridge.connections.connection import ConnectionKey
-from formbridge.connections.tenant_row import MAX_CONNECTION_MS, QUARTER_MS
-from tests.support.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event
+from formbridge.connections.tenant_row import PERIOD_MS
+from tests.support.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event, message_event
 
 if TYPE_CHECKING:
     from tests.support.handlers.clock import Clock
@@ -23,8 +24,8 @@ TOKEN_EXPIRED = {"type": "disconnect", "code": "token_expired", "reconnect": Tru
 REVOKED = {"type": "disconnect", "code": "revoked", "reconnect": True}
 
 NOW_S = NOW // 1000
-OVER = (NOW - MAX_CONNECTION_MS) // QUARTER_MS - 1
-"""The youngest quarter of an hour whose connections have all ended."""
+MAX_CONNECTION_MS = 130 * 60_000
+"""After this time, the row of a connection is removed even if nobody knows of its end."""
 
 
 def sweep() -> None:
@@ -69,7 +70,8 @@ def test_each_connection_is_put_right_and_what_is_left_is_counted(
     assert counted(capsys) == 2
     line = vars(caplog.records[-1])
     found = {kind.value: line[kind.value] for kind in ConnectionState}
-    assert found == {"live": 1, "behind": 1, "expired": 1, "revoked": 1, "outlived": 0}
+    assert found == {"live": 1, "behind": 1, "expired": 1, "revoked": 1, "silent": 0, "outlived": 0}
+    assert (line["corrections"], line["failures"]) == (0, 0)
 
 
 def test_a_connection_whose_token_was_renewed_lives_on(
@@ -102,9 +104,42 @@ def test_a_row_that_dynamodb_dropped_makes_room_too(gateway: Gateway, region: Re
     region.dynamodb.delete_item(TableName="connections", Key=key)
     sweep()
     assert (region.tenant("t_acme") or {})["connections"] == {"N": "1"}
-    clock.advance(MAX_CONNECTION_MS + QUARTER_MS)
+    clock.advance(PERIOD_MS + 60_000)
+    sweep()
+    assert (region.tenant("t_acme") or {})["connections"] == {"N": "1"}
+    clock.advance(60_000)
     sweep()
     assert (region.tenant("t_acme") or {})["connections"] == {"N": "0"}
+
+
+def test_a_connection_that_died_unnoticed_is_found_after_two_heartbeats_and_makes_room(
+    gateway: Gateway, region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MAX_CONNECTIONS_PER_TENANT", "2")
+    gateway.subscribe("dead")
+    gateway.subscribe("alive")
+    gateway.statuses["dead"] = 410
+    clock.advance(601_000)
+    sweep()
+    assert sorted(gateway.server.requests) == [
+        ("GET", "/live/@connections/alive", ""),
+        ("GET", "/live/@connections/dead", ""),
+    ]
+    assert counted(capsys) == 2
+    assert region.connection("t_acme", "dead") is None
+    assert connect.handler(connect_event(connection_id="new"), LambdaContext())["statusCode"] == 200
+    gateway.server.requests.clear()
+    clock.advance(599_000)
+    sweep()
+    assert gateway.server.requests == []
+
+
+def test_a_frame_of_the_client_puts_off_the_next_probe(gateway: Gateway, clock: Clock) -> None:
+    gateway.subscribe("a")
+    clock.advance(601_000)
+    message.handler(message_event({"action": "ping"}, connection_id="a"), LambdaContext())
+    sweep()
+    assert gateway.server.requests == []
 
 
 def test_a_gateway_that_does_not_let_us_close_fails_the_run_after_all_others(

@@ -11,7 +11,16 @@ import message
 from formbridge.session import replay
 from formbridge.session.session import MAX_REFUSALS
 from formbridge.wire.cursor import Cursor
-from tests.support.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event, iso, message_event, submission
+from tests.support.handlers.builders import (
+    HOUR_S,
+    NOW,
+    LambdaContext,
+    connect_event,
+    iso,
+    message_event,
+    refused_by_frame,
+    submission,
+)
 from tests.support.handlers.world import all_ids, ids, to_the_end
 
 if TYPE_CHECKING:
@@ -201,6 +210,20 @@ def test_a_client_that_keeps_sending_is_told_why_and_disconnected(region: Region
     ]
     assert row(region) == {}
     assert ask({"action": "ping"})["code"] == "unauthorized"
+
+
+def test_a_client_that_came_over_the_limit_is_told_so_by_its_first_frame(region: Region, gateway: Gateway) -> None:
+    event = refused_by_frame(message_event({"action": "subscribe"}, connection_id="conn-2"))
+    assert message.handler(event, LambdaContext()) == {"statusCode": 200}
+    assert gateway.server.requests == [
+        (
+            "POST",
+            "/live/@connections/conn-2",
+            '{"type":"disconnect","code":"too_many_connections","reconnect":true}',
+        ),
+        ("DELETE", "/live/@connections/conn-2", ""),
+    ]
+    assert row(region) != {}
 
 
 # --- What fails -----------------------------------------------------------------------------------------------

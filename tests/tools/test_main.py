@@ -150,12 +150,19 @@ def bad_filter(talk: Talk) -> None:
     talk.send(error(talk.asked(), "bad_filter", message="filter.size: is no field"))
 
 
+def wrong_tenant(talk: Talk) -> None:
+    talk.asked()
+    talk.send({"type": "disconnect", "code": "forbidden", "reconnect": False})
+    talk.until_closed()
+
+
 @pytest.mark.parametrize(
     ("script", "message"),
     [
         (401, "--token: the gateway rejected it as invalid or expired"),
-        (403, "--token: does not grant access, or the tenant is revoked or has too many connections"),
+        (403, "--token: does not grant access, or was revoked"),
         (404, "--url: the gateway refused the connection: HTTP 404"),
+        (wrong_tenant, "--token: does not grant the tenant, or grants several while --url has no ?tenant_id="),
         (bad_filter, "--filter: bad_filter: filter.size: is no field"),
     ],
 )

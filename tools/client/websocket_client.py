@@ -31,6 +31,9 @@ MAX_RECONNECT_SECONDS: Final = 30
 MAX_BACKOFF_EXPONENT: Final = 5
 """Maximum of the exponent that doubles the wait with each failed attempt. 2**5 s is the first power of two above
 `MAX_RECONNECT_SECONDS`."""
+REFUSAL_BY_FRAME: Final = "refusal=frame"
+"""Query parameter that makes the gateway send a `disconnect` frame if the token does not grant the tenant, or if the
+tenant has too many connections. Without it, both are refused with HTTP 403."""
 
 logger = logging.getLogger(__name__)
 _websockets_logger = logging.getLogger(f"{__name__}.websockets")
@@ -41,8 +44,8 @@ class HandshakeRefused(Exception):
     """The gateway refused the connection with an HTTP status.
 
     Args:
-        status: 401 if the token is not valid. 403 if the token does not grant access, or if the tenant has too many
-            connections.
+        status: 401 if the token is not valid. 403 if the token was revoked. Earlier gateways also answer 403 if the
+            token does not grant the tenant, or if the tenant has too many connections.
     """
 
     def __init__(self, status: int) -> None:
@@ -68,7 +71,8 @@ class Client:
     Raises:
         ValueError: `url` is not a WebSocket URL, or a token is not a JWT.
         HandshakeRefused: During iteration: the gateway refused the connection.
-        Disconnected: During iteration: the gateway allows no other connection or rejects the subscription.
+        Disconnected: During iteration: the gateway allows no other connection or rejects the subscription. The code is
+            `forbidden` if the token does not grant the tenant.
     """
 
     def __init__(
@@ -86,7 +90,7 @@ class Client:
         self.cursor = self.subscription.cursor
         """Cursor from which a later run can resume. It advances only when the caller has received all changes so far
         and asks for the next change."""
-        self._url = url
+        self._url = f"{url}{'&' if '?' in url else '?'}{REFUSAL_BY_FRAME}"
         self._token = token if callable(token) else _check_jwt(token)
         self._clock = clock
         self._jitter = jitter

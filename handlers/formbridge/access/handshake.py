@@ -13,6 +13,16 @@ if TYPE_CHECKING:
 BEARER_PREFIX: Final = "bearer."
 """Prefix of the subprotocol that carries the token."""
 
+REFUSAL_PARAMETER: Final = "refusal"
+"""Query parameter with which a client chooses how it is refused."""
+REFUSAL_BY_FRAME: Final = "frame"
+"""Value of the parameter: the server accepts the handshake and sends a `disconnect` frame. Any other value is ignored,
+and the server refuses the handshake with 403."""
+FORBIDDEN_CONTEXT: Final[Mapping[str, str]] = {"refusal": "forbidden"}
+"""Context of a connection that is only opened to be refused by a frame. It names no tenant."""
+BY_FRAME_CONTEXT: Final[Mapping[str, str]] = {"refusal_by_frame": "true"}
+"""Addition to the context of a connection whose client wants to be refused by a frame."""
+
 
 class Unauthorized(Exception):
     """The client sent no token or an invalid token: status 401.
@@ -23,6 +33,10 @@ class Unauthorized(Exception):
 
 class Forbidden(Exception):
     """The token is valid but does not allow this connection: status 403."""
+
+
+class WrongTenant(Forbidden):
+    """The token does not grant the tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +59,20 @@ class Identity:
             wanted: Tenant that the client asked for; None if the client did not ask for one.
 
         Raises:
-            Forbidden: The token does not grant `wanted`, or `wanted` is None and the token does not grant exactly one
+            WrongTenant: The token does not grant `wanted`, or `wanted` is None and the token does not grant exactly one
                 tenant.
         """
         if wanted is not None:
             if wanted not in self.tenants:
-                raise Forbidden(f"tenant_id: must be a tenant that the token grants, got {quote(wanted)}")
+                raise WrongTenant(f"tenant_id: must be a tenant that the token grants, got {quote(wanted)}")
             return wanted
         match self.tenants:
             case ():
-                raise Forbidden("the token grants no tenant")
+                raise WrongTenant("the token grants no tenant")
             case (only,):
                 return only
             case _:
-                raise Forbidden(f"tenant_id: is required because the token grants {len(self.tenants)} tenants")
+                raise WrongTenant(f"tenant_id: is required because the token grants {len(self.tenants)} tenants")
 
 
 def parse_subprotocols(headers: Mapping[str, str]) -> list[str]:
@@ -86,6 +100,21 @@ def find_token(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
     if token := query.get("token"):
         return token
     raise Unauthorized("no token")
+
+
+def wants_refusal_by_frame(query: Mapping[str, str]) -> bool:
+    """Return whether the query parameters of a handshake ask for a refusal by a frame."""
+    return query.get(REFUSAL_PARAMETER) == REFUSAL_BY_FRAME
+
+
+def is_forbidden(request_context: Mapping[str, Any]) -> bool:
+    """Return whether a connection is only open to be refused by a frame. It belongs to no tenant."""
+    return FORBIDDEN_CONTEXT.items() <= request_context["authorizer"].items()
+
+
+def is_refused_by_frame(request_context: Mapping[str, Any]) -> bool:
+    """Return whether the client of a connection wants to be refused by a frame."""
+    return BY_FRAME_CONTEXT.items() <= request_context["authorizer"].items()
 
 
 def check_origin(headers: Mapping[str, str], allowed: Sequence[str]) -> None:

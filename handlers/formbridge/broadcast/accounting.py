@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from ..posting.delivery import Outcome, Receipt
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ..connections.connection import Connection, ConnectionKey
+    from ..posting.delivery import Delivery
 
 YOUNG_CONNECTION_MS: Final = 10_000
 """Age below which a connection may not be open yet. Until `$connect` has returned, @connections answers 410, as it does
@@ -25,6 +26,10 @@ for a connection that has ended."""
 
 WRITER_THREADS: Final = 32
 """Number of threads that write to the connections table."""
+
+RELEASE_SECONDS: Final = 10
+"""Seconds after which the reservation of a deleted row is released, even if there are more receipts. The recount takes
+a reservation without a row for an error if it is not released within a minute."""
 
 MAX_SHOWN_FAILURES: Final = 10
 """Maximum number of failures in an error. If the fault is in the stack, all connections fail in the same way."""
@@ -47,6 +52,10 @@ class Connections(Protocol):
 
     def clear_behind(self, key: ConnectionKey, seen_ms: int) -> None:
         """Remove the mark that a connection is behind, if the mark is still `seen_ms`. A newer mark stays."""
+        ...
+
+    def record_probe(self, key: ConnectionKey, probed_ms: int) -> None:
+        """Record when a probe found a connection open, in epoch milliseconds."""
         ...
 
 
@@ -83,6 +92,16 @@ class Tally:
             raise ExceptionGroup(message, self.failures[:MAX_SHOWN_FAILURES])
 
 
+class _Delete(NamedTuple):
+    """The deletion of a row by a writer thread."""
+
+    tenant_id: str
+    connected_at: Future[int | None]
+    """The row's `connected_at`, or None if there was no row."""
+    started_at: float
+    """When it began, in seconds of the monotonic clock."""
+
+
 @dataclass(frozen=True, slots=True)
 class Accounting:
     """The accounting of one gateway: it records the outcomes of deliveries in the connections table."""
@@ -116,19 +135,16 @@ class Accounting:
         """
         tally = tally or Tally()
         writes: list[Future[None]] = []
-        deletes: list[tuple[str, Future[int | None]]] = []
+        deletes: list[_Delete] = []
         for receipt in receipts:
             outcome = self._count(receipt, tally)
-            connection = receipt.delivery.connection
             if outcome is Outcome.GONE:
-                deletes.append(self._delete(connection))
-            elif outcome is Outcome.BEHIND:
-                if not receipt.delivery.closes and (self.replaces_marks or connection.behind_since is None):
-                    writes.append(self.writers.submit(self.connections.mark_behind, connection.key, self.now_ms()))
-            elif connection.behind_since is not None:
-                writes.append(
-                    self.writers.submit(self.connections.clear_behind, connection.key, connection.behind_since)
-                )
+                deletes.append(self._delete(receipt.delivery.connection))
+            elif write := self._build_write(receipt.delivery, outcome):
+                writes.append(self.writers.submit(write))
+            if deletes and self.monotonic() - deletes[0].started_at >= RELEASE_SECONDS:
+                self._release(deletes, deadline, tally)
+                deletes.clear()
             if self.monotonic() > deadline:
                 tally.failures.append(TimeoutError("the deadline passed before all deliveries were recorded"))
                 break
@@ -144,21 +160,35 @@ class Accounting:
         """Run writes in the writer threads and wait for them until the deadline."""
         self._await_writes([self.writers.submit(write) for write in writes], deadline, tally)
 
-    def _delete(self, connection: Connection) -> tuple[str, Future[int | None]]:
-        return connection.tenant_id, self.writers.submit(self.connections.delete, connection.key)
+    def _build_write(self, delivery: Delivery, outcome: Outcome) -> Callable[[], None] | None:
+        """Return the write that records the outcome of a delivery to a connection that is not gone, or None."""
+        connection = delivery.connection
+        if delivery.probes:
+            is_open = outcome is Outcome.POSTED
+            return partial(self.connections.record_probe, connection.key, self.now_ms()) if is_open else None
+        if outcome is Outcome.BEHIND:
+            marks = not delivery.closes and (self.replaces_marks or connection.behind_since is None)
+            return partial(self.connections.mark_behind, connection.key, self.now_ms()) if marks else None
+        if connection.behind_since is not None:
+            return partial(self.connections.clear_behind, connection.key, connection.behind_since)
+        return None
 
-    def _release(self, deletes: Sequence[tuple[str, Future[int | None]]], deadline: float, tally: Tally) -> None:
+    def _delete(self, connection: Connection) -> _Delete:
+        connected_at = self.writers.submit(self.connections.delete, connection.key)
+        return _Delete(connection.tenant_id, connected_at, self.monotonic())
+
+    def _release(self, deletes: Sequence[_Delete], deadline: float, tally: Tally) -> None:
         """Release the reservations of deleted rows, with one write per tenant.
 
         Rows are deleted one by one, because a batch write of DynamoDB does not return which of the rows existed. The
         `$disconnect` Lambda may delete the same row at the same time. Only the caller that deleted the existing row
         releases its reservation, so a reservation is released once.
         """
-        done = self._await_writes([delete for _, delete in deletes], deadline, tally)
+        done = self._await_writes([delete.connected_at for delete in deletes], deadline, tally)
         released: defaultdict[str, list[int]] = defaultdict(list)
-        for tenant_id, delete in deletes:
-            if delete in done and (connected_at := delete.result()) is not None:
-                released[tenant_id].append(connected_at)
+        for delete in deletes:
+            if delete.connected_at in done and (connected_at := delete.connected_at.result()) is not None:
+                released[delete.tenant_id].append(connected_at)
         tally.removed += sum(map(len, released.values()))
         self.write(
             [partial(self.connections.release, tenant_id, times) for tenant_id, times in released.items()],

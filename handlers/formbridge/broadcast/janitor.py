@@ -1,26 +1,32 @@
 """The janitor, which finds and repairs problems that cause no event. Pure.
 
-It scans the connections table for expired and revoked tokens, missed frames, old rows and leaked reservations.
+It scans the connections table for expired and revoked tokens, missed frames, silent connections, old rows and wrong
+numbers of reserved connections.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from itertools import chain
+from typing import TYPE_CHECKING, Final, Protocol
 
-from ..connections.tenant_row import TenantRow
-from ..posting.delivery import Deadlines, Delivery, Poster, build_closing_delivery
+from ..connections.tenant_row import PERIOD_MS, TenantRow
+from ..posting.delivery import Deadlines, Delivery, Poster, build_closing_delivery, build_probe
 from ..wire import protocol
 from .accounting import Accounting, Tally
 from .broadcaster import build_resync_delivery
+from .recount import Correction, Recount, TenantPeriod
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ..connections.connection import Connection
+
+SILENCE_MS: Final = 2 * protocol.HEARTBEAT_SECONDS * 1000
+"""Time without a sign of a connection after which it is probed, in milliseconds: two heartbeats."""
 
 
 class ConnectionState(Enum):
@@ -34,6 +40,9 @@ class ConnectionState(Enum):
     """The token was revoked. The connection is closed."""
     BEHIND = "behind"
     """The connection is subscribed and missed a frame. It is sent a `resync` frame."""
+    SILENT = "silent"
+    """Nothing has shown for two heartbeats that the connection is open, so it is probed. If it is gone, its row is
+    removed."""
     OUTLIVED = "outlived"
     """The `ttl` of the row has passed, so the connection ended long ago. The row is removed."""
 
@@ -41,8 +50,12 @@ class ConnectionState(Enum):
 class TenantRows(Protocol):
     """The part of the tenants' rows that the janitor uses."""
 
-    def reclaim(self, tenant_id: str, quarter: int, left: int) -> None:
-        """Release the leaked reservations of a quarter, unless their number is no longer `left`."""
+    def correct(self, tenant_id: str, period: int, reserved: int, change: int) -> None:
+        """Add `change` to the number of reserved connections of a period, unless the number is no longer `reserved`."""
+        ...
+
+    def set_total(self, tenant_id: str, connections: int, total: int) -> None:
+        """Set a tenant's number of reserved connections to `total`, unless it is no longer `connections`."""
         ...
 
 
@@ -54,6 +67,8 @@ class Sweep:
     """Number of connections by state."""
     tally: Tally
     """The outcomes of the deliveries, and the failures."""
+    corrections: int
+    """Number of corrections of the tenants' numbers of reserved connections. Removed periods do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +78,13 @@ class Janitor:
     tenants: TenantRows
     """The tenants' rows."""
     poster: Poster
-    """Posts `resync` frames and closes connections."""
+    """Posts `resync` frames, closes connections and probes them."""
     accounting: Accounting
     """Records the outcomes of deliveries in the connections table."""
     now_ms: Callable[[], int]
     """Returns the current time in epoch milliseconds."""
+    recount: Recount = field(default_factory=Recount)
+    """Compares the tenants' numbers of reserved connections with the rows."""
 
     def sweep(self, rows: Iterable[Connection | TenantRow], deadlines: Deadlines) -> Sweep:
         """Process every row of the connections table.
@@ -80,6 +97,7 @@ class Janitor:
             The number of connections by state, and the tally. Failures are recorded in the tally. After a failure, the
             next run processes the same row again.
         """
+        started_at = self.now_ms()
         connections: list[Connection] = []
         tenants: list[TenantRow] = []
         for row in rows:
@@ -92,19 +110,36 @@ class Janitor:
             (self._classify(connection, revoked_at.get(connection.tenant_id, 0)), connection)
             for connection in connections
         ]
+        corrections, wrong_totals = self._count(tenants, connections, started_at)
         # Posts may take all of the time, so do the work without posts first.
         tally = Tally()
         outlived = (connection for state, connection in states if state is ConnectionState.OUTLIVED)
         self.accounting.remove(outlived, deadlines.posting, tally)
-        self.accounting.write(self._build_reclaims(tenants), deadlines.posting, tally)
-        receipts = self.poster.deliver(self._build_deliveries(states), deadlines.posting)
-        return Sweep(Counter(state for state, _ in states), self.accounting.settle(receipts, deadlines.writing, tally))
+        self.accounting.write(self._build_corrections(corrections, wrong_totals), deadlines.posting, tally)
+        deliveries = chain(self._build_deliveries(states), self._build_probes(states))
+        receipts = self.poster.deliver(deliveries, deadlines.posting)
+        self.accounting.settle(receipts, deadlines.writing, tally)
+        changed = sum(1 for correction in corrections if correction.change) + len(wrong_totals)
+        return Sweep(Counter(state for state, _ in states), tally, changed)
 
-    def _build_reclaims(self, tenants: Iterable[TenantRow]) -> Iterator[Callable[[], None]]:
-        """Yield the writes that release leaked reservations."""
-        for tenant in tenants:
-            for quarter, left in tenant.find_leaks(self.now_ms()):
-                yield partial(self.tenants.reclaim, tenant.tenant_id, quarter, left)
+    def _count(
+        self, tenants: Sequence[TenantRow], connections: Iterable[Connection], started_at: int
+    ) -> tuple[Sequence[Correction], Sequence[TenantRow]]:
+        """Return the corrections of periods, and the tenants whose number is not the sum of their periods."""
+        rows = Counter(
+            TenantPeriod(connection.tenant_id, connection.connected_at // PERIOD_MS) for connection in connections
+        )
+        corrections = [*self.recount.find_corrections(tenants, rows, started_at, self.now_ms())]
+        return corrections, [*self.recount.find_wrong_totals(tenants)]
+
+    def _build_corrections(
+        self, corrections: Iterable[Correction], wrong_totals: Iterable[TenantRow]
+    ) -> Iterator[Callable[[], None]]:
+        """Yield the writes that correct the tenants' numbers of reserved connections."""
+        for found in corrections:
+            yield partial(self.tenants.correct, *found.key, found.reserved, found.change)
+        for tenant in wrong_totals:
+            yield partial(self.tenants.set_total, tenant.tenant_id, tenant.connections, tenant.counted)
 
     @staticmethod
     def _build_deliveries(states: Iterable[tuple[ConnectionState, Connection]]) -> Iterator[Delivery]:
@@ -117,8 +152,15 @@ class Janitor:
                     yield build_closing_delivery(connection, protocol.TOKEN_EXPIRED)
                 case ConnectionState.BEHIND:
                     yield build_resync_delivery(connection)
-                case ConnectionState.LIVE | ConnectionState.OUTLIVED:
+                case ConnectionState.LIVE | ConnectionState.SILENT | ConnectionState.OUTLIVED:
                     pass
+
+    @staticmethod
+    def _build_probes(states: Iterable[tuple[ConnectionState, Connection]]) -> Iterator[Delivery]:
+        """Yield a probe of each silent connection. A sweep makes them last, with the time that is left."""
+        for state, connection in states:
+            if state is ConnectionState.SILENT:
+                yield build_probe(connection)
 
     def _classify(self, connection: Connection, revoked_at: int) -> ConnectionState:
         """Return the state of a connection. Tokens that were issued before `revoked_at` are revoked."""
@@ -129,8 +171,6 @@ class Janitor:
             return ConnectionState.REVOKED
         if connection.has_expired(now):
             return ConnectionState.EXPIRED
-        return (
-            ConnectionState.BEHIND
-            if connection.behind_since is not None and connection.subscribed
-            else ConnectionState.LIVE
-        )
+        if connection.behind_since is not None and connection.subscribed:
+            return ConnectionState.BEHIND
+        return ConnectionState.SILENT if now - connection.seen_at > SILENCE_MS else ConnectionState.LIVE

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from .rate_limit import MICROSECONDS_PER_MILLISECOND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..wire.subscription_filter import SubscriptionFilter
+
+NO_TENANT: Final = ""
+"""Tenant id of a connection that belongs to no tenant. It is not a valid tenant id."""
 
 
 class ConnectionKey(NamedTuple):
@@ -64,6 +69,15 @@ class Connection:
     """When the connection was marked as behind, in epoch milliseconds. None: the connection is not behind."""
     ttl: int = 0
     """When the row may be deleted, in epoch seconds. API Gateway has closed the connection by then."""
+    full_at: int = 0
+    """When the connection's token bucket is full again, in epoch microseconds. 0: the client has sent no frame."""
+    probed_at: int = 0
+    """When a probe last found the connection open, in epoch milliseconds. 0: no probe has."""
+
+    @classmethod
+    def without_row(cls, connection_id: str) -> Connection:
+        """Return a connection that has no row and belongs to no tenant. It can only be closed."""
+        return cls(ConnectionKey(NO_TENANT, connection_id), connected_at=0, expires_at=0)
 
     @property
     def tenant_id(self) -> str:
@@ -74,6 +88,15 @@ class Connection:
     def connection_id(self) -> str:
         """API Gateway's id of the connection."""
         return self.key.connection_id
+
+    @property
+    def seen_at(self) -> int:
+        """When the connection was last known to be open, in epoch milliseconds.
+
+        A frame of the client sets `full_at` to a time that is later than the frame by at most the time in which the
+        token bucket fills. With the default rate, that is two seconds.
+        """
+        return max(self.connected_at, self.full_at // MICROSECONDS_PER_MILLISECOND, self.probed_at)
 
     def has_expired(self, now_ms: int) -> bool:
         """Return whether the token has expired. A connection with an expired token receives no more updates."""

@@ -175,13 +175,26 @@ class ConnectionsTable:
         """
         return self._update_existing(key, "SET subscribed_at = :now", {":now": {"N": str(clock.now_ms())}})
 
-    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
-        """Record the times of a connection's new token, in epoch seconds.
+    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> int | None:
+        """Record the times of a connection's new token, unless the token of the row expires later.
 
-        Return False if the connection has no row.
+        Of two tokens that come at the same time, the one that expires later stays.
+
+        Args:
+            key: The connection.
+            expires_at: When the new token expires, in epoch seconds.
+            issued_at: When the new token was issued, in epoch seconds.
+
+        Returns:
+            When the connection's token expires now, in epoch seconds, or None if the connection has no row.
         """
-        values: Row = {":expires_at": {"N": str(expires_at)}, ":issued_at": {"N": str(issued_at)}}
-        return self._update_existing(key, "SET expires_at = :expires_at, issued_at = :issued_at", values)
+        _, row = self._update_if(
+            key,
+            "SET expires_at = :expires_at, issued_at = :issued_at",
+            "expires_at < :expires_at",
+            {":expires_at": {"N": str(expires_at)}, ":issued_at": {"N": str(issued_at)}},
+        )
+        return read_integer(row, "expires_at") if row else None
 
     def mark_behind(self, key: ConnectionKey, since_ms: int) -> None:
         """Mark a connection as behind, because a post to it failed. Do nothing if the connection has no row.
@@ -209,6 +222,10 @@ class ConnectionsTable:
     def raise_epoch(self, tenant_id: str) -> None:
         """Record that the tenant's history is replaced now. See `Tenants.raise_epoch`."""
         self.tenants.raise_epoch(tenant_id, clock.now_ms())
+
+    def record_probe(self, key: ConnectionKey, probed_ms: int) -> None:
+        """Record when a probe found a connection open, in epoch milliseconds. Do nothing if it has no row."""
+        self._update_existing(key, "SET probed_at = :probed", {":probed": {"N": str(probed_ms)}})
 
     def read_tenant_connections(self, tenant_id: str) -> TenantConnections:
         """Return a tenant's subscribed connections.
@@ -417,4 +434,6 @@ def _parse_connection(row: Row, key: ConnectionKey) -> Connection:
         subscribed_at=read_integer(row, "subscribed_at"),
         behind_since=read_integer(row, "behind") if "behind" in row else None,
         ttl=read_integer(row, "ttl"),
+        full_at=read_integer(row, "full_at"),
+        probed_at=read_integer(row, "probed_at"),
     )

@@ -2,8 +2,8 @@
 
 The row contains the tenant's number of reserved connections, its number of shards and its revocation.
 
-Each reserved connection is counted in two attributes: in `connections` and in `quarter_{n}`. The number `n` identifies
-the quarter of an hour in which the client connected. Quarters are counted from the epoch.
+Each reserved connection is counted in two attributes: in `connections` and in `period_{n}`. The number `n` identifies
+the period of five minutes in which the client connected. Periods are counted from the epoch.
 """
 
 from __future__ import annotations
@@ -14,18 +14,14 @@ from typing import TYPE_CHECKING, Final
 from ..runtime import keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-QUARTER_MS: Final = 15 * 60 * 1000
-"""A quarter of an hour in milliseconds."""
-MAX_CONNECTION_MS: Final = 130 * 60 * 1000
-"""Maximum lifetime of a connection in milliseconds: two hours, after which API Gateway closes it, and ten minutes for
-delays.
-https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html"""
-QUARTER_PREFIX: Final = "quarter_"
-"""Prefix of the attributes that count the connections that were opened in one quarter of an hour."""
+PERIOD_MS: Final = 5 * 60 * 1000
+"""Length of a period in milliseconds: five minutes."""
+PERIOD_PREFIX: Final = "period_"
+"""Prefix of the attributes that count the connections that were opened in one period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +33,9 @@ class TenantRow:
     """Number of reserved connections."""
     revoked_at: int
     """Time of the revocation in epoch seconds. Tokens that were issued earlier are refused. 0: no token is revoked."""
-    quarters: Mapping[int, int]
-    """Number of reserved connections for each quarter of an hour. Quarters are numbered from the epoch. A connection
-    counts in the quarter in which it was opened."""
+    periods: Mapping[int, int]
+    """Number of reserved connections for each period. Periods are numbered from the epoch. A connection counts in the
+    period in which it was opened."""
     shards: int = 1
     """Number of partitions that may hold rows of the tenant's connections. It never decreases, because a row is never
     moved to another partition."""
@@ -51,25 +47,18 @@ class TenantRow:
             keys.parse_tenant_partition(row["PK"].get("S", ""))[0],
             connections=read_integer(row, "connections"),
             revoked_at=read_integer(row, "revoked_at"),
-            quarters={
-                int(name.removeprefix(QUARTER_PREFIX)): read_integer(row, name)
+            periods={
+                int(name.removeprefix(PERIOD_PREFIX)): read_integer(row, name)
                 for name in row
-                if name.startswith(QUARTER_PREFIX)
+                if name.startswith(PERIOD_PREFIX)
             },
             shards=read_shard_count(row),
         )
 
-    def find_leaks(self, now_ms: int) -> Iterator[tuple[int, int]]:
-        """Find the quarters with leaked reservations.
-
-        All connections of such a quarter have ended, so all its remaining reservations are leaks.
-
-        Yields:
-            The number of the quarter, and the number of its remaining reservations.
-        """
-        for quarter, reserved in self.quarters.items():
-            if (quarter + 1) * QUARTER_MS + MAX_CONNECTION_MS <= now_ms:
-                yield quarter, reserved
+    @property
+    def counted(self) -> int:
+        """Number of reserved connections in all periods. It is equal to `connections` unless an attribute is lost."""
+        return sum(self.periods.values())
 
 
 def read_shard_count(row: Mapping[str, AttributeValueTypeDef]) -> int:

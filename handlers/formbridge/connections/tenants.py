@@ -4,9 +4,9 @@ A connection is reserved in its tenant's row before its own row is written, and 
 Each reservation and each release is one conditional write to one item, so the number of connections never exceeds the
 limit, however many clients connect at the same time.
 
-A crash between two writes can leave a reservation without a row. This is a leak, and the janitor reclaims it. To find
-leaks, reservations are also counted by the quarter of an hour in which they were made. Once no connection of a quarter
-can still be open, all remaining reservations of the quarter are leaks (docs/adr/0013).
+A crash between two writes can leave a reservation without a row. The janitor corrects the number. To find such errors,
+reservations are also counted by the period in which they were made. Once a period has ended, no row is added to it, and
+the janitor can compare its number with its rows (docs/adr/0023).
 
 The rows of a tenant's connections are spread over the tenant's shards. Each shard is one partition of the table. The
 tenant's row contains the number of shards to read. This number is increased before a row is written to a new shard.
@@ -16,13 +16,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..runtime import keys
-from .tenant_row import QUARTER_MS, QUARTER_PREFIX, read_integer, read_shard_count
+from .tenant_row import PERIOD_MS, PERIOD_PREFIX, read_integer, read_shard_count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -64,12 +64,12 @@ class Tenants:
             self.client.update_item(
                 TableName=self.table_name,
                 Key=_build_key(tenant_id),
-                UpdateExpression="ADD connections :one, #quarter :one",
+                UpdateExpression="ADD connections :one, #period :one",
                 ConditionExpression=(
                     "(attribute_not_exists(connections) OR connections < :limit)"
                     f" AND (attribute_not_exists(revoked_at) OR revoked_at <= :issued_at){shard_condition}"
                 ),
-                ExpressionAttributeNames={"#quarter": _name_quarter(connected_at // QUARTER_MS)},
+                ExpressionAttributeNames={"#period": _name_period(connected_at // PERIOD_MS)},
                 ExpressionAttributeValues={**values, ":shard": {"N": str(shard)}} if shard else values,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
@@ -87,60 +87,70 @@ class Tenants:
 
     def _add_shard(self, tenant_id: str, shard: int) -> None:
         """Increase the tenant's number of shards so that it includes `shard`. The number never decreases."""
-        try:
-            self.client.update_item(
-                TableName=self.table_name,
-                Key=_build_key(tenant_id),
-                UpdateExpression="SET shards = :shards",
-                ConditionExpression="attribute_not_exists(shards) OR shards < :shards",
-                ExpressionAttributeValues={":shards": {"N": str(shard + 1)}},
-            )
-        except self.client.exceptions.ConditionalCheckFailedException:
-            return
+        self._write_if(
+            tenant_id,
+            "SET shards = :shards",
+            "attribute_not_exists(shards) OR shards < :shards",
+            {":shards": {"N": str(shard + 1)}},
+        )
 
     def release(self, tenant_id: str, connected_at: Iterable[int]) -> None:
         """Release the reservations of connections whose rows were deleted.
 
-        A quarter that the janitor has reclaimed is skipped, because its reservations are already released.
+        A period whose attribute was removed is skipped, because none of its connections is counted any more.
 
         Args:
             tenant_id: The tenant.
             connected_at: When each of the connections was opened, in epoch milliseconds.
         """
-        for quarter, count in Counter(moment // QUARTER_MS for moment in connected_at).items():
-            try:
-                self.client.update_item(
-                    TableName=self.table_name,
-                    Key=_build_key(tenant_id),
-                    UpdateExpression="ADD connections :less, #quarter :less",
-                    ConditionExpression="attribute_exists(#quarter)",
-                    ExpressionAttributeNames={"#quarter": _name_quarter(quarter)},
-                    ExpressionAttributeValues={":less": {"N": str(-count)}},
-                )
-            except self.client.exceptions.ConditionalCheckFailedException:
-                continue
+        for period, count in Counter(moment // PERIOD_MS for moment in connected_at).items():
+            self._write_if(
+                tenant_id,
+                "ADD connections :less, #period :less",
+                "attribute_exists(#period)",
+                {":less": {"N": str(-count)}},
+                {"#period": _name_period(period)},
+            )
 
-    def reclaim(self, tenant_id: str, quarter: int, left: int) -> None:
-        """Release all reservations of a quarter and remove the attribute that counts them.
+    def correct(self, tenant_id: str, period: int, reserved: int, change: int) -> None:
+        """Correct the number of reserved connections of a period, and the tenant's number with it.
 
-        Do nothing if the number of reservations has changed since the row was read.
+        If the result is zero, remove the attribute of the period. Do nothing if the number of the period has changed
+        since the row was read.
 
         Args:
             tenant_id: The tenant.
-            quarter: Number of the quarter of an hour, counted from the epoch.
-            left: Number of reservations of the quarter when the row was read.
+            period: Number of the period, counted from the epoch.
+            reserved: Number of reserved connections of the period when the row was read; 0 if it had no attribute.
+            change: What to add to the number.
         """
-        try:
-            self.client.update_item(
-                TableName=self.table_name,
-                Key=_build_key(tenant_id),
-                UpdateExpression="SET connections = connections - :left REMOVE #quarter",
-                ConditionExpression="#quarter = :left",
-                ExpressionAttributeNames={"#quarter": _name_quarter(quarter)},
-                ExpressionAttributeValues={":left": {"N": str(left)}},
-            )
-        except self.client.exceptions.ConditionalCheckFailedException:
-            return
+        is_zero = reserved + change == 0
+        self._write_if(
+            tenant_id,
+            "ADD connections :change REMOVE #period" if is_zero else "ADD connections :change, #period :change",
+            "#period = :reserved" if reserved else "#period = :reserved OR attribute_not_exists(#period)",
+            {":change": {"N": str(change)}, ":reserved": {"N": str(reserved)}},
+            {"#period": _name_period(period)},
+        )
+
+    def set_total(self, tenant_id: str, connections: int, total: int) -> None:
+        """Set the tenant's number of reserved connections to the sum of its periods.
+
+        Do nothing if the number has changed since the row was read.
+
+        Args:
+            tenant_id: The tenant.
+            connections: The number when the row was read.
+            total: The sum of all periods when the row was read.
+        """
+        self._write_if(
+            tenant_id,
+            "SET connections = :total",
+            "connections = :connections"
+            if connections
+            else "connections = :connections OR attribute_not_exists(connections)",
+            {":total": {"N": str(total)}, ":connections": {"N": str(connections)}},
+        )
 
     def read_epoch(self, tenant_id: str, history: str, now_ms: int) -> int:
         """Return the epoch of a tenant's history: the time of its last replacement, in epoch milliseconds.
@@ -192,11 +202,33 @@ class Tenants:
             ExpressionAttributeValues={":moment": {"N": str(issued_before)}},
         )
 
+    def _write_if(
+        self,
+        tenant_id: str,
+        update: str,
+        condition: str,
+        values: Mapping[str, AttributeValueTypeDef],
+        names: Mapping[str, str] | None = None,
+    ) -> None:
+        """Update a tenant's row. Do nothing if the condition does not hold."""
+        name_options: dict[str, Any] = {"ExpressionAttributeNames": names} if names else {}
+        try:
+            self.client.update_item(
+                TableName=self.table_name,
+                Key=_build_key(tenant_id),
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeValues=values,
+                **name_options,
+            )
+        except self.client.exceptions.ConditionalCheckFailedException:
+            return
+
 
 def _build_key(tenant_id: str) -> dict[str, AttributeValueTypeDef]:
     return {"PK": {"S": keys.tenant_partition(tenant_id)}, "SK": {"S": keys.TENANT_SORT_KEY}}
 
 
-def _name_quarter(number: int) -> str:
-    """Return the name of the attribute that counts the connections of a quarter."""
-    return f"{QUARTER_PREFIX}{number}"
+def _name_period(number: int) -> str:
+    """Return the name of the attribute that counts the connections of a period."""
+    return f"{PERIOD_PREFIX}{number}"

@@ -23,11 +23,11 @@ class Outcome(Enum):
     """How a delivery to a connection ended."""
 
     POSTED = "posted"
-    """API Gateway accepted every frame, or closed the connection as requested."""
+    """API Gateway accepted every frame, closed the connection as requested, or confirmed that it is open."""
     GONE = "gone"
     """API Gateway has no connection with this id."""
     BEHIND = "behind"
-    """The connection missed a frame and must resync."""
+    """The connection missed a frame and must resync. After a probe: it is not known whether the connection is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class Delivery:
     closes: bool = False
     """Whether to close the connection after the posts, even if a post failed. If true, the outcome of the delivery is
     the outcome of closing."""
+    probes: bool = False
+    """Whether to ask API Gateway if the connection is open. Such a delivery has no frames and does not close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +103,26 @@ def build_closing_delivery(connection: Connection, reason: protocol.Frame) -> De
         reason: A `disconnect` frame. It is posted first, because API Gateway cannot set a close code.
     """
     return Delivery(connection, [protocol.encode(reason).encode()], closes=True)
+
+
+def close_connection(poster: Poster, connection: Connection, reason: protocol.Frame, deadline: float) -> bool:
+    """Close a connection and return whether it is closed. If API Gateway is busy, it may stay open.
+
+    Args:
+        poster: The poster.
+        connection: The connection.
+        reason: A `disconnect` frame, which is posted first.
+        deadline: A time of the monotonic clock, in seconds.
+
+    Raises:
+        Exception: An error of the stack, such as a missing permission.
+    """
+    (receipt,) = poster.deliver([build_closing_delivery(connection, reason)], deadline)
+    if receipt.failure is not None:
+        raise receipt.failure
+    return receipt.outcome is not Outcome.BEHIND
+
+
+def build_probe(connection: Connection) -> Delivery:
+    """Return a delivery that finds out whether a connection is open. API Gateway does not bill it as a message."""
+    return Delivery(connection, [], probes=True)

@@ -105,7 +105,7 @@ class Progress:
 
     delivery: Delivery
     index: int = 0
-    """Index of the next frame. After the last frame, the next request closes the connection."""
+    """Index of the next frame. After the last frame, the next request closes or probes the connection."""
     tries: int = 0
     """Number of failed attempts of the next request."""
     frames: int = 0
@@ -124,9 +124,16 @@ class Progress:
         return frames[self.index] if self.index < len(frames) else None
 
     @property
+    def next_method(self) -> str:
+        """HTTP method of the next request of a delivery that is not complete."""
+        if self.next_frame is not None:
+            return "POST"
+        return "GET" if self.delivery.probes else "DELETE"
+
+    @property
     def is_complete(self) -> bool:
         """Whether no request is left to make."""
-        return self.index == len(self.delivery.frames) and not self.delivery.closes
+        return self.next_frame is None and not (self.delivery.closes or self.delivery.probes)
 
     def handle_status(self, status: int) -> Receipt | float:
         """Record the response to a request.
@@ -158,8 +165,7 @@ class Progress:
         # the updates of that frame from the reply.
         if is_transient or status == TOO_LARGE_STATUS:
             return self.build_receipt(Outcome.BEHIND)
-        method = "DELETE" if frame is None else "POST"
-        refused = PostRefused(method, self.delivery.connection.connection_id, status)
+        refused = PostRefused(self.next_method, self.delivery.connection.connection_id, status)
         return self.build_receipt(Outcome.BEHIND, refused)
 
     def _advance_to(self, index: int) -> Receipt | float:
@@ -320,8 +326,7 @@ class ConnectionPoster:
         return math.inf
 
     def _start_request(self, progress: Progress) -> None:
-        frame = progress.next_frame
-        method = "DELETE" if frame is None else "POST"
+        frame, method = progress.next_frame, progress.next_method
         url, headers = self._signer.sign(method, progress.delivery.connection.connection_id, frame or b"")
         handle = self._idle_handles.pop() if self._idle_handles else self._create_handle()
         handle.setopt(pycurl.URL, url)

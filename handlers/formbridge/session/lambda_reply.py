@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ..connections.connection import ConnectionKey
+from ..access.handshake import is_forbidden, is_refused_by_frame
+from ..connections.connection import NO_TENANT, Connection, ConnectionKey
 from ..connections.rate_limit import Rate
-from ..runtime import environment, metrics
+from ..posting.delivery import close_connection
+from ..runtime import clock, environment, metrics
 from ..runtime.logs import correlation_ids, log, logger
 from ..wire import protocol
 from ..wire.protocol import Limits, RequestError
+from .session import CLOSING_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from ..posting.delivery import Poster
     from .session import Session
@@ -50,10 +53,18 @@ def build_request_order(request_context: Mapping[str, Any]) -> str:
     return f"{request_context['requestTimeEpoch']:013d}#{request_context['messageId']}"
 
 
-def reply_to_frame(
-    open_session: Callable[[ConnectionKey], Session], event: Mapping[str, Any], context: object
-) -> dict[str, Any]:
+class OpenSession(Protocol):
+    """A factory of sessions."""
+
+    def __call__(self, key: ConnectionKey, /, *, refused_by_frame: bool) -> Session:
+        """Return the session of a connection."""
+        ...
+
+
+def reply_to_frame(open_session: OpenSession, event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Reply to a client's frame.
+
+    A forbidden connection is closed instead. It belongs to no tenant, so no session is opened for it.
 
     An unexpected error is logged and counted, and the client receives an `internal` error. If the error were raised,
     API Gateway would send a frame of its own, which has no `type` (docs/adr/0014).
@@ -66,12 +77,19 @@ def reply_to_frame(
     Returns:
         The response of the Lambda integration.
     """
-    key = ConnectionKey.from_request(event["requestContext"])
+    request = event["requestContext"]
     body: str | None = event.get("body")
-    ids = {**correlation_ids(event, context), "tenant_id": key.tenant_id}
+    ids = {**correlation_ids(event, context), "tenant_id": request["authorizer"].get("tenant_id", NO_TENANT)}
     frame: protocol.Frame | None
     try:
-        frame = open_session(key).reply(body, build_request_order(event["requestContext"]))
+        if is_forbidden(request):
+            _close_forbidden(request["connectionId"])
+            frame = None
+        else:
+            key = ConnectionKey.from_request(request)
+            frame = open_session(key, refused_by_frame=is_refused_by_frame(request)).reply(
+                body, build_request_order(request)
+            )
     except Exception:  # noqa: BLE001 - logged, counted and reported to the client
         logger.exception("failed", extra=ids)
         metrics.emit({"InternalErrors": 1})
@@ -83,3 +101,9 @@ def reply_to_frame(
         return {"statusCode": 200}
     log("answered", {**ids, "reply": frame["type"], "code": frame.get("code")})
     return {"statusCode": 200, "body": protocol.encode(frame)}
+
+
+def _close_forbidden(connection_id: str) -> None:
+    """Close a connection whose token does not grant the tenant. If closing fails, its next frame leads here again."""
+    deadline = clock.monotonic_seconds() + CLOSING_SECONDS
+    close_connection(poster(), Connection.without_row(connection_id), protocol.FORBIDDEN, deadline)

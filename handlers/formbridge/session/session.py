@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ..access.handshake import Identity, Unauthorized
 from ..connections.connection import Connection, ConnectionKey, RateLimited, Subscribed
-from ..posting.delivery import Outcome, Poster, build_closing_delivery
+from ..posting.delivery import Poster, close_connection
 from ..wire import protocol
 from ..wire.cursor import BadCursor, Cursor
 from ..wire.protocol import RequestError
@@ -53,10 +53,10 @@ class Connections(Protocol):
         """Return the epoch of a tenant's history, which `history` identifies. Raise it if the history is another."""
         ...
 
-    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
-        """Record the times of the connection's new token, in epoch seconds.
+    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> int | None:
+        """Record the times of the connection's new token, in epoch seconds, unless its token expires later.
 
-        Return False if the connection has no row.
+        Return when the connection's token expires now, or None if the connection has no row.
         """
         ...
 
@@ -104,6 +104,8 @@ class Session:
     verifier: Verifier | None = None
     """The verifier of new tokens. None: this Lambda does not process `authenticate` requests. They have their own
     route."""
+    refused_by_frame: bool = False
+    """Whether the client wants to be refused by a frame instead of by the status of the handshake."""
 
     def reply(self, body: str | None, order: str) -> protocol.Frame | None:
         """Process one frame of the client.
@@ -133,7 +135,7 @@ class Session:
         self, request: protocol.Request | RequestError, admitted: Connection | RateLimited | None, order: str
     ) -> protocol.Frame | None:
         if admitted is None:
-            raise _connection_removed()
+            return self._refuse_without_row()
         if isinstance(admitted, RateLimited):
             return self._refuse(admitted)
         if admitted.has_expired(self.now_ms()):
@@ -142,22 +144,26 @@ class Session:
 
     def _refuse(self, refused: RateLimited) -> protocol.Frame | None:
         if refused.refusals > MAX_REFUSALS:
-            self._close(refused.connection)
+            # If closing fails, the row stays, and the next refused message leads to another attempt.
+            if self._close(refused.connection, protocol.PROTOCOL_ERROR):
+                self.connections.remove(self.key)
             return None
         limit = f"at most {self.rate.per_second} messages per second, {self.rate.burst} at once"
         raise RequestError("rate_limited", limit, retry_after_ms=refused.retry_after_ms)
 
-    def _close(self, connection: Connection) -> None:
-        """Close a connection and remove its row.
+    def _refuse_without_row(self) -> None:
+        """Refuse the message of a connection that has no row.
 
-        If closing fails, the row stays, and the next refused message leads to another attempt.
+        A client that wants to be refused by a frame has no row if its tenant's limit was reached when it connected. Any
+        other client had a row, which was removed.
         """
-        delivery = build_closing_delivery(connection, protocol.PROTOCOL_ERROR)
-        for receipt in self.poster().deliver([delivery], self.monotonic() + CLOSING_SECONDS):
-            if receipt.failure is not None:
-                raise receipt.failure
-            if receipt.outcome is not Outcome.BEHIND:
-                self.connections.remove(self.key)
+        if not self.refused_by_frame:
+            raise _connection_removed()
+        self._close(Connection.without_row(self.key.connection_id), protocol.TOO_MANY_CONNECTIONS)
+
+    def _close(self, connection: Connection, reason: protocol.Frame) -> bool:
+        """Close a connection and return whether it is closed."""
+        return close_connection(self.poster(), connection, reason, self.monotonic() + CLOSING_SECONDS)
 
     def _dispatch(self, request: protocol.Request | RequestError, connection: Connection, order: str) -> protocol.Frame:
         if self.verifier is not None and not isinstance(request, protocol.Authenticate | RequestError):
@@ -233,8 +239,10 @@ class Session:
             raise RequestError("unauthorized", "token: does not grant this connection's tenant")
         if identity.expires_at <= connection.expires_at:
             raise RequestError("unauthorized", "token: must expire later than the previous token")
-        _require_row(self.connections.extend(self.key, identity.expires_at, identity.issued_at))
-        return protocol.build_reply("authenticated", request.request_id, expires_at=identity.expires_at)
+        expires_at = self.connections.extend(self.key, identity.expires_at, identity.issued_at)
+        if expires_at is None:
+            raise _connection_removed()
+        return protocol.build_reply("authenticated", request.request_id, expires_at=expires_at)
 
     def _decode_cursor(self, text: str) -> Cursor:
         return Cursor.decode(text, self.key.tenant_id, self.now_ms())

@@ -182,7 +182,8 @@ def parse_request(body: str | None, limits: Limits) -> Request:
     # A JSON string may contain a lone surrogate, which strict UTF-8 cannot encode.
     length = len((body or "").encode("utf-8", "surrogatepass"))
     if length > limits.max_frame_bytes:
-        raise RequestError("too_large", f"frame: must be at most {limits.max_frame_bytes:,} bytes, got {length:,}")
+        message = f"frame: must be at most {limits.max_frame_bytes:,} bytes, got {length:,}"
+        raise RequestError("too_large", message, find_request_id(body))
     fields = _parse_object(body)
     request_id = fields.get("id")
     if request_id is not None and not _is_request_id(request_id):
@@ -389,6 +390,12 @@ TOKEN_EXPIRED: Final[Frame] = {"type": "disconnect", "code": "token_expired", "r
 REVOKED: Final[Frame] = {"type": "disconnect", "code": "revoked", "reconnect": True}
 """Frame that the server sends before it closes a connection whose token was revoked. The client may connect again with
 a token that was issued after the revocation. Older tokens are refused."""
+TOO_MANY_CONNECTIONS: Final[Frame] = {"type": "disconnect", "code": "too_many_connections", "reconnect": True}
+"""Frame that the server sends before it closes a connection that it accepted although the tenant's limit was reached.
+The client connects again, because another client may have disconnected."""
+FORBIDDEN: Final[Frame] = {"type": "disconnect", "code": "forbidden", "reconnect": False}
+"""Frame that the server sends before it closes a connection that it accepted although the token does not grant the
+tenant. The client must not connect again, because it would be refused again."""
 PROTOCOL_ERROR: Final[Frame] = {"type": "disconnect", "code": "protocol_error", "reconnect": False}
 """Frame that the server sends before it closes a connection that has exceeded its message rate too many times. The
 client must not connect again, because it would exceed the rate again."""

@@ -14,7 +14,7 @@ import pytest
 
 from bench.connections_server import SECRET_KEY, is_signed
 from formbridge.posting import poster as poster_module
-from formbridge.posting.delivery import Delivery, Outcome
+from formbridge.posting.delivery import Delivery, Outcome, build_probe
 from formbridge.posting.pacing import Pacer
 from formbridge.posting.poster import MAX_TRIES
 from tests.faults.posting.conftest import PATIENCE, TOKEN, Clock, connection, deliver, deliver_one, delivery, poster_to
@@ -152,6 +152,33 @@ class TestClosing:
         assert (receipt.outcome.value, receipt.failure is not None) == (outcome, fails)
         if receipt.failure:
             assert str(receipt.failure) == f"DELETE of connection one was answered with status {status}"
+
+
+class TestProbe:
+    def test_is_one_signed_request_without_a_body(self, serve: Serve) -> None:
+        server = serve(answering)
+
+        receipts = deliver(poster_to(server.endpoint), [build_probe(connection("a")), delivery("b")])
+
+        asked = {request.connection_id: (request.method, request.body) for request in server.requests}
+        assert asked == {"a": ("GET", b""), "b": ("POST", b"frame")}
+        assert [is_signed(request.raw) for request in server.requests] == [True, True]
+        assert [(receipt.outcome, receipt.frames) for receipt in receipts] == [(Outcome.POSTED, 0), (Outcome.POSTED, 1)]
+
+    def test_reads_past_the_answer_and_uses_its_connection_again(self, serve: Serve) -> None:
+        body = b'{"connectedAt":"2026-11-22T20:00:00Z","lastActiveAt":"2026-11-22T20:00:00Z"}'
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+        def script(peer: Peer) -> None:
+            peer.answer(answer)
+
+        server = serve(script)
+        poster = poster_to(server.endpoint, max_concurrency=1)
+
+        receipts = deliver(poster, [build_probe(connection("a")), build_probe(connection("b"))])
+
+        assert [receipt.outcome for receipt in receipts] == [Outcome.POSTED] * 2
+        assert server.connections == 1
 
 
 class TestDeadline:

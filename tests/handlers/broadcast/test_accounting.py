@@ -3,14 +3,21 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.broadcast.accounting import MAX_SHOWN_FAILURES, YOUNG_CONNECTION_MS, Accounting, Tally
-from formbridge.posting.delivery import Delivery, Outcome, Receipt
+from formbridge.broadcast.accounting import (
+    MAX_SHOWN_FAILURES,
+    RELEASE_SECONDS,
+    YOUNG_CONNECTION_MS,
+    Accounting,
+    Tally,
+)
+from formbridge.posting.delivery import Delivery, Outcome, Receipt, build_probe
 from tests.support.handlers.broadcasts import Inline
 from tests.support.handlers.builders import NOW
 from tests.support.handlers.connections import Registered, connection
@@ -77,6 +84,25 @@ def test_rows_that_are_gone_are_released_by_one_write_a_tenant() -> None:
     assert tally.removed == 3
 
 
+def test_rows_that_were_deleted_long_ago_are_released_before_the_last_delivery_has_ended() -> None:
+    """Closing the connections of a large tenant takes minutes."""
+    now = 0.0
+    registered = Registered([connection(name) for name in "abcd"])
+    released: list[int] = []
+
+    def receipts() -> Iterator[Receipt]:
+        nonlocal now
+        for row, pause in zip(registered.rows, (RELEASE_SECONDS - 0.1, 0.2, 0.0, 0.0), strict=True):
+            yield ended(Outcome.GONE, row)
+            released.append(len(registered.released))
+            now += pause
+
+    settling = Accounting(registered, Inline(), now_ms=lambda: NOW, monotonic=lambda: now)
+    assert settling.settle(receipts(), NEVER).removed == 4
+    assert released == [0, 0, 3, 3]
+    assert (len(registered.released), registered.releases) == (4, 2)
+
+
 def test_a_row_that_somebody_else_has_removed_is_not_released_again() -> None:
     registered = Registered([connection("a")], removed=["a"])
     tally = accounting(registered).settle([ended(Outcome.GONE, connection("a"))], NEVER)
@@ -97,6 +123,20 @@ def test_a_connection_that_could_not_be_closed_keeps_its_row_as_it_is() -> None:
     tally = accounting(registered).settle([ended(Outcome.BEHIND, registered.rows[0], closes=True)], NEVER)
     assert tally.outcomes == {Outcome.BEHIND: 1}
     assert registered.untouched
+
+
+@pytest.mark.parametrize("behind_since", [None, NOW - 1])
+def test_a_probe_writes_only_what_it_found(behind_since: int | None) -> None:
+    rows = [connection(name, behind_since=behind_since) for name in ("open", "gone", "unknown", "refused")]
+    registered = Registered(rows)
+    outcomes = (Outcome.POSTED, Outcome.GONE, Outcome.BEHIND, Outcome.BEHIND)
+    receipts = [Receipt(build_probe(row), outcome) for row, outcome in zip(rows, outcomes, strict=True)]
+    receipts[3] = replace(receipts[3], failure=PermissionError("403"))
+    tally = accounting(registered).settle(receipts, NEVER)
+    assert registered.probed == {"open": NOW}
+    assert registered.removed == ["gone"]
+    assert (registered.behind, registered.cleared) == ({}, [])
+    assert [str(error) for error in tally.failures] == ["403"]
 
 
 def test_a_row_that_has_a_mark_is_marked_again_only_where_something_new_was_missed() -> None:

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from formbridge.broadcast.accounting import Accounting
 from formbridge.broadcast.janitor import ConnectionState, Janitor
-from formbridge.connections.tenant_row import MAX_CONNECTION_MS, QUARTER_MS, TenantRow
+from formbridge.connections.tenant_row import PERIOD_MS, TenantRow
 from formbridge.posting.delivery import Outcome
 from tests.support.handlers.broadcasts import NEVER, Inline
 from tests.support.handlers.builders import NOW
@@ -16,8 +16,10 @@ from tests.support.handlers.world import Poster
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Iterable, Iterator
 
     from formbridge.connections.connection import Connection
+    from formbridge.posting.delivery import Delivery, Receipt
 
 
 RESYNC = {"type": "resync", "reason": "behind"}
@@ -25,21 +27,25 @@ TOKEN_EXPIRED = {"type": "disconnect", "code": "token_expired", "reconnect": Tru
 REVOKED = {"type": "disconnect", "code": "revoked", "reconnect": True}
 
 NOW_S = NOW // 1000
-OVER = (NOW - MAX_CONNECTION_MS) // QUARTER_MS - 1
-"""The youngest quarter of an hour whose connections have all ended."""
+PERIOD = NOW // PERIOD_MS
+SILENCE_MS = 600_000
 
 
 @dataclass
 class TenantRows:
     """The tenants' rows."""
 
-    reclaimed: list[tuple[str, int, int]] = field(default_factory=list[tuple[str, int, int]])
+    corrected: list[tuple[str, int, int, int]] = field(default_factory=list[tuple[str, int, int, int]])
+    totals: list[tuple[str, int, int]] = field(default_factory=list[tuple[str, int, int]])
     failing: frozenset[str] = frozenset()
 
-    def reclaim(self, tenant_id: str, quarter: int, left: int) -> None:
+    def correct(self, tenant_id: str, period: int, reserved: int, change: int) -> None:
         if tenant_id in self.failing:
             raise PermissionError(tenant_id)
-        self.reclaimed.append((tenant_id, quarter, left))
+        self.corrected.append((tenant_id, period, reserved, change))
+
+    def set_total(self, tenant_id: str, connections: int, total: int) -> None:
+        self.totals.append((tenant_id, connections, total))
 
 
 class World:
@@ -47,10 +53,11 @@ class World:
 
     def __init__(self, **outcomes: Outcome) -> None:
         self.registered = Registered()
+        self.now_ms = NOW
         self.tenant_rows = TenantRows()
         self.poster = Poster(outcomes)
-        accounting = Accounting(self.registered, Inline(), now_ms=lambda: NOW, monotonic=time.monotonic)
-        self.janitor = Janitor(self.tenant_rows, self.poster, accounting, now_ms=lambda: NOW)
+        accounting = Accounting(self.registered, Inline(), now_ms=lambda: self.now_ms, monotonic=time.monotonic)
+        self.janitor = Janitor(self.tenant_rows, self.poster, accounting, now_ms=lambda: self.now_ms)
 
     def sweep(self, *rows: Connection | TenantRow) -> Counter[ConnectionState]:
         swept = self.janitor.sweep(rows, NEVER)
@@ -63,23 +70,23 @@ class World:
 
     @property
     def is_silent(self) -> bool:
-        """Whether nobody was told anything."""
-        return not (self.poster.posted or self.poster.closed)
+        """Whether nobody was told anything, and nobody was asked about."""
+        return not (self.poster.posted or self.poster.closed or self.poster.probed)
 
 
-def tenant(tenant_id: str = "t_acme", *, revoked_at: int = 0, **quarters: int) -> TenantRow:
-    """A tenant; `quarters` are named by how many before `OVER` they were, as in `q0`."""
-    left = {OVER - int(name[1:]): count for name, count in quarters.items()}
-    return TenantRow(tenant_id, sum(left.values()), revoked_at, left)
+def tenant(tenant_id: str = "t_acme", *, revoked_at: int = 0, **periods: int) -> TenantRow:
+    """A tenant; `periods` are named by how many before NOW's they were, as in `p2`."""
+    reserved = {PERIOD - int(name[1:]): count for name, count in periods.items()}
+    return TenantRow(tenant_id, sum(reserved.values()), revoked_at, reserved)
 
 
 def test_live_connections_are_counted_and_left_alone() -> None:
     world = World()
     rows = [connection("a"), connection("b", subscribed=False), connection("c", "t_globex")]
-    assert world.sweep(tenant(), *rows) == {ConnectionState.LIVE: 3}
+    assert world.sweep(tenant(p2=2), tenant("t_globex", p2=1), *rows) == {ConnectionState.LIVE: 3}
     assert world.is_silent
     assert world.registered.untouched
-    assert world.tenant_rows.reclaimed == []
+    assert world.tenant_rows == TenantRows()
 
 
 def test_a_row_whose_time_is_over_goes_without_a_word() -> None:
@@ -150,11 +157,105 @@ def test_a_connection_behind_that_unsubscribed_is_told_nothing() -> None:
     assert world.is_silent
 
 
-def test_what_leaked_is_reclaimed_for_each_tenant_and_quarter() -> None:
+# --- Silent connections -----------------------------------------------------------------------------------------
+
+LONG_AGO = NOW - SILENCE_MS - 1
+
+
+def test_a_connection_that_was_silent_for_two_heartbeats_is_asked_about() -> None:
     world = World()
-    young = replace(tenant("t_initech"), quarters={OVER + 1: 5})
-    assert world.sweep(tenant("t_acme", q0=1, q9=2), tenant("t_globex", q0=3), young) == {}
-    assert sorted(world.tenant_rows.reclaimed) == [("t_acme", OVER - 9, 2), ("t_acme", OVER, 1), ("t_globex", OVER, 3)]
+    rows = [connection("a", connected_at=LONG_AGO), connection("b", connected_at=LONG_AGO + 1)]
+    assert world.sweep(*rows) == {ConnectionState.SILENT: 1, ConnectionState.LIVE: 1}
+    assert world.poster.probed == ["a"]
+    assert world.poster.posted == []
+    assert world.registered.probed == {"a": NOW}
+    assert world.registered.removed == []
+
+
+def test_a_frame_or_an_earlier_probe_is_a_sign_of_life() -> None:
+    world = World()
+    rows = [
+        connection("a", connected_at=LONG_AGO, full_at=(LONG_AGO + 1) * 1000),
+        connection("b", connected_at=LONG_AGO, probed_at=LONG_AGO + 1),
+        connection("c", connected_at=LONG_AGO, full_at=LONG_AGO * 1000 + 999, probed_at=LONG_AGO),
+    ]
+    assert world.sweep(*rows) == {ConnectionState.LIVE: 2, ConnectionState.SILENT: 1}
+    assert world.poster.probed == ["c"]
+
+
+def test_a_silent_connection_that_is_gone_loses_its_row() -> None:
+    world = World(a=Outcome.GONE)
+    silent = connection("a", connected_at=LONG_AGO)
+    world.registered.rows.append(silent)
+    world.sweep(silent)
+    assert world.registered.removed == ["a"]
+    assert world.registered.released == [("t_acme", LONG_AGO)]
+
+
+def test_a_silent_connection_of_which_nothing_is_learned_stays_as_it_is() -> None:
+    world = World(a=Outcome.BEHIND)
+    world.sweep(connection("a", connected_at=LONG_AGO))
+    assert world.registered.untouched
+
+
+def test_a_mark_of_a_silent_connection_without_a_subscription_stays() -> None:
+    world = World()
+    world.sweep(connection("a", connected_at=LONG_AGO, behind_since=NOW - 1, subscribed=False))
+    assert world.registered.cleared == []
+
+
+def test_silent_connections_are_asked_about_after_all_others_had_their_turn() -> None:
+    world = World()
+    order: list[str] = []
+    deliver = world.poster.deliver
+
+    def note(deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
+        for receipt in deliver(deliveries, deadline):
+            order.append(receipt.delivery.connection.connection_id)
+            yield receipt
+
+    world.poster.deliver = note
+    silent = connection("silent", connected_at=LONG_AGO)
+    behind, expired = connection("behind", behind_since=NOW - 1), connection("expired", expires_at=NOW_S)
+    world.sweep(silent, behind, expired)
+    assert order == ["behind", "expired", "silent"]
+
+
+# --- Numbers of reserved connections ----------------------------------------------------------------------------
+
+
+def test_a_number_that_is_wrong_in_every_sweep_for_a_minute_is_corrected() -> None:
+    world = World()
+    rows = [tenant("t_acme", p2=3), tenant("t_globex", p2=1, p0=5), connection("a"), connection("b")]
+    corrected: list[list[tuple[str, int, int, int]]] = []
+    for _ in range(3):
+        world.janitor.sweep(rows, NEVER).tally.raise_failures()
+        corrected.append(sorted(world.tenant_rows.corrected))
+        world.now_ms += 59_000
+    assert corrected == [[], [], [("t_acme", PERIOD - 2, 3, -1), ("t_globex", PERIOD - 2, 1, -1)]]
+
+
+def test_corrections_are_counted() -> None:
+    world = World()
+    rows = [tenant(p2=3), tenant("t_globex", p3=0), TenantRow("t_initech", 1, 0, {})]
+    counted: list[int] = []
+    for _ in range(2):
+        counted.append(world.janitor.sweep(rows, NEVER).corrections)
+        world.now_ms += 60_000
+    assert counted == [1, 2]
+
+
+def test_periods_whose_connections_have_all_ended_are_forgotten_and_not_counted() -> None:
+    world = World()
+    swept = world.janitor.sweep([tenant(p2=0, p3=0)], NEVER)
+    assert swept.corrections == 0
+    assert sorted(world.tenant_rows.corrected) == [("t_acme", PERIOD - 3, 0, 0), ("t_acme", PERIOD - 2, 0, 0)]
+
+
+def test_a_number_that_is_not_that_of_its_periods_is_set_right() -> None:
+    world = World()
+    world.sweep(TenantRow("t_acme", 7, 0, {PERIOD: 2}))
+    assert world.tenant_rows.totals == [("t_acme", 7, 2)]
 
 
 def test_what_fails_for_one_row_is_told_once_every_other_had_its_turn() -> None:
@@ -163,13 +264,13 @@ def test_what_fails_for_one_row_is_told_once_every_other_had_its_turn() -> None:
     world.registered.failures["c"] = PermissionError("c")
     world.tenant_rows.failing = frozenset({"t_globex"})
     due = [connection(name, expires_at=NOW_S) for name in "abc"]
-    leaking = [tenant("t_globex", q0=1), tenant("t_initech", q0=2)]
-    swept = world.janitor.sweep([*leaking, *due, connection("d", behind_since=NOW - 1)], NEVER)
+    ended = [tenant("t_globex", p2=0), tenant("t_initech", p2=0), tenant(p2=4)]
+    swept = world.janitor.sweep([*ended, *due, connection("d", behind_since=NOW - 1)], NEVER)
     assert [str(error) for error in swept.tally.failures] == ["t_globex", "a", "c"]
     assert swept.states == {ConnectionState.EXPIRED: 3, ConnectionState.BEHIND: 1}
     assert world.registered.removed == ["b"]
     assert world.registered.cleared == ["d"]
-    assert world.tenant_rows.reclaimed == [("t_initech", OVER, 2)]
+    assert world.tenant_rows.corrected == [("t_initech", PERIOD - 2, 0, 0)]
 
 
 def test_an_empty_table_is_fine() -> None:

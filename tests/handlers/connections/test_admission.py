@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,8 @@ def test_a_message_that_is_let_through_brings_its_connections_row(connections_ta
 
 def test_a_burst_passes_and_the_message_after_it_is_refused(connections_table: ConnectionsTable) -> None:
     use_up(connections_table)
-    assert refused(connections_table) == RateLimited(NEW, retry_after_ms=100, refusals=1)
+    full = replace(NEW, full_at=(NOW + FILLS_MS) * 1000)
+    assert refused(connections_table) == RateLimited(full, retry_after_ms=100, refusals=1)
 
 
 def test_after_the_wait_exactly_one_message_passes(connections_table: ConnectionsTable) -> None:

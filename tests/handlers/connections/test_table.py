@@ -83,9 +83,10 @@ def test_a_connection_has_one_row_in_its_tenants_partition(region: Region, conne
 def test_a_connection_without_a_row_stays_without_one(region: Region, connections_table: ConnectionsTable) -> None:
     assert not connections_table.subscribe(KEY, None)
     assert not connections_table.unsubscribe(KEY)
-    assert not connections_table.extend(KEY, NOW, NOW)
+    assert connections_table.extend(KEY, NOW, NOW) is None
     connections_table.mark_behind(KEY, NOW)
     connections_table.clear_behind(KEY, NOW)
+    connections_table.record_probe(KEY, NOW)
     assert connections_table.delete(KEY) is None
     assert region.connection("t_acme", "conn-1") is None
 
@@ -93,7 +94,7 @@ def test_a_connection_without_a_row_stays_without_one(region: Region, connection
 def test_a_connection_of_another_tenant_is_not_touched(connections_table: ConnectionsTable) -> None:
     add(connections_table, connection("conn-1", "t_globex"))
     assert not connections_table.subscribe(KEY, None)
-    assert not connections_table.extend(KEY, NOW, NOW)
+    assert connections_table.extend(KEY, NOW, NOW) is None
     connections_table.remove(KEY)
     assert list(connections_table.list_connections("t_acme")) == []
     assert only(connections_table, "t_globex") == connection("conn-1", "t_globex")
@@ -202,8 +203,16 @@ def test_the_filter_of_an_unsubscribed_connection_is_forgotten(connections_table
 
 def test_a_later_token_makes_a_connection_last_longer(region: Region, connections_table: ConnectionsTable) -> None:
     add(connections_table)
-    assert connections_table.extend(KEY, NOW // 1000 + 2 * HOUR_S, NOW // 1000)
+    assert connections_table.extend(KEY, NOW // 1000 + 2 * HOUR_S, NOW // 1000) == NOW // 1000 + 2 * HOUR_S
     assert only(connections_table) == connection(expires_at=NOW // 1000 + 2 * HOUR_S, issued_at=NOW // 1000)
+
+
+def test_a_token_that_expires_earlier_than_the_last_one_changes_nothing(connections_table: ConnectionsTable) -> None:
+    add(connections_table)
+    held = connection().expires_at
+    for expires_at in (held, held - 1):
+        assert connections_table.extend(KEY, expires_at, NOW // 1000) == held
+    assert only(connections_table) == connection()
 
 
 # --- Behind ---------------------------------------------------------------------------------------------------
@@ -223,6 +232,12 @@ def test_a_mark_that_another_broadcast_set_meanwhile_stays(connections_table: Co
     connections_table.mark_behind(KEY, NOW + 6)
     connections_table.clear_behind(KEY, NOW + 5)
     assert only(connections_table).behind_since == NOW + 6
+
+
+def test_when_a_probe_found_a_connection_open_is_recorded(connections_table: ConnectionsTable) -> None:
+    add(connections_table)
+    connections_table.record_probe(KEY, NOW + 7)
+    assert only(connections_table).probed_at == NOW + 7
 
 
 # --- Reading --------------------------------------------------------------------------------------------------
@@ -293,14 +308,14 @@ def test_the_janitor_finds_every_row_of_every_tenant(connections_table: Connecti
     outlived = connection("conn-2", "t_globex", ttl=NOW // 1000)
     add(connections_table, connection("conn-1"), outlived, connection("conn-3", shard=12))
     connections_table.tenants.revoke("t_globex", 7)
-    quarter = NOW // 1000 // 900
+    period = NOW // 1000 // 300
     found = list(connections_table.scan())
     assert sorted(found, key=repr) == [
         connection("conn-1"),
         connection("conn-3", shard=12),
         outlived,
-        TenantRow("t_acme", 2, revoked_at=0, quarters={quarter: 2}, shards=13),
-        TenantRow("t_globex", 1, revoked_at=7, quarters={quarter: 1}),
+        TenantRow("t_acme", 2, revoked_at=0, periods={period: 2}, shards=13),
+        TenantRow("t_globex", 1, revoked_at=7, periods={period: 1}),
     ]
 
 

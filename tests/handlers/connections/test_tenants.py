@@ -3,10 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from formbridge.connections.tenant_row import MAX_CONNECTION_MS, QUARTER_MS, TenantRow
+from formbridge.connections.tenant_row import PERIOD_MS, TenantRow
 from formbridge.connections.tenants import Tenants
 from tests.support.handlers.builders import NOW
 from tests.support.handlers.region import CONNECTIONS
@@ -15,9 +13,7 @@ if TYPE_CHECKING:
     from tests.support.handlers.region import Region
 
 ISSUED_AT = NOW // 1000
-QUARTER = NOW // QUARTER_MS
-OVER_MS = (QUARTER + 1) * QUARTER_MS + MAX_CONNECTION_MS
-"""When every connection of NOW's quarter of an hour has ended."""
+PERIOD = NOW // PERIOD_MS
 
 
 class World:
@@ -34,11 +30,6 @@ class World:
     def release(self, *at: int) -> None:
         self.tenants.release(self.tenant_id, at or (NOW,))
 
-    def heal(self, now_ms: int) -> None:
-        """Give back what has leaked, as the janitor does."""
-        for quarter, left in self.row.find_leaks(now_ms):
-            self.tenants.reclaim(self.tenant_id, quarter, left)
-
     @property
     def row(self) -> TenantRow:
         item = self.region.tenant(self.tenant_id)
@@ -51,10 +42,10 @@ def world(region: Region) -> World:
     return World(region)
 
 
-def test_a_reservation_is_counted_for_its_tenant_and_its_quarter(world: World) -> None:
+def test_a_reservation_is_counted_for_its_tenant_and_its_period(world: World) -> None:
     assert world.reserve() is None
-    assert world.reserve(NOW + QUARTER_MS) is None
-    assert world.row == TenantRow("t_acme", 2, revoked_at=0, quarters={QUARTER: 1, QUARTER + 1: 1})
+    assert world.reserve(NOW + PERIOD_MS) is None
+    assert world.row == TenantRow("t_acme", 2, revoked_at=0, periods={PERIOD: 1, PERIOD + 1: 1})
 
 
 def test_no_more_are_reserved_than_the_limit_allows(world: World) -> None:
@@ -70,18 +61,18 @@ def test_what_is_released_may_be_reserved_again(world: World) -> None:
     assert [world.reserve(), world.reserve()] == [None, "too_many_connections"]
 
 
-def test_many_are_released_by_one_write_for_each_of_their_quarters(region: Region, world: World) -> None:
-    for quarter in (0, 0, 1):
-        world.reserve(NOW + quarter * QUARTER_MS)
+def test_many_are_released_by_one_write_for_each_of_their_periods(region: Region, world: World) -> None:
+    for period in (0, 0, 1):
+        world.reserve(NOW + period * PERIOD_MS)
     asked: list[str] = []
 
     def note(event_name: str, **_: object) -> None:
         asked.append(event_name)
 
     with region.on("before-call.dynamodb", note):
-        world.release(NOW, NOW + QUARTER_MS, NOW + 1)
+        world.release(NOW, NOW + PERIOD_MS, NOW + 1)
     assert len(asked) == 2
-    assert world.row == TenantRow("t_acme", 0, revoked_at=0, quarters={QUARTER: 0, QUARTER + 1: 0})
+    assert world.row == TenantRow("t_acme", 0, revoked_at=0, periods={PERIOD: 0, PERIOD + 1: 0})
 
 
 def test_each_tenant_has_its_own_number(region: Region, world: World) -> None:
@@ -117,78 +108,72 @@ def test_the_limit_is_the_same_in_every_shard(world: World) -> None:
     assert (world.row.connections, world.row.shards) == (3, 3)
 
 
-# --- Leaks ----------------------------------------------------------------------------------------------------
+# --- Corrections ----------------------------------------------------------------------------------------------
 
 
-def test_what_leaked_is_given_back(world: World) -> None:
-    for _ in range(3):
+def test_a_correction_changes_the_number_of_the_period_and_of_the_tenant(world: World) -> None:
+    for period in (0, 0, 1):
+        world.reserve(NOW + period * PERIOD_MS)
+    world.tenants.correct("t_acme", PERIOD, 2, -1)
+    assert world.row == TenantRow("t_acme", 2, revoked_at=0, periods={PERIOD: 1, PERIOD + 1: 1})
+    world.tenants.correct("t_acme", PERIOD, 1, 4)
+    assert world.row == TenantRow("t_acme", 6, revoked_at=0, periods={PERIOD: 5, PERIOD + 1: 1})
+
+
+def test_a_period_that_is_corrected_to_zero_is_forgotten(world: World) -> None:
+    world.reserve()
+    world.reserve(NOW + PERIOD_MS)
+    world.tenants.correct("t_acme", PERIOD, 1, -1)
+    assert world.row == TenantRow("t_acme", 1, revoked_at=0, periods={PERIOD + 1: 1})
+    world.release(NOW + PERIOD_MS)
+    world.tenants.correct("t_acme", PERIOD + 1, 0, 0)
+    assert world.row == TenantRow("t_acme", 0, revoked_at=0, periods={})
+
+
+def test_a_period_that_changed_meanwhile_is_not_corrected(world: World) -> None:
+    world.reserve()
+    world.reserve()
+    world.release()
+    for change in (-2, 1):
+        world.tenants.correct("t_acme", PERIOD, 2, change)
+    assert world.row == TenantRow("t_acme", 1, revoked_at=0, periods={PERIOD: 1})
+
+
+def test_a_correction_that_is_repeated_counts_once(world: World) -> None:
+    """Botocore repeats a request whose answer was lost."""
+    for _ in range(2):
         world.reserve()
-    world.release()
-    world.heal(OVER_MS)
-    assert world.row == TenantRow("t_acme", 0, revoked_at=0, quarters={})
-
-
-def test_a_quarter_that_changed_meanwhile_is_not_given_back(world: World) -> None:
-    world.reserve()
-    world.reserve()
-    seen = world.row.quarters[QUARTER]
-    world.release()
-    world.tenants.reclaim("t_acme", QUARTER, seen)
-    assert world.row == TenantRow("t_acme", 1, revoked_at=0, quarters={QUARTER: 1})
-
-
-def test_what_is_given_back_twice_counts_once(world: World) -> None:
-    world.reserve()
-    world.reserve(NOW + QUARTER_MS)
-    world.tenants.reclaim("t_acme", QUARTER, 1)
-    world.tenants.reclaim("t_acme", QUARTER, 1)
+    for _ in range(2):
+        world.tenants.correct("t_acme", PERIOD, 2, -1)
     assert world.row.connections == 1
 
 
-def test_a_release_that_comes_after_its_quarter_was_given_back_changes_nothing(world: World) -> None:
+def test_a_period_without_a_number_gets_one(world: World) -> None:
+    for _ in range(2):
+        world.tenants.correct("t_acme", PERIOD, 0, 3)
+    assert world.row == TenantRow("t_acme", 3, revoked_at=0, periods={PERIOD: 3})
+
+
+def test_a_release_that_comes_after_its_period_was_forgotten_changes_nothing(world: World) -> None:
     world.reserve()
-    world.reserve(NOW + QUARTER_MS)
-    world.heal(OVER_MS)
+    world.reserve(NOW + PERIOD_MS)
+    world.tenants.correct("t_acme", PERIOD, 1, -1)
     world.release()
-    assert world.row == TenantRow("t_acme", 1, revoked_at=0, quarters={QUARTER + 1: 1})
+    assert world.row == TenantRow("t_acme", 1, revoked_at=0, periods={PERIOD + 1: 1})
 
 
-def test_a_release_too_many_is_set_right_too(world: World) -> None:
-    """Botocore repeats a request whose answer was lost, and DynamoDB then counts it twice."""
-    world.reserve()
-    world.reserve(NOW + QUARTER_MS)
-    world.release()
-    world.release()
-    assert world.row.connections == 0
-    world.heal(OVER_MS)
-    assert world.row == TenantRow("t_acme", 1, revoked_at=0, quarters={QUARTER + 1: 1})
+@pytest.mark.parametrize(("seen", "total"), [(2, 5), (1, 2)])
+def test_a_total_is_set_unless_it_changed_meanwhile(world: World, seen: int, total: int) -> None:
+    for _ in range(2):
+        world.reserve()
+    world.tenants.set_total("t_acme", seen, 5)
+    assert world.row == TenantRow("t_acme", total, revoked_at=0, periods={PERIOD: 2})
 
 
-STEPS = st.lists(
-    st.tuples(st.sampled_from(["reserve", "release", "heal"]), st.integers(0, 2), st.integers(9, 12)), max_size=15
-)
-"""What happens, for which of three quarters of an hour, and in which the clock stands."""
-
-
-@pytest.mark.no_cover
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(STEPS)
-def test_whatever_is_lost_or_repeated_the_number_is_that_of_the_quarters_and_heals(
-    region: Region, steps: list[tuple[str, int, int]]
-) -> None:
-    region.clear()
-    world = World(region)
-    world.reserve()
-    for step, quarter, passed in steps:
-        if step == "reserve":
-            world.reserve(NOW + quarter * QUARTER_MS)
-        elif step == "release":
-            world.release(NOW + quarter * QUARTER_MS)
-        else:
-            world.heal(NOW + passed * QUARTER_MS)
-        assert world.row.connections == sum(world.row.quarters.values())
-    world.heal(OVER_MS + 2 * QUARTER_MS)
-    assert world.row == TenantRow("t_acme", 0, revoked_at=0, quarters={})
+def test_a_total_that_is_not_there_is_set(world: World) -> None:
+    world.tenants.revoke("t_acme", 7)
+    world.tenants.set_total("t_acme", 0, 2)
+    assert world.row == TenantRow("t_acme", 2, revoked_at=7, periods={})
 
 
 # --- Revocation -----------------------------------------------------------------------------------------------
@@ -199,7 +184,7 @@ def test_tokens_that_were_issued_before_a_revocation_are_refused(world: World) -
     assert world.reserve(issued_at=ISSUED_AT - 1) == "revoked"
     assert world.reserve(issued_at=0) == "revoked"
     assert world.reserve(issued_at=ISSUED_AT) is None
-    assert world.row == TenantRow("t_acme", 1, revoked_at=ISSUED_AT, quarters={QUARTER: 1})
+    assert world.row == TenantRow("t_acme", 1, revoked_at=ISSUED_AT, periods={PERIOD: 1})
 
 
 def test_a_revoked_token_is_told_from_a_tenant_that_is_full(world: World) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from formbridge.posting import poster
-from formbridge.posting.delivery import Delivery, Outcome, Receipt
+from formbridge.posting.delivery import Delivery, Outcome, Receipt, build_probe
 from formbridge.posting.poster import MAX_TRIES, NO_RESPONSE, PostRefused, Progress, build_connection_poster
 from formbridge.runtime import environment
 from tests.support.handlers.connections import connection
@@ -74,6 +74,27 @@ def test_every_frame_may_be_tried_as_often() -> None:
 
     assert isinstance(receipt, Receipt)
     assert (receipt.outcome, receipt.frames, receipt.retries) == (Outcome.POSTED, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "outcome", "fails"),
+    [
+        ([200], Outcome.POSTED, False),
+        ([410], Outcome.GONE, False),
+        ([500, 200], Outcome.POSTED, False),
+        ([429] * MAX_TRIES, Outcome.BEHIND, False),
+        ([403], Outcome.BEHIND, True),
+    ],
+)
+def test_a_probe_finds_out_whether_a_connection_is_open(statuses: list[int], outcome: Outcome, fails: bool) -> None:
+    progress = Progress(build_probe(connection("conn-1")))
+    assert not progress.is_complete
+    assert (progress.next_method, progress.next_frame) == ("GET", None)
+    *_, receipt = map(progress.handle_status, statuses)
+    assert isinstance(receipt, Receipt)
+    assert (receipt.outcome, receipt.frames, receipt.failure is not None) == (outcome, 0, fails)
+    if receipt.failure:
+        assert str(receipt.failure) == "GET of connection conn-1 was answered with status 403"
 
 
 def test_what_is_refused_names_request_and_connection_and_holds_no_frame() -> None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from formbridge.connections.rate_limit import Rate
+from formbridge.posting.delivery import Outcome
 from formbridge.runtime.environment import EnvironmentVariableError
 from formbridge.session import lambda_reply
 from formbridge.session.session import MAX_REFUSALS, Session
 from formbridge.wire import protocol
 from formbridge.wire.protocol import Limits
-from tests.support.handlers.builders import NOW, LambdaContext, message_event
+from tests.support.handlers.builders import NOW, LambdaContext, forbidden, message_event, refused_by_frame
 from tests.support.handlers.world import KEY, World
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def answered(
     """The integration's answer to a frame; `changes` are made to the event."""
     OPENED.clear()
 
-    def open_session(key: ConnectionKey) -> Session:
+    def open_session(key: ConnectionKey, *, refused_by_frame: bool) -> Session:
         OPENED.append(key)
         if isinstance(session, Exception):
             raise session
@@ -73,6 +74,44 @@ def test_the_shard_is_the_one_that_the_authorizer_said_and_the_first_where_it_sa
     answered(world.session, requestContext=message_event("", shard=shard)["requestContext"])
     (key,) = OPENED
     assert key == ("t_acme", "conn-1", expected)
+
+
+@pytest.mark.parametrize("change", [refused_by_frame, dict], ids=["wanted", "not wanted"])
+def test_the_session_knows_whether_the_client_wants_to_be_refused_by_a_frame(
+    world: World, change: Callable[[Mapping[str, Any]], dict[str, Any]]
+) -> None:
+    told: list[bool] = []
+
+    def open_session(_key: ConnectionKey, *, refused_by_frame: bool) -> Session:
+        told.append(refused_by_frame)
+        return world.session
+
+    lambda_reply.reply_to_frame(open_session, change(message_event({"action": "ping"})), LambdaContext())
+    assert told == [change is refused_by_frame]
+
+
+@pytest.mark.parametrize("body", ['{"action":"subscribe"}', "no JSON", ""])
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_forbidden_connection_is_told_so_and_closed_and_has_no_session(
+    world: World, monkeypatch: pytest.MonkeyPatch, body: str, outcome: Outcome
+) -> None:
+    monkeypatch.setattr(lambda_reply, "poster", lambda: world.poster)
+    world.poster.outcomes["conn-1"] = outcome
+    event = forbidden(message_event(body))
+    assert answered(world.session, requestContext=event["requestContext"]) == {"statusCode": 200}
+    assert OPENED == []
+    assert world.poster.to("conn-1") == ['{"type":"disconnect","code":"forbidden","reconnect":false}']
+    assert world.poster.closed == ["conn-1"]
+
+
+def test_a_forbidden_connection_that_cannot_be_closed_is_a_failure(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(lambda_reply, "poster", lambda: world.poster)
+    world.poster.failures["conn-1"] = PermissionError("403")
+    reply = answered(world.session, requestContext=forbidden(message_event(""))["requestContext"])
+    assert json.loads(reply["body"])["code"] == "internal"
+    assert [line.message for line in caplog.records] == ["failed", "answered"]
 
 
 def test_the_connection_is_the_gateways_whatever_the_frame_says(world: World) -> None:

@@ -473,6 +473,25 @@ def test_a_connection_without_a_row_is_unauthorized_and_does_nothing(world: Worl
     assert world.calls == []
 
 
+@pytest.mark.parametrize("body", ['{"action":"subscribe"}', '{"action":"authenticate","token":"any"}', "no JSON", None])
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_client_over_the_limit_that_wants_a_frame_is_told_and_disconnected(
+    world: World, body: str | None, outcome: Outcome
+) -> None:
+    world.connections.rows.clear()
+    world.poster.outcomes["conn-1"] = outcome
+    session = replace(world.session, refused_by_frame=True)
+    assert session.reply(body) is None
+    assert world.poster.to("conn-1") == ['{"type":"disconnect","code":"too_many_connections","reconnect":true}']
+    assert world.poster.closed == ["conn-1"]
+    assert world.calls == []
+
+
+def test_a_client_that_wants_a_frame_and_has_a_row_is_served(world: World) -> None:
+    session = replace(world.session, refused_by_frame=True)
+    assert session.reply('{"action":"ping"}') == {"type": "pong", "timestamp": NOW}
+
+
 @pytest.mark.parametrize(
     "request_",
     [{"action": "subscribe"}, {"action": "unsubscribe"}, {"action": "authenticate", "token": "later"}],
@@ -501,8 +520,8 @@ def test_an_unknown_action_is_refused(world: World) -> None:
 
 
 def test_a_frame_that_is_too_large_is_refused(world: World) -> None:
-    reply = world.ask("ping", padding="x" * 32_768)
-    assert (reply["type"], reply["code"], reply["retryable"]) == ("error", "too_large", False)
+    reply = world.ask("ping", id="7", padding="x" * 32_768)
+    assert (reply["type"], reply["id"], reply["code"], reply["retryable"]) == ("error", "7", "too_large", False)
     assert reply["message"].startswith("frame: must be at most 32,768 bytes, got 32,8")
 
 
@@ -666,6 +685,21 @@ class TestAuthenticate:
         }
         assert world.row == before
         assert world.ask("ping")["type"] == "pong"
+
+    def test_of_two_at_once_the_later_expiry_stays_and_is_told(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Both read the row before either writes it."""
+        extend = world.connections.extend
+
+        def write_later_first(key: ConnectionKey, expires_at: int, issued_at: int) -> int | None:
+            extend(key, EXPIRES_AT + 900, 1)
+            return extend(key, expires_at, issued_at)
+
+        monkeypatch.setattr(world.connections, "extend", write_later_first)
+        assert world.ask("authenticate", token="later") == {"type": "authenticated", "expires_at": EXPIRES_AT + 900}
+        assert world.row is not None
+        assert (world.row.expires_at, world.row.issued_at) == (EXPIRES_AT + 900, 1)
 
     def test_the_subscription_and_its_filter_stay(self, world: World) -> None:
         world.subscribed(filter=WANTED)

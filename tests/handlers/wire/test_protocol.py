@@ -187,8 +187,19 @@ def test_a_frame_counts_in_bytes() -> None:
     assert (refused.value.code, refused.value.message) == ("too_large", "frame: must be at most 28 bytes, got 29")
 
 
-def test_what_is_too_large_is_not_read_at_all() -> None:
-    assert refusal("[" * 200_000).code == "too_large"
+@pytest.mark.parametrize(
+    ("body", "request_id"),
+    [
+        (json.dumps({"action": "ping", "id": "7", "x": "x" * 40_000}), "7"),
+        (json.dumps({"action": "ping", "id": 7, "x": "x" * 40_000}), None),
+        ("[" * 200_000, None),
+        ("x" * 200_000, None),
+    ],
+    ids=["an id", "no id", "nested", "no JSON"],
+)
+def test_a_frame_that_is_too_large_is_refused_with_its_id(body: str, request_id: str | None) -> None:
+    refused = refusal(body)
+    assert (refused.code, refused.request_id) == ("too_large", request_id)
 
 
 NESTED = json.dumps({"action": "subscribe", "filter": {"x" * 30_000: {"status": []}}})
@@ -262,9 +273,11 @@ def test_a_resync() -> None:
     [
         (protocol.TOKEN_EXPIRED, "token_expired", "true"),
         (protocol.REVOKED, "revoked", "true"),
+        (protocol.TOO_MANY_CONNECTIONS, "too_many_connections", "true"),
+        (protocol.FORBIDDEN, "forbidden", "false"),
         (protocol.PROTOCOL_ERROR, "protocol_error", "false"),
     ],
-    ids=["token_expired", "revoked", "protocol_error"],
+    ids=["token_expired", "revoked", "too_many_connections", "forbidden", "protocol_error"],
 )
 def test_a_disconnect(frame: protocol.Frame, code: str, reconnect: str) -> None:
     assert protocol.encode(frame) == f'{{"type":"disconnect","code":"{code}","reconnect":{reconnect}}}'

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+from formbridge.connections.connection import Connection, ConnectionKey
 from formbridge.connections.table import ConnectionsTable
+from formbridge.runtime import keys
 from formbridge.runtime.clock import now_ms
 from formbridge.runtime.timestamps import to_iso
 from formbridge.submissions.submission import Submission
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.type_defs import EnvironmentTypeDef
 
-    from formbridge.connections.connection import Connection
     from local.stack import Stack
 
 BATCH_WRITE = 25
@@ -117,8 +118,30 @@ class Backstage:
 
     def expire(self, tenant_id: str) -> None:
         """Let the time go by until the token of a tenant's one connection has expired."""
-        row = self.row(tenant_id)
-        assert self.connections_table.extend(row.key, int(time.time()) - 1, row.issued_at)
+        self._change_row(tenant_id, "SET expires_at = :past", int(time.time()) - 1)
+
+    def silence(self, tenant_id: str) -> None:
+        """Let the time go by for two heartbeats, in which a tenant's one connection sends nothing."""
+        self._change_row(tenant_id, "SET connected_at = :past REMOVE full_at", now_ms() - 601_000)
+
+    def leave_a_row(self, tenant_id: str) -> None:
+        """Let a connection of a tenant end of which the gateway never hears."""
+        key = ConnectionKey(tenant_id, f"ended-{tenant_id}")
+        in_an_hour = int(time.time()) + 3600
+        connection = Connection(key, connected_at=now_ms(), expires_at=in_an_hour, issued_at=0, ttl=in_an_hour)
+        assert self.connections_table.add(connection, 1) is None
+
+    def _change_row(self, tenant_id: str, update: str, past: int) -> None:
+        key = self.row(tenant_id).key
+        self._dynamodb.update_item(
+            TableName=self.connections_table.table_name,
+            Key={
+                "PK": {"S": keys.tenant_partition(key.tenant_id, key.shard)},
+                "SK": {"S": keys.connection_sort_key(key.connection_id)},
+            },
+            UpdateExpression=update,
+            ExpressionAttributeValues={":past": {"N": str(past)}},
+        )
 
     def post(self, tenant_id: str, frame: Frame) -> None:
         """Post a frame to a tenant's one connection."""

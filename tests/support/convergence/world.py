@@ -190,8 +190,8 @@ class Rows:
     def restart_view(self, key: ConnectionKey) -> bool:
         return self._change(key, subscribed_at=self.now_ms())
 
-    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
-        return self._change(key, expires_at=expires_at, issued_at=issued_at)
+    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> int | None:
+        return expires_at if self._change(key, expires_at=expires_at, issued_at=issued_at) else None
 
     def remove(self, key: ConnectionKey) -> None:
         self.held.pop(key, None)
@@ -230,7 +230,13 @@ class Rows:
         if (row := self.held.get(key)) and row.behind_since == seen_ms:
             self._change(key, behind_since=None)
 
-    def reclaim(self, tenant_id: str, quarter: int, left: int) -> None:
+    def record_probe(self, key: ConnectionKey, probed_ms: int) -> None:
+        self._change(key, probed_at=probed_ms)
+
+    def correct(self, tenant_id: str, period: int, reserved: int, change: int) -> None:
+        """No tenant has a row here."""
+
+    def set_total(self, tenant_id: str, connections: int, total: int) -> None:
         """No tenant has a row here."""
 
     def _request(self, key: ConnectionKey, order: str, **fields: Any) -> Subscribed:
@@ -521,6 +527,8 @@ class World:
     def _post(self, delivery: Delivery) -> Outcome:
         """Some frames may have gone before one fails; what goes to a dead connection is lost."""
         alive = [client for client in self.clients if client.key == delivery.connection.key]
+        if delivery.probes:
+            return Outcome.POSTED if alive else Outcome.GONE
         for frame in delivery.frames:
             if not self.calm and self.chance.random() < 0.2:
                 return Outcome.BEHIND

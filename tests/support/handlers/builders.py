@@ -196,6 +196,21 @@ def message_event(
     }
 
 
+def with_context(event: Mapping[str, Any], context: Mapping[str, str]) -> dict[str, Any]:
+    """The same event of a connection for which the authorizer returned this context."""
+    return {**event, "requestContext": {**event["requestContext"], "authorizer": dict(context)}}
+
+
+def refused_by_frame(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The same event of a client that wants to be refused by a frame."""
+    return with_context(event, {**event["requestContext"]["authorizer"], "refusal_by_frame": "true"})
+
+
+def forbidden(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The same event of a client that is refused by a frame because its token does not grant the tenant."""
+    return with_context(event, {"principalId": "user-1", "refusal": "forbidden"})
+
+
 # --- DynamoDB -------------------------------------------------------------------------------------------------
 
 

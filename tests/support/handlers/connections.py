@@ -49,6 +49,8 @@ class Registered:
     """How many writes that took."""
     behind: dict[str, int] = field(default_factory=dict[str, int])
     cleared: list[str] = field(default_factory=list[str])
+    probed: dict[str, int] = field(default_factory=dict[str, int])
+    """When a probe found a connection open."""
     failures: dict[str, Exception] = field(default_factory=dict[str, Exception])
     """Connections whose rows cannot be written."""
 
@@ -95,6 +97,10 @@ class Registered:
         self._write(key)
         self.cleared.append(key.connection_id)
 
+    def record_probe(self, key: ConnectionKey, probed_ms: int) -> None:
+        self._write(key)
+        self.probed[key.connection_id] = probed_ms
+
     def _write(self, key: ConnectionKey) -> None:
         if failure := self.failures.get(key.connection_id):
             raise failure
@@ -102,4 +108,4 @@ class Registered:
     @property
     def untouched(self) -> bool:
         """Whether no row was changed."""
-        return not (self.removed or self.released or self.behind or self.cleared)
+        return not (self.removed or self.released or self.behind or self.cleared or self.probed)

@@ -65,8 +65,12 @@ class Connections:
     def unsubscribe(self, key: ConnectionKey) -> bool:
         return self._change("unsubscribe", key, subscribed=False, filter=None)
 
-    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> bool:
-        return self._change("extend", key, expires_at=expires_at, issued_at=issued_at)
+    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> int | None:
+        held = self.rows.get(key)
+        if held is None or held.expires_at >= expires_at:
+            return held and held.expires_at
+        self._change("extend", key, expires_at=expires_at, issued_at=issued_at)
+        return expires_at
 
     def remove(self, key: ConnectionKey) -> None:
         self.calls.append("remove")
@@ -121,6 +125,8 @@ class Poster:
     """The same frames, as they were given."""
     closed: list[str] = field(default_factory=list[str])
     """Connections that were to be closed, whether they could be or not."""
+    probed: list[str] = field(default_factory=list[str])
+    """Connections that API Gateway was asked about."""
 
     def deliver(self, deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
         return map(self._deliver, deliveries)
@@ -136,6 +142,8 @@ class Poster:
         outcome = self.outcomes.get(connection_id, Outcome.POSTED)
         if delivery.closes:
             self.closed.append(connection_id)
+        if delivery.probes:
+            self.probed.append(connection_id)
         # Of a delivery that closes, the outcome is that of closing.
         taken = delivery.frames if outcome is Outcome.POSTED or delivery.closes else ()
         self.posted += [(connection_id, frame.decode()) for frame in taken]

@@ -27,6 +27,8 @@ ALARM_TOPIC: Final = arn("sns", physical_name("alarms-topic"))
 CONNECTION: Final = "@connections/WvEZxeGsIAMCKqA="
 POSTS: Final = [("execute-api:ManageConnections", f"{API}/live/{method}/{CONNECTION}") for method in ("POST", "DELETE")]
 """Posting to a connection, and closing it."""
+PROBE: Final = ("execute-api:ManageConnections", f"{API}/live/GET/{CONNECTION}")
+"""Asking whether a connection is open."""
 
 CALLS: Final[Mapping[str, list[tuple[str, str]]]] = {
     "ingest-persist": [
@@ -70,6 +72,7 @@ CALLS: Final[Mapping[str, list[tuple[str, str]]]] = {
         ("dynamodb:UpdateItem", CONNECTIONS),
         ("dynamodb:DeleteItem", CONNECTIONS),
         *POSTS,
+        PROBE,
     ],
     "realtime-recovery-resync": [
         ("dynamodb:GetShardIterator", STREAM),

@@ -56,12 +56,15 @@ class Gateway:
     url: str = ""
     tokens: list[str] = field(default_factory=list[str])
     """That of each handshake."""
+    paths: list[str] = field(default_factory=list[str])
+    """Path and query of each handshake."""
     failures: list[BaseException] = field(default_factory=list[BaseException])
 
     def admit(self, socket: ServerConnection, request: Request) -> Response | None:
         offered = request.headers["Sec-WebSocket-Protocol"].split(", ")
         assert offered[0] == "formbridge.v1"
         self.tokens.append(offered[1].removeprefix("bearer."))
+        self.paths.append(request.path)
         script = self.scripts[0] if self.scripts else 410
         if callable(script):
             return None

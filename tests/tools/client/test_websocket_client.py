@@ -130,6 +130,46 @@ def test_disconnect_with_reconnect_is_resumed() -> None:
         assert take(client, 2) == [("s1", 1), ("s1", 2)]
 
 
+@pytest.mark.parametrize(
+    ("query", "path"), [("", "/live?refusal=frame"), ("?tenant_id=t_acme", "/live?tenant_id=t_acme&refusal=frame")]
+)
+def test_it_wants_to_be_refused_by_a_frame(query: str, path: str) -> None:
+    with gateway(first_view) as running, Client(running.url + query, TOKEN) as client:
+        assert take(client, 1) == [("s1", 1)]
+    assert running.paths == [path]
+
+
+def test_a_tenant_with_too_many_connections_is_tried_again_and_each_time_later() -> None:
+    waits: list[float] = []
+
+    def jitter(_least: float, most: float) -> float:
+        waits.append(most)
+        return 0
+
+    def full(talk: Talk) -> None:
+        assert talk.asked()["action"] == "subscribe"
+        talk.send({"type": "disconnect", "code": "too_many_connections", "reconnect": True})
+        talk.until_closed()
+
+    with gateway(full, full, full, first_view) as running, Client(running.url, TOKEN, jitter=jitter) as client:
+        assert take(client, 1) == [("s1", 1)]
+    assert waits == [1, 2, 4]
+
+
+def test_a_wrong_tenant_ends_it() -> None:
+    def script(talk: Talk) -> None:
+        talk.asked()
+        talk.send({"type": "disconnect", "code": "forbidden", "reconnect": False})
+        talk.until_closed()
+
+    with (
+        gateway(script) as running,
+        Client(running.url, TOKEN) as client,
+        pytest.raises(Disconnected, match=r"^forbidden$"),
+    ):
+        next(client)
+
+
 def test_disconnect_without_reconnect_ends_it_with_its_code() -> None:
     def script(talk: Talk) -> None:
         first_view(talk)
