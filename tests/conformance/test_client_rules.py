@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidStatus
+from websockets.http11 import Response
 
 from tests.support.conformance.document import PAGE, states
 from tests.support.tools.frames import DAY, NOW, error, push, subscribed, synced, update, versions
-from tools.client import Disconnected, Subscription
+from tools.client import Disconnected, HandshakeRefused, Subscription, websocket_client
 from tools.client.subscription import REPLY_TIMEOUT_SECONDS
 from tools.client.view import GONE_RETENTION_SECONDS
 from tools.client.websocket_client import MAX_RECONNECT_SECONDS, Client
@@ -281,3 +284,29 @@ def test_the_wait_before_a_connection_has_full_jitter(monkeypatch: pytest.Monkey
 
 
 TRACE = [line for line in PAGE.partition("## Worked example")[2].splitlines() if line[:1] in "→←" and line]
+
+
+@states(
+    "| 401 or 403 to the handshake | stops and reports the status; after 401, a new sign-in may help |",
+    "| any other failure of the handshake | connects again |",
+)
+@pytest.mark.parametrize(("status", "stops"), [(401, True), (403, True), (500, False), (429, False)])
+def test_a_refused_handshake_is_met(monkeypatch: pytest.MonkeyPatch, status: int, stops: bool) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise InvalidStatus(Response(status, "", Headers()))
+
+    monkeypatch.setattr(websocket_client, "connect", refuse)
+    waits: list[float] = []
+
+    def jitter(_low: float, high: float) -> float:
+        waits.append(high)
+        client.close()
+        return 0.0
+
+    client = Client("ws://127.0.0.1:9/live", "a.b.c", jitter=jitter)
+    if stops:
+        with pytest.raises(HandshakeRefused, match=f"HTTP {status}$"):
+            next(client)
+    else:
+        assert list(client) == []
+        assert waits == [1]

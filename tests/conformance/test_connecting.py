@@ -213,7 +213,16 @@ def test_a_dead_connection_is_found_and_makes_room(
         assert gateway.status(issuer.token(dead)) == 101
 
 
-@states(FORBIDDEN)
+@states(
+    (
+        "A client that adds the query parameter `refusal=frame` gets no 403 if the token does not grant the tenant, "
+        "or if the connection limit is reached."
+    ),
+    "The server accepts its connection, answers its first frame with `disconnect`, and closes it.",
+    ('The code is `forbidden` with `"reconnect": false`, or `too_many_connections` with `"reconnect": true`.'),
+    "A browser needs this, because it cannot read the status of a refused handshake.",
+    "Disconnect codes: `forbidden`",
+)
 def test_a_client_that_asks_for_it_is_refused_by_a_frame(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
