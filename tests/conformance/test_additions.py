@@ -253,6 +253,19 @@ def test_a_field_stands_once_in_a_frame(gateway: Gateway, issuer: Issuer, tenant
 # --- Tokens ---------------------------------------------------------------------------------------------------
 
 
+@states("If two `authenticate` requests are processed at the same time, the later expiry stays.")
+def test_of_two_tokens_at_once_the_later_expiry_stays(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
+) -> None:
+    now = int(time.time())
+    with gateway.join(issuer.token(tenant, exp=now + 3_600)):
+        key = backstage.row(tenant).key
+        # Both were verified against the first expiry before one of them was written.
+        assert backstage.connections_table.extend(key, now + 7_200, now) == now + 7_200
+        assert backstage.connections_table.extend(key, now + 5_400, now) == now + 7_200
+        assert backstage.row(tenant).expires_at == now + 7_200
+
+
 @states(
     (
         "`authenticate` gets `unauthorized` if the token does not verify, does not grant this connection's "

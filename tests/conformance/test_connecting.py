@@ -237,7 +237,7 @@ def test_a_client_that_asks_for_it_is_refused_by_a_frame(
         assert wire.ask("subscribe")["type"] == "subscribed"
 
 
-@states(FORBIDDEN)
+@states(FORBIDDEN, "An Origin that is not on the allow-list and a revoked token get 403 in any case.")
 @pytest.mark.parametrize("action", ["subscribe", "authenticate", "no action of the protocol"])
 def test_a_wrong_tenant_is_refused_by_a_frame_if_the_client_asks_for_it(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str, action: str

@@ -404,7 +404,7 @@ def test_a_client_that_breaks_the_rules_is_told_and_disconnected(flood: Flood) -
 @states("Disconnect codes: `too_many_connections`", "Disconnect codes: `server_shutdown`")
 @pytest.mark.parametrize("code", ["too_many_connections", "server_shutdown"])
 @pytest.mark.parametrize("reconnect", [True, False])
-def test_a_client_knows_the_codes_that_this_server_does_not_send(
+def test_a_client_knows_the_codes_that_an_administrator_may_send(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str, code: str, reconnect: bool
 ) -> None:
     with gateway.connect(issuer.token(tenant)) as wire:
