@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from unittest.mock import Mock
 
 import pytest
+from rich.console import Console
 
+import tools.__main__
 from formbridge.runtime import clock
 from formbridge.submissions.submission import Submission, is_pending
 from formbridge.submissions.table import SubmissionsTable
@@ -223,6 +224,17 @@ class TestCommand:
         assert stack.items() == before
         assert stack.visible() == stack.sent
 
+    def test_on_a_terminal_stderr_has_a_progress_bar(
+        self, stack: Stack, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tools.__main__, "error_console", Console(stderr=True, force_terminal=True))
+        fill(stack)
+
+        code, output, errors = run(*self.words(stack), "--dry-run")
+        assert code == 0
+        assert output.startswith("submissions table: 3 would be erased")
+        assert re.search(r"submissions .*4/\?", errors)
+
     def test_one_submission(self, stack: Stack, run: Run) -> None:
         fill(stack)
         stack.send(received(submission_id="pending"), received())
@@ -297,9 +309,12 @@ class TestCommand:
     def test_an_error_during_the_erasure_names_the_table(
         self, stack: Stack, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        def list_no_copies(*_: object) -> list[Copy]:
+            return []
+
         fill(stack)
         stack.dynamodb.delete_table(TableName=SUBMISSIONS)
-        monkeypatch.setattr(erase, "list_table_copies", Mock(return_value=[]))
+        monkeypatch.setattr(erase, "list_table_copies", list_no_copies)
 
         code, _, errors = run(*self.words(stack))
         assert code == 1
