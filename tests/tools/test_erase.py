@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 from rich.console import Console
 
 import tools.__main__
@@ -144,6 +145,17 @@ class TestRows:
         problem = "the tenant still receives submissions; stop its forms and run the command again"
         assert erase_all(stack) == Erasure(erased=5, problems=[problem])
 
+    def test_an_error_that_is_not_about_a_row_ends_the_erasure(
+        self, stack: Stack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def throttle(*_: object) -> SaveResult:
+            raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "…"}}, "UpdateItem")
+
+        stack.save(received())
+        monkeypatch.setattr(SubmissionsTable, "delete", throttle)
+        with pytest.raises(ClientError, match="ThrottlingException"):
+            erase_all(stack)
+
     def test_a_row_that_another_program_wrote_is_reported_and_stops_no_other(self, stack: Stack) -> None:
         stack.save(received())
         foreign_key = {**image(submission("s2")), "PK": {"S": "SUB#s2"}}
@@ -185,6 +197,21 @@ class TestCopies:
             Copy("events on their way to the table", "until 2026-11-22 22:00 UTC"),
             Copy("archive all of the event bus", "until you delete it"),
             Copy("archive month of the event bus", "until 2026-12-22 20:00 UTC"),
+        ]
+
+    def test_every_page_of_the_archives_is_read(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+        pages = {
+            None: {"Archives": [{"ArchiveName": "one"}], "NextToken": "2"},
+            "2": {"Archives": [{"ArchiveName": "two"}]},
+        }
+
+        def list_archives(**request: Any) -> Any:
+            return pages[request.get("NextToken")]
+
+        monkeypatch.setattr(stack.events, "list_archives", list_archives)
+        assert [copy.place for copy in list_bus_copies(stack.events, "forms", NOW)[1:]] == [
+            "archive one of the event bus",
+            "archive two of the event bus",
         ]
 
 
