@@ -117,6 +117,7 @@ if site:
 pulumi.export("websocket_url", gateway.websocket_url)
 pulumi.export("management_endpoint", gateway.management_endpoint)
 pulumi.export("event_bus_name", ingest.event_bus_name)
+pulumi.export("ingest_dead_letter_queue_url", ingest.dead_letter_queue_url)
 pulumi.export("table_name", table.table_name)
 pulumi.export("connections_table_name", gateway.connections_table_name)
 pulumi.export("pipe_name", pipe.pipe_name)

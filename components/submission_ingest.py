@@ -84,6 +84,8 @@ class SubmissionIngest(pulumi.ComponentResource):
     """The ARN of the bus. A producer needs the permission `events:PutEvents` on this ARN."""
     dead_letter_queue_arn: pulumi.Output[str]
     """The ARN of the dead-letter queue. A dead letter contains an event that could not be stored, and the reason."""
+    dead_letter_queue_url: pulumi.Output[str]
+    """The URL of the dead-letter queue, for `python -m tools erase`."""
 
     def __init__(self, name: str, args: SubmissionIngestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-persist-function", MAX_FUNCTION_NAME)
@@ -155,10 +157,12 @@ class SubmissionIngest(pulumi.ComponentResource):
         self.event_bus_name = bus.name
         self.event_bus_arn = bus.arn
         self.dead_letter_queue_arn = dead_letters.arn
+        self.dead_letter_queue_url = dead_letters.url
         self.register_outputs(
             {
                 "event_bus_name": self.event_bus_name,
                 "event_bus_arn": self.event_bus_arn,
                 "dead_letter_queue_arn": self.dead_letter_queue_arn,
+                "dead_letter_queue_url": self.dead_letter_queue_url,
             }
         )

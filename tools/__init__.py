@@ -1,7 +1,7 @@
 """Command line for operators of a stack, and the reference client of the wire protocol (`tools/client/`).
 
-`revoke` uses the handlers' package `formbridge`. This module puts the handlers' folder at the end of the import path,
-so that the folder hides no other module.
+The commands use the handlers' package `formbridge`. This module puts the handlers' folder at the end of the import
+path, so that the folder hides no other module.
 """
 
 from __future__ import annotations

@@ -150,6 +150,7 @@ def test_registers_the_bus_and_the_queue(recording: Recording) -> None:
         "event_bus_name": BUS,
         "event_bus_arn": arn("events", f"event-bus/{BUS}"),
         "dead_letter_queue_arn": QUEUE_ARN,
+        "dead_letter_queue_url": QUEUE_URL,
     }
 
 

@@ -37,9 +37,14 @@ def enforce_iam(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="session")
-def stack(state_dir: Path, tmp_path_factory: pytest.TempPathFactory, enforce_iam: bool) -> Iterator[Stack]:
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that receives the output of the run."""
+    return tmp_path_factory.mktemp("up") / "up.log"
+
+
+@pytest.fixture(scope="session")
+def stack(state_dir: Path, log: Path, enforce_iam: bool) -> Iterator[Stack]:
     # What a client ends with must not depend on the order in which its frames are processed.
-    log = tmp_path_factory.mktemp("up") / "up.log"
     with running_stack(state_dir, log, enforce_iam=enforce_iam, random_frame_order=not enforce_iam) as stack:
         yield stack
 

@@ -10,7 +10,15 @@ import pytest
 
 from components import WebSocketGateway, WebSocketGatewayArgs, _packaging
 from tests.support.components.harness import Recording, run
-from tests.support.components.provider import REGION, api_id, arn, distribution_domain, physical_name, user_pool_id
+from tests.support.components.provider import (
+    ACCOUNT,
+    REGION,
+    api_id,
+    arn,
+    distribution_domain,
+    physical_name,
+    user_pool_id,
+)
 from tests.support.program.whole_program import ROOT, STACK, declare
 
 if TYPE_CHECKING:
@@ -30,12 +38,14 @@ def environment(recording: Recording, function: str) -> dict[str, Any]:
 def test_exports_are_what_operators_and_dashboards_need(recording: Recording) -> None:
     endpoint = f"{api_id('gateway-api')}.execute-api.{REGION}.amazonaws.com/live"
     issuer = f"https://cognito-idp.{REGION}.amazonaws.com/{user_pool_id('identity-users')}"
+    dead_letters = physical_name("ingest-dead-letters")
 
     assert recording.exports == {
         "websocket_url": f"wss://{endpoint}",
         "management_endpoint": f"https://{endpoint}",
         "dashboard_url": SITE_URL,
         "event_bus_name": physical_name("ingest-bus"),
+        "ingest_dead_letter_queue_url": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{dead_letters}",
         "table_name": physical_name("submissions-table"),
         "connections_table_name": physical_name("gateway-connections"),
         "pipe_name": physical_name("realtime-pipe"),

@@ -38,6 +38,7 @@ _PROJECTION: Final = {
 _IS_ABSENT: Final = "attribute_not_exists(PK)"
 _IS_COMPLETE: Final = " AND ".join(f"attribute_exists(#{name})" for name in REQUIRED_FIELDS)
 _IS_DELETED: Final = "#status = :deleted"
+_IS_NOT_DELETED: Final = f"(attribute_not_exists(#status) OR NOT {_IS_DELETED})"
 _HAS_VERSION: Final = "version = :version"
 
 
@@ -50,6 +51,8 @@ class SaveResult(Enum):
     """The event was written. No client sees the submission until the event that creates it has arrived."""
     STALE = "stale"
     """Nothing was written. The submission is deleted, or the row already contains this event or later values."""
+    ABSENT = "absent"
+    """Nothing was written, because the submission has no row. Only `delete` returns this."""
 
 
 class WriteConflict(Exception):
@@ -94,7 +97,7 @@ class SubmissionsTable:
             WriteConflict: Too many events of the submission arrived at the same time. The event may be saved again.
         """
         if event.deletes:
-            return self._delete(event, now_ms)
+            return self._delete(event.tenant_id, event.submission_id, now_ms, f"{_IS_ABSENT} OR {_IS_NOT_DELETED}")
         newer, condition, values = event.values, *_expect_usual_row(event)
         is_complete = True
         for _ in range(MAX_ATTEMPTS):
@@ -102,7 +105,13 @@ class SubmissionsTable:
             for name, value in newer.items():
                 assigned |= {name: {"S": value.text}, _name_order(name): {"S": value.order}}
             row = self._write(
-                event, now_ms, assigned, condition, values, ttl_days=retention_days if is_complete else REPLAY_DAYS
+                event.tenant_id,
+                event.submission_id,
+                now_ms,
+                assigned,
+                condition,
+                values,
+                ttl_days=retention_days if is_complete else REPLAY_DAYS,
             )
             if row is None:
                 return SaveResult.WRITTEN if is_complete else SaveResult.PENDING
@@ -113,22 +122,38 @@ class SubmissionsTable:
             condition, values = (_HAS_VERSION, {":version": row["version"]}) if row else (_IS_ABSENT, {})
         raise WriteConflict(f"{MAX_ATTEMPTS} writes failed for submission {event.submission_id!r}")
 
-    def _delete(self, event: SubmissionEvent, now_ms: int) -> SaveResult:
-        """Write the deletion of a submission: replace the row by a tombstone without content."""
+    def delete(self, tenant_id: str, submission_id: str, now_ms: int) -> SaveResult:
+        """Delete a submission as a deletion event does, so that every client receives the deletion.
+
+        No row is created. If the row of a deleted submission still has a payload, the payload is removed.
+        """
+        return self._delete(
+            tenant_id,
+            submission_id,
+            now_ms,
+            f"attribute_exists(PK) AND ({_IS_NOT_DELETED} OR attribute_exists(#payload))",
+        )
+
+    def _delete(self, tenant_id: str, submission_id: str, now_ms: int, condition: str) -> SaveResult:
+        """Replace a row by a tombstone without content if a condition holds."""
         row = self._write(
-            event,
+            tenant_id,
+            submission_id,
             now_ms,
             {"status": {"S": DELETED}},
-            f"{_IS_ABSENT} OR attribute_not_exists(#status) OR NOT {_IS_DELETED}",
+            condition,
             {":deleted": {"S": DELETED}},
             removed=["payload"],
             ttl_days=TOMBSTONE_DAYS,
         )
-        return SaveResult.WRITTEN if row is None else SaveResult.STALE
+        if row is None:
+            return SaveResult.WRITTEN
+        return SaveResult.STALE if row else SaveResult.ABSENT
 
     def _write(
         self,
-        event: SubmissionEvent,
+        tenant_id: str,
+        submission_id: str,
         now_ms: int,
         assigned: Item,
         condition: str,
@@ -140,7 +165,8 @@ class SubmissionsTable:
         """Write the next version of a submission's row if a condition holds.
 
         Args:
-            event: Event that is written.
+            tenant_id: Tenant that owns the submission.
+            submission_id: Id of the submission.
             now_ms: Current time in epoch milliseconds.
             assigned: Attributes to set, in addition to those that every write sets.
             condition: Condition on the row, as a DynamoDB expression.
@@ -154,11 +180,11 @@ class SubmissionsTable:
         updated_at = timestamps.to_iso(now_ms)
         assigned = {
             **assigned,
-            "tenant_id": {"S": event.tenant_id},
-            "submission_id": {"S": event.submission_id},
+            "tenant_id": {"S": tenant_id},
+            "submission_id": {"S": submission_id},
             "updated_at": {"S": updated_at},
-            keys.SUBMISSIONS_INDEX_PARTITION_KEY: {"S": keys.tenant_partition(event.tenant_id)},
-            keys.SUBMISSIONS_INDEX_SORT_KEY: {"S": keys.submission_position(updated_at, event.submission_id)},
+            keys.SUBMISSIONS_INDEX_PARTITION_KEY: {"S": keys.tenant_partition(tenant_id)},
+            keys.SUBMISSIONS_INDEX_SORT_KEY: {"S": keys.submission_position(updated_at, submission_id)},
         }
         if ttl_days:
             assigned["ttl"] = {"N": str(now_ms // 1000 + ttl_days * SECONDS_PER_DAY)}
@@ -170,7 +196,7 @@ class SubmissionsTable:
         try:
             self.client.update_item(
                 TableName=self.table_name,
-                Key=_build_key(event.tenant_id, event.submission_id),
+                Key=_build_key(tenant_id, submission_id),
                 UpdateExpression=(
                     f"SET {', '.join(assignments)}, incarnation = if_not_exists(incarnation, :now){removals}"
                     " ADD version :one"

@@ -8,7 +8,7 @@ import pytest
 from formbridge.session.replay import AFTER_NEWEST
 from formbridge.submissions.event import SubmissionEvent
 from formbridge.submissions.submission import Submission
-from formbridge.submissions.table import SubmissionsTable, WriteConflict
+from formbridge.submissions.table import SaveResult, SubmissionsTable, WriteConflict
 from tests.support.handlers.builders import NOW, image, iso, partial, received, submission, updated
 from tests.support.handlers.region import SUBMISSIONS
 
@@ -164,3 +164,48 @@ def test_an_event_that_meets_others_again_and_again_is_raised(region: Region, ta
         pytest.raises(WriteConflict, match=r"^10 writes failed for submission 's1'$"),
     ):
         save(table, partial(status="approved", payload="p", updated_at=iso(1)))
+
+
+# --- Deletions by an operator ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "events",
+    [[received()], [partial(payload="early")], [received(), updated()]],
+    ids=["received", "pending", "updated"],
+)
+def test_a_deletion_leaves_the_row_that_a_deletion_event_leaves(
+    region: Region, table: SubmissionsTable, events: list[dict[str, Any]]
+) -> None:
+    save(table, *events, partial(status="deleted"))
+    expected = region.item("s1")
+    region.clear()
+
+    save(table, *events)
+    assert table.delete("t_acme", "s1", NOW) is SaveResult.WRITTEN
+    assert region.item("s1") == expected
+    assert "payload" not in (expected or {})
+
+
+def test_a_deletion_creates_no_row(region: Region, table: SubmissionsTable) -> None:
+    save(table, received(tenant_id="t_other"))
+    assert table.delete("t_acme", "s1", NOW) is SaveResult.ABSENT
+    assert region.item("s1") is None
+    assert "payload" in (region.item("s1", "t_other") or {})
+
+
+def test_a_second_deletion_changes_nothing(region: Region, table: SubmissionsTable) -> None:
+    save(table, received())
+    table.delete("t_acme", "s1", NOW)
+    once = region.item("s1")
+    assert table.delete("t_acme", "s1", NOW + 1) is SaveResult.STALE
+    assert region.item("s1") == once
+
+
+def test_a_deletion_removes_the_payload_of_a_deleted_submission(region: Region, table: SubmissionsTable) -> None:
+    save(table, received(), partial(status="deleted"))
+    left_over = {**(region.item("s1") or {}), "payload": {"S": "left over"}}
+    region.dynamodb.put_item(TableName=SUBMISSIONS, Item=left_over)
+    assert table.delete("t_acme", "s1", NOW) is SaveResult.WRITTEN
+    assert "payload" not in (region.item("s1") or {})
+    assert held(region).version == 3

@@ -122,7 +122,7 @@ class Producer:
                     "EventBusName": self.stack.output("event_bus_name"),
                     "Source": "form-bridge",
                     "DetailType": detail_type,
-                    "Detail": json.dumps(detail),
+                    "Detail": json.dumps(detail, ensure_ascii=False),
                 }
             ]
         )
