@@ -68,6 +68,10 @@ def test_one_request_is_under_way() -> None:
     "**Keep early updates.**",
     "An update frame may overtake the reply to a `subscribe`, and the reply may not contain its updates.",
     ("A client keeps every update frame that arrives after it has sent `subscribe`, and applies it after the reply."),
+    (
+        "It also keeps update frames that arrive while it waits for another reply, applies them at once, and "
+        "applies them again if that reply clears its submissions."
+    ),
     "**Clear when the reply arrives.**",
     (
         "A client clears its submissions when it receives the `subscribed` reply to a request without a cursor, or any "
@@ -75,6 +79,7 @@ def test_one_request_is_under_way() -> None:
     ),
     "Then it applies the updates of the reply, and then the update frames that it has kept.",
     "It does not clear them when it sends the request.",
+    "It also forgets its cursor and the versions of what it has removed.",
 )
 def test_early_updates_are_kept_and_the_view_is_cleared_by_the_reply() -> None:
     subscription = live(update("insert", 1, "old"))
@@ -89,6 +94,13 @@ def test_early_updates_are_kept_and_the_view_is_cleared_by_the_reply() -> None:
     subscription.handle_frame(synced(request, update("insert", 1, "early"), recovered=False, filter_id="F"), NOW)
     assert versions(subscription.view) == {"early": 2}
 
+    subscription.handle_frame(push(update("leave", 9, "early"), filter_id="F"), NOW)
+    (request,) = subscription.set_filter({"status": ["done"]}, NOW)
+    assert "cursor" not in request
+    subscription.handle_frame(subscribed(request, update("insert", 9, "early"), complete=False), NOW)
+    assert versions(subscription.view) == {"early": 9}
+    assert subscription.cursor is None
+
 
 @states(
     "**Check the epoch.**",
@@ -102,6 +114,13 @@ def test_epochs_are_checked() -> None:
     assert versions(subscription.view) == {"s1": 1}
     assert take(subscription, push(update("modify", 3), epoch=8)) == [("sync", "of 1")]
     assert versions(subscription.view) == {"s1": 3}
+
+
+@states("**Hide deletions.**", "A client does not show a submission whose `status` is `deleted`.")
+def test_deleted_submissions_are_not_shown() -> None:
+    subscription = live(update("insert", 1), update("modify", 2, "s2", status="deleted"))
+    subscription.handle_frame(push(update("modify", 2, status="deleted")), NOW)
+    assert versions(subscription.view) == {}
 
 
 @states(
@@ -131,6 +150,7 @@ def test_updates_are_compared() -> None:
         "A client sends one more `sync` when `settle_seconds` have passed since a `subscribed` reply, since the "
         'reply to the `sync` that a `resync` has caused, or since a reply with `"recovered": false`.'
     ),
+    "The time counts from the reply with `complete: true`.",
     "This `sync` finds writes that became visible late.",
 )
 def test_a_client_syncs_once_more_when_writes_have_settled() -> None:
@@ -146,6 +166,10 @@ def test_a_client_syncs_once_more_when_writes_have_settled() -> None:
         assert subscription.timeout_at == NOW + 61
         (settling,) = subscription.handle_timeout(NOW + 61)
         subscription.handle_frame(synced(settling, **SETTLES), NOW + 31)
+    (request,) = subscription.handle_connect(NOW + 70)
+    (more,) = subscription.handle_frame(subscribed(request, complete=False, **SETTLES), NOW + 70)
+    subscription.handle_frame(synced(more, **SETTLES), NOW + 75)
+    assert subscription.timeout_at == NOW + 105
 
 
 @states(
@@ -155,7 +179,7 @@ def test_a_client_syncs_once_more_when_writes_have_settled() -> None:
         "`heartbeat_seconds` before, and at the latest 24 hours after the last `reconcile` or fresh snapshot."
     ),
     "It sends everything that it shows, 100 submissions per request.",
-    "The first request has `snapshot`.",
+    "The first request has `snapshot`, so that it also finds submissions that the client lacks.",
     (
         "If the client still holds a submission exactly as it was sent, the update replaces it, even with a lower "
         "`version`."
@@ -192,6 +216,25 @@ def test_a_client_reconciles_what_it_shows() -> None:
 
 
 @states(
+    "**Renew the token.**",
+    (
+        "A client sends `authenticate` with a newer token one minute before the `expires_at` of the last "
+        "`subscribed` or `authenticated` reply."
+    ),
+    "| `unauthorized` to `authenticate` | continues; the connection ends at its `expires_at` |",
+)
+def test_a_client_renews_its_token() -> None:
+    subscription = live(expires_at=NOW + 600)
+    assert subscription.renew_at == NOW + 540
+    (request,) = subscription.authenticate("token")
+    assert request == {"action": "authenticate", "id": request["id"], "token": "token"}
+    subscription.handle_frame({"type": "authenticated", "id": request["id"], "expires_at": NOW + 1_200}, NOW)
+    assert subscription.renew_at == NOW + 1_140
+    (request,) = subscription.authenticate("another")
+    assert subscription.handle_frame(error(request, "unauthorized"), NOW) == []
+
+
+@states(
     "**Name the filter.**",
     "A client sends the `filter_id` of its last `subscribed` reply with `sync`, and null if that reply had none.",
 )
@@ -205,13 +248,13 @@ def test_a_sync_names_its_filter(filter_id: str | None) -> None:
 
 
 @states(
-    "| `rate_limited`, `internal` | sends the request again after `retry_after_ms` |",
+    "| `rate_limited`, `internal` | sends the request again, with another `id`, after `retry_after_ms` |",
     "| `bad_cursor` | sends `subscribe` without a cursor |",
     (
         "| `superseded` | ignores it if a later request of the client is waiting for its reply, else sends "
         "`subscribe` with its cursor |"
     ),
-    "| `unauthorized` | gets a new token and connects again |",
+    "| `unauthorized` to another request | gets a new token and connects again |",
     (
         "| `bad_request`, `bad_filter`, `unknown_action`, `too_large` | stops and reports the error, because the "
         "same request would fail again |"
@@ -226,7 +269,8 @@ def test_errors_are_met() -> None:
     for code in ("rate_limited", "internal"):
         subscription, sent = refuse(code, retryable=True, retry_after_ms=2_000)
         assert sent == []
-        assert [frame["cursor"] for frame in subscription.handle_timeout(NOW + 2)] == ["of 1"]
+        (again,) = subscription.handle_timeout(NOW + 2)
+        assert (again["cursor"], again["id"]) == ("of 1", "3")
     assert ["cursor" in frame for frame in refuse("bad_cursor")[1]] == [False]
     subscription, (again,) = refuse("superseded")
     assert (again["action"], again["cursor"]) == ("subscribe", "of 1")

@@ -220,7 +220,8 @@ def test_a_dead_connection_is_found_and_makes_room(
     ),
     "The server accepts its connection, answers its first frame with `disconnect`, and closes it.",
     ('The code is `forbidden` with `"reconnect": false`, or `too_many_connections` with `"reconnect": true`.'),
-    "A browser needs this, because it cannot read the status of a refused handshake.",
+    "Every client should use it.",
+    "A browser needs it, because it cannot read the status of a refused handshake.",
     "Disconnect codes: `forbidden`",
 )
 def test_a_client_that_asks_for_it_is_refused_by_a_frame(

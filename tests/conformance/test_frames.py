@@ -425,6 +425,7 @@ def test_a_client_knows_the_codes_that_an_administrator_may_send(
     "Error codes: `unknown_action`",
     "Error codes: `unauthorized`",
     "Error codes: `too_large`",
+    "Every `error` that answers a request with a valid `id` has this `id`.",
 )
 @pytest.mark.parametrize(
     ("code", "action", "fields"),

@@ -134,8 +134,8 @@ def test_reconcile_tells_what_differs(gateway: Gateway, issuer: Issuer, backstag
 
 
 @states(
-    'If the server cannot look submissions up by their ids, the reply is a fresh snapshot with `"recovered": false`, '
-    "`cursor` and `complete`."
+    'If the server cannot look submissions up by their ids, the reply is a fresh snapshot with `"recovered": false` '
+    "and all fields of a `synced` reply."
 )
 def test_reconcile_without_ids_is_a_fresh_snapshot() -> None:
     class OtherKeys(Submissions):

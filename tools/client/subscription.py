@@ -253,7 +253,12 @@ class Subscription:
             self._next_action = None
             return self._subscribe(None, now)
         self._server_offset = reply.get("server_time", (now + self._server_offset) * 1_000) / 1_000 - now
-        self._epoch = reply.get("epoch", 0)
+        if reply["type"] == "reconciled" and "cursor" not in reply:
+            # The view does not start anew, so it keeps its epoch until the next `sync`.
+            if reply.get("epoch", 0) > self._epoch:
+                self._next_action = "sync"
+        else:
+            self._epoch = reply.get("epoch", 0)
         if reply["type"] == "subscribed":
             self._filter_id = reply.get("filter_id")
             self._heartbeat_seconds = reply["heartbeat_seconds"]
