@@ -887,6 +887,59 @@ def test_whatever_the_order_the_store_converges(page: Page, site: FakeSite) -> N
     assert set(held) == {"a 2 completed; ; a 1 new,b 1 new,c 1 new,d 1 new"}
 
 
+def test_an_incarnation_counts_more_than_a_version(page: Page, site: FakeSite) -> None:
+    """Every order of the updates leaves the newest incarnation, for as long as its own updates say."""
+    page.goto("/")
+    held = page.evaluate("""async () => {
+        const { SubmissionStore } = await import("/client/store.js");
+        const row = (id, incarnation, version, event, expires_at) => ({
+            event, data: { submission_id: id, incarnation, version, expires_at, submitted_at: "" },
+        });
+        const updates = [
+            row("a", 1, 9, "insert", 6), row("a", 1, 9, "remove"), row("a", 2, 1, "insert"),
+            row("b", undefined, 9, "insert"), row("b", 1, 1, "insert", 6), row("b", 2, 1, "remove"),
+        ];
+        const orders = (rest) => rest.length < 2 ? [rest] :
+            rest.flatMap((one, i) => orders(rest.toSpliced(i, 1)).map((others) => [one, ...others]));
+        const held = (store, now) => JSON.stringify(store.listHeld(now));
+        return orders(updates).map((order) => {
+            const store = new SubmissionStore();
+            for (const update of order) store.apply(update, 5_000);
+            const before = held(store, 5_000);
+            for (const update of order) if (update.event !== "remove") store.apply(update, 7_000);
+            return `${before} ${held(store, 7_000)}`;
+        });
+    }""")
+    assert len(held) == 720
+    assert set(held) == {'[["a",2,1]] [["a",2,1]]'}
+
+
+def test_a_reconciled_update_replaces_exactly_what_was_sent(page: Page, site: FakeSite) -> None:
+    page.goto("/")
+    outcomes = page.evaluate("""async () => {
+        const { SubmissionStore } = await import("/client/store.js");
+        const row = (incarnation, version, event = "modify") =>
+            ({ event, data: { submission_id: "a", incarnation, version, expires_at: 9 } });
+        const take = (held, update, sent) => {
+            const store = new SubmissionStore();
+            store.apply(held, 5_000);
+            return [store.apply(update, 5_000, new Map([[sent[0], sent]])), ...store.listHeld(5_000).flat()].join(" ");
+        };
+        const sent = ["a", 2, 5];
+        return [
+            take(row(2, 5), row(2, 4), sent), take(row(2, 5), row(1, 9), sent),
+            take(row(2, 5), row(2, 4, "leave"), sent),
+            take(row(2, 6), row(2, 4), sent), take(row(3, 5), row(2, 4), sent), take(row(2, 6), row(2, 7), sent),
+            take(row(2, 5, "leave"), row(2, 4), sent), take(row(2, 5), row(2, 4), ["b", 2, 5]),
+        ];
+    }""")
+    assert outcomes == [
+        "changed a 2 4", "changed a 1 9", "dropped",
+        "ignored a 2 6", "ignored a 3 5", "changed a 2 7",
+        "ignored", "ignored a 2 5",
+    ]  # fmt: skip
+
+
 def test_what_arrives_expired_does_nothing_to_a_later_life_of_its_id(page: Page, site: FakeSite) -> None:
     page.goto("/")
     outcomes = page.evaluate("""async () => {
