@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from itertools import count
 from typing import Any
 
@@ -240,6 +241,27 @@ def test_an_id_that_has_expired_can_be_used_again(page: Page, gateway: FakeGatew
     expect_status(page, "sub_2", "again")
 
 
+@pytest.mark.parametrize("ahead", [-2, 2])
+def test_the_times_of_the_gateway_count_and_not_those_of_the_device(
+    page: Page, gateway: FakeGateway, ahead: int
+) -> None:
+    page.clock.install(time=time.time() + ahead * 3600)
+    gone, stays = (update(name, expires_at=in_seconds(left)) for name, left in (("sub_gone", -60), ("sub_stays", 60)))
+    connection = open_page(page, gateway, gone, stays)
+    expect_ids(page, "sub_stays")
+    expect(row(page, "sub_stays").locator("time")).to_have_text("now")
+    connection.push(update("sub_new", age=1))
+    expect(page.locator("#latency-last")).to_have_text(re.compile(r"^\d(\.\d)? s$|^9\d\d ms$"))
+
+
+def test_the_time_of_an_update_frame_counts_too(page: Page, gateway: FakeGateway) -> None:
+    hour_ago = int((time.time() - 3600) * 1000)
+    connection = open_page(page, gateway, update("sub_1", expires_at=in_seconds(-60)), server_time=hour_ago)
+    expect_ids(page, "sub_1")
+    connection.push(update("sub_2"))
+    expect_ids(page, "sub_2")
+
+
 def test_counts_by_status_follow(page: Page, gateway: FakeGateway) -> None:
     connection = open_page(page, gateway, update("sub_1"), update("sub_2"), update("sub_3", status="spam"))
     counts = page.locator("#counts li")
@@ -288,6 +310,24 @@ def test_after_a_drop_it_resumes_from_the_last_complete_cursor(page: Page, gatew
     connection.reply(request, update("sub_3"), update("sub_1", 2, event="leave"), cursor="c2")
     expect_ids(page, "sub_3", "sub_2")
     expect(page.locator(".toast").filter(has_text="sub_3")).to_have_count(1)
+
+
+def test_what_is_reconciled_comes_without_toasts(page: Page, gateway: FakeGateway) -> None:
+    page.add_init_script("Math.random = () => 0.999")
+    page.clock.install()
+    connection = open_page(page, gateway, update("sub_1", 2, incarnation=5), update("sub_2", age=60))
+    freeze(page)
+    connection.drop()
+    expect_state(page, "Reconnecting")
+    page.clock.fast_forward(301_000)
+    connection = gateway.accept()
+    page.clock.resume()
+    connection.subscribed()
+    request = connection.expect("reconcile")
+    assert request["held"] == [["sub_1", 5, 2], ["sub_2", 0, 1]]
+    connection.reply(request, update("sub_1", 1, event="remove", incarnation=5), update("sub_old", age=120))
+    expect_ids(page, "sub_2", "sub_old")
+    expect(page.locator(".toast")).to_have_count(0)
 
 
 def test_a_push_moves_no_cursor(page: Page, gateway: FakeGateway) -> None:
@@ -696,7 +736,8 @@ def test_a_request_refused_for_the_moment_is_repeated_when_asked_to(
     request = connection.expect(action)
     connection.refuse(request, "rate_limited", retryable=True, retry_after_ms=5000)
     connection.push(update("sub_1"))
-    expect(page.locator(".toast")).to_have_count(1)
+    if action == "sync":
+        expect(page.locator(".toast")).to_have_count(1)
     page.clock.run_for(4999)
     assert connection.is_quiet()
     page.clock.run_for(1)
@@ -710,12 +751,19 @@ def test_a_request_refused_for_the_moment_is_repeated_when_asked_to(
     assert gateway.has_no_more()
 
 
-def test_a_subscription_refused_for_good_stops_and_says_why(page: Page, gateway: FakeGateway) -> None:
+@pytest.mark.parametrize(("code", "reason"), [("bad_request", "bad_request"), ("too_large", "it is too large")])
+def test_a_subscription_refused_for_good_stops_and_says_why(
+    page: Page, gateway: FakeGateway, code: str, reason: str
+) -> None:
+    page.clock.install()
     page.goto("/")
     connection = gateway.accept()
-    connection.refuse(connection.expect("subscribe"), "bad_request")
+    connection.refuse(connection.expect("subscribe"), code)
     expect_state(page, "Disconnected")
-    expect(page.locator("#notice-text")).to_contain_text("bad_request")
+    expect(page.locator("#notice-text")).to_contain_text(reason)
+    page.clock.fast_forward(HALF_AN_HOUR)
+    expect_state(page, "Disconnected")
+    assert gateway.has_no_more()
 
 
 def test_a_sync_refused_for_good_means_a_new_connection(page: Page, gateway: FakeGateway) -> None:
