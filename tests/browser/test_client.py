@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from websockets.exceptions import ConnectionClosed
 
 from tests.support.browser.fake_gateway import (
     PATIENCE,
@@ -302,11 +300,10 @@ def test_a_filter_can_be_set_by_whoever_is_told_of_a_reply(page: Page, gateway: 
 
 def test_whoever_is_told_of_a_reply_can_close_the_client(page: Page, gateway: FakeGateway) -> None:
     connection = open_client(page, gateway, CONTACT)
-    page.evaluate("globalThis.onNext = () => client.close()")
-    request = connection.expect("subscribe")
-    with suppress(ConnectionClosed):
-        connection.reply(request)
+    page.evaluate("() => { globalThis.onNext = () => client.close(); }")
+    connection.subscribed()
     assert connection.closed.wait(PATIENCE)
+    expect_said(page, "origins", " snapshot")
     expect_said(page, "state", "idle")
 
 
@@ -347,14 +344,18 @@ def test_a_snapshot_that_takes_pages_is_one_view(page: Page, gateway: FakeGatewa
 # Writes that settle late
 
 
-@pytest.mark.parametrize("after", ["subscribed", "a resync", "a sync in pages", "a new view"])
+@pytest.mark.parametrize("after", ["subscribed", "a resume", "a resync", "a sync in pages", "a new view"])
 def test_it_syncs_once_more_when_the_writes_have_settled(page: Page, gateway: FakeGateway, after: str) -> None:
     page.clock.install()
     connection = open_client(page, gateway)
     request = connection.expect("subscribe")
     connection.reply(request, settle_seconds=SETTLE_SECONDS if after == "subscribed" else 0)
     expect_said(page, "state", "live")
-    if after == "a resync":
+    if after == "a resume":
+        connection.drop()
+        connection = gateway.accept()
+        connection.subscribed(settle_seconds=SETTLE_SECONDS)
+    elif after == "a resync":
         connection.reply(connection.resync(), settle_seconds=SETTLE_SECONDS)
     elif after == "a sync in pages":
         connection.reply(connection.resync(), cursor="page", complete=False, settle_seconds=SETTLE_SECONDS)
