@@ -20,6 +20,7 @@ const TICK_MS = 250;
 const STOP_REASONS = {
   too_many_connections: "Too many dashboards are open for this tenant. Close one of them, then reconnect.",
   protocol_error: "The gateway rejected a message of this page. Reload the page to get the current version.",
+  too_large: "The gateway rejected the subscription of this page, because it is too large. Reload the page.",
   revoked: "Access to this tenant was revoked. Sign in again to continue.",
   forbidden: "Your account has no access to this tenant. Ask your administrator for access, then reconnect.",
 };

@@ -7,6 +7,7 @@ import { renderSummary } from "./summary.js";
 /** @typedef {import("./client/client.js").Origin} Origin */
 /** @typedef {import("./client/protocol.js").Submission} Submission */
 /** @typedef {import("./client/protocol.js").Update} Update */
+/** @typedef {import("./client/protocol.js").Held} Held */
 
 /** How often the page updates times such as "12 s ago" and removes expired submissions. */
 const REFRESH_MS = 1_000;
@@ -53,7 +54,8 @@ export class Session {
     this.#views = views;
     this.#client = new RealtimeClient({
       ...access,
-      onUpdates: (updates, origin) => this.#applyUpdates(updates, origin),
+      getHeld: () => this.#store.listHeld(this.#client.serverTime()),
+      onUpdates: (updates, origin, sent) => this.#applyUpdates(updates, origin, sent),
       onState: (state) => views.connection.render(state),
       isOnline: () => navigator.onLine,
     });
@@ -104,12 +106,13 @@ export class Session {
   }
 
   #drawNow() {
-    const now = Date.now();
+    const now = this.#client.serverTime();
     this.#store.expire(now);
     const submissions = this.#store.newestFirst();
     this.#views.list.render(submissions, this.#arrived, now);
     this.#arrived.clear();
-    for (const submittedAt of this.#unmeasured.splice(0)) this.#latency.add(Date.now() - Date.parse(submittedAt));
+    const drawnAt = this.#client.serverTime();
+    for (const submittedAt of this.#unmeasured.splice(0)) this.#latency.add(drawnAt - Date.parse(submittedAt));
     renderSummary(submissions, this.#latency);
   }
 
@@ -118,15 +121,16 @@ export class Session {
    *
    * @param {Update[]} updates
    * @param {Origin} origin
+   * @param {ReadonlyMap<string, Held>} sent
    */
-  #applyUpdates(updates, origin) {
+  #applyUpdates(updates, origin, sent) {
     if (origin === "snapshot") {
       this.#store.clear();
       this.#loaded = true;
     }
-    const now = Date.now();
-    const added = updates.filter((update) => this.#store.apply(update, now) === "added");
-    if (origin === "push" || origin === "repair") {
+    const now = this.#client.serverTime();
+    const added = updates.filter((update) => this.#store.apply(update, now, sent) === "added");
+    if (origin === "live" || origin === "repair") {
       const inserted = added.filter(({ event }) => event === "insert").map(({ data }) => data);
       this.#announce(inserted, origin);
     }
@@ -137,13 +141,13 @@ export class Session {
    * Announce submissions that were just created. Older submissions that only come into view are not announced.
    *
    * @param {Submission[]} submissions
-   * @param {"push" | "repair"} origin
+   * @param {"live" | "repair"} origin
    */
   #announce(submissions, origin) {
     for (const { submission_id } of submissions) this.#arrived.add(submission_id);
     this.#views.toasts.announce(submissions);
     // Latency is not measured on a hidden page, which draws nothing, nor for a repair, whose updates are late.
-    if (origin !== "push" || document.visibilityState !== "visible") return;
+    if (origin !== "live" || document.visibilityState !== "visible") return;
     this.#unmeasured.push(...submissions.map(({ submitted_at }) => submitted_at));
   }
 }

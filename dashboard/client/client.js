@@ -1,25 +1,32 @@
 // @ts-check
 import { fullJitter } from "./backoff.js";
-import { BEARER_PREFIX, REFUSAL_BY_FRAME, SNAPSHOT_SIZE, SUBPROTOCOL } from "./protocol.js";
+import { BEARER_PREFIX, MAX_HELD, REFUSAL_BY_FRAME, SNAPSHOT_SIZE, SUBPROTOCOL } from "./protocol.js";
 import { TokenRenewal, UnauthorizedError } from "./token.js";
 
 export { UnauthorizedError };
 
 /** @typedef {import("./token.js").TokenNeed} TokenNeed */
 /** @typedef {import("./protocol.js").Update} Update */
+/** @typedef {import("./protocol.js").Held} Held */
 /** @typedef {import("./protocol.js").Filter} Filter */
 /** @typedef {import("./protocol.js").SubscribeFrame} SubscribeFrame */
 /** @typedef {import("./protocol.js").SyncFrame} SyncFrame */
+/** @typedef {import("./protocol.js").ReconcileFrame} ReconcileFrame */
+/** @typedef {import("./protocol.js").UpdateFrame} UpdateFrame */
+/** @typedef {import("./protocol.js").UpdatesFrame} UpdatesFrame */
 /** @typedef {import("./protocol.js").GatewayFrame} GatewayFrame */
 /** @typedef {import("./protocol.js").Reply} Reply */
 /** @typedef {import("./protocol.js").ErrorFrame} ErrorFrame */
 /** @typedef {import("./protocol.js").DisconnectFrame} DisconnectFrame */
 
 const OPEN_TIMEOUT_MS = 10_000;
-const REPLY_TIMEOUT_MS = 10_000;
+/** API Gateway limits an integration to 29 seconds, so no reply arrives later. */
+const REPLY_TIMEOUT_MS = 30_000;
 const DEFAULT_HEARTBEAT_SECONDS = 300;
 /** The client sends `sync` this long after the last reply, even if updates arrive: only a reply moves the cursor. */
 const LONGEST_WITHOUT_REPLY_MS = 30 * 60_000;
+/** The client sends `reconcile` this long after the last comparison of the held submissions with the table. */
+const RECONCILE_INTERVAL_MS = 24 * 3600 * 1_000;
 /** A connection that ends sooner counts as a failed attempt, so that the delay grows while the gateway is unstable. */
 const STABLE_AFTER_MS = 30_000;
 /** Codes after which the gateway rejects the next connection too, unless it comes with a new token. */
@@ -35,9 +42,10 @@ const SIGNED_OUT_CODES = new Set(["token_expired", "revoked"]);
  */
 /**
  * How updates arrived. `snapshot` starts a new view and replaces everything in the old one. `more` is the rest of that
- * snapshot. `repair` is the result of a resume or a `sync`. `push` is an update that the gateway posted live.
+ * snapshot. `repair` is the result of a resume or a `sync`. `reconciled` is the result of a comparison of the held
+ * submissions with the table. `live` is an update that the gateway posted in an update frame.
  *
- * @typedef {"snapshot" | "more" | "repair" | "push"} Origin
+ * @typedef {"snapshot" | "more" | "repair" | "reconciled" | "live"} Origin
  */
 /**
  * @typedef {object} Options
@@ -48,8 +56,12 @@ const SIGNED_OUT_CODES = new Set(["token_expired", "revoked"]);
  *   `getToken` throws UnauthorizedError if the user must sign in again. The client stops then; a live connection
  *   continues until its token expires.
  * @property {Filter | null} [filter] The subscription filter. Default: null, all submissions of the tenant.
- * @property {(updates: Update[], origin: Origin) => void} onUpdates Receives updates.
+ * @property {(updates: Update[], origin: Origin, sent: ReadonlyMap<string, Held>) => void} onUpdates Receives updates.
+ *   `sent` is for `SubmissionStore.apply`: the submissions that the `reconcile` request contained, by id. It is empty
+ *   unless the origin is `reconciled`.
  * @property {(state: ConnectionState) => void} onState Receives each new connection state.
+ * @property {(() => Held[]) | null} [getHeld] Returns the submissions that the caller holds. The client compares them
+ *   with the table after a long gap, and once per 24 hours. Default: null, the client does not reconcile.
  * @property {(error: ErrorFrame) => void} [onError] Receives each error frame of the gateway. The client also handles
  *   the error itself.
  * @property {typeof WebSocket} [WebSocket]
@@ -64,14 +76,30 @@ const SIGNED_OUT_CODES = new Set(["token_expired", "revoked"]);
  *
  * @typedef {object} Request
  * @property {string} id
- * @property {"subscribe" | "sync"} action
+ * @property {"subscribe" | "sync" | "reconcile"} action
  * @property {string | null} cursor
- * @property {Update[]} pushes  Updates that arrived in update frames before the reply.
+ * @property {Page} page        What a `reconcile` request asks for.
+ * @property {(UpdateFrame | UpdatesFrame)[]} frames The update frames that arrived before the reply. They may be newer
+ *   than the data in the reply.
  * @property {number} failures  Number of retryable errors so far.
- * @property {boolean} resync   Whether a `sync` must follow the reply.
+ * @property {boolean} settles  Whether a `sync` must follow when the writes have settled that the reply may lack.
  * @property {boolean} outdated Whether the filter has changed since the request was sent.
  */
-/** @typedef {"open" | "request" | "heartbeat" | "reply" | "retry"} TimerName */
+/**
+ * One of the requests in which the client reconciles.
+ *
+ * @typedef {{held: Held[], snapshot: number}} Page
+ */
+/**
+ * What to send as soon as no request is pending. `repair`: a `sync` because updates may be missing, after which the
+ * writes must settle. `sync`: another `sync`. `reconcile`: the first page of a reconciliation.
+ *
+ * @typedef {"repair" | "sync" | "reconcile"} Due
+ */
+/** @typedef {"open" | "request" | "heartbeat" | "reply" | "settle" | "reconcile" | "retry"} TimerName */
+
+/** @type {Page} */
+const EMPTY_PAGE = { held: [], snapshot: 0 };
 
 /**
  * A subscription to one tenant's submissions that survives any number of connections.
@@ -109,13 +137,28 @@ export class RealtimeClient {
    */
   #cursor = null;
   /**
-   * The `filter_id` of all frames for the current view. Undefined: the gateway sends none. Null: not yet known.
+   * The `filter_id` of all frames for the current view. Null: the view has no filter.
    *
-   * @type {string | null | undefined}
+   * @type {string | null}
    */
-  #filterId;
+  #filterId = null;
+  /** The epoch of the view: that of the last reply. Frames of a lower epoch belong to a history that was replaced. */
+  #epoch = 0;
   /** @type {Request | null} */
   #request = null;
+  /** @type {Set<Due>} */
+  #due = new Set();
+  /**
+   * The pages of a reconciliation that are still to be sent. They outlive the connection.
+   *
+   * @type {Page[]}
+   */
+  #pages = [];
+  /** When the last reconciliation or the view started, in epoch milliseconds. */
+  #reconciledAt = 0;
+  #lastFrameAt = 0;
+  /** How far the server's clock is ahead of this device's clock, which may be wrong. */
+  #clockAheadMs = 0;
   #lastId = 0;
   /** @type {TokenRenewal | null} */
   #renewal = null;
@@ -132,6 +175,7 @@ export class RealtimeClient {
       setTimeout: (callback, milliseconds) => globalThis.setTimeout(callback, milliseconds),
       clearTimeout: (timer) => globalThis.clearTimeout(timer),
       filter: null,
+      getHeld: null,
       onError: () => {},
       ...options,
     };
@@ -149,7 +193,7 @@ export class RealtimeClient {
   }
 
   /**
-   * Replace the filter and start a new view, which begins with a `snapshot`.
+   * Replace the filter and start a new view, which begins with a `snapshot`. Until then, the current view continues.
    *
    * The connection stays open. If the client is not connected, the filter applies to the next connection.
    *
@@ -158,7 +202,6 @@ export class RealtimeClient {
   setFilter(filter) {
     this.#options.filter = filter;
     this.#cursor = null;
-    this.#filterId = null;
     // Wait for the pending request: two `subscribe` frames could reach the gateway in either order.
     if (this.#request) this.#request.outdated = true;
     else if (this.#liveSince !== null) this.#send("subscribe", null);
@@ -176,6 +219,15 @@ export class RealtimeClient {
     if (name === "live" || name === "connecting" || name === "reconnecting") this.#retryLater("the network was lost");
   }
 
+  /**
+   * Return the server's time. Use it to compare with `expires_at` and other times of the protocol.
+   *
+   * @returns {number} Epoch milliseconds. Before the first reply, the time of this device.
+   */
+  serverTime() {
+    return this.#options.now() + this.#clockAheadMs;
+  }
+
   async #open() {
     this.#release();
     const generation = this.#generation;
@@ -189,9 +241,11 @@ export class RealtimeClient {
       if (generation !== this.#generation) return;
       const socket = new WebSocket(withParameters(url, REFUSAL_BY_FRAME), [SUBPROTOCOL, BEARER_PREFIX + token]);
       this.#socket = socket;
-      this.#renewal = new TokenRenewal(this.#options, (request) => socket.send(JSON.stringify(request)));
+      const now = () => this.serverTime();
+      this.#renewal = new TokenRenewal({ ...this.#options, now }, (request) => socket.send(JSON.stringify(request)));
       socket.onopen = () => {
         this.#cancel("open");
+        this.#checkGap();
         this.#send("subscribe", this.#cursor);
       };
       socket.onmessage = (event) => this.#receive(event.data);
@@ -207,9 +261,56 @@ export class RealtimeClient {
     }
   }
 
-  /** Send `sync`, unless a request is pending. It is the heartbeat, acknowledges the cursor and repairs the view. */
+  /** Send `sync`, unless the pending request does the same. It is the heartbeat, and it repairs the view. */
   #sync() {
-    if (this.#request === null) this.#send("sync", this.#cursor);
+    if (this.#request === null || this.#request.action === "reconcile") this.#sendSoon("sync");
+  }
+
+  /** @param {Due} due What to send now, or after the reply to the pending request. */
+  #sendSoon(due) {
+    this.#due.add(due);
+    this.#sendDue();
+  }
+
+  /** Send the next request that is due, unless one is pending. */
+  #sendDue() {
+    if (this.#request !== null || this.#liveSince === null) return;
+    if (this.#due.delete("repair")) {
+      this.#due.delete("sync");
+      this.#send("sync", this.#cursor, { settles: true });
+    } else if (this.#due.delete("sync")) {
+      this.#send("sync", this.#cursor);
+    } else {
+      if (this.#pages.length === 0 && this.#due.delete("reconcile")) this.#startReconciliation();
+      const page = this.#pages.shift();
+      if (page) this.#send("reconcile", null, { page });
+    }
+  }
+
+  /** Divide the held submissions into pages. The first also asks for new submissions, which the view may lack. */
+  #startReconciliation() {
+    const { getHeld, now } = this.#options;
+    if (getHeld === null) return;
+    const held = getHeld();
+    const count = Math.max(1, Math.ceil(held.length / MAX_HELD));
+    this.#pages = Array.from({ length: count }, (_, index) => ({
+      held: held.slice(index * MAX_HELD, (index + 1) * MAX_HELD),
+      snapshot: index === 0 ? Math.min(SNAPSHOT_SIZE, MAX_HELD) : 0,
+    }));
+    this.#reconciledAt = now();
+    this.#scheduleReconciliation();
+  }
+
+  #scheduleReconciliation() {
+    const wait = this.#reconciledAt + RECONCILE_INTERVAL_MS - this.#options.now();
+    this.#after("reconcile", Math.max(0, wait), () => this.#sendSoon("reconcile"));
+  }
+
+  /** Reconcile after the resume if the gap was long. A resume does not report the rows that no longer exist. */
+  #checkGap() {
+    if (this.#options.now() - this.#lastFrameAt <= this.#heartbeatMs) return;
+    this.#pages = [];
+    this.#reconciledAt = -Infinity;
   }
 
   /**
@@ -217,20 +318,30 @@ export class RealtimeClient {
    *
    * @param {Request["action"]} action
    * @param {string | null} cursor
-   * @param {Partial<Request>} [previous] The request that this one replaces.
+   * @param {Partial<Request>} [values] Other values, for example those of the request that this one replaces.
    */
-  #send(action, cursor, { pushes = [], failures = 0, resync = false } = {}) {
+  #send(action, cursor, { page = EMPTY_PAGE, frames = [], failures = 0, settles = action === "subscribe" } = {}) {
     const id = String(++this.#lastId);
-    this.#request = { id, action, cursor, pushes, failures, resync, outdated: false };
+    this.#request = { id, action, cursor, page, frames, failures, settles, outdated: false };
     this.#after("request", REPLY_TIMEOUT_MS, () => this.#retryLater("the gateway did not reply"));
+    this.#socket?.send(JSON.stringify(this.#toFrame(this.#request)));
+  }
+
+  /**
+   * @param {Request} request
+   * @returns {SubscribeFrame | SyncFrame | ReconcileFrame}
+   */
+  #toFrame({ id, action, cursor, page }) {
     const { filter } = this.#options;
     const resume = cursor === null ? {} : { cursor };
-    /** @type {SubscribeFrame | SyncFrame} */
-    const frame =
-      action === "subscribe"
-        ? { action, id, ...resume, snapshot: SNAPSHOT_SIZE, ...(filter && { filter }) }
-        : { action, id, ...resume };
-    this.#socket?.send(JSON.stringify(frame));
+    switch (action) {
+      case "subscribe":
+        return { action, id, ...resume, snapshot: SNAPSHOT_SIZE, ...(filter && { filter }) };
+      case "sync":
+        return { action, id, ...resume, filter_id: this.#filterId };
+      case "reconcile":
+        return { action, id, ...page };
+    }
   }
 
   /**
@@ -239,29 +350,29 @@ export class RealtimeClient {
    * @param {Request} request
    */
   #resend(request) {
-    if (request.outdated) this.#send("subscribe", null, { resync: request.resync });
+    if (request.outdated) this.#send("subscribe", null);
     else this.#send(request.action, request.cursor, request);
   }
 
   /** @param {unknown} text */
   #receive(text) {
+    this.#lastFrameAt = this.#options.now();
     const frame = parse(text);
     switch (frame?.type) {
       case "subscribed":
       case "synced":
+      case "reconciled":
         if (this.#request && frame.id === this.#request.id) this.#handleReply(frame, this.#request);
         break;
       case "authenticated":
         this.#renewal?.handleReply(frame);
         break;
       case "submission_update":
-        this.#handlePush([frame], frame.filter_id);
-        break;
       case "submission_updates":
-        this.#handlePush(asList(frame.updates), frame.filter_id);
+        this.#handleUpdateFrame(frame);
         break;
       case "resync":
-        this.#repair();
+        this.#sendSoon("repair");
         break;
       case "disconnect":
         this.#handleDisconnect(frame);
@@ -274,30 +385,39 @@ export class RealtimeClient {
   }
 
   /**
-   * Handle the updates of an update frame.
+   * Handle a frame with updates that the gateway posted.
    *
-   * A frame for the previous filter may arrive after the reply to the new `subscribe`. The versions of its updates
-   * cannot show that it is late: the new view does not know the version of a submission that it does not show, and a
-   * `leave` replaces the same version of a submission that it shows. Therefore, the client ignores a frame with another
-   * `filter_id` and sends a `sync`, whose reply has all changes that belong to the view. If the gateway sends no
-   * `filter_id`, the client cannot recognize a late frame, and accepts all frames that arrive after the reply.
+   * Frames and replies may overtake each other. Therefore, the client keeps the frames that arrive while it waits for a
+   * reply. While it waits for the reply to `subscribe`, it does not know the `filter_id` of the new view yet, so it
+   * delivers them only after the reply.
    *
-   * @param {Update[]} updates
-   * @param {string | undefined} filterId
+   * @param {UpdateFrame | UpdatesFrame} frame
    */
-  #handlePush(updates, filterId) {
-    if (filterId !== this.#filterId) {
-      this.#repair();
-      return;
-    }
-    this.#request?.pushes.push(...updates);
-    this.#options.onUpdates(updates, "push");
+  #handleUpdateFrame(frame) {
+    const { timestamp } = frame;
+    // The frame may have been on its way for a while, so the server's time is at least its timestamp.
+    if (timestamp) this.#clockAheadMs = Math.max(this.#clockAheadMs, timestamp - this.#options.now());
+    this.#request?.frames.push(frame);
+    if (this.#request?.action !== "subscribe") this.#deliverFrame(frame);
+    if (epochOf(frame) > this.#epoch) this.#sendSoon("repair");
   }
 
-  /** Ask for missed updates. A pending request may have read too early, so a `sync` must follow its reply. */
-  #repair() {
-    if (this.#request) this.#request.resync = true;
-    else this.#sync();
+  /** @param {UpdateFrame | UpdatesFrame} frame */
+  #deliverFrame(frame) {
+    if (this.#isInView(frame)) this.#options.onUpdates(listUpdates(frame), "live", new Map());
+  }
+
+  /**
+   * Return whether a frame belongs to the view.
+   *
+   * A frame for the previous filter or the previous history may arrive late. The versions of its updates cannot show
+   * that: the view does not know the version of a submission that it does not show, and a `leave` replaces the same
+   * version of a submission that it shows.
+   *
+   * @param {UpdateFrame | UpdatesFrame} frame
+   */
+  #isInView(frame) {
+    return (frame.filter_id ?? null) === this.#filterId && epochOf(frame) >= this.#epoch;
   }
 
   /**
@@ -311,28 +431,68 @@ export class RealtimeClient {
       this.#resend(request);
       return;
     }
-    const fresh = (request.action === "subscribe" && request.cursor === null) || reply.recovered === false;
-    const origin = fresh ? "snapshot" : this.#cursor === null ? "more" : "repair";
-    // An update frame may arrive before the reply and be newer than the snapshot in the reply.
-    const updates = fresh ? [...asList(reply.updates), ...request.pushes] : asList(reply.updates);
-    if (fresh) this.#cursor = null;
+    const { now, onUpdates } = this.#options;
+    const generation = this.#generation;
+    const isNewView = (request.action === "subscribe" && request.cursor === null) || reply.recovered === false;
+    const origin = isNewView ? "snapshot" : this.#nameOrigin(reply);
+    if (reply.server_time) this.#clockAheadMs = reply.server_time - now();
+    // The cursor belongs to the replaced history. The reply to a `sync` with it starts a new view.
+    if (!isNewView && epochOf(reply) > this.#epoch) this.#due.add("repair");
+    this.#epoch = epochOf(reply);
+    if (isNewView) {
+      this.#cursor = null;
+      this.#pages = [];
+      this.#reconciledAt = now();
+    }
     if (reply.type === "subscribed") {
-      this.#filterId = reply.filter_id;
+      this.#filterId = reply.filter_id ?? null;
       this.#heartbeatMs = heartbeatMs(reply.heartbeat_seconds);
-      this.#liveSince ??= this.#options.now();
+      this.#liveSince ??= now();
       this.#freshToken = "unneeded";
-      this.#renewal?.schedule(reply.expires_at, reply.server_time);
+      this.#renewal?.schedule(reply.expires_at);
     }
-    this.#after("reply", LONGEST_WITHOUT_REPLY_MS, () => this.#sync());
-    if (!reply.complete) {
-      this.#send("sync", reply.cursor, { resync: request.resync });
-    } else {
-      this.#cursor = reply.cursor;
-      if (request.resync) this.#sync();
+    if (isNewView || reply.type === "subscribed") this.#scheduleReconciliation();
+    this.#handleCursor(reply, request.settles || isNewView);
+
+    // Call back last, because the callbacks may set another filter or close the client.
+    const frames = request.frames.filter((frame) => this.#isInView(frame));
+    const updates = asList(reply.updates);
+    const sent = new Map(request.page.held.map((held) => [held[0], held]));
+    onUpdates(isNewView ? [...updates, ...frames.flatMap(listUpdates)] : updates, origin, sent);
+    if (!isNewView && request.action === "subscribe") {
+      for (const frame of frames) if (generation === this.#generation) this.#deliverFrame(frame);
     }
-    // Call back last, because the callback may set another filter.
-    this.#options.onUpdates(updates, origin);
+    if (generation !== this.#generation) return;
     if (reply.type === "subscribed") this.#setState({ name: "live" });
+    this.#sendDue();
+  }
+
+  /**
+   * Return the origin of the updates in a reply that continues the view.
+   *
+   * @param {Reply} reply
+   * @returns {Origin}
+   */
+  #nameOrigin(reply) {
+    if (reply.type === "reconciled") return "reconciled";
+    return this.#cursor === null ? "more" : "repair";
+  }
+
+  /**
+   * Keep the cursor of a complete reply. After an incomplete reply, ask for the rest.
+   *
+   * @param {Reply} reply
+   * @param {boolean} settles
+   */
+  #handleCursor({ cursor, complete, settle_seconds }, settles) {
+    if (cursor === undefined) return;
+    this.#after("reply", LONGEST_WITHOUT_REPLY_MS, () => this.#sync());
+    if (!complete) {
+      this.#send("sync", cursor, { settles });
+      return;
+    }
+    this.#cursor = cursor;
+    if (settles && settle_seconds) this.#after("settle", settle_seconds * 1_000, () => this.#sendSoon("sync"));
   }
 
   /** @param {ErrorFrame} error */
@@ -358,7 +518,10 @@ export class RealtimeClient {
       this.#resend(request);
     } else if (error.code === "bad_cursor" && request.cursor !== null) {
       this.#cursor = null;
-      this.#send("subscribe", null, request);
+      this.#send("subscribe", null, { frames: request.frames });
+    } else if (error.code === "superseded") {
+      // Another request of this connection has changed the subscription.
+      this.#send("subscribe", this.#cursor, { frames: request.frames });
     } else if (request.action === "subscribe") {
       this.#stop({ name: "stopped", reason: error.code });
     } else {
@@ -412,6 +575,7 @@ export class RealtimeClient {
     this.#generation += 1;
     for (const name of this.#timers.keys()) this.#cancel(name);
     this.#request = null;
+    this.#due.clear();
     this.#renewal?.stop();
     this.#renewal = null;
     this.#liveSince = null;
@@ -483,6 +647,25 @@ function parse(text) {
  */
 function asList(updates) {
   return Array.isArray(updates) ? updates : [];
+}
+
+/**
+ * Return the updates that a frame carries.
+ *
+ * @param {UpdateFrame | UpdatesFrame} frame
+ * @returns {Update[]}
+ */
+function listUpdates(frame) {
+  return frame.type === "submission_update" ? [frame] : asList(frame.updates);
+}
+
+/**
+ * Return the epoch of a frame, or 0 if the gateway sends none.
+ *
+ * @param {{epoch?: number}} frame
+ */
+function epochOf({ epoch = 0 }) {
+  return epoch;
 }
 
 /**

@@ -8,6 +8,8 @@
  * @property {string} form_id
  * @property {string} status
  * @property {number} version        Increases by 1 with each write of the submission.
+ * @property {number} [incarnation]  When the row was created, in epoch milliseconds. If a submission is deleted and
+ *   created again, its version starts at 1 and its incarnation is higher. 0 or absent: another program made the row.
  * @property {string} submitted_at   ISO 8601, UTC, with milliseconds.
  * @property {string} updated_at     ISO 8601, UTC, with milliseconds.
  * @property {number} [expires_at]   Epoch seconds at which a client drops the submission. Absent: never.
@@ -16,7 +18,13 @@
  *
  * @typedef {object} Update
  * @property {UpdateEvent} event
- * @property {Submission} data       `leave`: only `submission_id`, `version`, `tenant_id` and `event` are present.
+ * @property {Submission} data       `leave`: only `submission_id`, `incarnation`, `version`, `tenant_id` and `event`
+ *   are present. `remove`: the other fields may be missing too.
+ */
+/**
+ * A submission that a store holds: its id, incarnation and version.
+ *
+ * @typedef {[submissionId: string, incarnation: number, version: number]} Held
  */
 /**
  * A subscription filter: an EventBridge event pattern over `form_id`, `status` and `submission_id`.
@@ -37,6 +45,13 @@
  * @property {"sync"} action
  * @property {string} id
  * @property {string} [cursor]
+ * @property {string | null} filter_id  The `filter_id` of the last `subscribed` reply. Null: it had none.
+ *
+ * @typedef {object} ReconcileFrame  Compares held submissions with the table.
+ * @property {"reconcile"} action
+ * @property {string} id
+ * @property {Held[]} held           At most 100.
+ * @property {number} snapshot       Number of the newest submissions to send, apart from those in `held`.
  *
  * @typedef {object} AuthenticateFrame
  * @property {"authenticate"} action
@@ -46,14 +61,17 @@
 /**
  * Frames that the gateway sends.
  *
- * @typedef {object} Reply           A `subscribed` or `synced` frame.
- * @property {"subscribed" | "synced"} type
+ * @typedef {object} Reply           A `subscribed`, `synced` or `reconciled` frame.
+ * @property {"subscribed" | "synced" | "reconciled"} type
  * @property {string} id
- * @property {string} cursor
+ * @property {string} [cursor]       Absent in a `reconciled` frame, unless `recovered` is false.
  * @property {Update[]} updates
- * @property {boolean} complete      False: more updates are waiting; `sync` again with this cursor.
- * @property {boolean} [recovered]   False: the cursor was too old, and `updates` is a new snapshot.
+ * @property {boolean} [complete]    False: more updates are waiting; `sync` again with this cursor.
+ * @property {boolean} [recovered]   False: the gateway could not resume, and `updates` is a new snapshot.
  * @property {string} [filter_id]    Identifies the filter of the view. Its update frames have the same value.
+ * @property {number} [epoch]        When the history of the tenant was last replaced, in epoch milliseconds. 0 or
+ *   absent: never.
+ * @property {number} [settle_seconds]  After this time, a `sync` finds the writes that this reply may lack.
  * @property {number} [heartbeat_seconds]
  * @property {number} [expires_at]   Epoch seconds at which the connection's token expires.
  * @property {number} [server_time]  Epoch milliseconds.
@@ -63,11 +81,15 @@
  * @property {UpdateEvent} event
  * @property {Submission} data
  * @property {string} [filter_id]
+ * @property {number} [epoch]        The epoch of the history that the update belongs to.
+ * @property {number} [timestamp]    When the gateway sent the frame, in epoch milliseconds.
  *
  * @typedef {object} UpdatesFrame    A frame with several updates.
  * @property {"submission_updates"} type
  * @property {Update[]} updates
  * @property {string} [filter_id]
+ * @property {number} [epoch]
+ * @property {number} [timestamp]
  *
  * @typedef {object} AuthenticatedFrame
  * @property {"authenticated"} type
@@ -109,6 +131,9 @@ export const REFUSAL_BY_FRAME = { refusal: "frame" };
 
 /** Number of the newest submissions with which a new view starts. */
 export const SNAPSHOT_SIZE = 50;
+
+/** Maximum number of submissions in one `reconcile` request. */
+export const MAX_HELD = 100;
 
 /** The status that marks a submission as deleted. The table's TTL removes the item later. */
 export const DELETED = "deleted";

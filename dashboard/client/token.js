@@ -39,8 +39,6 @@ export class TokenRenewal {
   #send;
   /** When the token expires: epoch seconds by the gateway's clock. */
   #expiresAt = 0;
-  /** How far the gateway's clock is ahead of this device's clock, which may be wrong. */
-  #clockAheadMs = 0;
   #failures = 0;
   #sent = 0;
   #stopped = false;
@@ -64,16 +62,13 @@ export class TokenRenewal {
    * do not renew together.
    *
    * @param {number | undefined} expiresAt Epoch seconds. Ignored unless it is later than the last known expiry.
-   * @param {number} [serverTime] The gateway's current time in epoch milliseconds.
    */
-  schedule(expiresAt, serverTime) {
-    const { now, random } = this.#options;
-    if (serverTime) this.#clockAheadMs = serverTime - now();
+  schedule(expiresAt) {
     if (!expiresAt || expiresAt <= this.#expiresAt) return;
     this.#expiresAt = expiresAt;
     this.#failures = 0;
     const left = this.#timeLeft();
-    const before = Math.min(RENEW_BEFORE_MS, left / 2) * (1 - random() / 2);
+    const before = Math.min(RENEW_BEFORE_MS, left / 2) * (1 - this.#options.random() / 2);
     this.#after(Math.min(left - before, LONGEST_TIMER_MS), () => this.#renew());
   }
 
@@ -124,7 +119,7 @@ export class TokenRenewal {
 
   /** @returns {number} Milliseconds until the token expires. */
   #timeLeft() {
-    return this.#expiresAt * 1_000 - this.#clockAheadMs - this.#options.now();
+    return this.#expiresAt * 1_000 - this.#options.now();
   }
 
   /**

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from itertools import count
 from typing import Any
 
@@ -240,6 +241,27 @@ def test_an_id_that_has_expired_can_be_used_again(page: Page, gateway: FakeGatew
     expect_status(page, "sub_2", "again")
 
 
+@pytest.mark.parametrize("ahead", [-2, 2])
+def test_the_times_of_the_gateway_count_and_not_those_of_the_device(
+    page: Page, gateway: FakeGateway, ahead: int
+) -> None:
+    page.clock.install(time=time.time() + ahead * 3600)
+    gone, stays = (update(name, expires_at=in_seconds(left)) for name, left in (("sub_gone", -60), ("sub_stays", 60)))
+    connection = open_page(page, gateway, gone, stays)
+    expect_ids(page, "sub_stays")
+    expect(row(page, "sub_stays").locator("time")).to_have_text("now")
+    connection.push(update("sub_new", age=1))
+    expect(page.locator("#latency-last")).to_have_text(re.compile(r"^\d(\.\d)? s$|^9\d\d ms$"))
+
+
+def test_the_time_of_an_update_frame_counts_too(page: Page, gateway: FakeGateway) -> None:
+    hour_ago = int((time.time() - 3600) * 1000)
+    connection = open_page(page, gateway, update("sub_1", expires_at=in_seconds(-60)), server_time=hour_ago)
+    expect_ids(page, "sub_1")
+    connection.push(update("sub_2"))
+    expect_ids(page, "sub_2")
+
+
 def test_counts_by_status_follow(page: Page, gateway: FakeGateway) -> None:
     connection = open_page(page, gateway, update("sub_1"), update("sub_2"), update("sub_3", status="spam"))
     counts = page.locator("#counts li")
@@ -288,6 +310,24 @@ def test_after_a_drop_it_resumes_from_the_last_complete_cursor(page: Page, gatew
     connection.reply(request, update("sub_3"), update("sub_1", 2, event="leave"), cursor="c2")
     expect_ids(page, "sub_3", "sub_2")
     expect(page.locator(".toast").filter(has_text="sub_3")).to_have_count(1)
+
+
+def test_what_is_reconciled_comes_without_toasts(page: Page, gateway: FakeGateway) -> None:
+    page.add_init_script("Math.random = () => 0.999")
+    page.clock.install()
+    connection = open_page(page, gateway, update("sub_1", 2, incarnation=5), update("sub_2", age=60))
+    freeze(page)
+    connection.drop()
+    expect_state(page, "Reconnecting")
+    page.clock.fast_forward(301_000)
+    connection = gateway.accept()
+    page.clock.resume()
+    connection.subscribed()
+    request = connection.expect("reconcile")
+    assert request["held"] == [["sub_1", 5, 2], ["sub_2", 0, 1]]
+    connection.reply(request, update("sub_1", 1, event="remove", incarnation=5), update("sub_old", age=120))
+    expect_ids(page, "sub_2", "sub_old")
+    expect(page.locator(".toast")).to_have_count(0)
 
 
 def test_a_push_moves_no_cursor(page: Page, gateway: FakeGateway) -> None:
@@ -716,7 +756,8 @@ def test_a_request_refused_for_the_moment_is_repeated_when_asked_to(
     request = connection.expect(action)
     connection.refuse(request, "rate_limited", retryable=True, retry_after_ms=5000)
     connection.push(update("sub_1"))
-    expect(page.locator(".toast")).to_have_count(1)
+    if action == "sync":
+        expect(page.locator(".toast")).to_have_count(1)
     page.clock.run_for(4999)
     assert connection.is_quiet()
     page.clock.run_for(1)
@@ -730,12 +771,19 @@ def test_a_request_refused_for_the_moment_is_repeated_when_asked_to(
     assert gateway.has_no_more()
 
 
-def test_a_subscription_refused_for_good_stops_and_says_why(page: Page, gateway: FakeGateway) -> None:
+@pytest.mark.parametrize(("code", "reason"), [("bad_request", "bad_request"), ("too_large", "it is too large")])
+def test_a_subscription_refused_for_good_stops_and_says_why(
+    page: Page, gateway: FakeGateway, code: str, reason: str
+) -> None:
+    page.clock.install()
     page.goto("/")
     connection = gateway.accept()
-    connection.refuse(connection.expect("subscribe"), "bad_request")
+    connection.refuse(connection.expect("subscribe"), code)
     expect_state(page, "Disconnected")
-    expect(page.locator("#notice-text")).to_contain_text("bad_request")
+    expect(page.locator("#notice-text")).to_contain_text(reason)
+    page.clock.fast_forward(HALF_AN_HOUR)
+    expect_state(page, "Disconnected")
+    assert gateway.has_no_more()
 
 
 def test_a_sync_refused_for_good_means_a_new_connection(page: Page, gateway: FakeGateway) -> None:
@@ -905,6 +953,59 @@ def test_whatever_the_order_the_store_converges(page: Page, site: FakeSite) -> N
     }""")
     assert len(held) == 5040
     assert set(held) == {"a 2 completed; ; a 1 new,b 1 new,c 1 new,d 1 new"}
+
+
+def test_an_incarnation_counts_more_than_a_version(page: Page, site: FakeSite) -> None:
+    """Every order of the updates leaves the newest incarnation, for as long as its own updates say."""
+    page.goto("/")
+    held = page.evaluate("""async () => {
+        const { SubmissionStore } = await import("/client/store.js");
+        const row = (id, incarnation, version, event, expires_at) => ({
+            event, data: { submission_id: id, incarnation, version, expires_at, submitted_at: "" },
+        });
+        const updates = [
+            row("a", 1, 9, "insert", 6), row("a", 1, 9, "remove"), row("a", 2, 1, "insert"),
+            row("b", undefined, 9, "insert"), row("b", 1, 1, "insert", 6), row("b", 2, 1, "remove"),
+        ];
+        const orders = (rest) => rest.length < 2 ? [rest] :
+            rest.flatMap((one, i) => orders(rest.toSpliced(i, 1)).map((others) => [one, ...others]));
+        const held = (store, now) => JSON.stringify(store.listHeld(now));
+        return orders(updates).map((order) => {
+            const store = new SubmissionStore();
+            for (const update of order) store.apply(update, 5_000);
+            const before = held(store, 5_000);
+            for (const update of order) if (update.event !== "remove") store.apply(update, 7_000);
+            return `${before} ${held(store, 7_000)}`;
+        });
+    }""")
+    assert len(held) == 720
+    assert set(held) == {'[["a",2,1]] [["a",2,1]]'}
+
+
+def test_a_reconciled_update_replaces_exactly_what_was_sent(page: Page, site: FakeSite) -> None:
+    page.goto("/")
+    outcomes = page.evaluate("""async () => {
+        const { SubmissionStore } = await import("/client/store.js");
+        const row = (incarnation, version, event = "modify") =>
+            ({ event, data: { submission_id: "a", incarnation, version, expires_at: 9 } });
+        const take = (held, update, sent) => {
+            const store = new SubmissionStore();
+            store.apply(held, 5_000);
+            return [store.apply(update, 5_000, new Map([[sent[0], sent]])), ...store.listHeld(5_000).flat()].join(" ");
+        };
+        const sent = ["a", 2, 5];
+        return [
+            take(row(2, 5), row(2, 4), sent), take(row(2, 5), row(1, 9), sent),
+            take(row(2, 5), row(2, 4, "leave"), sent),
+            take(row(2, 6), row(2, 4), sent), take(row(3, 5), row(2, 4), sent), take(row(2, 6), row(2, 7), sent),
+            take(row(2, 5, "leave"), row(2, 4), sent), take(row(2, 5), row(2, 4), ["b", 2, 5]),
+        ];
+    }""")
+    assert outcomes == [
+        "changed a 2 4", "changed a 1 9", "dropped",
+        "ignored a 2 6", "ignored a 3 5", "changed a 2 7",
+        "ignored", "ignored a 2 5",
+    ]  # fmt: skip
 
 
 def test_what_arrives_expired_does_nothing_to_a_later_life_of_its_id(page: Page, site: FakeSite) -> None:

@@ -316,6 +316,9 @@ class Subscription:
                 self.changes.append(update)
 
     def _handle_error(self, error: Frame, request: _Request, now: float) -> list[Frame]:
+        if self._next_action == "subscribe":  # the filter has changed, so the request no longer matters
+            self._next_action = None
+            return self._subscribe(None, now)
         if error["code"] == "bad_cursor" and request.cursor is not None:
             return self._subscribe(None, now, request.frames)
         if error["code"] == "superseded":

@@ -70,6 +70,8 @@ class View:
         held = self._entries.get(data["submission_id"])
         if held and held.expires_at <= now:
             held = None  # the row may be deleted, and the submission may start again at version 1
+        if held and held.recency.incarnation < recency.incarnation:
+            held = held._replace(expires_at=math.inf)  # the expiry of an earlier row does not limit that of a later one
         # A `leave` or a `remove` may have no `expires_at`. The view then keeps the version of the submission as long as
         # an older update may still arrive.
         latest = now + GONE_RETENTION_SECONDS if is_gone else math.inf

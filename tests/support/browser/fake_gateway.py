@@ -62,6 +62,7 @@ def update(
     """One update as the gateway sends it, submitted `age` seconds ago."""
     if event == "leave":
         given = {"tenant_id": "t_acme", "submission_id": submission_id, "version": version, "event": event}
+        given |= {name: value for name, value in more.items() if name == "incarnation"}
         return {"event": event, "data": given}
     submitted_at = iso((time.time() - age) * 1000)
     data = {
@@ -129,13 +130,15 @@ class Connection:
             self.send({"type": "submission_updates", "updates": updates, **more})
 
     def reply(self, request: Frame, *updates: Frame, cursor: str = "c1", complete: bool = True, **more: Any) -> None:
-        """Answers `subscribe` with `subscribed`, `sync` with `synced`."""
-        kind = {"subscribe": "subscribed", "sync": "synced"}[request["action"]]
-        frame: Frame = {"type": kind, "id": request["id"], "cursor": cursor, "updates": updates}
+        """Answers `subscribe` with `subscribed`, `sync` with `synced`, `reconcile` with `reconciled`."""
+        kind = {"subscribe": "subscribed", "sync": "synced", "reconcile": "reconciled"}[request["action"]]
+        frame: Frame = {"type": kind, "id": request["id"], "updates": updates}
+        if kind != "reconciled" or more.get("recovered") is False:
+            frame |= {"cursor": cursor, "complete": complete}
         if kind == "subscribed":
             now = time.time()
             frame |= {"heartbeat_seconds": 300, "expires_at": in_seconds(3600), "server_time": int(now * 1000)}
-        self.send(frame | {"complete": complete} | more)
+        self.send(frame | more)
 
     def subscribed(self, *updates: Frame, cursor: str = "c1", **more: Any) -> Frame:
         """Takes the page's `subscribe` and answers it."""
