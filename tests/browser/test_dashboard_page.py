@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.support.browser.fake_gateway import Connection, FakeGateway, FakeSite, Frame, in_seconds, update
 
 HALF_AN_HOUR = 30 * 60 * 1000
-REPLY_TIMEOUT = 10 * 1000
+REPLY_TIMEOUT = 30 * 1000
 NO_VALUE = "\N{EN DASH}"
 
 markers = count(1)
