@@ -301,7 +301,7 @@ def _parse_held(fields: Mapping[str, object], request_id: str | None) -> Sequenc
     held = fields.get("held")
     items = cast("list[object]", held) if isinstance(held, list) else None
     if items is None or len(items) > MAX_HELD:
-        found = quote(held) if items is None else f"{len(items)} items"
+        found = quote(fields.get("held")) if items is None else f"{len(items)} items"
         raise RequestError("bad_request", f"held: must be a list of at most {MAX_HELD} items, got {found}", request_id)
     return [_parse_held_item(item, index, request_id) for index, item in enumerate(items)]
 
