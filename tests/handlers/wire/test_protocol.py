@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -165,34 +166,33 @@ def test_a_request_that_is_wrong_is_refused_by_field_and_value(body: str, code: 
     assert (error.code, error.message) == (code, message)
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({}, "held: must be a list of at most 100 items, got None"),
-        ({"held": None}, "held: must be a list of at most 100 items, got None"),
-        ({"held": "s1"}, "held: must be a list of at most 100 items, got 's1'"),
-        ({"held": {"s1": 1}}, "held: must be a list of at most 100 items, got {'s1': 1}"),
-        ({"held": [["s1", 1, 1]] * 101}, "held: must be a list of at most 100 items, got 101 items"),
-        ({"held": [["s1", 1, 1], 5]}, "held[1]: must be [submission_id, incarnation, version], got 5"),
-        ({"held": [None]}, "held[0]: must be [submission_id, incarnation, version], got None"),
-        ({"held": ["s11"]}, "held[0]: must be [submission_id, incarnation, version], got 's11'"),
-        ({"held": [[]]}, "held[0]: must be [submission_id, incarnation, version], got []"),
-        ({"held": [["s1", 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', 1]"),
-        ({"held": [["s1", 1, 1, 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', 1, 1, 1]"),
-        ({"held": [[1, "s1", 1]]}, "held[0]: must be [submission_id, incarnation, version], got [1, 's1', 1]"),
-        ({"held": [["s1", "1", 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', '1', 1]"),
-        ({"held": [["s1", 1, 1.0]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', 1, 1.0]"),
-        ({"held": [["s1", None, 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', None, 1]"),
-        ({"held": [["s1", True, 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', True, 1]"),
-        ({"held": [["s1", 1, False]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', 1, False]"),
-        ({"held": [["", 1, 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['', 1, 1]"),
-        ({"held": [["\ud800", 1, 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['\\ud800', 1, 1]"),
-        ({"held": [], "snapshot": 101}, "snapshot: must be an integer from 0 to 100, got 101"),
-        ({"held": [], "snapshot": -1}, "snapshot: must be an integer from 0 to 100, got -1"),
-        ({"held": [], "snapshot": "5"}, "snapshot: must be an integer from 0 to 100, got '5'"),
-    ],
-    ids=lambda value: str(value)[:60] if isinstance(value, str) else "",
-)
+HELD_FAULTS: list[tuple[dict[str, Any], str]] = [
+    ({}, "held: must be a list of at most 100 items, got None"),
+    ({"held": None}, "held: must be a list of at most 100 items, got None"),
+    ({"held": "s1"}, "held: must be a list of at most 100 items, got 's1'"),
+    ({"held": {"s1": 1}}, "held: must be a list of at most 100 items, got {'s1': 1}"),
+    ({"held": [["s1", 1, 1]] * 101}, "held: must be a list of at most 100 items, got 101 items"),
+    ({"held": [["s1", 1, 1], 5]}, "held[1]: must be [submission_id, incarnation, version], got 5"),
+    ({"held": [None]}, "held[0]: must be [submission_id, incarnation, version], got None"),
+    ({"held": ["s11"]}, "held[0]: must be [submission_id, incarnation, version], got 's11'"),
+    ({"held": [[]]}, "held[0]: must be [submission_id, incarnation, version], got []"),
+    ({"held": [["s1", 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', 1]"),
+    ({"held": [["s1", 1, 1, 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', 1, 1, 1]"),
+    ({"held": [[1, "s1", 1]]}, "held[0]: must be [submission_id, incarnation, version], got [1, 's1', 1]"),
+    ({"held": [["s1", "1", 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', '1', 1]"),
+    ({"held": [["s1", 1, 1.0]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', 1, 1.0]"),
+    ({"held": [["s1", None, 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', None, 1]"),
+    ({"held": [["s1", True, 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', True, 1]"),
+    ({"held": [["s1", 1, False]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', 1, False]"),
+    ({"held": [["", 1, 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['', 1, 1]"),
+    ({"held": [["\ud800", 1, 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['\\ud800', 1, 1]"),
+    ({"held": [], "snapshot": 101}, "snapshot: must be an integer from 0 to 100, got 101"),
+    ({"held": [], "snapshot": -1}, "snapshot: must be an integer from 0 to 100, got -1"),
+    ({"held": [], "snapshot": "5"}, "snapshot: must be an integer from 0 to 100, got '5'"),
+]
+
+
+@pytest.mark.parametrize(("fields", "message"), HELD_FAULTS, ids=[str(fields)[:40] for fields, _ in HELD_FAULTS])
 def test_a_reconcile_that_is_wrong_is_refused_by_field_and_value(fields: dict[str, object], message: str) -> None:
     error = refusal(json.dumps({"action": "reconcile", "id": "7", **fields}))
     assert (error.code, error.message, error.request_id) == ("bad_request", message, "7")

@@ -226,9 +226,11 @@ class World:
 
     def tell(self, action: str, **fields: object) -> dict[str, Any] | None:
         """What a client reads after a request, and None where it reads nothing."""
-        return self.send(self.authenticator if action == "authenticate" else self.session, action, **fields)
+        return self.send(self.authenticator if action == "authenticate" else self.session, action, None, **fields)
 
-    def send(self, session: Session, action: str, order: str | None = None, **fields: object) -> dict[str, Any] | None:
+    def send(
+        self, session: Session, action: str, order: str | None = None, /, **fields: object
+    ) -> dict[str, Any] | None:
         """The same, from a session of one of the two routes. `order` is by default that of a request made now."""
         frame = session.reply(json.dumps({"action": action, **fields}), order or self.next_order())
         if frame is None:
