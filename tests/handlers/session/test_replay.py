@@ -308,6 +308,23 @@ def test_named_submissions_of_a_table_with_other_keys_are_looked_for_in_the_inde
     ]
 
 
+@pytest.mark.parametrize("start", [None, RESUME], ids=["snapshot", "resume"])
+def test_named_submissions_that_do_not_fit_one_reply_are_read_from_the_index(
+    table: Submissions, start: Cursor | None
+) -> None:
+    longest, names = "\x01" * MAX_ATTRIBUTE_LENGTH, [f"s{n:02}" for n in range(40)]
+    wanted = SubscriptionFilter.parse({"submission_id": names}, LIMITS.max_filter_length)
+    table.put(
+        *(submission(name, form_id=longest, status=longest, updated_at=iso(n)) for n, name in enumerate(names)),
+    )
+    if start is None:
+        found = ids(see(table, None, 50, wanted=wanted))
+        assert found == names[::-1][: len(found)]
+        assert 1 < len(found) < 40
+    else:
+        assert all_ids(pages(table, start, wanted=wanted)) == names
+
+
 # --- Reconcile ------------------------------------------------------------------------------------------------
 
 
