@@ -97,7 +97,10 @@ PATTERNS: list[dict[str, Any]] = [
 
 @dataclass
 class Client:
-    """Keeps of one submission what the protocol says: the latest incarnation, its highest version, of equal ones `remove` and `leave`."""
+    """Keeps of one submission what the protocol says: the latest incarnation and its highest version.
+
+    Of equal ones, `remove` and `leave` win.
+    """
 
     newest: Update | None = None
 
