@@ -40,15 +40,16 @@ def got(gateway: Gateway) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_a_shard_is_told_what_changed(dashboards: Gateway) -> None:
-    take(FanoutTask("t_acme", [CHANGE], 0))
+    take(FanoutTask("t_acme", [CHANGE], NOW - 9, 0))
     told = got(dashboards)
     assert told.keys() == {"a", "b", "c"}
     for (frame,) in told.values():
         assert frame["data"] == submission("s1").build_current()["data"]
+        assert frame["epoch"] == NOW - 9
 
 
 def test_a_span_of_a_shard_is_told_and_no_more(dashboards: Gateway) -> None:
-    take(FanoutTask("t_acme", [CHANGE], 0, Span("a", "b")))
+    take(FanoutTask("t_acme", [CHANGE], NOW - 9, 0, Span("a", "b")))
     assert got(dashboards).keys() == {"b"}
 
 
@@ -56,10 +57,10 @@ def test_a_shard_that_is_too_large_is_divided(
     dashboards: Gateway, region: Region, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FANOUT_THRESHOLD", "2")
-    take(FanoutTask("t_acme", [CHANGE], 0))
+    take(FanoutTask("t_acme", [CHANGE], NOW - 9, 0))
     assert got(dashboards) == {}
     parts = sorted(map(FanoutTask.decode, region.handed_over()), key=lambda part: str(part.span))
-    assert parts == [FanoutTask("t_acme", [CHANGE], 0, span) for span in (Span("b", None), Span(None, "b"))]
+    assert parts == [FanoutTask("t_acme", [CHANGE], NOW - 9, 0, span) for span in (Span("b", None), Span(None, "b"))]
     take(*parts)
     assert {name: len(frames) for name, frames in got(dashboards).items()} == {"a": 1, "b": 1, "c": 1}
     assert region.handed_over() == []
@@ -68,6 +69,16 @@ def test_a_shard_that_is_too_large_is_divided(
 def test_a_whole_tenant_is_told_to_resync(dashboards: Gateway) -> None:
     take(FanoutTask("t_acme", None))
     assert got(dashboards) == {"a": [RESYNC], "b": [RESYNC], "c": [RESYNC]}
+
+
+def test_a_resync_of_a_whole_tenant_raises_its_epoch_and_that_of_a_shard_does_not(
+    dashboards: Gateway, region: Region
+) -> None:
+    take(FanoutTask("t_acme", None, NOW - 9, 0))
+    assert "epoch" not in (region.tenant("t_acme") or {})
+    take(FanoutTask("t_acme", None))
+    assert (region.tenant("t_acme") or {})["epoch"] == {"N": str(NOW)}
+    assert "epoch" not in (region.tenant("t_globex") or {})
 
 
 def test_what_cannot_be_accounted_for_comes_again(dashboards: Gateway) -> None:
@@ -79,7 +90,7 @@ def test_what_cannot_be_accounted_for_comes_again(dashboards: Gateway) -> None:
 
 def test_what_became_of_it_is_measured(dashboards: Gateway, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    take(FanoutTask("t_acme", [CHANGE], 0))
+    take(FanoutTask("t_acme", [CHANGE], NOW - 9, 0))
     (line,) = capsys.readouterr().out.splitlines()
     told = json.loads(line)
     assert (told["Frames"], told["BroadcastSuccessRate"], told["RealTimeUpdateLatency"]) == (3, 100, 0)

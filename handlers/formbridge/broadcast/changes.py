@@ -48,9 +48,11 @@ class Change:
 
         Args:
             later: The change that follows this change in the stream. If it is of an earlier version, this change stays
-                the newest, unless `later` replaces the history.
+                the newest, unless `later` replaces the history or inserts the row again.
         """
-        is_outdated = self._recency > later._recency and not later.replaces_history
+        # An insert follows a removal, and the row of another program may start at version 1 again.
+        is_newest = later.event == "insert" or later.replaces_history
+        is_outdated = self._recency > later._recency and not is_newest
         old, new = (later, self) if is_outdated else (self, later)
         return replace(
             new,
@@ -162,7 +164,7 @@ def _parse_change(record: Mapping[str, Any]) -> Change | None:
         is_restored = event == "insert" and _is_restored(newest, happened_at)
         return Change(newest, "insert", happened_at, replaces_history=is_restored)
     earlier = tuple(_parse_old_image(old, newest))
-    is_older = newest.incarnation > 0 and any(newest.recency <= state.recency for state in earlier)
+    is_older = any(state.incarnation > 0 and newest.recency <= state.recency for state in earlier)
     return Change(newest, event, happened_at, earlier, replaces_history=is_older)
 
 

@@ -168,14 +168,18 @@ class Tenants:
         if not history or row.get("history") == {"S": history}:
             return read_integer(row, "epoch")
         # The first history of a tenant replaces none. Clients have no cursors yet.
-        epoch = max(now_ms, read_integer(row, "epoch")) if "history" in row else read_integer(row, "epoch")
-        self.client.update_item(
+        if "history" in row:
+            # Raise the epoch first. If the second write fails, the next request raises the epoch again.
+            self.raise_epoch(tenant_id, now_ms)
+        # Do not write the epoch here. A broadcast may have raised it since the row was read.
+        updated = self.client.update_item(
             TableName=self.table_name,
             Key=_build_key(tenant_id),
-            UpdateExpression="SET history = :history, epoch = :epoch",
-            ExpressionAttributeValues={":history": {"S": history}, ":epoch": {"N": str(epoch)}},
+            UpdateExpression="SET history = :history",
+            ExpressionAttributeValues={":history": {"S": history}},
+            ReturnValues="ALL_NEW",
         )
-        return epoch
+        return read_integer(updated["Attributes"], "epoch")
 
     def raise_epoch(self, tenant_id: str, now_ms: int) -> None:
         """Record that the tenant's history is replaced now: the views of all its clients then start anew.

@@ -31,6 +31,9 @@ SPARE_ITEMS: Final = 20
 """Number of submissions that are read in addition to the size of a snapshot. They replace deleted submissions, which a
 snapshot leaves out."""
 
+_MAX_UPDATES_BYTES: Final = protocol.MAX_REPLY_BYTES - protocol.REPLY_ENVELOPE_BYTES
+"""Maximum number of bytes that the updates of a reply take."""
+
 
 class SubmissionsReader(Protocol):
     """The part of the submissions table that a replay uses."""
@@ -120,7 +123,7 @@ class Replay:
         held_ids = {one.submission_id for one in held}
         newest, _ = self._read_updates(AFTER_NEWEST, self._build_current, size)
         updates += [update for update in newest if update["data"]["submission_id"] not in held_ids]
-        bytes_left = protocol.MAX_REPLY_BYTES - protocol.REPLY_ENVELOPE_BYTES
+        bytes_left = _MAX_UPDATES_BYTES
         fitting: list[Update] = []
         for update in updates:
             bytes_left -= protocol.measure_update(update)
@@ -158,14 +161,18 @@ class Replay:
         }
 
     def _read_named(self, build_update: BuildUpdate) -> list[Update] | None:
-        """Return the updates for the submissions that the filter names, newest first. None: it names none."""
+        """Return the updates for the submissions that the filter names, newest first.
+
+        None: the filter names none, or the updates do not fit into one reply. They are then read from the index.
+        """
         ids = self.filter.submission_ids if self.filter is not None else None
         found = self._read_by_id(ids) if ids is not None else None
         if found is None:
             return None
         newest_first = sorted(found.values(), key=lambda submission: submission.position, reverse=True)
         present = (submission for submission in newest_first if not submission.has_expired(self.now_ms))
-        return [update for submission in present if (update := build_update(submission)) is not None]
+        updates = [update for submission in present if (update := build_update(submission)) is not None]
+        return updates if sum(map(protocol.measure_update, updates)) <= _MAX_UPDATES_BYTES else None
 
     def _read_by_id(self, submission_ids: Sequence[str]) -> Mapping[str, Submission] | None:
         return self.submissions.read_by_id(self.tenant_id, submission_ids) if self.submissions is not None else None
@@ -202,7 +209,7 @@ class Replay:
         updates: list[Update] = []
         if self.submissions is None or size == 0:
             return updates, None
-        bytes_left = protocol.MAX_REPLY_BYTES - protocol.REPLY_ENVELOPE_BYTES
+        bytes_left = _MAX_UPDATES_BYTES
         limit = PAGE_ITEMS if size is None or self.filter else min(size + SPARE_ITEMS, PAGE_ITEMS)
         for _ in range(MAX_PAGES):
             page = self.submissions.read(self.tenant_id, position, limit, newest_first=size is not None)

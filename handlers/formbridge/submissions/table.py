@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +36,8 @@ _PROJECTION: Final = {
     "ExpressionAttributeNames": {"#status": "status", "#ttl": "ttl"},
 }
 """The attributes of a submission without its payload, as parameters of a read."""
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""A character that no key contains. DynamoDB refuses a request with such a key. A client may name one in its filter."""
 _IS_ABSENT: Final = "attribute_not_exists(PK)"
 _IS_COMPLETE: Final = " AND ".join(f"attribute_exists(#{name})" for name in REQUIRED_FIELDS)
 _IS_DELETED: Final = "#status = :deleted"
@@ -271,7 +274,8 @@ class SubmissionsTable:
             The submissions by id. None: the table has other keys than `StreamTable` has by default, so its items cannot
             be found by id.
         """
-        keys_to_read = [_build_key(tenant_id, submission_id) for submission_id in dict.fromkeys(submission_ids)]
+        names = (name for name in dict.fromkeys(submission_ids) if not _LONE_SURROGATE.search(name))
+        keys_to_read = [_build_key(tenant_id, submission_id) for submission_id in names]
         unread: Any = {self.table_name: {"Keys": keys_to_read, "ConsistentRead": True, **_PROJECTION}}
         items: list[Item] = []
         while keys_to_read and unread:

@@ -300,14 +300,19 @@ def _parse_filter_id(fields: Mapping[str, object], request_id: str | None) -> st
 
 def _parse_held(fields: Mapping[str, object], request_id: str | None) -> Sequence[Held]:
     held = fields.get("held")
-    if not isinstance(held, list) or not len(cast("list[object]", held)) <= MAX_HELD:
-        raise RequestError("bad_request", f"held: must be a list of at most {MAX_HELD} items", request_id)
-    return [_parse_held_item(item, index, request_id) for index, item in enumerate(cast("list[object]", held))]
+    items = cast("list[object]", held) if isinstance(held, list) else None
+    if items is None or len(items) > MAX_HELD:
+        found = quote(fields.get("held")) if items is None else f"{len(items)} items"
+        raise RequestError("bad_request", f"held: must be a list of at most {MAX_HELD} items, got {found}", request_id)
+    return [_parse_held_item(item, index, request_id) for index, item in enumerate(items)]
 
 
 def _parse_held_item(item: object, index: int, request_id: str | None) -> Held:
     match item:
-        case [str(submission_id), int(incarnation), int(version)] if _HELD_ID.fullmatch(submission_id):
+        # A boolean is an `int` in Python.
+        case [str(submission_id), int(incarnation), int(version)] if _HELD_ID.fullmatch(submission_id) and not (
+            isinstance(incarnation, bool) or isinstance(version, bool)
+        ):
             return Held(submission_id, incarnation, version)
         case _:
             problem = f"held[{index}]: must be [submission_id, incarnation, version], got {quote(item)}"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from formbridge.broadcast.fanout_task import FanoutTask
 from formbridge.broadcast.frames import Frames
 from formbridge.connections.connection import Connection, Span
 from formbridge.posting.delivery import Outcome
-from formbridge.wire.cursor import OVERLAP_MS
+from formbridge.wire.cursor import CONSISTENCY_WINDOW_MS, Cursor
 from tests.support.handlers.broadcasts import THRESHOLD, Broadcast
 from tests.support.handlers.builders import NOW, inserted, iso, modified, removed, submission
 from tests.support.handlers.connections import connection, wanting
@@ -27,7 +28,7 @@ TOKEN_EXPIRED = '{"type":"disconnect","code":"token_expired","reconnect":true}'
 
 
 UPDATE = inserted(submission("s1"))
-FRAME = Frames("t_acme", [Change(submission("s1"), "insert", NOW)], NOW).for_connection(connection())[0].decode()
+FRAME = Frames("t_acme", [Change(submission("s1"), "insert", NOW)], 0, NOW).for_connection(connection())[0].decode()
 
 
 def test_an_update_reaches_every_connection_of_its_tenant() -> None:
@@ -62,7 +63,9 @@ def test_connections_with_different_filters_get_what_each_of_them_sees() -> None
     assert world.got("done") == []
 
 
-@pytest.mark.parametrize(("updated_at", "count"), [(iso(-OVERLAP_MS), 0), (iso(-OVERLAP_MS + 1), 1)])
+@pytest.mark.parametrize(
+    ("updated_at", "count"), [(iso(-CONSISTENCY_WINDOW_MS), 0), (iso(-CONSISTENCY_WINDOW_MS + 1), 1)]
+)
 def test_what_a_view_began_with_is_not_posted_to_it(updated_at: str, count: int) -> None:
     world = Broadcast(connection("a", subscribed_at=NOW))
     world.send(inserted(submission(updated_at=updated_at)))
@@ -71,7 +74,7 @@ def test_what_a_view_began_with_is_not_posted_to_it(updated_at: str, count: int)
 
 def test_a_removal_is_posted_however_old_what_was_removed_is() -> None:
     world = Broadcast(connection("a", subscribed_at=NOW))
-    held = submission(updated_at=iso(-2 * OVERLAP_MS))
+    held = submission(updated_at=iso(-2 * CONSISTENCY_WINDOW_MS))
     world.send(removed(held))
     assert world.got("a") == [held.build_update("remove")]
 
@@ -79,7 +82,7 @@ def test_a_removal_is_posted_however_old_what_was_removed_is() -> None:
 def test_views_that_began_at_other_times_get_what_is_new_to_each_in_frames_that_were_made_once() -> None:
     began = {"a": -60_000, "b": -60_001, "late": 0}
     world = Broadcast(*(connection(name, subscribed_at=NOW + at) for name, at in began.items()))
-    old, new = submission("s1", updated_at=iso(-30_000)), submission("s2")
+    old, new = submission("s1", updated_at=iso(-CONSISTENCY_WINDOW_MS)), submission("s2")
     world.send(inserted(old), inserted(new))
     assert world.got("a") == [old.build_current(), new.build_current()]
     first, second, _ = world.poster.made
@@ -205,6 +208,76 @@ def test_tenants_are_never_mixed(stored: list[tuple[str, str]], tenants: list[st
         assert all(data["tenant_id"] == row.tenant_id for data in got)
 
 
+# --- Epochs ---------------------------------------------------------------------------------------------------
+
+HELD = submission("s1", version=2)
+REPLACEMENTS = {
+    "deleted": removed(HELD),
+    "restored version": modified(submission("s1"), before=HELD),
+    "restored row": inserted(HELD),
+}
+
+
+def epochs(world: Broadcast, connection_id: str) -> list[tuple[int, int]]:
+    """The epoch of each frame that a connection took, and that of the frame's cursor."""
+    frames = map(json.loads, world.poster.to(connection_id))
+    return [
+        (frame["epoch"], Cursor.decode(frame["cursor"], "t_acme", NOW).epoch) for frame in frames if "epoch" in frame
+    ]
+
+
+def test_a_frame_has_the_epoch_of_its_tenant(rows: list[Connection]) -> None:
+    world = Broadcast(*rows)
+    world.registered.epochs.update({"t_acme": NOW - 9, "t_globex": NOW - 1})
+    world.send(UPDATE)
+    assert epochs(world, "a") == [(NOW - 9, NOW - 9)]
+    assert world.registered.calls == [("read", "t_acme")]
+
+
+@pytest.mark.parametrize("record", REPLACEMENTS.values(), ids=REPLACEMENTS)
+def test_a_replaced_history_raises_the_epoch_before_the_connections_are_read(
+    rows: list[Connection], record: dict[str, Any]
+) -> None:
+    """A client that connects later starts from the new history."""
+    world = Broadcast(*rows)
+    world.send(record, THEIRS)
+    assert world.registered.calls == [("raise_epoch", "t_acme"), ("read", "t_acme"), ("read", "t_globex")]
+    assert epochs(world, "a") == [(NOW, NOW)]
+    assert json.loads(world.poster.to("c")[0])["epoch"] == 0
+
+
+def test_one_replacement_among_many_changes_raises_the_epoch_of_all_frames(rows: list[Connection]) -> None:
+    world = Broadcast(*rows)
+    world.send(*(inserted(submission(f"{n:032}")) for n in range(100)), removed(HELD))
+    assert {*epochs(world, "a")} == {(NOW, NOW)}
+    assert len(epochs(world, "a")) > 1
+
+
+def test_a_batch_that_comes_again_raises_the_epoch_again(rows: list[Connection]) -> None:
+    world = Broadcast(*rows)
+    for _ in range(2):
+        world.send(removed(HELD))
+    assert [call for call, _ in world.registered.calls] == ["raise_epoch", "read"] * 2
+
+
+def test_a_tenant_whose_epoch_cannot_be_raised_is_not_posted_to_and_is_no_other_tenants_matter(
+    rows: list[Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(tenant_id: str) -> None:
+        raise ConnectionError(tenant_id)
+
+    world = Broadcast(*rows)
+    monkeypatch.setattr(world.registered, "raise_epoch", fail)
+    with pytest.raises(ExceptionGroup, match="1 failures"):
+        world.send(removed(HELD), THEIRS)
+    assert world.sent().keys() == {"c"}
+
+
+@pytest.fixture
+def rows() -> list[Connection]:
+    return [connection("a"), connection("c", "t_globex")]
+
+
 # --- More than one Lambda can post to -------------------------------------------------------------------------
 
 
@@ -228,14 +301,14 @@ def test_a_tenant_at_the_threshold_is_posted_to_here() -> None:
 def test_a_larger_tenant_goes_to_the_queue_by_the_shard_and_is_not_posted_to() -> None:
     world = large(connection("a"), connection("b", shard=2), connection("c", "t_globex"))
     tally = world.tally(UPDATE, THEIRS)
-    assert world.queue.sent == [FanoutTask("t_acme", [CHANGE], shard) for shard in range(3)]
+    assert world.queue.sent == [FanoutTask("t_acme", [CHANGE], 0, shard) for shard in range(3)]
     assert tally.handed_over == 3
     assert world.sent().keys() == {"c"}
 
 
 def test_what_counts_is_posts_and_so_a_burst_makes_a_tenant_large_sooner() -> None:
     half = [connection(str(number)) for number in range(THRESHOLD // 2 + 1)]
-    one, two = ([inserted(submission(f"{number:032}")) for number in range(count)] for count in (90, 100))
+    one, two = ([inserted(submission(f"{number:032}")) for number in range(count)] for count in (80, 100))
     world = Broadcast(*half)
     assert world.send(*one).total() == len(half)
     assert world.send(*two).total() == 0
@@ -262,18 +335,38 @@ def test_work_that_the_queue_does_not_take_is_a_failure() -> None:
     assert world.sent().keys() == {"c"}
 
 
+def test_a_task_carries_the_epoch_and_its_parts_do_not_raise_it_again() -> None:
+    world = large(connection("a"), connection("b", shard=1))
+    world.send(removed(HELD))
+    assert [(task.epoch, task.shard) for task in world.queue.sent] == [(NOW, 0), (NOW, 1)]
+    world.registered.calls.clear()
+    for task in world.queue.sent:
+        (message,) = task.encode()
+        world.run_task(FanoutTask.decode(message))
+    assert epochs(world, "a") == epochs(world, "b") == [(NOW, NOW)]
+    assert world.registered.calls == []
+
+
+def test_a_task_of_an_earlier_epoch_is_posted_with_that_epoch() -> None:
+    """Its clients know the later epoch already, and drop the frames."""
+    world = Broadcast(connection("b", shard=1))
+    world.registered.epochs["t_acme"] = NOW
+    world.run_task(FanoutTask("t_acme", [CHANGE], NOW - 9, 1))
+    assert epochs(world, "b") == [(NOW - 9, NOW - 9)]
+
+
 def test_the_connections_of_a_shard_are_told_and_no_others() -> None:
     world = large(connection("a"), connection("b", shard=1), connection("c", "t_globex", shard=1))
-    assert world.run_task(FanoutTask("t_acme", [CHANGE], 1)) == {Outcome.POSTED: 1}
+    assert world.run_task(FanoutTask("t_acme", [CHANGE], 0, 1)) == {Outcome.POSTED: 1}
     assert world.sent() == {"b": [FRAME]}
 
 
 def test_a_shard_that_is_too_large_as_well_is_divided_once_more() -> None:
     names = [f"{n:03}" for n in range(2 * THRESHOLD + 1)]
     world = Broadcast(*(connection(name, shard=1) for name in names))
-    assert world.run_task(FanoutTask("t_acme", [CHANGE], 1)) == {}
+    assert world.run_task(FanoutTask("t_acme", [CHANGE], 0, 1)) == {}
     spans = [Span(None, "049"), Span("049", "099"), Span("099", None)]
-    assert world.queue.sent == [FanoutTask("t_acme", [CHANGE], 1, span) for span in spans]
+    assert world.queue.sent == [FanoutTask("t_acme", [CHANGE], 0, 1, span) for span in spans]
     for part in [*world.queue.sent]:
         world.run_task(part)
     assert [name for name, _ in world.poster.posted] == names
@@ -285,7 +378,7 @@ def test_a_whole_tenant_that_is_handed_over_is_divided_where_it_is_large() -> No
     assert world.run_task(FanoutTask("t_acme", None)) == {Outcome.POSTED: 2}
     world.registered.reserved["t_acme"] = THRESHOLD + 1
     assert world.run_task(FanoutTask("t_acme", None)) == {}
-    assert world.queue.sent == [FanoutTask("t_acme", None, 0), FanoutTask("t_acme", None, 1)]
+    assert world.queue.sent == [FanoutTask("t_acme", None, NOW, 0), FanoutTask("t_acme", None, NOW, 1)]
 
 
 # --- Resync ---------------------------------------------------------------------------------------------------
@@ -296,6 +389,20 @@ def test_connections_are_told_to_resync_whatever_their_filter() -> None:
     assert world.run_task(FanoutTask("t_acme", None)) == {Outcome.POSTED: 2}
     assert world.sent() == {"a": [RESYNC], "b": [RESYNC]}
     assert world.registered.untouched
+
+
+def test_a_resync_raises_the_epoch_before_the_connections_are_read() -> None:
+    """What could not be delivered may have replaced the history."""
+    world = Broadcast(connection("a"))
+    world.run_task(FanoutTask("t_acme", None))
+    assert world.registered.calls == [("raise_epoch", "t_acme"), ("read", "t_acme")]
+
+
+@pytest.mark.parametrize("span", [None, Span(None, "a")])
+def test_a_part_of_a_resync_does_not_raise_the_epoch_again(span: Span | None) -> None:
+    world = Broadcast(connection("a"))
+    assert world.run_task(FanoutTask("t_acme", None, NOW - 9, 0, span)) == {Outcome.POSTED: 1}
+    assert world.registered.calls == []
 
 
 def test_a_connection_behind_that_is_told_so_is_behind_no_more() -> None:

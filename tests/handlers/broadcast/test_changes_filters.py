@@ -52,7 +52,7 @@ def test_what_begins_to_match_is_a_modify() -> None:
 def test_what_no_longer_matches_leaves_and_tells_no_more_than_that() -> None:
     assert seen(NEW, changed(2, "spam", before="new")) == {
         "event": "leave",
-        "data": {"tenant_id": "t_acme", "submission_id": "s1", "version": 2, "event": "leave"},
+        "data": {"tenant_id": "t_acme", "submission_id": "s1", "version": 2, "incarnation": NOW, "event": "leave"},
     }
 
 
@@ -97,7 +97,10 @@ PATTERNS: list[dict[str, Any]] = [
 
 @dataclass
 class Client:
-    """Keeps of one submission what the protocol says: the highest version, of equal ones `remove` and `leave`."""
+    """Keeps of one submission what the protocol says: the latest incarnation and its highest version.
+
+    Of equal ones, `remove` and `leave` win.
+    """
 
     newest: Update | None = None
 
@@ -106,8 +109,8 @@ class Client:
             self.newest = update
 
     @staticmethod
-    def _rank(update: Update) -> tuple[int, bool]:
-        return update["data"]["version"], update["event"] in ("remove", "leave")
+    def _rank(update: Update) -> tuple[int, int, bool]:
+        return update["data"]["incarnation"], update["data"]["version"], update["event"] in ("remove", "leave")
 
     @property
     def shown(self) -> object:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from formbridge.wire.subscription_filter import SubscriptionFilter
 
 BILLED_BYTES = 32 * 1024
+EPOCH = NOW - 60_000
 NEW = wanting({"status": ["new"]})
 
 
@@ -37,7 +38,7 @@ def longest(n: int) -> Submission:
 def frames(*held: Submission, wanted: SubscriptionFilter | None = None) -> list[str]:
     """The frames of a tenant's new submissions."""
     tenant_id = held[0].tenant_id if held else "t_acme"
-    pushes = Frames(tenant_id, [Change(each, "insert", NOW) for each in held], NOW)
+    pushes = Frames(tenant_id, [Change(each, "insert", NOW) for each in held], EPOCH, NOW)
     return [frame.decode() for frame in pushes.for_connection(connection(filter=wanted))]
 
 
@@ -69,7 +70,14 @@ def test_no_updates_are_no_frames() -> None:
 
 def test_the_cursor_of_a_frame_tells_how_recent_the_changes_are() -> None:
     (frame,) = frames(submission("s1", updated_at=iso(5)), submission("s2", updated_at=iso(2)))
-    assert Cursor.decode(json.loads(frame)["cursor"], "t_acme") == Cursor("t_acme", iso(5))
+    assert Cursor.decode(json.loads(frame)["cursor"], "t_acme", NOW) == Cursor("t_acme", EPOCH, iso(5))
+
+
+@pytest.mark.parametrize("count", [1, 2, 200])
+def test_every_frame_tells_the_epoch(count: int) -> None:
+    made = frames(*(longest(n) for n in range(count)))
+    assert {json.loads(frame)["epoch"] for frame in made} == {EPOCH}
+    assert (len(made) > 1) == (count == 200)
 
 
 def test_a_frame_names_the_filter_that_it_was_made_through() -> None:

@@ -53,7 +53,7 @@ def use_up(connections_table: ConnectionsTable, now_ms: int = NOW) -> None:
 
 
 def test_a_message_that_is_let_through_brings_its_connections_row(connections_table: ConnectionsTable) -> None:
-    connections_table.subscribe(KEY, wanting({"status": ["new"]}))
+    connections_table.subscribe(KEY, wanting({"status": ["new"]}), "1")
     admitted = admit(connections_table)
     assert isinstance(admitted, Connection)
     assert (admitted.subscribed, admitted.filter) == (True, wanting({"status": ["new"]}))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, permutations
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pytest
@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.connections.connection import Connection, ConnectionKey, Span
+from formbridge.connections.connection import Connection, ConnectionKey, Span, Subscribed
 from formbridge.connections.rate_limit import Rate
 from formbridge.connections.table import ConnectionsTable
 from formbridge.connections.tenant_row import TenantRow
@@ -30,6 +30,8 @@ TWO_HOURS_MS = 2 * HOUR_S * 1000
 
 
 KEY = ConnectionKey("t_acme", "conn-1")
+ORDER = "1795377600000#a"
+LATER = "1795377600000#b"
 
 
 def connection(connection_id: str = "conn-1", tenant_id: str = "t_acme", shard: int = 0, **fields: Any) -> Connection:
@@ -81,8 +83,9 @@ def test_a_connection_has_one_row_in_its_tenants_partition(region: Region, conne
 
 
 def test_a_connection_without_a_row_stays_without_one(region: Region, connections_table: ConnectionsTable) -> None:
-    assert not connections_table.subscribe(KEY, None)
-    assert not connections_table.unsubscribe(KEY)
+    assert connections_table.subscribe(KEY, None, ORDER) is Subscribed.NO_ROW
+    assert connections_table.unsubscribe(KEY, ORDER) is Subscribed.NO_ROW
+    assert not connections_table.restart_view(KEY)
     assert connections_table.extend(KEY, NOW, NOW) is None
     connections_table.mark_behind(KEY, NOW)
     connections_table.clear_behind(KEY, NOW)
@@ -93,7 +96,8 @@ def test_a_connection_without_a_row_stays_without_one(region: Region, connection
 
 def test_a_connection_of_another_tenant_is_not_touched(connections_table: ConnectionsTable) -> None:
     add(connections_table, connection("conn-1", "t_globex"))
-    assert not connections_table.subscribe(KEY, None)
+    assert connections_table.subscribe(KEY, None, ORDER) is Subscribed.NO_ROW
+    assert not connections_table.restart_view(KEY)
     assert connections_table.extend(KEY, NOW, NOW) is None
     connections_table.remove(KEY)
     assert list(connections_table.list_connections("t_acme")) == []
@@ -172,9 +176,9 @@ def test_a_connection_is_subscribed_from_when_it_subscribes_until_it_unsubscribe
     add(connections_table)
     assert not only(connections_table).subscribed
     clock.advance(5)
-    assert connections_table.subscribe(KEY, None)
+    assert connections_table.subscribe(KEY, None, ORDER) is Subscribed.DONE
     assert only(connections_table) == connection(subscribed=True, subscribed_at=NOW + 5)
-    assert connections_table.unsubscribe(KEY)
+    assert connections_table.unsubscribe(KEY, LATER) is Subscribed.DONE
     assert not only(connections_table).subscribed
 
 
@@ -182,22 +186,22 @@ def test_subscribing_again_begins_a_new_view(connections_table: ConnectionsTable
     add(connections_table)
     for _ in range(2):
         clock.advance(5)
-        assert connections_table.subscribe(KEY, None)
+        assert connections_table.subscribe(KEY, None, ORDER) is Subscribed.DONE
     assert only(connections_table) == connection(subscribed=True, subscribed_at=NOW + 10)
 
 
 def test_a_filter_replaces_the_one_before_it_and_none_is_no_filter(connections_table: ConnectionsTable) -> None:
     add(connections_table)
     for wanted in (wanting({"status": ["new"]}), wanting({"form_id": [{"prefix": "é"}]}), None):
-        connections_table.subscribe(KEY, wanted)
+        connections_table.subscribe(KEY, wanted, ORDER)
         assert only(connections_table).filter == wanted
     assert only(connections_table).subscribed
 
 
 def test_the_filter_of_an_unsubscribed_connection_is_forgotten(connections_table: ConnectionsTable) -> None:
     add(connections_table)
-    connections_table.subscribe(KEY, wanting({"status": ["new"]}))
-    connections_table.unsubscribe(KEY)
+    connections_table.subscribe(KEY, wanting({"status": ["new"]}), ORDER)
+    connections_table.unsubscribe(KEY, LATER)
     assert only(connections_table).filter is None
 
 
@@ -213,6 +217,74 @@ def test_a_token_that_expires_earlier_than_the_last_one_changes_nothing(connecti
     for expires_at in (held, held - 1):
         assert connections_table.extend(KEY, expires_at, NOW // 1000) == held
     assert only(connections_table) == connection()
+
+
+WANTED = wanting({"status": ["new"]})
+
+
+@pytest.mark.parametrize("late", ["subscribe", "unsubscribe"])
+@pytest.mark.parametrize("newest", ["subscribe", "unsubscribe"])
+def test_a_request_that_comes_after_a_later_one_writes_nothing(
+    region: Region, connections_table: ConnectionsTable, clock: Clock, late: str, newest: str
+) -> None:
+    def request(action: str, order: str) -> Subscribed:
+        if action == "subscribe":
+            return connections_table.subscribe(KEY, WANTED, order)
+        return connections_table.unsubscribe(KEY, order)
+
+    add(connections_table)
+    assert request(newest, LATER) is Subscribed.DONE
+    before = region.connection("t_acme", "conn-1")
+    clock.advance(5)
+    assert request(late, ORDER) is Subscribed.SUPERSEDED
+    assert region.connection("t_acme", "conn-1") == before
+    assert request(late, LATER) is Subscribed.DONE
+
+
+def test_the_latest_request_wins_in_whatever_order_they_are_processed(
+    region: Region, connections_table: ConnectionsTable
+) -> None:
+    requests_ = [f"{NOW + n // 2:013}#{'ab'[n % 2]}" for n in range(4)]
+    for orders in permutations(requests_):
+        region.clear()
+        add(connections_table)
+        for order in orders:
+            connections_table.subscribe(KEY, wanting({"status": [order]}), order)
+        assert only(connections_table).filter == wanting({"status": [max(requests_)]})
+
+
+def test_a_view_that_starts_anew_keeps_its_filter_and_its_place_in_the_order(
+    connections_table: ConnectionsTable, clock: Clock
+) -> None:
+    add(connections_table)
+    connections_table.subscribe(KEY, WANTED, LATER)
+    clock.advance(5)
+    assert connections_table.restart_view(KEY)
+    assert only(connections_table) == connection(subscribed=True, subscribed_at=NOW + 5, filter=WANTED)
+    assert connections_table.unsubscribe(KEY, ORDER) is Subscribed.SUPERSEDED
+
+
+# --- The tenant's history -------------------------------------------------------------------------------------
+
+
+def test_a_tenants_epoch_is_read_with_its_connections(connections_table: ConnectionsTable, clock: Clock) -> None:
+    subscribe(connections_table, connection("conn-1"), connection("conn-2", "t_globex"))
+    assert connections_table.read_tenant_connections("t_acme").epoch == 0
+    clock.advance(5)
+    connections_table.raise_epoch("t_acme")
+    assert connections_table.read_tenant_connections("t_acme").epoch == NOW + 5
+    assert connections_table.read_epoch("t_acme", "") == NOW + 5
+    assert connections_table.read_tenant_connections("t_globex").epoch == 0
+    assert names(connections_table.read_tenant_connections("t_acme").subscribed) == ["conn-1"]
+
+
+def test_another_history_raises_the_epoch_to_the_time_when_it_is_seen(
+    connections_table: ConnectionsTable, clock: Clock
+) -> None:
+    assert connections_table.read_epoch("t_acme", "stream-1") == 0
+    clock.advance(5)
+    assert connections_table.read_epoch("t_acme", "stream-2") == NOW + 5
+    assert connections_table.read_tenant_connections("t_acme").epoch == NOW + 5
 
 
 # --- Behind ---------------------------------------------------------------------------------------------------
@@ -247,7 +319,7 @@ def subscribe(connections_table: ConnectionsTable, *connections: Connection) -> 
     """They come and subscribe at once."""
     add(connections_table, *connections)
     for each in connections:
-        assert connections_table.subscribe(each.key, each.filter)
+        assert connections_table.subscribe(each.key, each.filter, ORDER) is Subscribed.DONE
 
 
 def names(connections: Iterable[Connection]) -> list[str]:
@@ -282,7 +354,7 @@ def test_a_roster_holds_who_is_subscribed_with_what_a_broadcast_needs(connection
     add(connections_table, connection("conn-3"))
     connections_table.mark_behind(KEY, NOW + 5)
     roster = connections_table.read_tenant_connections("t_acme")
-    assert (roster.reserved, roster.shards) == (3, 1)
+    assert (roster.reserved, roster.shards, roster.epoch) == (3, 1, 0)
     read: dict[str, Any] = {"subscribed": True, "subscribed_at": NOW, "issued_at": 0, "ttl": 0}
     assert sorted(roster.subscribed, key=repr) == [
         connection("conn-1", behind_since=NOW + 5, **read),
@@ -379,8 +451,8 @@ def test_a_connections_row_stands_in_its_shard(region: Region, connections_table
     assert (region.connection("t_acme", "conn-1", 3) or {})["PK"] == {"S": "TENANT#t_acme#3"}
     assert region.connection("t_acme", "conn-1") is None
     key = connection("conn-1", shard=3).key
-    assert connections_table.subscribe(key, None)
-    assert not connections_table.subscribe(KEY, None)
+    assert connections_table.subscribe(key, None, ORDER) is Subscribed.DONE
+    assert connections_table.subscribe(KEY, None, ORDER) is Subscribed.NO_ROW
     admitted = connections_table.admit(key, Rate(10, 20), NOW)
     assert isinstance(admitted, Connection)
     assert admitted.key == key

@@ -31,6 +31,10 @@ class World:
         self.tenants.release(self.tenant_id, at or (NOW,))
 
     @property
+    def epoch(self) -> int:
+        return int((self.region.tenant(self.tenant_id) or {}).get("epoch", {}).get("N", "0"))
+
+    @property
     def row(self) -> TenantRow:
         item = self.region.tenant(self.tenant_id)
         assert item is not None
@@ -201,3 +205,107 @@ def test_a_revocation_leaves_what_is_reserved_and_every_other_tenant_alone(regio
     world.tenants.revoke("t_acme", ISSUED_AT + 60)
     assert world.row.connections == 1
     assert other.reserve(issued_at=0) is None
+
+
+# --- The history ----------------------------------------------------------------------------------------------
+
+
+def test_the_first_history_of_a_tenant_replaces_none(world: World) -> None:
+    world.reserve()
+    assert world.tenants.read_epoch("t_acme", "stream-1", NOW) == 0
+    assert world.tenants.read_epoch("t_acme", "stream-1", NOW + 1) == 0
+    assert world.epoch == 0
+    assert world.row == TenantRow("t_acme", 1, revoked_at=0, quarters={QUARTER: 1})
+
+
+def test_the_first_history_keeps_the_epoch_that_is_there(world: World) -> None:
+    world.tenants.raise_epoch("t_acme", NOW - 5)
+    assert world.tenants.read_epoch("t_acme", "stream-1", NOW) == NOW - 5
+    assert world.epoch == NOW - 5
+
+
+def test_another_history_raises_the_epoch_once(world: World) -> None:
+    world.tenants.read_epoch("t_acme", "stream-1", NOW)
+    assert world.tenants.read_epoch("t_acme", "stream-2", NOW + 1) == NOW + 1
+    assert world.tenants.read_epoch("t_acme", "stream-2", NOW + 2) == NOW + 1
+    assert world.tenants.read_epoch("t_acme", "stream-1", NOW + 3) == NOW + 3
+
+
+def test_an_unknown_history_changes_nothing(region: Region, world: World) -> None:
+    assert world.tenants.read_epoch("t_acme", "", NOW) == 0
+    assert region.tenant("t_acme") is None
+    world.tenants.read_epoch("t_acme", "stream-1", NOW)
+    world.tenants.raise_epoch("t_acme", NOW + 1)
+    before = region.tenant("t_acme")
+    assert world.tenants.read_epoch("t_acme", "", NOW + 2) == NOW + 1
+    assert region.tenant("t_acme") == before
+
+
+def test_the_epoch_of_a_known_history_is_one_consistent_read(region: Region, world: World) -> None:
+    world.tenants.read_epoch("t_acme", "stream-1", NOW)
+    asked: list[tuple[str, object]] = []
+
+    def note(params: dict[str, object], event_name: str, **_: object) -> None:
+        asked.append((event_name.rpartition(".")[2], params.get("ConsistentRead")))
+
+    with region.on("provide-client-params.dynamodb", note):
+        world.tenants.read_epoch("t_acme", "stream-1", NOW)
+    assert asked == [("GetItem", True)]
+
+
+def test_an_epoch_is_the_time_when_it_was_raised_and_each_tenant_has_its_own(region: Region, world: World) -> None:
+    other = World(region, "t_globex")
+    other.reserve()
+    world.tenants.raise_epoch("t_acme", NOW)
+    world.tenants.raise_epoch("t_acme", NOW + 5)
+    assert (world.epoch, other.epoch) == (NOW + 5, 0)
+
+
+@pytest.mark.parametrize("history", ["stream-1", "stream-2"], ids=["same history", "another history"])
+def test_an_epoch_is_never_lowered_though_clocks_differ(world: World, history: str) -> None:
+    world.tenants.read_epoch("t_acme", "stream-1", NOW)
+    world.tenants.raise_epoch("t_acme", NOW + 5)
+    world.tenants.raise_epoch("t_acme", NOW)
+    assert world.epoch == NOW + 5
+    assert world.tenants.read_epoch("t_acme", history, NOW) == NOW + 5
+    assert world.epoch == NOW + 5
+
+
+@pytest.mark.parametrize("known", [[], ["stream-0"]], ids=["first history", "another history"])
+def test_an_epoch_that_is_raised_while_the_history_is_recorded_stays(
+    region: Region, world: World, known: list[str]
+) -> None:
+    """A broadcast may raise it after a session has read the row, and before the session writes it."""
+    for history in known:
+        world.tenants.read_epoch("t_acme", history, NOW)
+    other = Tenants(region.dynamodb, CONNECTIONS)
+    raised: list[int] = []
+
+    def raise_it(**_: object) -> None:
+        if not raised:
+            raised.append(NOW + 5)
+            other.raise_epoch("t_acme", NOW + 5)
+
+    with region.on("before-call.dynamodb.UpdateItem", raise_it):
+        assert world.tenants.read_epoch("t_acme", "stream-1", NOW + 1) == NOW + 5
+    assert world.epoch == NOW + 5
+    assert world.tenants.read_epoch("t_acme", "stream-1", NOW + 9) == NOW + 5
+
+
+EPOCH_STEPS = st.lists(st.tuples(st.sampled_from(["raise", "", "stream-1", "stream-2"]), st.integers(0, 9)), max_size=8)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(EPOCH_STEPS)
+def test_whatever_happens_an_epoch_only_rises(region: Region, steps: list[tuple[str, int]]) -> None:
+    region.clear()
+    world = World(region)
+    seen = [0]
+    for step, passed in steps:
+        if step == "raise":
+            world.tenants.raise_epoch("t_acme", NOW + passed)
+            assert world.epoch >= NOW + passed
+        else:
+            assert world.tenants.read_epoch("t_acme", step, NOW + passed) == world.epoch
+        seen.append(world.epoch)
+    assert seen == sorted(seen)

@@ -32,6 +32,7 @@ from tests.support.handlers.world import EXPIRES_AT, KEY, MAX_FRAME_BYTES, World
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from formbridge.session.session import Session
     from formbridge.submissions.submission import Submission
     from tests.support.handlers.clock import Clock
     from tests.support.handlers.region import Region
@@ -45,7 +46,7 @@ OTHER: Final = "t_globex"
 SECRET: Final = "of-globex-alone"
 """Stands in all that is t_globex's, and in nothing that is sent."""
 
-REPLIES: Final = {"subscribed", "synced", "unsubscribed", "authenticated", "pong"}
+REPLIES: Final = {"subscribed", "synced", "reconciled", "unsubscribed", "authenticated", "pong"}
 ERRORS: Final[set[str]] = set(get_args(ErrorCode)) - {"internal"}
 
 
@@ -78,7 +79,7 @@ FORGED: Final = [
     "authorizer",
     "shard",
 ]
-ACTIONS: Final = ["subscribe", "sync", "unsubscribe", "authenticate", "ping"]
+ACTIONS: Final = ["subscribe", "sync", "reconcile", "unsubscribe", "authenticate", "ping"]
 FIELDS: Final = ["form_id", "status", "submission_id"]
 OPERATORS: Final = ["prefix", "suffix", "equals-ignore-case", "anything-but", "exists", "numeric", "wildcard", "cidr"]
 RAW: Final = [
@@ -99,7 +100,7 @@ RAW: Final = [
     "\ufeff",
     "9" * 5_000,
 ]
-STOLEN: Final = Cursor(OTHER, iso(-3_600_000), NOW, 50).encode()
+STOLEN: Final = Cursor(OTHER, 0, iso(-3_600_000), NOW).encode()
 TENANTS: Final = ["t_acme", OTHER, "t_", "", "T_ACME"]
 
 
@@ -118,6 +119,12 @@ class Vandal:
         self.random = Random(seed)
         self.cursors: list[str] = []
         """What was given to it, and may be brought back."""
+        self.filter_ids: list[str | None] = []
+
+    def learn(self, frame: Frame) -> None:
+        """Keep of a reply what may be brought back."""
+        self.cursors += [frame["cursor"]] if "cursor" in frame else []
+        self.filter_ids += [frame.get("filter_id")] if frame["type"] == "subscribed" else []
 
     def frame(self) -> str:
         chance = self.random.random()
@@ -143,10 +150,13 @@ class Vandal:
             "cursor": self.cursor,
             "snapshot": lambda: self.random.randrange(201),
             "token": lambda: self.random.choice(tokens()),
+            "filter_id": self.filter_id,
+            "held": self.held,
         }
         known = {
             "subscribe": ["id", "filter", "cursor", "snapshot"],
-            "sync": ["id", "cursor"],
+            "sync": ["id", "cursor", "filter_id"] if self.random.random() < 0.5 else ["id", "cursor"],
+            "reconcile": ["id", "held", "snapshot"],
             "authenticate": ["token"],
         }
         return {"action": action} | {
@@ -205,15 +215,15 @@ class Vandal:
     def cursor(self) -> Any:
         made_up = [
             self.random.choice(TENANTS),
+            self.random.choice([0, 0, NOW, -1, True, None, 10**400]),
             self.random.choice(
                 [iso(), iso(-3_600_000), f"{iso(5)}#s5", iso(-(10**9)), "~", f"{iso()}#\ud800", "x" * 2_000]
             ),
             self.random.choice([None, None, NOW, 0, -1, True, 10**400]),
-            self.random.choice([None, None, 1, 50, 0, 201, "50"]),
         ]
         if self.random.random() < 0.7:
             return self.random.choice(
-                [*self.cursors[-5:], Cursor("t_acme", iso(self.random.randrange(-(10**8), 10))).encode()]
+                [*self.cursors[-5:], Cursor("t_acme", 0, iso(self.random.randrange(-(10**8), 10))).encode()]
             )
         return self.pick(
             lambda: STOLEN,
@@ -221,6 +231,18 @@ class Vandal:
             lambda: base64.urlsafe_b64encode(json.dumps(made_up).encode()).decode().rstrip("="),
             lambda: base64.urlsafe_b64encode(self.random.randbytes(30)).decode(),
         )
+
+    def filter_id(self) -> Any:
+        return self.random.choice([*self.filter_ids[-1:] * 5, None, self.random.choice(TEXTS)])
+
+    def held(self) -> Any:
+        """Submissions that a client may hold, and some that it cannot."""
+        count = 101 if self.random.random() < 0.05 else self.random.randrange(6)
+        return [self.junk(1) if self.random.random() < 0.05 else self.holding() for _ in range(count)]
+
+    def holding(self) -> list[Any]:
+        name = self.random.choice([*(f"s{n}" for n in range(8)), *TEXTS])
+        return [name, self.random.choice([NOW, NOW, 0, 10**18]), self.random.choice([1, 1, 2, 10**18])]
 
     def spoil(self, request: dict[str, Any]) -> Any:
         """The request with fields gone, of another type, forged, or inside something else."""
@@ -296,7 +318,7 @@ def told(body: str, frame: Frame) -> str:
     assert OTHER not in text or OTHER in body
     assert {update["data"]["tenant_id"] for update in frame.get("updates", ())} <= {"t_acme"}
     if "cursor" in frame:
-        Cursor.decode(frame["cursor"], "t_acme")
+        Cursor.decode(frame["cursor"], "t_acme", 2 * NOW)
     if frame["type"] == "error":
         assert frame["code"] in ERRORS
         return frame["code"]
@@ -330,23 +352,37 @@ def furnished(random: Random) -> World:
         world.session = replace(world.session, submissions=None)
     elif chance < 0.2:
         world.session = replace(world.session, rate=Rate(2, 5))
-    verifier = None if random.random() < 0.2 else TokenVerifier(ISSUER, AUDIENCE, CLAIM, KeysInMemory())
-    world.session = replace(world.session, verifier=verifier)
+    if random.random() < 0.1:
+        world.submissions.has_other_keys = True
     return world
+
+
+def authenticator(world: World) -> Session:
+    """The session of the `authenticate` route, with a verifier of real tokens."""
+    return replace(world.authenticator, verifier=TokenVerifier(ISSUER, AUDIENCE, CLAIM, KeysInMemory()))
+
+
+def route(vandal: Vandal, world: World, body: str) -> Session:
+    """The session that API Gateway chooses, and sometimes the other."""
+    authenticates = '"authenticate"' in body
+    return authenticator(world) if authenticates != (vandal.random.random() < 0.05) else world.session
 
 
 def send(vandal: Vandal, world: World) -> str:
     """One input: the kind of what comes back."""
     world.clock.advance(vandal.random.choice([0, 1, 100, 1_000]))
+    if vandal.random.random() < 0.01:
+        world.connections.epochs["t_acme"] = world.clock.ms
+    order = world.next_order() if vandal.random.random() < 0.95 else f"{vandal.random.randrange(100):013}#late"
     body = vandal.frame()
     try:
-        frame = world.session.reply(body)
+        frame = route(vandal, world, body).reply(body, order)
         assert frame is not None
         kind = told(body, frame)
     except Exception as error:
         error.add_note(f"the frame was {body!r}")
         raise
-    vandal.cursors += [frame["cursor"]] if "cursor" in frame else []
+    vandal.learn(frame)
     return kind
 
 
@@ -393,11 +429,13 @@ def test_the_lambdas_answer_all_that_too(
     for _ in range(400):
         clock.advance(1_000)
         body = vandal.frame()
-        route = vandal.random.choice([message, message, authenticate])
-        answer = route.handler(message_event(body, "t_acme", "conn-1", expires_at=EXPIRES_AT), LambdaContext())
+        lambda_ = vandal.random.choice([message, message, message, authenticate])
+        received_at = clock.ms - vandal.random.choice([0, 0, 0, 100_000])
+        asked = message_event(body, "t_acme", "conn-1", expires_at=EXPIRES_AT, at=received_at)
+        answer = lambda_.handler(asked, LambdaContext())
         frame = json.loads(answer["body"])
         seen[told(body, frame)] += 1
-        vandal.cursors += [frame["cursor"]] if "cursor" in frame else []
+        vandal.learn(frame)
     assert set(seen) >= (REPLIES | ERRORS) - {"rate_limited", "too_large"}
     assert region.connection(OTHER, "conn-1") == others
     assert SECRET not in caplog.text

@@ -126,6 +126,25 @@ def test_the_connection_is_the_gateways_whatever_the_frame_says(world: World) ->
     assert OPENED == [KEY]
 
 
+def test_frames_are_ordered_by_when_the_gateway_received_them_then_by_their_ids() -> None:
+    times = [0, 1, 999, 1_000, NOW - 1, NOW, 5 * NOW]
+    orders = [
+        lambda_reply.build_request_order({"requestTimeEpoch": time, "messageId": message_id})
+        for time in times
+        for message_id in ("A=", "B=", "a=")
+    ]
+    assert orders == sorted(set(orders))
+
+
+def test_a_session_is_told_the_order_of_a_frame(world: World) -> None:
+    context = message_event("")["requestContext"]
+    later = {**context, "requestTimeEpoch": NOW + 1}
+    subscribe = '{"action":"subscribe","id":"5"}'
+    first = json.loads(answered(world.session, subscribe, requestContext=later)["body"])
+    second = json.loads(answered(world.session, subscribe, requestContext=context)["body"])
+    assert (first["type"], second["code"]) == ("subscribed", "superseded")
+
+
 def test_a_connection_that_was_closed_is_answered_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.session = replace(world.session, rate=Rate(1, 1))
     answered(world.session)

@@ -16,11 +16,11 @@ from formbridge.posting.delivery import Delivery, Outcome, Receipt
 from formbridge.runtime import timestamps
 from formbridge.session import replay
 from formbridge.session.session import CLOSING_SECONDS, MAX_REFUSALS
-from formbridge.submissions.submission import Page, Submission
+from formbridge.submissions.submission import Page, Submission, build_removal
 from formbridge.wire import protocol
-from formbridge.wire.cursor import MAX_AGE_MS, OVERLAP_MS, Cursor
+from formbridge.wire.cursor import CONSISTENCY_WINDOW_MS, MAX_AGE_MS, Cursor
 from formbridge.wire.event_pattern import matches
-from formbridge.wire.protocol import parse_request
+from formbridge.wire.protocol import Limits, parse_request
 from tests.support.handlers.builders import NOW, NOW_ISO, iso, submission
 from tests.support.handlers.strategies import ANY_TEXT
 from tests.support.handlers.world import EXPIRES_AT, LIMITS, MAX_FRAME_BYTES, World, all_ids, cursor, ids, to_the_end
@@ -45,9 +45,11 @@ def test_subscribed_is_as_the_protocol_has_it(world: World) -> None:
     assert world.ask("subscribe", id="1") == {
         "type": "subscribed",
         "id": "1",
-        "cursor": Cursor("t_acme", iso(-OVERLAP_MS)).encode(),
+        "cursor": Cursor("t_acme", 0, iso(-CONSISTENCY_WINDOW_MS)).encode(),
         "updates": [submission("s1").build_current()],
         "complete": True,
+        "epoch": 0,
+        "settle_seconds": 30,
         "heartbeat_seconds": 300,
         "expires_at": EXPIRES_AT,
         "server_time": NOW,
@@ -58,7 +60,7 @@ def test_subscribed_is_as_the_protocol_has_it(world: World) -> None:
 def test_the_subscription_stands_before_the_table_is_read(world: World, wanted: dict[str, Any]) -> None:
     world.ask("subscribe", **wanted)
     world.ask("subscribe", **wanted, cursor=cursor())
-    assert world.calls == ["subscribe", "read", "subscribe", "read"]
+    assert world.calls == ["subscribe", "read_epoch", "read", "subscribe", "read_epoch", "read"]
 
 
 def test_a_snapshot_is_the_newest_first(world: World) -> None:
@@ -74,7 +76,7 @@ def test_a_snapshot_holds_fifty_unless_told(world: World) -> None:
 def test_without_a_snapshot_the_table_is_not_read(world: World) -> None:
     world.submissions.put(submission())
     assert ids(world.ask("subscribe", snapshot=0)) == []
-    assert world.calls == ["subscribe"]
+    assert world.calls == ["subscribe", "read_epoch"]
 
 
 def test_the_cursor_of_a_snapshot_trails_the_moment_before_the_read(world: World) -> None:
@@ -85,7 +87,7 @@ def test_the_cursor_of_a_snapshot_trails_the_moment_before_the_read(world: World
         return read(tenant_id, position, limit, newest_first=newest_first)
 
     world.submissions.read = slow
-    assert world.ask("subscribe")["cursor"] == Cursor("t_acme", iso(-OVERLAP_MS)).encode()
+    assert world.ask("subscribe")["cursor"] == Cursor("t_acme", 0, iso(-CONSISTENCY_WINDOW_MS)).encode()
 
 
 def test_another_tenants_submissions_are_not_seen(world: World) -> None:
@@ -184,7 +186,7 @@ def test_a_leave_is_as_the_protocol_has_it(world: World) -> None:
     world.subscribed(filter=WANTED)
     world.submissions.put(submission("s1", status="spam", version=2))
     (left,) = world.ask("sync", cursor=cursor(iso(-1)))["updates"]
-    data = {"tenant_id": "t_acme", "submission_id": "s1", "version": 2, "event": "leave"}
+    data = {"tenant_id": "t_acme", "submission_id": "s1", "version": 2, "incarnation": NOW, "event": "leave"}
     assert left == {"event": "leave", "data": data}
 
 
@@ -246,9 +248,12 @@ def test_synced_is_as_the_protocol_has_it(world: World) -> None:
     assert world.ask("sync", id="2", cursor=cursor(iso(-1))) == {
         "type": "synced",
         "id": "2",
-        "cursor": Cursor("t_acme", iso(-OVERLAP_MS)).encode(),
+        "cursor": Cursor("t_acme", 0, iso(-CONSISTENCY_WINDOW_MS)).encode(),
         "updates": [submission("s1", version=2).build_current()],
         "complete": True,
+        "epoch": 0,
+        "settle_seconds": 30,
+        "server_time": NOW,
     }
 
 
@@ -297,6 +302,207 @@ def test_sync_after_unsubscribe_is_refused(world: World) -> None:
     assert world.row.filter is None
 
 
+def test_a_named_submission_is_read_by_its_id_for_a_sync_too(world: World) -> None:
+    wanted = {"submission_id": ["s1"]}
+    world.submissions.put(submission("s1", updated_at=iso(-MAX_AGE_MS), version=2))
+    subscribed = world.ask("subscribe", filter=wanted)
+    synced = world.ask("sync", cursor=subscribed["cursor"], filter_id=subscribed["filter_id"])
+    assert ids(subscribed) == ids(synced) == ["s1"]
+    assert world.calls == ["subscribe", "read_epoch", "read_by_id", "read_epoch", "read_by_id"]
+
+
+# --- Epochs ---------------------------------------------------------------------------------------------------
+
+HELD = [["s1", NOW, 1]]
+
+
+def test_the_epoch_is_that_of_the_tenant_and_of_the_history_that_the_gateway_reads(world: World) -> None:
+    world.connections.epochs.update({"t_acme": NOW - 60_000, "t_globex": NOW - 1})
+    subscribed = world.subscribed()
+    synced = world.ask("sync", cursor=subscribed["cursor"])
+    reconciled = world.ask("reconcile", held=HELD)
+    assert {reply["epoch"] for reply in (subscribed, synced, reconciled)} == {NOW - 60_000}
+    assert world.connections.histories == {("t_acme", "stream-1")}
+
+
+@pytest.mark.parametrize("action", ["subscribe", "sync", "reconcile"])
+def test_replies_tell_the_servers_time_when_they_are_made(world: World, action: str) -> None:
+    start = world.subscribed()["cursor"]
+    world.clock.advance(5_000)
+    assert world.ask(action, cursor=start, held=HELD)["server_time"] == NOW + 5_000
+
+
+@pytest.mark.parametrize("action", ["subscribe", "sync"])
+def test_replies_tell_when_a_client_syncs_again(world: World, action: str) -> None:
+    assert world.ask(action, cursor=world.subscribed()["cursor"])["settle_seconds"] == CONSISTENCY_WINDOW_MS // 1000
+
+
+@pytest.mark.parametrize("action", ["subscribe", "sync"])
+def test_a_client_of_an_earlier_epoch_starts_anew(world: World, action: str) -> None:
+    world.submissions.put(submission("s1", updated_at=iso(-60_000)))
+    start = world.subscribed()["cursor"]
+    world.clock.advance(60_000)
+    assert ids(world.ask(action, cursor=start)) == []
+    world.connections.epochs["t_acme"] = NOW + 59_000
+    reply = world.ask(action, cursor=start)
+    assert (reply["recovered"], reply["epoch"], ids(reply)) == (False, NOW + 59_000, ["s1"])
+
+
+def test_a_client_that_read_too_soon_after_an_epoch_starts_anew_once_more(world: World) -> None:
+    world.connections.epochs["t_acme"] = NOW
+    first = world.subscribed()
+    world.clock.advance(CONSISTENCY_WINDOW_MS)
+    second = world.ask("sync", cursor=first["cursor"])
+    third = world.ask("sync", cursor=second["cursor"])
+    assert [reply.get("recovered") for reply in (first, second, third)] == [None, False, None]
+
+
+@pytest.mark.parametrize("request_", [{"action": "sync"}, {"action": "reconcile", "held": HELD}], ids=str)
+def test_a_view_that_starts_anew_is_recorded_before_its_snapshot_is_read(
+    world: World, request_: dict[str, Any]
+) -> None:
+    """Changes from before the snapshot are then no longer posted to the connection."""
+    world.subscribed(filter=WANTED)
+    world.submissions.has_other_keys = True
+    world.connections.epochs["t_acme"] = NOW
+    world.clock.advance(60_000)
+    world.calls.clear()
+    assert world.ask(**request_, cursor=cursor())["recovered"] is False
+    assert [call for call in world.calls if call != "read_by_id"] == ["read_epoch", "restart_view", "read"]
+    assert world.row is not None
+    assert world.row.subscribed_at == NOW + 60_000
+    assert world.row.filter is not None
+
+
+def test_a_view_that_goes_on_keeps_the_time_of_its_subscription(world: World) -> None:
+    start = world.subscribed()["cursor"]
+    world.clock.advance(60_000)
+    world.ask("sync", cursor=start)
+    world.ask("reconcile", held=HELD)
+    assert world.row is not None
+    assert world.row.subscribed_at == NOW
+    assert "restart_view" not in world.calls
+
+
+# --- Superseded -----------------------------------------------------------------------------------------------
+
+SUPERSEDED = {
+    "type": "error",
+    "id": "8",
+    "code": "superseded",
+    "message": "a later request of this connection was processed before",
+    "retryable": False,
+}
+
+
+@pytest.mark.parametrize("late", ["subscribe", "unsubscribe"])
+@pytest.mark.parametrize("newest", ["subscribe", "unsubscribe"])
+def test_a_request_that_arrives_after_a_later_one_changes_nothing(world: World, late: str, newest: str) -> None:
+    earlier, later = world.next_order(), world.next_order()
+    assert (world.send(world.session, newest, later, filter=WANTED) or {})["type"] == f"{newest}d"
+    before = world.row
+    world.calls.clear()
+    assert world.send(world.session, late, earlier, id="8") == SUPERSEDED
+    assert world.row == before
+    assert world.calls == [late]
+
+
+def test_a_request_that_arrives_again_is_processed_again(world: World) -> None:
+    order = world.next_order()
+    replies = [world.send(world.session, "subscribe", order) or {} for _ in range(2)]
+    assert [reply["type"] for reply in replies] == ["subscribed", "subscribed"]
+
+
+FILTER_ID = "filter_id: is not that of the current subscription, subscribe again"
+
+
+def test_a_sync_of_the_present_subscription_names_its_filter_or_none(world: World) -> None:
+    wanted = world.subscribed(filter=WANTED)
+    assert world.ask("sync", cursor=wanted["cursor"], filter_id=wanted["filter_id"])["type"] == "synced"
+    assert world.ask("sync", cursor=wanted["cursor"])["type"] == "synced"
+    everything = world.subscribed()
+    assert world.ask("sync", cursor=everything["cursor"], filter_id=None)["type"] == "synced"
+    assert world.ask("sync", cursor=everything["cursor"])["type"] == "synced"
+
+
+def test_a_sync_of_another_subscription_is_superseded_and_reads_nothing(world: World) -> None:
+    wanted = world.subscribed(filter=WANTED)
+    other = world.subscribed(filter={"status": ["spam"]})
+    for filter_id in (wanted["filter_id"], None, ""):
+        world.calls.clear()
+        reply = world.ask("sync", id="8", cursor=other["cursor"], filter_id=filter_id)
+        assert reply == {**SUPERSEDED, "message": FILTER_ID}
+        assert world.calls == []
+    everything = world.subscribed()
+    reply = world.ask("sync", id="8", cursor=everything["cursor"], filter_id=other["filter_id"])
+    assert reply == {**SUPERSEDED, "message": FILTER_ID}
+
+
+# --- Reconcile ------------------------------------------------------------------------------------------------
+
+
+def test_reconciled_is_as_the_protocol_has_it(world: World) -> None:
+    world.subscribed()
+    world.submissions.put(submission("s1"), submission("s2", version=2), submission("s4", updated_at=iso(1)))
+    assert world.ask("reconcile", id="6", held=[["s1", NOW, 1], ["s2", NOW, 1], ["s3", NOW, 1]], snapshot=1) == {
+        "type": "reconciled",
+        "id": "6",
+        "updates": [
+            submission("s2", version=2).build_current(),
+            build_removal("t_acme", "s3", NOW, 1),
+            submission("s4", updated_at=iso(1)).build_current(),
+        ],
+        "epoch": 0,
+        "server_time": NOW,
+    }
+
+
+def test_a_comparison_is_made_through_the_filter_of_the_subscription(world: World) -> None:
+    world.subscribed(filter=WANTED)
+    mixed(world)
+    reply = world.ask("reconcile", held=world.held(), snapshot=100)
+    assert {(update["event"], update["data"]["submission_id"]) for update in reply["updates"]} == {
+        ("leave", f"s{n}") for n in range(1, 10, 2)
+    }
+
+
+def test_reconcile_comes_after_subscribe(world: World) -> None:
+    reply = world.ask("reconcile", id="2", held=HELD)
+    assert (reply["type"], reply["id"], reply["code"]) == ("error", "2", "bad_request")
+    assert reply["message"] == "action: 'reconcile' requires a subscription, subscribe first"
+    assert world.calls == []
+
+
+def test_where_rows_cannot_be_read_by_id_a_comparison_starts_the_view_anew(world: World) -> None:
+    world.subscribed()
+    world.submissions.has_other_keys = True
+    world.submissions.put(*(submission(f"s{n:02}", updated_at=iso(n)) for n in range(60)))
+    reply = world.ask("reconcile", id="6", held=HELD, snapshot=3)
+    assert ids(reply) == [f"s{n:02}" for n in range(59, 9, -1)]
+    assert {name: reply[name] for name in reply.keys() - {"updates"}} == {
+        "type": "reconciled",
+        "id": "6",
+        "recovered": False,
+        "complete": True,
+        "cursor": Cursor("t_acme", 0, iso(-CONSISTENCY_WINDOW_MS)).encode(),
+        "epoch": 0,
+        "settle_seconds": 30,
+        "server_time": NOW,
+    }
+
+
+def test_a_comparison_of_the_longest_names_is_one_frame_and_the_rest_is_compared_later(world: World) -> None:
+    world.subscribed()
+    world.session = replace(world.session, limits=Limits(MAX_FRAME_BYTES, 4_096))
+    # Each takes two bytes in the request and six in the reply.
+    held = [[f"{n:03}" + "é" * 253, 10**15, 10**15] for n in range(100)]
+    request = json.dumps({"action": "reconcile", "id": WAVES, "held": held}, ensure_ascii=False)
+    reply = world.session.reply(request, world.next_order())
+    assert reply is not None
+    assert len(protocol.encode(reply)) <= MAX_FRAME_BYTES
+    assert 50 < len(ids(reply)) < 100
+
+
 # --- Pages ----------------------------------------------------------------------------------------------------
 
 
@@ -333,7 +539,7 @@ def test_the_last_pages_cursor_trails_the_start_of_the_scan(world: World) -> Non
     world.submissions.put(*(submission(f"s{n:04}") for n in range(1_300)))
     last = pages(world, cursor(iso(-1)), step_ms=60_000)[-1]
     assert world.clock.ms > NOW
-    assert last["cursor"] == Cursor("t_acme", iso(-OVERLAP_MS)).encode()
+    assert last["cursor"] == Cursor("t_acme", 0, iso(-CONSISTENCY_WINDOW_MS)).encode()
 
 
 def test_what_is_written_behind_the_reader_while_it_pages_is_read_by_the_next_sync(world: World) -> None:
@@ -345,17 +551,15 @@ def test_what_is_written_behind_the_reader_while_it_pages_is_read_by_the_next_sy
     assert "late" in ids(pages(world, last["cursor"])[0])
 
 
-@pytest.mark.parametrize("snapshot", [150, 200])
-def test_a_snapshot_of_few_among_many_reads_on_backwards(world: World, snapshot: int) -> None:
-    """Every sixtieth of 10,000 is a survey: 167 of them."""
+def test_a_snapshot_of_few_among_many_is_complete_with_those_among_the_newest(world: World) -> None:
+    """Every hundredth of 5,000 is a survey, and so are twenty of the newest 2,000."""
     world.submissions.put(
-        *(submission(f"s{n:05}", form_id="other" if n % 60 else "survey", updated_at=iso(n)) for n in range(10_000))
+        *(submission(f"s{n:05}", form_id="other" if n % 100 else "survey", updated_at=iso(n)) for n in range(5_000))
     )
-    first = world.ask("subscribe", filter={"form_id": ["survey"]}, snapshot=snapshot)
-    assert not first["complete"]
-    replies = rest(world, first, step_ms=60_000)
-    assert all_ids(replies) == [f"s{n:05}" for n in reversed(range(0, 10_000, 60))][:snapshot]
-    assert replies[-1]["cursor"] == Cursor("t_acme", iso(-OVERLAP_MS)).encode()
+    reply = world.ask("subscribe", filter={"form_id": ["survey"]}, snapshot=50)
+    assert reply["complete"] is True
+    assert ids(reply) == [f"s{n:05}" for n in range(4_900, 2_999, -100)]
+    assert world.calls.count("read") == replay.MAX_PAGES
 
 
 def test_a_resume_of_few_among_many_tells_what_may_have_left(world: World) -> None:
@@ -378,13 +582,15 @@ FILTERS: list[dict[str, Any] | None] = [
 
 @given(st.data())
 def test_a_client_that_syncs_ends_with_what_the_table_holds(data: st.DataObject) -> None:
-    """Writes commit up to the overlap late, pages are small, filters change, and pushes are all lost."""
+    """Writes show up to the consistency window late, pages are small, filters change, and pushes are all lost."""
     world = World()
     wanted: dict[str, Any] | None = None
     seen: dict[str, tuple[int, bool]] = {}
     """By submission: the newest version, and whether the client shows it."""
 
     def read(reply: dict[str, Any]) -> None:
+        if reply.get("recovered") is False:
+            seen.clear()
         for update in reply["updates"]:
             told = update["data"]
             newest = told["version"], update["event"] != "leave" and told["status"] != "deleted"
@@ -398,7 +604,7 @@ def test_a_client_that_syncs_ends_with_what_the_table_holds(data: st.DataObject)
 
     def write() -> None:
         name = data.draw(st.sampled_from("abcdef"))
-        late = data.draw(st.integers(0, OVERLAP_MS - 1))
+        late = data.draw(st.integers(0, CONSISTENCY_WINDOW_MS - 1))
         version = world.submissions.held[name].version + 1 if name in world.submissions.held else 1
         world.submissions.put(
             submission(
@@ -443,18 +649,20 @@ def test_a_client_that_syncs_ends_with_what_the_table_holds(data: st.DataObject)
 
 # --- The connection -------------------------------------------------------------------------------------------
 
+ACTIONS = ["subscribe", "sync", "reconcile", "unsubscribe", "ping", "authenticate"]
+
 
 def test_a_ping_is_answered(world: World) -> None:
     assert world.ask("ping", id="5") == {"type": "pong", "id": "5", "timestamp": NOW}
 
 
-@pytest.mark.parametrize("action", ["subscribe", "sync", "unsubscribe", "ping", "authenticate"])
+@pytest.mark.parametrize("action", ACTIONS)
 def test_an_expired_token_is_unauthorized_and_does_nothing(world: World, action: str) -> None:
     world.subscribed()
     world.verifier.identities["later"] = Identity("user-1", ("t_acme",), EXPIRES_AT + 60, 0)
     world.calls.clear()
     world.clock.ms = EXPIRES_AT * 1000
-    reply = world.ask(action, id="1", cursor=cursor(), token="later")
+    reply = world.ask(action, id="1", cursor=cursor(), token="later", held=[])
     assert (reply["type"], reply["id"], reply["code"]) == ("error", "1", "unauthorized")
     assert world.calls == []
 
@@ -464,11 +672,11 @@ def test_a_token_is_good_until_the_second_it_expires(world: World) -> None:
     assert world.ask("ping")["type"] == "pong"
 
 
-@pytest.mark.parametrize("action", ["subscribe", "sync", "unsubscribe", "ping", "authenticate"])
+@pytest.mark.parametrize("action", ACTIONS)
 def test_a_connection_without_a_row_is_unauthorized_and_does_nothing(world: World, action: str) -> None:
     world.connections.rows.clear()
     world.submissions.put(submission())
-    reply = world.ask(action, id="1", cursor=cursor(iso(-1)), token="any")
+    reply = world.ask(action, id="1", cursor=cursor(iso(-1)), token="any", held=[])
     assert (reply["type"], reply["id"], reply["code"]) == ("error", "1", "unauthorized")
     assert world.calls == []
 
@@ -494,13 +702,22 @@ def test_a_client_that_wants_a_frame_and_has_a_row_is_served(world: World) -> No
 
 @pytest.mark.parametrize(
     "request_",
-    [{"action": "subscribe"}, {"action": "unsubscribe"}, {"action": "authenticate", "token": "later"}],
+    [
+        {"action": "subscribe"},
+        {"action": "unsubscribe"},
+        {"action": "authenticate", "token": "later"},
+        {"action": "sync", "cursor": cursor(iso(-MAX_AGE_MS - 1))},
+        {"action": "reconcile", "held": HELD},
+    ],
     ids=lambda request_: request_["action"],
 )
 def test_a_row_that_goes_while_its_client_is_answered_is_unauthorized(
     world: World, request_: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.verifier.identities["later"] = Identity("user-1", ("t_acme",), EXPIRES_AT + 60, 0)
+    world.subscribed()
+    world.submissions.has_other_keys = True
+    world.calls.clear()
     admit = world.connections.admit
 
     def admit_and_remove(key: ConnectionKey, rate: Rate, now_ms: int) -> object:
@@ -528,14 +745,26 @@ def test_a_frame_that_is_too_large_is_refused(world: World) -> None:
 @given(
     ANY_TEXT
     | st.fixed_dictionaries(
-        {"action": st.sampled_from(["subscribe", "sync", "unsubscribe", "ping", "authenticate"])},
-        optional={"cursor": st.text(), "snapshot": st.integers(), "id": st.text(), "token": st.text()},
-    ).map(json.dumps)
+        {"action": st.sampled_from(ACTIONS)},
+        optional={
+            "cursor": st.text(),
+            "snapshot": st.integers(),
+            "id": st.text(),
+            "token": st.text(),
+            "filter_id": st.none() | st.text(),
+            "held": st.lists(st.tuples(st.text(), st.integers(), st.integers())),
+        },
+    ).map(json.dumps),
+    st.booleans(),
 )
-def test_nothing_that_a_client_sends_raises(body: str) -> None:
-    reply = World().session.reply(body)
-    assert reply is not None
-    assert reply["type"] in {"subscribed", "synced", "unsubscribed", "pong", "error"}
+def test_nothing_that_a_client_sends_raises(body: str, subscribed: bool) -> None:
+    world = World()
+    if subscribed:
+        world.subscribed()
+    for session in (world.session, world.authenticator):
+        reply = session.reply(body, world.next_order())
+        assert reply is not None
+        assert reply["type"] in {"subscribed", "synced", "reconciled", "unsubscribed", "pong", "error"}
 
 
 def test_a_page_with_the_longest_request_id_is_one_frame(world: World) -> None:
@@ -723,9 +952,30 @@ class TestAuthenticate:
         assert "SECRET" not in repr(request)
 
     def test_where_nothing_verifies_it_is_an_unknown_action(self, world: World) -> None:
-        world.session = replace(world.session, verifier=None)
-        reply = world.ask("authenticate", id="4", token="later")
+        reply = world.send(world.session, "authenticate", id="4", token="later")
+        assert reply is not None
         assert (reply["type"], reply["id"], reply["code"]) == ("error", "4", "unknown_action")
+
+    @pytest.mark.parametrize("action", [action for action in ACTIONS if action != "authenticate"])
+    def test_the_route_of_authenticate_answers_nothing_else(self, world: World, action: str) -> None:
+        """API Gateway may choose it for a frame that the Lambda reads otherwise. It has no submissions table."""
+        world.subscribed(filter=WANTED)
+        before = world.row
+        world.calls.clear()
+        reply = world.send(world.authenticator, action, id="4", cursor=cursor(), held=[])
+        assert reply == {
+            "type": "error",
+            "id": "4",
+            "code": "bad_request",
+            "message": "action: must be 'authenticate' on this route",
+            "retryable": False,
+        }
+        assert (world.row, world.calls) == (before, [])
+
+    def test_the_route_of_authenticate_says_what_is_wrong_with_a_request(self, world: World) -> None:
+        reply = world.send(world.authenticator, "dance", id="4")
+        assert reply is not None
+        assert reply["code"] == "unknown_action"
 
 
 # --- Without a table ------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from formbridge.session.replay import AFTER_NEWEST
 from formbridge.submissions.event import SubmissionEvent
@@ -13,6 +15,10 @@ from tests.support.handlers.builders import NOW, image, iso, partial, received, 
 from tests.support.handlers.region import SUBMISSIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from mypy_boto3_dynamodb.type_defs import KeySchemaElementTypeDef
+
     from tests.support.handlers.region import Region
 
 BEFORE = iso(-1)
@@ -209,3 +215,127 @@ def test_a_deletion_removes_the_payload_of_a_deleted_submission(region: Region, 
     assert table.delete("t_acme", "s1", NOW) is SaveResult.WRITTEN
     assert "payload" not in (region.item("s1") or {})
     assert held(region).version == 3
+
+
+# --- Reading by id --------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def batches(region: Region) -> Generator[list[dict[str, Any]]]:
+    """The request for the submissions table in each batch that is read while the block runs."""
+    asked: list[dict[str, Any]] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        asked.append(params["RequestItems"][SUBMISSIONS])
+
+    with region.on("provide-client-params.dynamodb.BatchGetItem", note):
+        yield asked
+
+
+def test_submissions_are_read_by_their_ids_and_what_is_not_there_is_left_out(
+    region: Region, table: SubmissionsTable
+) -> None:
+    held = [submission("s1", version=2), submission("s2", expires_at=5), submission("s3", incarnation=0)]
+    region.put(*held, submission("s4"), submission("s5", tenant_id="t_globex"))
+    found = table.read_by_id("t_acme", ["s1", "s2", "s3", "s5", "s6"])
+    assert found == {each.submission_id: each for each in held}
+
+
+def test_the_reads_are_consistent_and_no_payload_is_read(region: Region, table: SubmissionsTable) -> None:
+    region.put(submission("s1"))
+    read: list[dict[str, Any]] = []
+
+    def note(parsed: dict[str, Any], **_: Any) -> None:
+        read.extend(parsed["Responses"][SUBMISSIONS])
+
+    with batches(region) as asked, region.on("after-call.dynamodb.BatchGetItem", note):
+        table.read_by_id("t_acme", ["s1"])
+    (request,) = asked
+    assert request["ConsistentRead"] is True
+    (item,) = read
+    assert item.keys() == image(submission("s1")).keys() - {"payload", "PK", "SK", "GSI1PK", "GSI1SK"}
+
+
+def test_nothing_is_read_for_no_ids(region: Region, table: SubmissionsTable) -> None:
+    with batches(region) as asked:
+        assert table.read_by_id("t_acme", []) == {}
+    assert asked == []
+
+
+def test_an_id_that_is_named_twice_is_read_once(region: Region, table: SubmissionsTable) -> None:
+    """DynamoDB refuses a batch that has a key twice."""
+    region.put(submission("s1"))
+    with batches(region) as asked:
+        assert table.read_by_id("t_acme", ["s1", "s1"]) == {"s1": submission("s1")}
+    assert [len(request["Keys"]) for request in asked] == [1]
+
+
+def test_as_many_as_a_client_may_name_are_one_batch(region: Region, table: SubmissionsTable) -> None:
+    region.put(*(submission(f"s{n:03}") for n in range(100)))
+    with batches(region) as asked:
+        assert len(table.read_by_id("t_acme", [f"s{n:03}" for n in range(100)]) or {}) == 100
+    assert len(asked) == 1
+
+
+def test_what_dynamodb_leaves_unread_is_read_again(region: Region, table: SubmissionsTable) -> None:
+    held = {f"s{n}": submission(f"s{n}") for n in range(5)}
+    region.put(*held.values())
+
+    def leave(parsed: dict[str, Any], **_: Any) -> None:
+        items = parsed["Responses"][SUBMISSIONS]
+        left = [{"PK": {"S": f"SUB#t_acme#{item['submission_id']['S']}"}, "SK": {"S": "META"}} for item in items[2:]]
+        parsed["Responses"][SUBMISSIONS] = items[:2]
+        if left:
+            parsed["UnprocessedKeys"] = {SUBMISSIONS: {**requests[-1], "Keys": left}}
+
+    with batches(region) as requests, region.on("after-call.dynamodb.BatchGetItem", leave):
+        assert table.read_by_id("t_acme", list(held)) == held
+    assert [len(request["Keys"]) for request in requests] == [5, 3, 1]
+
+
+def test_pending_and_malformed_items_are_left_out(
+    region: Region, table: SubmissionsTable, caplog: pytest.LogCaptureFixture
+) -> None:
+    pending, malformed = image(submission("s1")), image(submission("s2"))
+    del pending["form_id"], malformed["version"]
+    for item in (pending, malformed):
+        region.dynamodb.put_item(TableName=SUBMISSIONS, Item=item)
+    region.put(submission("s3"))
+    assert table.read_by_id("t_acme", ["s1", "s2", "s3"]) == {"s3": submission("s3")}
+    assert [(line.message, vars(line)["reason"]) for line in caplog.records] == [
+        ("malformed item", "version: must be of DynamoDB type N")
+    ]
+
+
+def test_no_submission_has_an_id_that_is_no_text(region: Region, table: SubmissionsTable) -> None:
+    """A filter may name one, and DynamoDB refuses a request with a key that UTF-8 cannot encode."""
+    region.put(submission("s1"))
+    with batches(region) as asked:
+        assert table.read_by_id("t_acme", ["\ud800", "s1", "a\udfff"]) == {"s1": submission("s1")}
+        assert table.read_by_id("t_acme", ["\ud800"]) == {}
+    assert [request["Keys"] for request in asked] == [[{"PK": {"S": "SUB#t_acme#s1"}, "SK": {"S": "META"}}]]
+
+
+KEYS: list[list[KeySchemaElementTypeDef]] = [
+    [{"AttributeName": "id", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}],
+    [{"AttributeName": "tenant_id", "KeyType": "HASH"}, {"AttributeName": "submission_id", "KeyType": "RANGE"}],
+]
+
+
+@pytest.mark.parametrize("keys", KEYS, ids=["another partition key", "other keys"])
+def test_of_a_table_with_other_keys_nothing_is_read_by_id(region: Region, keys: list[KeySchemaElementTypeDef]) -> None:
+    region.dynamodb.create_table(
+        TableName="others",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=keys,
+        AttributeDefinitions=[{"AttributeName": key["AttributeName"], "AttributeType": "S"} for key in keys],
+    )
+    try:
+        assert SubmissionsTable(region.dynamodb, "others").read_by_id("t_acme", ["s1"]) is None
+    finally:
+        region.dynamodb.delete_table(TableName="others")
+
+
+def test_any_other_failure_is_raised(region: Region) -> None:
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        SubmissionsTable(region.dynamodb, "missing").read_by_id("t_acme", ["s1"])

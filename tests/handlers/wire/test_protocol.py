@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from formbridge.wire import protocol
+from formbridge.wire.cursor import Cursor
 from formbridge.wire.protocol import (
     Authenticate,
+    Held,
     Limits,
     Ping,
+    Reconcile,
     Request,
     RequestError,
     Subscribe,
@@ -24,8 +28,8 @@ from tests.support.handlers.builders import NOW, NOW_ISO, submission
 from tests.support.handlers.strategies import ANY_TEXT, JSON
 from tests.support.handlers.world import LIMITS
 
-FIELDS = st.sampled_from(["action", "id", "cursor", "snapshot", "filter", "token"])
-ACTIONS = st.sampled_from(["subscribe", "sync", "unsubscribe", "ping", "authenticate"])
+FIELDS = st.sampled_from(["action", "id", "cursor", "snapshot", "filter", "token", "filter_id", "held"])
+ACTIONS = st.sampled_from(["subscribe", "sync", "reconcile", "unsubscribe", "ping", "authenticate"])
 CONTACT = SubscriptionFilter('{"form_id":["contact"]}', {"form_id": ["contact"]})
 
 
@@ -50,12 +54,22 @@ def refusal(body: str | None) -> RequestError:
         ('{"action":"subscribe","filter":null}', Subscribe(None, None, None, 50)),
         ('{"action":"subscribe","filter":{"form_id":["contact"]}}', Subscribe(None, CONTACT, None, 50)),
         ('{"action":"subscribe","unheard":"of"}', Subscribe(None, None, None, 50)),
-        ('{"action":"sync","cursor":"c","id":"2"}', Sync("2", "c")),
+        ('{"action":"sync","cursor":"c","id":"2"}', Sync("2", "c", None, names_filter=False)),
+        ('{"action":"sync","cursor":"c","filter_id":null}', Sync(None, "c", None, names_filter=True)),
+        ('{"action":"sync","cursor":"c","filter_id":"f1"}', Sync(None, "c", "f1", names_filter=True)),
+        ('{"action":"reconcile","held":[]}', Reconcile(None, [], 0)),
+        (
+            '{"action":"reconcile","id":"6","held":[["s1",1795377600000,3],["é b#\\n",0,1]],"snapshot":100}',
+            Reconcile("6", [Held("s1", 1795377600000, 3), Held("é b#\n", 0, 1)], 100),
+        ),
+        (
+            json.dumps({"action": "reconcile", "held": [["x" * 256, 0, 1]] * 100, "snapshot": None}),
+            Reconcile(None, [Held("x" * 256, 0, 1)] * 100, 0),
+        ),
         ('{"action":"unsubscribe","id":"3"}', Unsubscribe("3")),
         ('{"action":"authenticate","token":"a.b.c","id":"4"}', Authenticate("4", "a.b.c")),
         ('{"action":"authenticate","token":""}', Authenticate(None, "")),
         ('{"action":"ping","id":"5"}', Ping("5")),
-        ('{"action":"ping","action":"unsubscribe"}', Unsubscribe(None)),
         (' {"action":"ping"}\n', Ping(None)),
         (json.dumps({"action": "ping", "id": "x" * 64}), Ping("x" * 64)),
     ],
@@ -83,12 +97,12 @@ def test_what_is_no_json_object_is_a_bad_request(body: str | None) -> None:
         (
             '{"action":"dance"}',
             "unknown_action",
-            "action: must be one of subscribe, sync, unsubscribe, authenticate, ping, got 'dance'",
+            "action: must be one of subscribe, sync, reconcile, unsubscribe, authenticate, ping, got 'dance'",
         ),
         (
             '{"action":"Ping"}',
             "unknown_action",
-            "action: must be one of subscribe, sync, unsubscribe, authenticate, ping, got 'Ping'",
+            "action: must be one of subscribe, sync, reconcile, unsubscribe, authenticate, ping, got 'Ping'",
         ),
         ('{"action":"ping","id":5}', "bad_request", "id: must be a string of at most 64 characters, got 5"),
         (
@@ -98,6 +112,16 @@ def test_what_is_no_json_object_is_a_bad_request(body: str | None) -> None:
         ),
         ('{"action":"sync"}', "bad_request", "cursor: is required"),
         ('{"action":"sync","cursor":5}', "bad_cursor", "cursor: must be a string, got 5"),
+        (
+            '{"action":"sync","cursor":"c","filter_id":5}',
+            "bad_request",
+            "filter_id: must be a string or null, got 5",
+        ),
+        (
+            '{"action":"sync","cursor":"c","filter_id":["f1"]}',
+            "bad_request",
+            "filter_id: must be a string or null, got ['f1']",
+        ),
         ('{"action":"subscribe","cursor":{}}', "bad_cursor", "cursor: must be a string, got {}"),
         (
             '{"action":"subscribe","snapshot":201}',
@@ -142,11 +166,72 @@ def test_a_request_that_is_wrong_is_refused_by_field_and_value(body: str, code: 
     assert (error.code, error.message) == (code, message)
 
 
+HELD_FAULTS: list[tuple[dict[str, Any], str]] = [
+    ({}, "held: must be a list of at most 100 items, got None"),
+    ({"held": None}, "held: must be a list of at most 100 items, got None"),
+    ({"held": "s1"}, "held: must be a list of at most 100 items, got 's1'"),
+    ({"held": {"s1": 1}}, "held: must be a list of at most 100 items, got {'s1': 1}"),
+    ({"held": [["s1", 1, 1]] * 101}, "held: must be a list of at most 100 items, got 101 items"),
+    ({"held": [["s1", 1, 1], 5]}, "held[1]: must be [submission_id, incarnation, version], got 5"),
+    ({"held": [None]}, "held[0]: must be [submission_id, incarnation, version], got None"),
+    ({"held": ["s11"]}, "held[0]: must be [submission_id, incarnation, version], got 's11'"),
+    ({"held": [[]]}, "held[0]: must be [submission_id, incarnation, version], got []"),
+    ({"held": [["s1", 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', 1]"),
+    ({"held": [["s1", 1, 1, 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', 1, 1, 1]"),
+    ({"held": [[1, "s1", 1]]}, "held[0]: must be [submission_id, incarnation, version], got [1, 's1', 1]"),
+    ({"held": [["s1", "1", 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', '1', 1]"),
+    ({"held": [["s1", 1, 1.0]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', 1, 1.0]"),
+    ({"held": [["s1", None, 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', None, 1]"),
+    ({"held": [["s1", True, 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', True, 1]"),
+    ({"held": [["s1", 1, False]]}, "held[0]: must be [submission_id, incarnation, version], got ['s1', 1, False]"),
+    ({"held": [["", 1, 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['', 1, 1]"),
+    ({"held": [["\ud800", 1, 1]]}, "held[0]: must be [submission_id, incarnation, version], got ['\\ud800', 1, 1]"),
+    ({"held": [], "snapshot": 101}, "snapshot: must be an integer from 0 to 100, got 101"),
+    ({"held": [], "snapshot": -1}, "snapshot: must be an integer from 0 to 100, got -1"),
+    ({"held": [], "snapshot": "5"}, "snapshot: must be an integer from 0 to 100, got '5'"),
+]
+
+
+@pytest.mark.parametrize(("fields", "message"), HELD_FAULTS, ids=[str(fields)[:40] for fields, _ in HELD_FAULTS])
+def test_a_reconcile_that_is_wrong_is_refused_by_field_and_value(fields: dict[str, object], message: str) -> None:
+    error = refusal(json.dumps({"action": "reconcile", "id": "7", **fields}))
+    assert (error.code, error.message, error.request_id) == ("bad_request", message, "7")
+
+
+def test_an_id_that_fits_no_key_is_no_id_of_a_submission() -> None:
+    assert refusal(json.dumps({"action": "reconcile", "held": [["x" * 257, 1, 1]]})).message.startswith(
+        "held[0]: must be [submission_id, incarnation, version], got ['xxx"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ('{"action":"ping","action":"unsubscribe"}', "action"),
+        ('{"action":"ping","action":"ping"}', "action"),
+        ('{"action":"ping","id":"1","\\u0069d":"2"}', "id"),
+        ('{"action":"subscribe","filter":{"status":["a"],"status":["b"]}}', "status"),
+        ('{"action":"subscribe","filter":{"status":[{"prefix":"a","prefix":"b"}]}}', "prefix"),
+        ('{"":1,"":2}', ""),
+    ],
+)
+def test_a_frame_that_says_a_field_twice_is_refused(body: str, name: str) -> None:
+    error = refusal(body)
+    assert (error.code, error.message) == ("bad_request", f"frame: must have each field once, got {name!r} twice")
+    assert find_request_id(body) is None
+
+
+def test_different_objects_may_have_fields_of_the_same_name() -> None:
+    assert parse_request('{"action":"ping","a":[{"id":1},{"id":2}],"id":"5"}', LIMITS) == Ping("5")
+
+
 @pytest.mark.parametrize(
     "request_",
     [
         {"action": "dance"},
         {"action": "sync"},
+        {"action": "sync", "cursor": "c", "filter_id": 5},
+        {"action": "reconcile"},
         {"action": 5},
         {"action": "subscribe", "filter": 5},
         {"action": "subscribe", "cursor": 5},
@@ -285,30 +370,30 @@ def test_a_disconnect(frame: protocol.Frame, code: str, reconnect: str) -> None:
 
 DATA = (
     '{"tenant_id":"t_acme","submission_id":"s1","form_id":"contact","status":"processing","version":1,'
-    f'"submitted_at":"{NOW_ISO}","updated_at":"{NOW_ISO}","timestamp":"{NOW_ISO}",'
+    f'"incarnation":{NOW},"submitted_at":"{NOW_ISO}","updated_at":"{NOW_ISO}","timestamp":"{NOW_ISO}",'
     '"message":"New form submission received","event":"insert"}'
 )
 
 
+CURSOR = Cursor("t_acme", 1795377000000, NOW_ISO)
+ENVELOPE = f'"epoch":1795377000000,"cursor":"{CURSOR.encode()}","timestamp":1795377600000}}'
+
+
 def test_one_update() -> None:
-    frame = protocol.encode(protocol.build_update_frame([submission().build_current()], None, "cur", NOW))
-    assert frame == (
-        f'{{"type":"submission_update","event":"insert","data":{DATA},"cursor":"cur","timestamp":1795377600000}}'
-    )
+    frame = protocol.encode(protocol.build_update_frame([submission().build_current()], None, CURSOR, NOW))
+    assert frame == f'{{"type":"submission_update","event":"insert","data":{DATA},{ENVELOPE}'
 
 
 def test_several_updates() -> None:
-    frame = protocol.encode(protocol.build_update_frame([submission().build_current()] * 2, None, "cur", NOW))
+    frame = protocol.encode(protocol.build_update_frame([submission().build_current()] * 2, None, CURSOR, NOW))
     update = f'{{"event":"insert","data":{DATA}}}'
-    assert frame == (
-        f'{{"type":"submission_updates","updates":[{update},{update}],"cursor":"cur","timestamp":1795377600000}}'
-    )
+    assert frame == f'{{"type":"submission_updates","updates":[{update},{update}],{ENVELOPE}'
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_push_through_a_filter_says_which_it_was(count: int) -> None:
-    frame = protocol.build_update_frame([submission().build_current()] * count, CONTACT, "cur", NOW)
+    frame = protocol.build_update_frame([submission().build_current()] * count, CONTACT, CURSOR, NOW)
     assert frame["filter_id"] == CONTACT.id
-    assert protocol.build_update_frame([submission().build_current()] * count, None, "cur", NOW) == {
+    assert protocol.build_update_frame([submission().build_current()] * count, None, CURSOR, NOW) == {
         name: value for name, value in frame.items() if name != "filter_id"
     }

@@ -230,3 +230,50 @@ def test_a_filter_matches_as_its_pattern_does(pattern: dict[str, Any], held: Any
 )
 def test_what_a_subscription_sees(pattern: dict[str, Any], expected: bool) -> None:
     assert check(pattern).matches(submission("s1", form_id="contact", status="processing")) is expected
+
+
+# --- Submissions that a filter names --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ids"),
+    [
+        ({"submission_id": ["s1"]}, ["s1"]),
+        ({"submission_id": ["s1", "s2"], "status": ["new"]}, ["s1", "s2"]),
+        ({"submission_id": ["s1"], "$or": [{"status": ["new"]}, {"form_id": ["contact"]}]}, ["s1"]),
+        ({"submission_id": [""]}, [""]),
+        ({"submission_id": ["s1", {"prefix": "s"}]}, None),
+        ({"submission_id": [{"anything-but": ["s1"]}]}, None),
+        ({"submission_id": [{"equals-ignore-case": "s1"}]}, None),
+        ({"submission_id": [{"exists": True}]}, None),
+        ({"submission_id": ["s1", None]}, None),
+        ({"submission_id": [1]}, None),
+        ({"status": ["s1"]}, None),
+        ({"$or": [{"submission_id": ["s1"]}, {"submission_id": ["s2"]}]}, None),
+    ],
+    ids=str,
+)
+def test_a_filter_names_submissions_only_if_every_alternative_is_an_id(
+    pattern: dict[str, Any], ids: list[str] | None
+) -> None:
+    assert check(pattern).submission_ids == ids
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "submission_id": st.lists(st.sampled_from(["s1", "s2", {"prefix": "s"}, {"exists": True}]), min_size=1),
+            "status": st.lists(st.sampled_from(["new", "done"]), min_size=1),
+            "$or": st.just([{"submission_id": ["s1"]}, {"status": ["new"]}]),
+        },
+    ).filter(bool),
+    st.sampled_from(["s1", "s2", "s3"]),
+    st.sampled_from(["new", "done"]),
+)
+def test_no_submission_matches_that_a_filter_does_not_name(
+    pattern: dict[str, Any], submission_id: str, status: str
+) -> None:
+    wanted = check(pattern)
+    if wanted.submission_ids is not None and wanted.matches(submission(submission_id, status=status)):
+        assert submission_id in wanted.submission_ids

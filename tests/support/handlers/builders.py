@@ -93,7 +93,7 @@ def partial(**changes: object) -> dict[str, Any]:
 # --- API Gateway, WebSocket -----------------------------------------------------------------------------------
 
 
-def _request_context(route: str, event_type: str, connection_id: str) -> dict[str, Any]:
+def _request_context(route: str, event_type: str, connection_id: str, at: int = NOW) -> dict[str, Any]:
     return {
         "routeKey": route,
         "eventType": event_type,
@@ -102,7 +102,7 @@ def _request_context(route: str, event_type: str, connection_id: str) -> dict[st
         "messageDirection": "IN",
         "stage": "live",
         "connectedAt": NOW,
-        "requestTimeEpoch": NOW,
+        "requestTimeEpoch": at,
         "identity": {"userAgent": "Mozilla/5.0", "sourceIp": "192.0.2.1"},
         "requestId": "WvEZxFs2oAMFQKg=",
         "domainName": "api123.execute-api.us-east-1.amazonaws.com",
@@ -183,12 +183,17 @@ def message_event(
     *,
     expires_at: int = NOW // 1000 + HOUR_S,
     shard: int | None = 0,
+    at: int | None = None,
 ) -> dict[str, Any]:
-    """A client's frame; `body` is sent as it is where it is a text, else as JSON."""
+    """A client's frame; `body` is sent as it is where it is a text, else as JSON.
+
+    API Gateway received it `at` a time, by default after every frame that was made before it.
+    """
+    received_at = NOW if at is None else at
     return {
         "requestContext": {
-            **_request_context("$default", "MESSAGE", connection_id),
-            "messageId": "WvEZyeGsIAMCKqA=",
+            **_request_context("$default", "MESSAGE", connection_id, received_at),
+            "messageId": f"WvEZyeGsIAMCKqA{next(_event_numbers):09}=",
             "authorizer": _granted(tenant_id, expires_at, shard),
         },
         "body": body if isinstance(body, str) else json.dumps(body),

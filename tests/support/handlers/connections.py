@@ -56,16 +56,23 @@ class Registered:
 
     unreadable: set[str] = field(default_factory=set[str])
     """Tenants whose connections cannot be read."""
+    epochs: dict[str, int] = field(default_factory=dict[str, int])
+    calls: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """What was asked of a tenant's row: `raise_epoch` or `read`, and the tenant."""
+
+    def raise_epoch(self, tenant_id: str) -> None:
+        self.calls.append(("raise_epoch", tenant_id))
+        self.epochs[tenant_id] = NOW
 
     def read_tenant_connections(self, tenant_id: str) -> TenantConnections:
+        self.calls.append(("read", tenant_id))
         if tenant_id in self.unreadable:
             raise ConnectionError(tenant_id)
         own = [row for row in self.rows if row.tenant_id == tenant_id]
         shards = 1 + max((row.key.shard for row in own), default=0)
         reserved = self.reserved.get(tenant_id, len(own))
-        return TenantConnections(
-            reserved, shards, (row for shard in range(shards) for row in self.read_shard(tenant_id, shard))
-        )
+        subscribed = (row for shard in range(shards) for row in self.read_shard(tenant_id, shard))
+        return TenantConnections(reserved, shards, self.epochs.get(tenant_id, 0), subscribed)
 
     def read_shard(self, tenant_id: str, shard: int, span: Span = EVERYWHERE) -> Iterator[Connection]:
         for row in self.rows:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from formbridge.access.handshake import Identity, Unauthorized
-from formbridge.connections.connection import Connection, ConnectionKey, RateLimited
+from formbridge.connections.connection import Connection, ConnectionKey, RateLimited, Subscribed
 from formbridge.connections.rate_limit import Rate
 from formbridge.posting.delivery import Delivery, Outcome, Receipt
 from formbridge.session.session import Session
@@ -21,7 +21,7 @@ from tests.support.handlers.builders import HOUR_S, NOW, NOW_ISO
 from tests.support.handlers.clock import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from formbridge.wire.subscription_filter import SubscriptionFilter
 
@@ -40,9 +40,15 @@ class Connections:
     """The connections table."""
 
     calls: list[str]
+    now_ms: Callable[[], int]
     rows: dict[ConnectionKey, Connection] = field(default_factory=dict[ConnectionKey, Connection])
     full_at: dict[ConnectionKey, int] = field(default_factory=dict[ConnectionKey, int])
     refusals: dict[ConnectionKey, int] = field(default_factory=dict[ConnectionKey, int])
+    requested: dict[ConnectionKey, str] = field(default_factory=dict[ConnectionKey, str])
+    """The order of the last request that changed the subscription."""
+    epochs: dict[str, int] = field(default_factory=dict[str, int])
+    histories: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    """The tenants whose epoch was read, and the history that it was read for."""
 
     def put(self, connection: Connection) -> None:
         self.rows[connection.key] = connection
@@ -59,11 +65,21 @@ class Connections:
         self.full_at[key] = max(full_at, now_us) + rate.interval_us
         return held
 
-    def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None) -> bool:
-        return self._change("subscribe", key, subscribed=True, filter=subscription_filter)
+    def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None, order: str) -> Subscribed:
+        return self._request(
+            "subscribe", key, order, subscribed=True, filter=subscription_filter, subscribed_at=self.now_ms()
+        )
 
-    def unsubscribe(self, key: ConnectionKey) -> bool:
-        return self._change("unsubscribe", key, subscribed=False, filter=None)
+    def unsubscribe(self, key: ConnectionKey, order: str) -> Subscribed:
+        return self._request("unsubscribe", key, order, subscribed=False, filter=None)
+
+    def restart_view(self, key: ConnectionKey) -> bool:
+        return self._change("restart_view", key, subscribed_at=self.now_ms())
+
+    def read_epoch(self, tenant_id: str, history: str) -> int:
+        self.calls.append("read_epoch")
+        self.histories.add((tenant_id, history))
+        return self.epochs.get(tenant_id, 0)
 
     def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> int | None:
         held = self.rows.get(key)
@@ -75,6 +91,15 @@ class Connections:
     def remove(self, key: ConnectionKey) -> None:
         self.calls.append("remove")
         self.rows.pop(key, None)
+
+    def _request(self, call: str, key: ConnectionKey, order: str, **changes: Any) -> Subscribed:
+        if order < self.requested.get(key, ""):
+            self.calls.append(call)
+            return Subscribed.SUPERSEDED
+        if not self._change(call, key, **changes):
+            return Subscribed.NO_ROW
+        self.requested[key] = order
+        return Subscribed.DONE
 
     def _change(self, call: str, key: ConnectionKey, **changes: Any) -> bool:
         self.calls.append(call)
@@ -92,6 +117,8 @@ class Submissions:
     held: dict[str, Submission] = field(default_factory=dict[str, Submission])
     tenants: set[str] = field(default_factory=set[str])
     """Whose submissions were asked for."""
+    has_other_keys: bool = False
+    """Whether the items of the table cannot be read by their ids."""
 
     def put(self, *submissions: Submission) -> None:
         self.held.update({submission.submission_id: submission for submission in submissions})
@@ -106,6 +133,14 @@ class Submissions:
         )
         found = list(islice(beyond, limit))
         return Page(found, found[-1].position if len(found) == limit else None)
+
+    def read_by_id(self, tenant_id: str, submission_ids: Sequence[str]) -> dict[str, Submission] | None:
+        self.calls.append("read_by_id")
+        self.tenants.add(tenant_id)
+        if self.has_other_keys:
+            return None
+        theirs = (held for held in self.held.values() if held.tenant_id == tenant_id)
+        return {held.submission_id: held for held in theirs if held.submission_id in submission_ids}
 
     def in_order(self, tenant_id: str, *, newest_first: bool = False) -> list[Submission]:
         theirs = (held for held in self.held.values() if held.tenant_id == tenant_id)
@@ -169,12 +204,13 @@ class World:
     def __init__(self) -> None:
         self.calls: list[str] = []
         """What was asked of the tables, apart from letting a message through."""
-        self.connections = Connections(self.calls)
+        self.clock = Clock()
+        self.connections = Connections(self.calls, self.clock.now_ms)
         self.connections.put(Connection(KEY, NOW, EXPIRES_AT))
         self.submissions = Submissions(self.calls)
         self.poster = Poster()
         self.verifier = Verifier()
-        self.clock = Clock()
+        self.requests = 0
         self.session = Session(
             KEY,
             self.connections,
@@ -184,8 +220,13 @@ class World:
             LIMITS,
             now_ms=self.clock.now_ms,
             monotonic=time.monotonic,
-            verifier=self.verifier,
+            history="stream-1",
         )
+
+    @property
+    def authenticator(self) -> Session:
+        """The session of the same connection on the `authenticate` route."""
+        return replace(self.session, submissions=None, history="", verifier=self.verifier)
 
     @property
     def row(self) -> Connection | None:
@@ -193,12 +234,22 @@ class World:
 
     def tell(self, action: str, **fields: object) -> dict[str, Any] | None:
         """What a client reads after a request, and None where it reads nothing."""
-        frame = self.session.reply(json.dumps({"action": action, **fields}))
+        return self.send(self.authenticator if action == "authenticate" else self.session, action, None, **fields)
+
+    def send(
+        self, session: Session, action: str, order: str | None = None, /, **fields: object
+    ) -> dict[str, Any] | None:
+        """The same, from a session of one of the two routes. `order` is by default that of a request made now."""
+        frame = session.reply(json.dumps({"action": action, **fields}), order or self.next_order())
         if frame is None:
             return None
         text = protocol.encode(frame)
         assert len(text.encode()) <= MAX_FRAME_BYTES
         return json.loads(text)
+
+    def next_order(self) -> str:
+        self.requests += 1
+        return f"{self.requests:013}#message"
 
     def ask(self, action: str, **fields: object) -> dict[str, Any]:
         """The reply to a request."""
@@ -209,13 +260,17 @@ class World:
     def subscribed(self, **fields: object) -> dict[str, Any]:
         return self.ask("subscribe", snapshot=0, **fields)
 
+    def held(self) -> list[tuple[str, int, int]]:
+        """What a client holds that has received all of the tenant's submissions."""
+        return [(each.submission_id, each.incarnation, each.version) for each in self.submissions.in_order("t_acme")]
+
 
 def ids(reply: dict[str, Any]) -> list[str]:
     return [update["data"]["submission_id"] for update in reply["updates"]]
 
 
-def cursor(position: str = NOW_ISO, tenant_id: str = "t_acme") -> str:
-    return Cursor(tenant_id, position).encode()
+def cursor(position: str = NOW_ISO, tenant_id: str = "t_acme", epoch: int = 0) -> str:
+    return Cursor(tenant_id, epoch, position).encode()
 
 
 def to_the_end(first: dict[str, Any], ask: Callable[[str], dict[str, Any]]) -> list[dict[str, Any]]:

@@ -37,6 +37,7 @@ def reply(kind: str, request: Frame, *updates: Update, **fields: Any) -> Frame:
         "updates": list(updates),
         "cursor": f"of {request['id']}",
         "complete": True,
+        "epoch": 0,
         **fields,
     }
 

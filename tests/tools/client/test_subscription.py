@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.tools.frames import DAY, NOW, error, push, subscribed, synced, update, versions
-from tools.client import Disconnected, Subscription, Update
+from tools.client import Disconnected, Frame, Subscription, Update
 
 
 def live(*updates: Update, **fields: Any) -> Subscription:
@@ -390,3 +390,313 @@ def test_each_connection_has_its_own_expiry() -> None:
     subscription.handle_connect(NOW)
 
     assert subscription.renew_at > NOW + DAY
+
+
+# --- Epochs ---------------------------------------------------------------------------------------------------
+
+
+def test_a_push_of_an_earlier_epoch_is_dropped() -> None:
+    subscription = live(update("insert", 1), epoch=5)
+    for epoch in (4, 0):
+        assert subscription.handle_frame(push(update("modify", 2), epoch=epoch), NOW) == []
+    assert subscription.handle_frame(push(update("modify", 2)), NOW) == []
+    assert versions(subscription.view) == {"s1": 1}
+    assert subscription.handle_frame(push(update("modify", 3), epoch=5), NOW) == []
+
+    assert versions(subscription.view) == {"s1": 3}
+
+
+def test_a_push_of_a_later_epoch_is_applied_and_makes_it_sync_at_once() -> None:
+    subscription = live(update("insert", 1), update("insert", 1, "s2"), epoch=5)
+    (request,) = subscription.handle_frame(push(update("modify", 2), epoch=6), NOW)
+    assert versions(subscription.view) == {"s1": 2, "s2": 1}
+    assert request == {"action": "sync", "id": request["id"], "cursor": "of 1", "filter_id": None}
+    subscription.handle_frame(synced(request, update("insert", 1), recovered=False, epoch=6), NOW)
+    assert versions(subscription.view) == {"s1": 1}
+    # The view is of the later epoch now.
+    assert subscription.handle_frame(push(update("modify", 4), epoch=6), NOW) == []
+    subscription.handle_frame(push(update("modify", 9), epoch=5), NOW)
+
+    assert versions(subscription.view) == {"s1": 4}
+
+
+def test_a_push_of_a_later_epoch_makes_it_sync_after_the_request_under_way() -> None:
+    subscription = live(update("insert", 1), epoch=5)
+    (request,) = subscription.handle_frame({"type": "resync"}, NOW)
+    assert subscription.handle_frame(push(update("modify", 2), epoch=6), NOW) == []
+    (again,) = subscription.handle_frame(synced(request, epoch=5), NOW)
+
+    assert (again["action"], again["cursor"]) == ("sync", "of 2")
+
+
+def test_a_push_that_overtook_a_reply_of_a_later_epoch_is_dropped() -> None:
+    subscription = Subscription()
+    (request,) = subscription.handle_connect(NOW)
+    subscription.handle_frame(push(update("modify", 9), epoch=5), NOW)
+    subscription.handle_frame(push(update("modify", 3), epoch=6), NOW)
+    subscription.handle_frame(subscribed(request, update("modify", 2), epoch=6), NOW)
+
+    assert told(subscription) == [("s1", 2), ("s1", 3)]
+
+
+def test_the_view_stays_until_the_reply_that_replaces_it() -> None:
+    subscription = live(update("insert", 1), filter_id="a")
+    (request,) = subscription.set_filter(None, NOW)
+    subscription.handle_frame(push(update("modify", 2), filter_id="a"), NOW)
+    assert versions(subscription.view) == {"s1": 1}
+    subscription.handle_frame(subscribed(request), NOW)
+
+    assert versions(subscription.view) == {}
+
+
+# --- Settling -------------------------------------------------------------------------------------------------
+
+
+def settled(subscription: Subscription, at: float) -> Frame:
+    """The `sync` that is sent at a time and not before it."""
+    assert subscription.timeout_at == at
+    assert subscription.handle_timeout(at - 0.1) == []
+    (request,) = subscription.handle_timeout(at)
+    assert request["action"] == "sync"
+    return request
+
+
+@pytest.mark.parametrize("resumes", [False, True])
+def test_it_syncs_once_more_when_a_subscription_has_settled(resumes: bool) -> None:
+    subscription = live(settle_seconds=30)
+    if resumes:
+        (request,) = subscription.handle_connect(NOW)
+        subscription.handle_frame(subscribed(request, settle_seconds=30), NOW)
+    request = settled(subscription, NOW + 30)
+    assert subscription.handle_frame(synced(request, update("insert", 1), settle_seconds=30), NOW + 31) == []
+    assert versions(subscription.view) == {"s1": 1}
+    assert subscription.timeout_at == NOW + 31 + 300
+
+
+def test_it_syncs_once_more_when_a_resync_has_settled() -> None:
+    subscription = live()
+    (request,) = subscription.handle_frame({"type": "resync"}, NOW)
+    subscription.handle_frame(synced(request, settle_seconds=30), NOW + 5)
+    request = settled(subscription, NOW + 35)
+    subscription.handle_frame(synced(request, settle_seconds=30), NOW + 35)
+    assert subscription.timeout_at == NOW + 335
+
+
+def test_it_syncs_once_more_when_a_view_that_started_anew_has_settled() -> None:
+    subscription = live()
+    (request,) = subscription.handle_timeout(NOW + 300)
+    subscription.handle_frame(synced(request, recovered=False, settle_seconds=30), NOW + 300)
+    settled(subscription, NOW + 330)
+
+
+def test_a_heartbeats_sync_needs_no_settling() -> None:
+    subscription = live()
+    (request,) = subscription.handle_timeout(NOW + 300)
+    subscription.handle_frame(synced(request, settle_seconds=30), NOW + 300)
+    assert subscription.timeout_at == NOW + 600
+
+
+def test_settling_begins_with_the_last_part_of_a_reply() -> None:
+    subscription = Subscription()
+    (request,) = subscription.handle_connect(NOW)
+    (more,) = subscription.handle_frame(subscribed(request, complete=False, settle_seconds=30), NOW)
+    subscription.handle_frame(synced(more, settle_seconds=30), NOW + 5)
+    settled(subscription, NOW + 35)
+
+
+def test_what_settles_while_a_request_is_under_way_is_synced_after_it() -> None:
+    subscription = live(settle_seconds=30)
+    (request,) = subscription.handle_frame({"type": "resync"}, NOW + 29)
+    assert subscription.handle_timeout(NOW + 31) == []
+    subscription.handle_frame(synced(request, settle_seconds=30), NOW + 31)
+    settled(subscription, NOW + 61)
+
+
+# --- Superseded -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["subscribe", "sync"])
+def test_a_superseded_request_is_followed_by_a_subscribe_with_the_cursor(action: str) -> None:
+    subscription = live(update("insert", 1), filter_id="a")
+    (request,) = (
+        subscription.handle_connect(NOW)
+        if action == "subscribe"
+        else subscription.handle_frame({"type": "resync"}, NOW)
+    )
+    subscription.handle_frame(push(update("modify", 3), filter_id="a"), NOW)
+    (again,) = subscription.handle_frame(error(request, "superseded"), NOW)
+    assert (again["action"], again["cursor"], again["filter"]) == ("subscribe", "of 1", {"status": ["new"]})
+    subscription.handle_frame(subscribed(again, update("modify", 2), filter_id="a"), NOW)
+
+    assert versions(subscription.view) == {"s1": 3}
+
+
+def test_a_superseded_request_for_a_new_view_is_followed_by_another() -> None:
+    subscription = Subscription()
+    (request,) = subscription.handle_connect(NOW)
+    (again,) = subscription.handle_frame(error(request, "superseded"), NOW)
+
+    assert "cursor" not in again
+
+
+def test_a_sync_names_the_filter_of_the_view() -> None:
+    (request,) = live(filter_id="a").handle_frame({"type": "resync"}, NOW)
+    assert request["filter_id"] == "a"
+
+
+# --- Reconciliation -------------------------------------------------------------------------------------------
+
+
+def shown(count: int) -> list[Update]:
+    return [update("insert", 1, f"s{n:03}", incarnation=7) for n in range(count)]
+
+
+def reconciled(request: Frame, *updates: Update, **fields: Any) -> Frame:
+    return {"type": "reconciled", "id": request["id"], "updates": list(updates), "epoch": 0, **fields}
+
+
+def returned(subscription: Subscription, gap: float) -> list[Frame]:
+    """What it sends once it has resumed after a gap."""
+    (request,) = subscription.handle_connect(NOW + gap)
+    return subscription.handle_frame(subscribed(request), NOW + gap)
+
+
+def test_it_compares_its_view_after_a_gap_that_is_longer_than_a_heartbeat() -> None:
+    assert returned(live(*shown(2), heartbeat_seconds=60), 60) == []
+    (request,) = returned(live(*shown(2), heartbeat_seconds=60), 61)
+
+    held = [("s000", 7, 1), ("s001", 7, 1)]
+    assert request == {"action": "reconcile", "id": request["id"], "held": held[::-1], "snapshot": 50}
+
+
+def test_a_new_view_needs_no_comparison_whenever_it_begins() -> None:
+    subscription = live(*shown(2))
+    (request,) = subscription.handle_connect(NOW + DAY)
+    assert subscription.handle_frame(subscribed(request, recovered=False), NOW + DAY) == []
+
+
+def test_it_compares_its_view_a_day_after_the_view_began_or_was_last_compared() -> None:
+    subscription = live(*shown(1))
+    now = NOW
+    while now < NOW + DAY - 1_000:
+        now = subscription.timeout_at
+        (request,) = subscription.handle_timeout(now)
+        assert request["action"] == "sync"
+        subscription.handle_frame(synced(request), now)
+    assert subscription.timeout_at <= NOW + DAY
+    while (request := subscription.handle_timeout(now)[:1]) == [] or request[0]["action"] == "sync":
+        if request:
+            subscription.handle_frame(synced(request[0]), now)
+        now = subscription.timeout_at
+    assert now == NOW + DAY
+    assert request[0]["action"] == "reconcile"
+    subscription.handle_frame(reconciled(request[0]), now)
+    assert subscription.handle_timeout(now) == []
+
+
+def test_a_large_view_is_compared_in_parts_one_after_another() -> None:
+    subscription = live(*shown(250))
+    sent = returned(subscription, DAY - 1)
+    held: list[list[Any]] = []
+    snapshots: list[int] = []
+    while sent:
+        (request,) = sent
+        assert request["action"] == "reconcile"
+        held.append(request["held"])
+        snapshots.append(request["snapshot"])
+        sent = subscription.handle_frame(reconciled(request), NOW + DAY - 1)
+
+    assert list(map(len, held)) == [100, 100, 50]
+    assert {name for part in held for name, *_ in part} == {f"s{n:03}" for n in range(250)}
+    assert snapshots == [50, 0, 0]
+
+
+def test_an_empty_view_is_compared_too() -> None:
+    (request,) = returned(live(), DAY - 1)
+    assert (request["held"], request["snapshot"]) == ([], 50)
+
+
+def test_a_comparison_asks_for_no_more_than_it_may() -> None:
+    subscription = Subscription(snapshot=200)
+    (request,) = subscription.handle_connect(NOW)
+    subscription.handle_frame(subscribed(request), NOW)
+    (request,) = returned(subscription, DAY - 1)
+    assert request["snapshot"] == 100
+
+
+def test_what_a_comparison_finds_replaces_what_was_compared() -> None:
+    subscription = live(*(update("modify", 4, name, incarnation=7) for name in ("s1", "s2", "s3", "s4")))
+    (request,) = returned(subscription, DAY - 1)
+    subscription.handle_frame(push(update("modify", 5, "s4", incarnation=7)), NOW + DAY - 1)
+    subscription.changes.clear()
+    found = [
+        update("modify", 3, "s1", incarnation=7),
+        update("remove", 4, "s2", incarnation=7),
+        update("leave", 2, "s3", incarnation=6),
+        update("modify", 3, "s4", incarnation=7),
+        update("insert", 1, "s5", incarnation=8),
+    ]
+    subscription.handle_frame(reconciled(request, *found), NOW + DAY - 1)
+
+    assert told(subscription) == [("s1", 3), ("s2", 4), ("s3", 2), ("s5", 1)]
+    assert versions(subscription.view, NOW + DAY - 1) == {"s1": 3, "s4": 5, "s5": 1}
+    assert subscription.cursor == "of 2"
+
+
+def test_a_comparison_that_starts_the_view_anew_is_the_last() -> None:
+    subscription = live(*shown(250))
+    (request,) = returned(subscription, DAY - 1)
+    fresh = reconciled(
+        request, update("insert", 1, "s9"), recovered=False, cursor="new", complete=True, settle_seconds=30
+    )
+    assert subscription.handle_frame(fresh, NOW + DAY - 1) == []
+
+    assert versions(subscription.view, NOW + DAY - 1) == {"s9": 1}
+    assert subscription.cursor == "new"
+    settled(subscription, NOW + DAY - 1 + 30)
+
+
+def test_a_resync_during_a_comparison_comes_before_the_next_part() -> None:
+    subscription = live(*shown(150))
+    (request,) = returned(subscription, DAY - 1)
+    assert subscription.handle_frame({"type": "resync"}, NOW + DAY - 1) == []
+    (sync,) = subscription.handle_frame(reconciled(request), NOW + DAY - 1)
+    assert sync["action"] == "sync"
+    (part,) = subscription.handle_frame(synced(sync), NOW + DAY - 1)
+
+    assert len(part["held"]) == 50
+
+
+def test_a_comparison_that_may_be_tried_again_is() -> None:
+    subscription = live(*shown(2))
+    (request,) = returned(subscription, DAY - 1)
+    later = NOW + DAY - 1
+    subscription.handle_frame(error(request, "rate_limited", retryable=True, retry_after_ms=1_000), later)
+    (again,) = subscription.handle_timeout(later + 1)
+    assert again == {**request, "id": again["id"]}
+
+
+# --- The server's clock ---------------------------------------------------------------------------------------
+
+HOUR = 3_600
+
+
+@pytest.mark.parametrize("ahead", [HOUR, -HOUR], ids=["device behind", "device ahead"])
+def test_by_a_wrong_device_clock_what_expires_expires_when_the_server_says(ahead: int) -> None:
+    server = NOW + ahead
+    subscription = live(update("insert", 1, expires_at=server + 60), server_time=server * 1000, expires_at=server + 600)
+    assert subscription.renew_at == NOW + 540
+    assert subscription.get_submissions(NOW + 59).keys() == {"s1"}
+    assert subscription.get_submissions(NOW + 60).keys() == set()
+    subscription.handle_frame(push(update("insert", 1, "s2", expires_at=server + 61)), NOW + 60)
+    subscription.handle_frame(push(update("insert", 1, "s3", expires_at=server + 60)), NOW + 60)
+    assert subscription.get_submissions(NOW + 60).keys() == {"s2"}
+    subscription.handle_frame({"type": "authenticated", "id": "authenticate", "expires_at": server + 1_600}, NOW + 60)
+    assert subscription.renew_at == NOW + 1_540
+
+
+def test_the_server_clock_is_that_of_the_last_reply() -> None:
+    subscription = live(update("insert", 1, expires_at=NOW + 60), server_time=NOW * 1000)
+    (request,) = subscription.handle_frame({"type": "resync"}, NOW)
+    subscription.handle_frame(synced(request, server_time=(NOW + 60) * 1000), NOW)
+    assert subscription.get_submissions(NOW).keys() == set()

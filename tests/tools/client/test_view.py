@@ -181,3 +181,111 @@ def test_an_update_is_told_when_it_changes_what_is_shown_and_only_then(received:
     for each in received:
         before = versions(view)
         assert view.apply(each, NOW) == (versions(view) != before)
+
+
+# --- Incarnations ---------------------------------------------------------------------------------------------
+
+
+def test_an_incarnation_counts_before_a_version() -> None:
+    view = View()
+    view.apply(update("modify", 4, incarnation=7), NOW)
+    view.apply(update("remove", 4, incarnation=7), NOW)
+
+    assert view.apply(update("insert", 1, incarnation=8), NOW)
+    assert not view.apply(update("modify", 9, incarnation=7), NOW)
+    assert not view.apply(update("remove", 9), NOW)
+    assert versions(view) == {"s1": 1}
+
+
+@given(st.permutations([(0, 9), (7, 3), (7, 4), (8, 1), (8, 2)]))
+def test_of_all_incarnations_the_newest_state_is_shown_in_whatever_order_they_come(
+    states: list[tuple[int, int]],
+) -> None:
+    view = View()
+    for incarnation, version in states:
+        view.apply(update("modify", version, incarnation=incarnation), NOW)
+
+    assert view.list_held(NOW) == [("s1", 8, 2)]
+
+
+# --- What a comparison finds ----------------------------------------------------------------------------------
+
+
+def holding(version: int, incarnation: int = 7) -> View:
+    view = View()
+    view.apply(update("modify", version, incarnation=incarnation), NOW)
+    return view
+
+
+def test_what_is_held_is_what_is_shown() -> None:
+    view = holding(4)
+    view.apply(update("insert", 1, "s2"), NOW)
+    view.apply(update("insert", 1, "gone"), NOW)
+    view.apply(update("leave", 2, "gone"), NOW)
+    view.apply(update("modify", 2, "deleted", status="deleted"), NOW)
+    view.apply(update("insert", 1, "expired", expires_at=NOW + 1), NOW)
+
+    assert view.list_held(NOW + 1) == [("s1", 7, 4), ("s2", 0, 1)]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        update("modify", 3, incarnation=7),
+        update("modify", 9, incarnation=6),
+        update("modify", 9),
+        update("modify", 4, incarnation=7),
+        update("modify", 5, incarnation=7),
+    ],
+    ids=["older version", "older incarnation", "another program's", "same version", "newer version"],
+)
+def test_what_was_sent_is_replaced_by_what_is_there_whatever_its_version(found: Update) -> None:
+    view = holding(4)
+
+    assert view.replace(found, ("s1", 7, 4), NOW)
+    assert view.get_submissions(NOW) == {"s1": found["data"]}
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        update("remove", 4, incarnation=7),
+        update("leave", 3, incarnation=7),
+        update("leave", 9, incarnation=6),
+        update("modify", 3, incarnation=7, status="deleted"),
+    ],
+)
+def test_what_is_not_there_is_no_longer_shown_whatever_its_version(found: Update) -> None:
+    view = holding(4)
+
+    assert view.replace(found, ("s1", 7, 4), NOW)
+    assert view.get_submissions(NOW) == {}
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        update("modify", 5, incarnation=7),
+        update("insert", 1, incarnation=8),
+        update("leave", 4, incarnation=7),
+        update("modify", 5, incarnation=7, status="deleted"),
+    ],
+)
+def test_what_changed_since_it_was_sent_is_compared_as_usual(since: Update) -> None:
+    view = holding(4)
+    view.apply(since, NOW)
+    before = view.get_submissions(NOW)
+
+    assert not view.replace(update("modify", 3, incarnation=7), ("s1", 7, 4), NOW)
+    assert view.get_submissions(NOW) == before
+    assert view.replace(update("insert", 1, incarnation=9), ("s1", 7, 4), NOW)
+    assert view.list_held(NOW) == [("s1", 9, 1)]
+
+
+def test_what_was_cleared_since_it_was_sent_is_compared_as_usual() -> None:
+    view = holding(4)
+    view.clear()
+    view.apply(update("modify", 4, incarnation=8), NOW)
+
+    assert not view.replace(update("modify", 3, incarnation=7), ("s1", 7, 4), NOW)
+    assert view.list_held(NOW) == [("s1", 8, 4)]

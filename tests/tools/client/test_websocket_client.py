@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import time
@@ -335,3 +336,33 @@ def test_what_is_no_url_is_refused_and_its_query_not_quoted(url: str) -> None:
         Client(f"{url}?token={TOKEN}", TOKEN)
     assert repr(url) in str(refused.value)
     assert TOKEN not in str(refused.value)
+
+
+@pytest.mark.parametrize("character", ["é", "\N{WAVING HAND SIGN}"], ids=ascii)
+def test_the_longest_filter_is_a_small_frame_whatever_its_characters(character: str) -> None:
+    """The gateway refuses a frame of more than 32 KB. With escapes, 4,096 characters may take twelve bytes each."""
+    pattern = {"form_id": [character * 4_000]}
+
+    def script(talk: Talk) -> None:
+        text = talk.socket.recv(PATIENCE)
+        assert isinstance(text, str)
+        assert len(text.encode()) <= 4_000 * 4 + 200
+        request = json.loads(text)
+        assert request["filter"] == pattern
+        talk.send(subscribed(request, update("insert", 1)))
+        talk.until_closed()
+
+    with gateway(script) as running, Client(running.url, TOKEN, Subscription(filter=pattern)) as client:
+        assert take(client, 1) == [("s1", 1)]
+
+
+def test_a_character_that_is_none_does_not_end_the_client() -> None:
+    def script(talk: Talk) -> None:
+        request = talk.asked()
+        assert request["filter"] == {"form_id": ["?"]}
+        talk.send(subscribed(request, update("insert", 1)))
+        talk.until_closed()
+
+    wanted = Subscription(filter={"form_id": ["\ud800"]})
+    with gateway(script) as running, Client(running.url, TOKEN, wanted) as client:
+        assert take(client, 1) == [("s1", 1)]
