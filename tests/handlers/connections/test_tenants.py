@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from formbridge.connections.tenant_row import PERIOD_MS, TenantRow
 from formbridge.connections.tenants import Tenants
@@ -215,7 +217,7 @@ def test_the_first_history_of_a_tenant_replaces_none(world: World) -> None:
     assert world.tenants.read_epoch("t_acme", "stream-1", NOW) == 0
     assert world.tenants.read_epoch("t_acme", "stream-1", NOW + 1) == 0
     assert world.epoch == 0
-    assert world.row == TenantRow("t_acme", 1, revoked_at=0, quarters={QUARTER: 1})
+    assert world.row == TenantRow("t_acme", 1, revoked_at=0, periods={PERIOD: 1})
 
 
 def test_the_first_history_keeps_the_epoch_that_is_there(world: World) -> None:

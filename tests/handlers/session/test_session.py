@@ -689,7 +689,7 @@ def test_a_client_over_the_limit_that_wants_a_frame_is_told_and_disconnected(
     world.connections.rows.clear()
     world.poster.outcomes["conn-1"] = outcome
     session = replace(world.session, refused_by_frame=True)
-    assert session.reply(body) is None
+    assert session.reply(body, "1") is None
     assert world.poster.to("conn-1") == ['{"type":"disconnect","code":"too_many_connections","reconnect":true}']
     assert world.poster.closed == ["conn-1"]
     assert world.calls == []
@@ -697,7 +697,7 @@ def test_a_client_over_the_limit_that_wants_a_frame_is_told_and_disconnected(
 
 def test_a_client_that_wants_a_frame_and_has_a_row_is_served(world: World) -> None:
     session = replace(world.session, refused_by_frame=True)
-    assert session.reply('{"action":"ping"}') == {"type": "pong", "timestamp": NOW}
+    assert session.reply('{"action":"ping"}', "1") == {"type": "pong", "timestamp": NOW}
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ class IndependentClient:
                 if isinstance(failure, InvalidStatus) and failure.response.status_code in (401, 403):
                     self.errors.append(f"stopped: handshake answered with {failure.response.status_code}")
                     self._stop.set()
-            except Exception as failure:  # a failing token() or a bug: report it, and go on
+            except Exception as failure:  # noqa: BLE001 - a failing token() or a bug: report it, and go on
                 self.errors.append(f"unexpected failure: {failure!r}")
             with self._lock:
                 self._reset_session()
