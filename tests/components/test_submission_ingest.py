@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from components import SubmissionIngest
-from formbridge.wire.cursor import OVERLAP_MS
+from formbridge.wire.cursor import CONSISTENCY_WINDOW_MS
 from tests.support.components.examples import TABLE_ARN
 from tests.support.components.harness import Recording, refusal, run
 from tests.support.components.policies import allow, allow_logs, document
@@ -158,7 +158,7 @@ def test_refuses_a_machine_that_there_is_no_packaging_for() -> None:
 
 
 def test_a_cursor_trails_the_clock_by_more_than_the_persist_lambda_may_run(recording: Recording) -> None:
-    assert 1000 * recording.inputs("ingest-persist-function")["timeout"] < OVERLAP_MS
+    assert 1000 * recording.inputs("ingest-persist-function")["timeout"] < CONSISTENCY_WINDOW_MS
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def an_order_of_requests_that_is_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def no_reconciliation(patch: pytest.MonkeyPatch) -> None:
     def plan_none(self: subscription.Subscription, _now: float) -> None:
-        self._reconcile_at = math.inf  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        self._reconcile_at = math.inf  # pyright: ignore[reportPrivateUsage]
 
     patch.setattr(subscription.Subscription, "_plan_reconciliation", plan_none)
 

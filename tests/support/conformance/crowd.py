@@ -29,4 +29,4 @@ class Crowd:
 
     def cursor(self, number: int) -> str:
         """That of a client which has seen all before the submission of this number."""
-        return Cursor(self.tenant_id, self.submissions[number - 1].position).encode()
+        return Cursor(self.tenant_id, 0, self.submissions[number - 1].position).encode()

@@ -85,7 +85,7 @@ class Table:
         old = self.items.get((event.tenant_id, event.submission_id))
         if old and is_final(old):
             return
-        new = dict(old or {})
+        new: Item = dict(old or {})
         if event.deletes:
             new["status"], days = {"S": "deleted"}, TOMBSTONE_DAYS
         else:
