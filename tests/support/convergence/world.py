@@ -85,9 +85,10 @@ class Table:
         old = self.items.get((event.tenant_id, event.submission_id))
         if old and is_final(old):
             return
-        new: Item = dict(old or {})
+        new = dict(old or {})
         if event.deletes:
-            new["status"], days = {"S": "deleted"}, TOMBSTONE_DAYS
+            new["status"] = {"S": "deleted"}
+            days = TOMBSTONE_DAYS
         else:
             newer = select_newer(event, new)
             if not newer:
