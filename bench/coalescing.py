@@ -96,7 +96,7 @@ def _count_posted(submissions: Sequence[Submission], batch_size: int, dashboards
     row = Connection(ConnectionKey(TENANT, "conn-1"), connected_at=0, expires_at=0, subscribed=True)
     frames: list[bytes] = []
     for batch in _split(submissions, batch_size):
-        frames += Frames(TENANT, [Change(each, "insert", now) for each in batch], now).for_connection(row)
+        frames += Frames(TENANT, [Change(each, "insert", now) for each in batch], 0, now).for_connection(row)
     return len(frames) * dashboards, sum(map(len, frames)) * dashboards
 
 

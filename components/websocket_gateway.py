@@ -202,10 +202,7 @@ class WebSocketGateway(pulumi.ComponentResource):
     def _create_message_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
         """Create the Lambda that replies to all requests of clients, except `authenticate`."""
         environment = {**self._build_posting_environment(connections, api), **self._limits.message_environment}
-        statements = [
-            Statement(["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]),
-            _allow_posts(api),
-        ]
+        statements = [Statement(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]), _allow_posts(api)]
         if self._stream_arn is not None:
             environment["STREAM_ARN"] = self._stream_arn
         if self._table_arn is not None:
@@ -213,6 +210,8 @@ class WebSocketGateway(pulumi.ComponentResource):
             index_arn = pulumi.Output.concat(self._table_arn, "/index/", keys.SUBMISSIONS_INDEX)
             statements.append(Statement(["dynamodb:Query"], [index_arn]))
             statements.append(Statement(["dynamodb:BatchGetItem"], [self._table_arn]))
+            # The tenant's row contains the epoch of the submissions.
+            statements.append(Statement(["dynamodb:GetItem"], [connections.arn]))
         return self._create_function(
             "message", environment=environment, statements=statements, requirements=["posting"]
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from components import WebSocketGateway
-from tests.support.components.examples import TABLE_ARN
+from tests.support.components.examples import STREAM_ARN, TABLE_ARN
 from tests.support.components.gateway import (
     API,
     CONNECTIONS,
@@ -110,7 +110,7 @@ class TestLambdas:
             "MAX_CONNECTIONS_PER_TENANT": "5000",
         }
 
-    def test_for_messages_may_change_rows_close_connections_and_read_submissions_by_the_index_alone(
+    def test_for_messages_may_change_rows_close_connections_and_read_submissions_by_the_index_and_by_id(
         self, recording: Recording
     ) -> None:
         assert recording.json("gateway-message-policy", "policy") == document(
@@ -118,12 +118,22 @@ class TestLambdas:
             allow(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
             MAY_POST,
             allow(["dynamodb:Query"], f"{TABLE_ARN}/index/GSI1"),
+            allow(["dynamodb:BatchGetItem"], TABLE_ARN),
+            allow(["dynamodb:GetItem"], CONNECTIONS_ARN),
         )
         assert environment(recording, "message") == {
             **POSTING_ENVIRONMENT,
             **LIMITS,
             "TABLE_NAME": "submissions",
         }
+
+    def test_for_messages_knows_the_stream_of_the_table_and_needs_no_more_rights_for_it(
+        self, recording: Recording
+    ) -> None:
+        streamed = declare(gateway_args({"table_arn": TABLE_ARN, "stream_arn": STREAM_ARN}))
+        assert environment(streamed, "message") == {**environment(recording, "message"), "STREAM_ARN": STREAM_ARN}
+        assert streamed.json("gateway-message-policy", "policy") == recording.json("gateway-message-policy", "policy")
+        assert "STREAM_ARN" not in environment(streamed, "authenticate")
 
     def test_for_new_tokens_may_change_rows_and_close_connections(self, recording: Recording) -> None:
         assert recording.json("gateway-authenticate-policy", "policy") == document(
@@ -252,6 +262,7 @@ class TestWithoutATable:
     ("field", "value", "message"),
     [
         ("table_arn", "submissions", ": must be the ARN of a DynamoDB table, got 'submissions'"),
+        ("stream_arn", TABLE_ARN, f": must be the ARN of a DynamoDB stream, got '{TABLE_ARN}'"),
         ("alarm_topic_arn", "alarms", ": must be the ARN of a standard SNS topic, got 'alarms'"),
         ("log_retention_days", 13, ": must be one of 1, 3, 5, 7, 14, 30, "),
         ("package_for", "arm64", ": must be one of lambda, host, got 'arm64'"),

@@ -185,7 +185,7 @@ def test_the_alternatives_of_all_lists_count(gateway: Gateway, issuer: Issuer, t
 )
 def test_a_snapshot_of_few_of_many_looks_at_the_newest(gateway: Gateway, issuer: Issuer, crowd: Crowd) -> None:
     oldest = crowd.submissions[-2_000].submission_id
-    wanted = {"$or": [{"status": ["rare"]}, {"submission_id": [{"prefix": oldest}]}]}
+    wanted = {"$or": [{"status": ["rare"]}, {"submission_id": [{"equals-ignore-case": oldest}]}]}
     with gateway.join(issuer.token(crowd.tenant_id), filter=wanted) as wire:
         (reply,) = wire.frames
 

@@ -207,7 +207,6 @@ def test_a_dead_connection_is_found_and_makes_room(
     backstage.leave_a_row(dead)
     with backstage.setting("gateway-connect", MAX_CONNECTIONS_PER_TENANT="1"):
         assert gateway.status(issuer.token(dead)) == 403
-        backstage.silence(dead)
         backstage.sweep()
         assert backstage.rows(dead) == []
         assert gateway.status(issuer.token(dead)) == 101

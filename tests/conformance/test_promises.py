@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.support.conformance.tokens import Issuer
 
 HEARTBEAT_SECONDS = 300
+SETTLE_SECONDS = 31
 RESYNC = {"type": "resync", "reason": "behind"}
 
 
@@ -251,6 +252,8 @@ def test_without_any_silence_a_client_equals_the_table_within_half_an_hour(
 ) -> None:
     with gateway.connect(issuer.token(tenant)) as wire:
         client = Client(wire)
+        client.later(SETTLE_SECONDS)
+        client.settle()
         lost = lose(wire, backstage, tenant)
         pong = wire.ask("ping")
         for _ in range(MAX_SECONDS_BETWEEN_REPLIES // 60):

@@ -66,6 +66,9 @@ def needed(model: OperationModel, params: Mapping[str, Any]) -> tuple[str, str]:
     match model.service_model.service_name:
         case "dynamodb":
             index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
+            if "RequestItems" in params:
+                (table,) = params["RequestItems"]
+                return f"dynamodb:{model.name}", TABLES[table]
             return f"dynamodb:{model.name}", f"{TABLES[params['TableName']]}{index}"
         case "dynamodbstreams":
             return f"dynamodb:{model.name}", needs.STREAM
@@ -123,8 +126,13 @@ def test_connect(calls: Calls, clock: Clock) -> None:
 def test_message(calls: Calls, gateway: Gateway, clock: Clock, one_message_a_second: None) -> None:
     gateway.subscribe("conn-1")
     calls.clear()
-    cursor = Cursor.for_complete_reply("t_acme", NOW).encode()
-    for request in ({"action": "subscribe"}, {"action": "sync", "cursor": cursor}, {"action": "unsubscribe"}):
+    cursor = Cursor.for_complete_reply("t_acme", 0, NOW).encode()
+    for request in (
+        {"action": "subscribe"},
+        {"action": "sync", "cursor": cursor},
+        {"action": "reconcile", "held": [["s1", NOW, 1]]},
+        {"action": "unsubscribe"},
+    ):
         clock.advance(1_000)
         message.handler(message_event(request), LambdaContext())
     for _ in range(2):

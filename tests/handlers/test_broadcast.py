@@ -151,11 +151,11 @@ def test_a_malformed_record_is_given_back_and_the_others_are_posted(
     caplog.set_level(logging.INFO, logger="formbridge")
     gateway.subscribe("a")
     broken = image(submission("s2"))
-    del broken["status"]
+    del broken["version"]
     answer = send(inserted(submission("s1"), "r1"), record("INSERT", new=broken, event_id="r2"))
     assert answer == {"batchItemFailures": [{"itemIdentifier": "r2"}]}
     assert [frame["data"]["submission_id"] for frame in gateway.posted("a")] == ["s1"]
-    assert {"r2": "status: must be of DynamoDB type S"} in [vars(line).get("reasons") for line in caplog.records]
+    assert {"r2": "version: must be of DynamoDB type N"} in [vars(line).get("reasons") for line in caplog.records]
 
 
 @pytest.mark.parametrize(("identifier", "named"), [("eventID", "r2"), ("SequenceNumber", "111")])
@@ -175,7 +175,7 @@ def test_a_large_tenant_is_handed_over(gateway: Gateway, region: Region, monkeyp
     assert gateway.posted("a") == gateway.posted("b") == []
     assert len(gateway.posted("c")) == 1
     assert [FanoutTask.decode(message) for message in region.handed_over()] == [
-        FanoutTask("t_acme", [Change(submission("s1"), "insert", NOW)], 0)
+        FanoutTask("t_acme", [Change(submission("s1"), "insert", NOW)], 0, 0)
     ]
 
 

@@ -114,13 +114,14 @@ class World:
     def ask(self, client: Client, frame: Mapping[str, Any]) -> None:
         """A client sends a frame, and keeps what it is answered."""
         body = json.dumps(frame)
-        client.said += body
+        is_comparison = frame.get("action") == "reconcile"
+        client.said += "" if is_comparison else body
         event = message_event(
             body, client.tenant_id, client.connection_id, expires_at=client.expires_at, shard=client.shard
         )
         entry_point = authenticate if frame.get("action") == "authenticate" else message
         answer = entry_point.handler(event, CONTEXT).get("body", "{}")
-        self.told(client, answer)
+        self.told(client, answer, body if is_comparison else "")
         reply = json.loads(answer)
         cursor = frame.get("cursor")
         if any(cursor in other.cursors for other in self.clients if other.tenant_id != client.tenant_id):
@@ -132,10 +133,10 @@ class World:
         """The form product writes a submission of a tenant, and the pipe hands its record on."""
         submission_id, form_id = f"{MARKS[tenant]}-{name}", f"form-{MARKS[tenant]}"
         self.writes += 1
-        before = self.region.item(submission_id)
+        before = self.region.item(submission_id, tenant)
         detail = {"tenant_id": tenant, "submission_id": submission_id, "form_id": form_id, "status": status}
         persist.handler(updated(**detail, payload={"secret": MARKS[tenant]}, updated_at=iso(self.writes)), CONTEXT)
-        after = self.region.item(submission_id)
+        after = self.region.item(submission_id, tenant)
         if after != before:
             broadcast.handler([record("MODIFY" if before else "INSERT", new=after, old=before)], CONTEXT)
         while work := self.region.handed_over():
@@ -145,10 +146,13 @@ class World:
                 self.told(client, frame)
         self.poster.posted.clear()
 
-    def told(self, client: Client, frame: str) -> None:
-        """A frame reaches a client: it may hold what is its tenant's, and what the client said itself."""
+    def told(self, client: Client, frame: str, asked: str = "") -> None:
+        """A frame reaches a client: it may hold what is its tenant's, and what the client said itself.
+
+        What it `asked` for in a comparison may be in this reply and in no other: what is not there for it is removed.
+        """
         for tenant, mark in MARKS.items():
-            if tenant != client.tenant_id and mark not in client.said:
+            if tenant != client.tenant_id and mark not in client.said + asked:
                 assert mark not in frame, f"{client.tenant_id} was told of {tenant}: {frame}"
         for update in extract_updates(json.loads(frame)):
             assert update["data"]["tenant_id"] == client.tenant_id
@@ -176,14 +180,16 @@ FORGED = st.dictionaries(
     OF_TENANTS | ANY_TEXT.filter(lambda text: "mark" not in text) | JSON,
     max_size=3,
 )
-ACTIONS = st.sampled_from(["subscribe", "subscribe", "sync", "sync", "unsubscribe", "authenticate", "ping", "other"])
+ACTIONS = st.sampled_from(
+    ["other", "subscribe", "subscribe", "sync", "sync", "reconcile", "unsubscribe", "authenticate", "ping"]
+)
 
 
 @st.composite
 def made_up_cursors(draw: st.DrawFn) -> str:
     """What someone who knows how cursors are made would try."""
-    started, left = draw(st.none() | st.just(NOW)), draw(st.none() | st.just(50))
-    return Cursor(draw(OF_TENANTS), iso(-HOUR_S * 1000), started, left).encode()
+    epoch, started = draw(st.sampled_from([0, NOW])), draw(st.none() | st.just(NOW))
+    return Cursor(draw(OF_TENANTS), epoch, iso(-HOUR_S * 1000), started).encode()
 
 
 @st.composite
@@ -212,6 +218,9 @@ def asks(draw: st.DrawFn) -> Callable[[World], None]:
     who, whose, which = (draw(st.integers(0, 9)) for _ in range(3))
     frame: dict[str, Any] = {**draw(FORGED), "action": draw(ACTIONS), "filter": draw(st.none() | FILTERS)}
     stolen, made_up = draw(st.booleans()), draw(st.none() | made_up_cursors())
+    frame["held"] = [[f"{MARKS[draw(OF_TENANTS)]}-{n}", draw(st.sampled_from([0, NOW])), 1] for n in range(2)]
+    if frame["action"] != "reconcile":
+        del frame["held"]
     if draw(st.booleans()):
         frame["token"] = token_for(draw(OF_TENANTS))
 
@@ -375,13 +384,13 @@ def any_tenant_that_is_asked_for(patch: pytest.MonkeyPatch) -> None:
 def cursors_of_anyone(patch: pytest.MonkeyPatch) -> None:
     decode = Cursor.decode
 
-    def of_whoever_made_it(text: str, tenant_id: str) -> Cursor:
+    def of_whoever_made_it(text: str, tenant_id: str, now_ms: int) -> Cursor:
         for owner in TENANTS:
             try:
-                return decode(text, owner)
+                return decode(text, owner, now_ms)
             except ValueError:
                 continue
-        return decode(text, tenant_id)
+        return decode(text, tenant_id, now_ms)
 
     patch.setattr(Cursor, "decode", of_whoever_made_it)
 

@@ -21,7 +21,7 @@ from tests.support.handlers.builders import (
     refused_by_frame,
     submission,
 )
-from tests.support.handlers.world import all_ids, ids, to_the_end
+from tests.support.handlers.world import ids, to_the_end
 
 if TYPE_CHECKING:
     from tests.support.handlers.clock import Clock
@@ -73,7 +73,7 @@ def test_a_long_absence_is_read_in_pages(region: Region, monkeypatch: pytest.Mon
     monkeypatch.setattr(replay, "PAGE_ITEMS", 3)
     monkeypatch.setattr(replay, "MAX_PAGES", 1)
     region.put(*(submission(f"s{n}", updated_at=iso(n)) for n in range(8)))
-    first = ask({"action": "subscribe", "cursor": Cursor("t_acme", iso(-1)).encode()})
+    first = ask({"action": "subscribe", "cursor": Cursor("t_acme", 0, iso(-1)).encode()})
     replies = to_the_end(first, lambda cursor: ask({"action": "sync", "cursor": cursor}))
     assert [ids(reply) for reply in replies] == [["s0", "s1", "s2"], ["s3", "s4", "s5"], ["s6", "s7"]]
 
@@ -107,15 +107,62 @@ def test_a_filter_narrows_what_a_client_is_told(region: Region) -> None:
     ]
 
 
-def test_a_snapshot_of_few_among_many_reads_on_backwards(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_snapshot_of_few_among_many_reads_so_many_pages_and_is_complete(
+    region: Region, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(replay, "PAGE_ITEMS", 3)
     region.put(
         *(submission(f"s{n:02}", updated_at=iso(n), form_id="contact" if n % 8 else "survey-1") for n in range(40))
     )
-    first = ask({"action": "subscribe", "filter": WANTED, "snapshot": 4})
-    assert not first["complete"]
-    replies = to_the_end(first, lambda cursor: ask({"action": "sync", "cursor": cursor}))
-    assert all_ids(replies) == ["s32", "s24", "s16", "s08"]
+    reply = ask({"action": "subscribe", "filter": WANTED, "snapshot": 4})
+    assert (reply["complete"], ids(reply)) == (True, ["s32"])
+
+
+def test_named_submissions_are_read_by_their_ids(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "PAGE_ITEMS", 1)
+    region.put(*(submission(f"s{n:02}", updated_at=iso(n)) for n in range(20)))
+    reply = ask({"action": "subscribe", "filter": {"submission_id": ["s00", "s01", "gone"]}})
+    assert ids(reply) == ["s01", "s00"]
+
+
+def test_what_a_client_holds_is_compared_with_the_table(region: Region) -> None:
+    region.put(submission("s1", version=2), submission("s2"), submission("s3", updated_at=iso(1)))
+    region.put(submission("s4", tenant_id="t_globex"))
+    ask({"action": "subscribe"})
+    reply = ask(
+        {
+            "action": "reconcile",
+            "id": "6",
+            "held": [["s1", NOW, 1], ["s2", NOW, 1], ["s4", NOW, 1]],
+            "snapshot": 1,
+        }
+    )
+    assert (reply["type"], reply["id"], reply["epoch"], reply["server_time"]) == ("reconciled", "6", 0, NOW)
+    told = [(update["event"], update["data"]["submission_id"]) for update in reply["updates"]]
+    assert told == [("modify", "s1"), ("remove", "s4"), ("insert", "s3")]
+
+
+def test_a_table_that_was_restored_starts_every_view_anew(
+    region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = "arn:aws:dynamodb:us-east-1:123456789012:table/submissions/stream/2026-11-22T20:00:00.000"
+    monkeypatch.setenv("STREAM_ARN", stream)
+    message.sessions.cache_clear()
+    cursor = ask({"action": "subscribe"})["cursor"]
+    assert "recovered" not in ask({"action": "sync", "cursor": cursor})
+    monkeypatch.setenv("STREAM_ARN", f"{stream}1")
+    message.sessions.cache_clear()
+    clock.advance(60_000)
+    reply = ask({"action": "sync", "cursor": cursor})
+    assert (reply["recovered"], reply["epoch"]) == (False, clock.ms)
+    assert row(region)["subscribed_at"] == {"N": str(clock.ms)}
+
+
+def test_a_request_that_the_gateway_received_earlier_is_superseded(region: Region) -> None:
+    later = message_event({"action": "subscribe", "filter": WANTED}, at=NOW + 1)
+    assert json.loads(message.handler(later, LambdaContext())["body"])["type"] == "subscribed"
+    assert ask({"action": "unsubscribe"})["code"] == "superseded"
+    assert row(region)["subscribed"] == {"BOOL": True}
 
 
 def test_a_filter_that_is_wrong_is_refused_and_changes_nothing(region: Region) -> None:
@@ -257,14 +304,14 @@ def test_a_failure_is_told_logged_and_counted(
 def test_another_tenants_cursor_is_refused(region: Region) -> None:
     region.put(submission("s3", tenant_id="t_globex"))
     ask({"action": "subscribe"})
-    reply = ask({"action": "sync", "cursor": Cursor("t_globex", iso(-1)).encode()})
+    reply = ask({"action": "sync", "cursor": Cursor("t_globex", 0, iso(-1)).encode()})
     assert (reply["type"], reply["code"]) == ("error", "bad_cursor")
 
 
 @pytest.mark.parametrize("made_up", ["x" * 2_000, "\ud800"], ids=["too long", "half a character"])
 def test_a_made_up_cursor_does_not_reach_the_table(made_up: str) -> None:
     ask({"action": "subscribe"})
-    reply = ask({"action": "sync", "cursor": Cursor("t_acme", f"{iso()}#{made_up}").encode()})
+    reply = ask({"action": "sync", "cursor": Cursor("t_acme", 0, f"{iso()}#{made_up}").encode()})
     assert (reply["type"], reply["code"]) == ("error", "bad_cursor")
 
 

@@ -115,10 +115,15 @@ class TestWiring:
             recording.exports["jwks_url"],
         )
 
+    def test_the_gateway_tells_a_restored_table_by_its_stream(self, recording: Recording) -> None:
+        stream = recording.registered("submissions")["stream_arn"]
+        assert environment(recording, "gateway-message")["STREAM_ARN"] == stream
+
     def test_a_gateway_by_the_defaults_of_the_settings_is_one_by_its_own(self, recording: Recording) -> None:
         required: WebSocketGatewayArgs = {
             "access": {"issuer": recording.exports["issuer"], "audience": recording.exports["client_id"]},
             "table_arn": recording.registered("submissions")["table_arn"],
+            "stream_arn": recording.registered("submissions")["stream_arn"],
         }
         own = run(lambda: WebSocketGateway("gateway", required))
 

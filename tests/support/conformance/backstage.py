@@ -125,10 +125,11 @@ class Backstage:
         self._change_row(tenant_id, "SET connected_at = :past REMOVE full_at", now_ms() - 601_000)
 
     def leave_a_row(self, tenant_id: str) -> None:
-        """Let a connection of a tenant end of which the gateway never hears."""
+        """Let a connection of a tenant end two heartbeats ago, of which the gateway never heard."""
         key = ConnectionKey(tenant_id, f"ended-{tenant_id}")
         in_an_hour = int(time.time()) + 3600
-        connection = Connection(key, connected_at=now_ms(), expires_at=in_an_hour, issued_at=0, ttl=in_an_hour)
+        long_ago = now_ms() - 601_000
+        connection = Connection(key, connected_at=long_ago, expires_at=in_an_hour, issued_at=0, ttl=in_an_hour)
         assert self.connections_table.add(connection, 1) is None
 
     def _change_row(self, tenant_id: str, update: str, past: int) -> None:

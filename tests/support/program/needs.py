@@ -43,10 +43,12 @@ CALLS: Final[Mapping[str, list[tuple[str, str]]]] = {
         ("dynamodb:UpdateItem", CONNECTIONS),
     ],
     "gateway-message": [
+        ("dynamodb:GetItem", CONNECTIONS),
         ("dynamodb:UpdateItem", CONNECTIONS),
         ("dynamodb:DeleteItem", CONNECTIONS),
         *POSTS,
         ("dynamodb:Query", f"{TABLE}/index/GSI1"),
+        ("dynamodb:BatchGetItem", TABLE),
     ],
     "gateway-authenticate": [
         ("dynamodb:UpdateItem", CONNECTIONS),
