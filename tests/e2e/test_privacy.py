@@ -166,7 +166,7 @@ def test_a_tenant_without_submissions_is_an_error(tenant: str, tools: Tools) -> 
 def count_dead_letters(stack: Stack, tenant: str) -> int:
     """The number of messages of the dead-letter queue that belong to a tenant."""
     url = stack.output("ingest_dead_letter_queue_url")
-    return search(aws(stack, "sqs"), url, Scope(tenant), dry_run=True, advance=lambda _: None).matching
+    return search(aws(stack, "sqs"), url, Scope(tenant), dry_run=True, advance=lambda _: None).found
 
 
 def count(stack: Stack, tenant: str) -> int:
