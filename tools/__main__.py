@@ -232,15 +232,16 @@ def erase(
             with _naming("--table", table), _progress("submissions") as advance:
                 rows = erase_rows(SubmissionsTable(dynamodb, table), scope, dry_run=dry_run, advance=advance)
             with _naming("--queue", queue), _progress("dead letters", total) as advance:
-                found = dead_letters.search(sqs, queue, scope, dry_run=dry_run, advance=advance)
+                searched = dead_letters.search(sqs, queue, scope, dry_run=dry_run, advance=advance)
     except KeyboardInterrupt:
         raise UsageError("interrupted; run the command again to continue") from None
-    problems = [*rows.problems, *found.problems]
-    if rows.erased or rows.empty or found.matching:
-        would_be = "would be " if dry_run else ""
-        typer.echo(f"submissions table: {rows.erased} {would_be}erased, {rows.empty} without content")
-        typer.echo(f"ingest dead-letter queue: {found.matching} messages {would_be}deleted")
-        typer.echo("no other table or queue and no log has content; copies that remain:")
+    problems = [*rows.problems, *searched.problems]
+    if rows.erased or rows.empty or searched.found:
+        erased, deleted = ("to erase", "to delete") if dry_run else ("erased", "deleted")
+        typer.echo(f"submissions {erased}: {rows.erased}; without content before: {rows.empty}")
+        typer.echo(f"messages of the ingest dead-letter queue {deleted}: {searched.found}")
+        typer.echo("not searched, as they hold no content: the connections table, all other queues, the logs")
+        typer.echo("copies that remain:")
         for copy in copies:
             typer.echo(f"- {copy.place}: {copy.until}")
     elif submission is not None:

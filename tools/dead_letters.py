@@ -44,8 +44,8 @@ class Scope(NamedTuple):
 class SearchResult(NamedTuple):
     """Result of a search."""
 
-    matching: int
-    """Number of messages that belong to the scope. They are deleted, unless it was a dry run."""
+    found: int
+    """Number of messages that were deleted. In a dry run, the number of messages that belong to the scope."""
     problems: list[str]
     """A message for each dead letter whose submission is not known or that could not be deleted, and for each reason
     why the search is incomplete."""
@@ -70,27 +70,30 @@ def search(
         BotoCoreError, ClientError: The queue cannot be read.
     """
     expected = count_messages(client, queue_url)
-    queue, sorter, problems = _Queue(client, queue_url), _Sorter(scope), list[str]()
+    queue, sorter, is_complete = _Queue(client, queue_url), _Sorter(scope), True
     deadline = time.monotonic() + SEARCH_SECONDS
     try:
         while messages := queue.receive():
             for message in messages:
                 sorter.add(message.get("MessageId", ""), message.get("Body", ""))
             if not dry_run:
-                problems += queue.delete(sorter.take_matching())
+                queue.delete(sorter.take_matching())
             advance(len(messages))
-            if len(queue.hidden) >= MAX_HIDDEN_MESSAGES or time.monotonic() > deadline:
-                problems.append("the queue has too many messages for one search, so some were not read")
+            is_complete = len(queue.hidden) < MAX_HIDDEN_MESSAGES and time.monotonic() < deadline
+            if not is_complete:
                 break
         sorter.join_parts()
         if not dry_run:
-            problems += queue.delete(sorter.take_matching())
+            queue.delete(sorter.take_matching())
     finally:
         queue.show()
+    problems = [f"dead letter {message_id}: not deleted: {reason}" for message_id, reason in queue.failures.items()]
     problems += sorter.list_problems()
-    if (unread := expected - sorter.seen) > 0:
+    if not is_complete:
+        problems.append("the queue has too many messages for one search, so some were not read")
+    elif (unread := expected - sorter.seen) > 0:
         problems.append(f"about {unread} dead letters were not read; run the command again when no program reads them")
-    return SearchResult(sorter.matching, problems)
+    return SearchResult(sorter.matching - len(queue.failures), problems)
 
 
 def count_messages(client: SQSClient, queue_url: str) -> int:
@@ -113,6 +116,8 @@ class _Queue:
     url: str
     hidden: dict[str, str] = field(default_factory=dict[str, str])
     """Receipt handles of the received messages that were not deleted, by message id."""
+    failures: dict[str, str] = field(default_factory=dict[str, str])
+    """Reasons why messages could not be deleted, by message id."""
 
     def receive(self) -> list[MessageTypeDef]:
         """Receive and hide up to `BATCH_SIZE` messages. Return an empty list if no message is visible."""
@@ -125,16 +130,14 @@ class _Queue:
         self.hidden |= {message.get("MessageId", ""): message.get("ReceiptHandle", "") for message in messages}
         return messages
 
-    def delete(self, message_ids: Sequence[str]) -> list[str]:
-        """Delete received messages. Return a problem for each message that could not be deleted."""
-        problems: list[str] = []
+    def delete(self, message_ids: Sequence[str]) -> None:
+        """Delete received messages."""
         for batch in _split(message_ids):
-            failed: dict[str, str] = dict.fromkeys(batch, "")
+            failed = dict.fromkeys(batch, "")
             for _ in range(DELETE_ATTEMPTS):
                 if failed:
                     failed = self._try_to_delete(list(failed))
-            problems += [f"dead letter {message_id}: not deleted: {reason}" for message_id, reason in failed.items()]
-        return problems
+            self.failures |= failed
 
     def _try_to_delete(self, message_ids: Sequence[str]) -> dict[str, str]:
         """Delete messages with one request. Return the reasons of those that could not be deleted, by message id."""

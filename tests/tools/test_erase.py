@@ -227,9 +227,10 @@ class TestCommand:
 
         assert run(*self.words(stack)) == (
             0,
-            "submissions table: 3 erased, 1 without content\n"
-            "ingest dead-letter queue: 1 messages deleted\n"
-            "no other table or queue and no log has content; copies that remain:\n"
+            "submissions erased: 3; without content before: 1\n"
+            "messages of the ingest dead-letter queue deleted: 1\n"
+            "not searched, as they hold no content: the connections table, all other queues, the logs\n"
+            "copies that remain:\n"
             "- stream of the submissions table: until 2026-11-23 20:00 UTC\n"
             "- events on their way to the table: until 2026-11-22 22:00 UTC\n",
             "",
@@ -245,8 +246,8 @@ class TestCommand:
         code, output, errors = run(*self.words(stack), "--dry-run")
         assert (code, errors) == (0, "")
         assert output.splitlines()[:2] == [
-            "submissions table: 3 would be erased, 1 without content",
-            "ingest dead-letter queue: 1 messages would be deleted",
+            "submissions to erase: 3; without content before: 1",
+            "messages of the ingest dead-letter queue to delete: 1",
         ]
         assert stack.items() == before
         assert stack.visible() == stack.sent
@@ -259,7 +260,7 @@ class TestCommand:
 
         code, output, errors = run(*self.words(stack), "--dry-run")
         assert code == 0
-        assert output.startswith("submissions table: 3 would be erased")
+        assert output.startswith("submissions to erase: 3;")
         assert re.search(r"submissions .*4/\?", errors)
 
     def test_one_submission(self, stack: Stack, run: Run) -> None:
@@ -268,7 +269,10 @@ class TestCommand:
 
         code, output, _ = run(*self.words(stack, submission="pending"))
         assert code == 0
-        assert output.startswith("submissions table: 1 erased, 0 without content\ningest dead-letter queue: 1 ")
+        assert output.splitlines()[:2] == [
+            "submissions erased: 1; without content before: 0",
+            "messages of the ingest dead-letter queue deleted: 1",
+        ]
 
     @pytest.mark.parametrize(
         ("changed", "message"),
@@ -291,7 +295,7 @@ class TestCommand:
             1,
             f"error: dead letter {stack.sent[0]}: kept, because it is not JSON; check it and delete it yourself\n",
         )
-        assert output.startswith("submissions table: 3 erased, ")
+        assert output.startswith("submissions erased: 3;")
 
     @pytest.mark.parametrize(
         ("changed", "message"),
