@@ -29,7 +29,7 @@ def fill(client: DynamoDBClient) -> None:
         for connection_id in connections:
             key = ConnectionKey(tenant_id, connection_id)
             connections_table.add(Connection(key, now_ms(), 2_000_000_000), max_connections=10)
-            connections_table.subscribe(key, subscription_filter=None)
+            connections_table.subscribe(key, None, "1")
     connections_table.add(Connection(ConnectionKey("t_berlin", "silent"), now_ms(), 2_000_000_000), max_connections=10)
 
 

@@ -23,7 +23,12 @@ from formbridge.posting.delivery import Delivery, Outcome, Receipt
 from formbridge.runtime import timestamps
 from formbridge.session.session import Session
 from formbridge.submissions.event import MalformedEvent, SubmissionEvent
-from formbridge.submissions.retention import DEAD_LETTER_DAYS, REPLAY_DAYS, RETRY_DAYS, TOMBSTONE_DAYS
+from formbridge.submissions.retention import (
+    DEAD_LETTER_DAYS,
+    REPLAY_DAYS,
+    RETRY_DAYS,
+    TOMBSTONE_DAYS,
+)
 from formbridge.submissions.submission import REQUIRED_FIELDS, Page, Submission, is_pending
 from formbridge.submissions.table import is_final, select_newer
 from formbridge.wire import protocol
@@ -46,7 +51,7 @@ State = tuple[int, "Item | None"]
 """An item, or None where it is gone, and when the index shows that."""
 
 TENANTS: Final = ("t_acme", "t_globex")
-NAMES: Final = "abcde"
+NAMES: Final = "abc"
 FORMS: Final = ("contact", "survey")
 STATUSES: Final = ("new", "done", "spam", "deleted")
 FILTERS: Final[tuple[dict[str, Any] | None, ...]] = (
@@ -57,7 +62,8 @@ FILTERS: Final[tuple[dict[str, Any] | None, ...]] = (
     {"$or": [{"form_id": ["survey"]}, {"status": ["done"]}]},
     {"submission_id": ["a", "b"]},
 )
-DAY_MS: Final = 24 * HOUR_S * 1000
+HOUR_MS: Final = HOUR_S * 1000
+DAY_MS: Final = 24 * HOUR_MS
 MAX_SKEW_MS: Final = 300_000
 LATEST_MS: Final = CONSISTENCY_WINDOW_MS // 2 - 1
 """How late a write is stamped at most, and again how late it shows in the index, where nothing lags unusually."""
@@ -72,6 +78,8 @@ class Table:
     chance: random.Random
     lags: bool
     """Whether the index may lag for longer than the consistency window."""
+    retention_ms: int
+    """How long after its last change a submission expires; 0: never."""
     now_ms: int = NOW
     items: dict[Name, Item] = field(default_factory=dict[Name, Item])
     shown: dict[Name, list[State]] = field(default_factory=dict[Name, list["State"]])
@@ -88,18 +96,18 @@ class Table:
         new = dict(old or {})
         if event.deletes:
             new |= {"status": {"S": "deleted"}}
-            days = TOMBSTONE_DAYS
+            lifetime_ms = TOMBSTONE_DAYS * DAY_MS
         else:
             newer = select_newer(event, new)
             if not newer:
                 return
             for name, value in newer.items():
                 new |= {name: {"S": value.text}, f"{name}_order": {"S": value.order}}
-            days = 0 if all(name in new for name in REQUIRED_FIELDS) else REPLAY_DAYS
+            lifetime_ms = self.retention_ms if all(name in new for name in REQUIRED_FIELDS) else REPLAY_DAYS * DAY_MS
         late = self.chance.choice((0, 0, self.chance.randint(0, LATEST_MS)))
         new.pop("ttl", None)
-        if days:
-            new["ttl"] = {"N": str(self.now_ms // 1000 + days * DAY_MS // 1000)}
+        if lifetime_ms:
+            new["ttl"] = {"N": str((self.now_ms + lifetime_ms) // 1000)}
         new |= {
             "tenant_id": {"S": event.tenant_id},
             "submission_id": {"S": event.submission_id},
@@ -128,11 +136,11 @@ class Table:
         self.stream.append(change)
 
     def expire(self) -> None:
-        """DynamoDB removes what has expired."""
+        """DynamoDB removes what has expired, sooner or later."""
         for name, item in list(self.items.items()):
-            if int(item.get("ttl", {}).get("N", "0")) * 1000 > self.now_ms or "ttl" not in item:
-                continue
-            self.put(name, None)
+            has_expired = "ttl" in item and int(item["ttl"].get("N", "")) * 1000 <= self.now_ms
+            if has_expired and self.chance.random() < 0.7:
+                self.put(name, None)
 
     def restore(self, items: Mapping[Name, Item]) -> None:
         """Become the table that was restored from a backup; it has a stream of its own."""
@@ -301,6 +309,8 @@ class World:
     chance: random.Random
     calm: bool = False
     """Whether nothing goes wrong any more."""
+    is_stalled: bool = False
+    """Whether the pipe delivers nothing."""
     connections: int = 0
     events: list[tuple[dict[str, Any], int]] = field(default_factory=list[tuple[dict[str, Any], int]])
     """All events that were ever sent, and when, for replays."""
@@ -314,7 +324,7 @@ class World:
     def __post_init__(self) -> None:
         self.lags = self.chance.random() < 0.3
         """Whether index and stream may lag for longer than the window, and stream records may be lost."""
-        self.table = Table(self.chance, self.lags)
+        self.table = Table(self.chance, self.lags, retention_ms=self.chance.choice((0, HOUR_MS)))
         self.rows = Rows(lambda: self.table.now_ms)
         self.clients = [self._make_client(tenant) for tenant in (*TENANTS, TENANTS[0])]
         accounting = Accounting(self.rows, Inline(), now_ms=lambda: self.table.now_ms, monotonic=time.monotonic)
@@ -342,7 +352,8 @@ class World:
         """An event of a submission, by a clock that may be wrong, and perhaps with a time of its own."""
         detail: dict[str, Any] = {
             "tenant_id": self.chance.choice(TENANTS),
-            "submission_id": self.chance.choice(NAMES),
+            # Where rows expire soon, one submission is created again and again.
+            "submission_id": "a" if self.table.retention_ms else self.chance.choice(NAMES),
         }
         skew = self.chance.choice((0, 0, self.chance.randint(-600_000, MAX_SKEW_MS)))
         if self.chance.random() < 0.4:
@@ -351,7 +362,7 @@ class World:
         else:
             kind = "submission.updated"
             if self.chance.random() < 0.8:
-                detail["status"] = self.chance.choice(STATUSES)
+                detail["status"] = self.chance.choice(STATUSES[:3] if self.table.retention_ms else STATUSES)
             if self.chance.random() < 0.3 or "status" not in detail:
                 detail["form_id"] = self.chance.choice(FORMS)
             if self.chance.random() < 0.3:
@@ -502,12 +513,17 @@ class World:
 
     def pipe(self) -> None:
         """The pipe hands over a batch, and again where it does not hear that it went well."""
+        if self.is_stalled:
+            return
         size = self.chance.randint(1, 5)
         batch = Batch.read(self.table.stream[:size])
         assert batch.malformed == {}
         self.broadcaster.broadcast(batch.changes, NEVER).raise_failures()
         if self.calm or self.chance.random() < 0.7:
             del self.table.stream[:size]
+
+    def stall(self) -> None:
+        self.is_stalled = not self.is_stalled
 
     def fan_out(self) -> None:
         """A fan-out Lambda has a message of the queue, perhaps late, and perhaps again."""
@@ -530,7 +546,7 @@ class World:
         if delivery.probes:
             return Outcome.POSTED if alive else Outcome.GONE
         for frame in delivery.frames:
-            if not self.calm and self.chance.random() < 0.2:
+            if not self.calm and self.chance.random() < 0.35:
                 return Outcome.BEHIND
             if not alive and (self.calm or self.chance.random() < 0.5):
                 return Outcome.GONE
@@ -542,13 +558,14 @@ class World:
 
     def wait(self) -> None:
         """Time goes by: seconds for a frame, minutes for the stream, hours for a connection, weeks for an archive."""
-        milliseconds = self.chance.choice((10, 500, 3_000, 3_000, 40_000, 400_000, 2 * HOUR_S * 1000))
+        milliseconds = self.chance.choice((10, 500, 3_000, 3_000, 40_000, 400_000, 2 * HOUR_MS, 9 * HOUR_MS))
         if self.chance.random() < 0.03:
             milliseconds = self.chance.choice((2, 8, 20)) * DAY_MS
         for client in self.clients:
             while milliseconds > LATEST_MS and (client.requests or client.inbox):
                 self._answer(client)
                 self._receive(client)
+        self.is_stalled = self.is_stalled and milliseconds <= 400_000
         while milliseconds > 400_000 and self.table.stream:
             self.pipe()
         if milliseconds > 400_000:
@@ -561,6 +578,7 @@ class World:
         """Let so many things happen. Then nothing goes wrong any more, until all clients must equal the table."""
         often = [
             self.happen,
+            self.happen,
             self.pipe,
             self.fan_out,
             self.answer,
@@ -570,11 +588,13 @@ class World:
             self.connect,
             self.wait,
         ]
-        at_times = [self.drop, self.change_filter, self.clean, self.replay, self.redrive]
+        at_times = [self.drop, self.change_filter, self.clean, self.replay, self.redrive, self.stall]
         seldom = [self.back_up, self.delete_by_hand, self.copy_back, self.restore, self.lose_record]
+        if self.chance.random() < 0.5:
+            seldom = [self.lose_record]  # no operator touches the table
         for _ in range(steps):
             self.chance.choice([*often * 8, *at_times * 3, *seldom])()
-        self.calm = True
+        self.calm, self.is_stalled = True, False
         for client in self.clients:
             self._connect(client)
         self.settle()
@@ -586,7 +606,8 @@ class World:
         if self.table.restores:
             # No update tells of it.
             self.pass_busily(HALF_AN_HOUR_MS, HEARTBEAT_MS - 1_000)
-        self.pass_busily(CONSISTENCY_WINDOW_MS, CONSISTENCY_WINDOW_MS // 4)
+        # The first update may tell that history was replaced, and the writes settle after that.
+        self.pass_busily(2 * CONSISTENCY_WINDOW_MS, CONSISTENCY_WINDOW_MS // 4)
 
     def pass_busily(self, milliseconds: int, step: int) -> None:
         """Let time go by, with an update of each tenant after each step."""
