@@ -42,6 +42,7 @@ def test_a_submission_reaches_the_dashboard_within_five_seconds(
         "form_id": "contact",
         "status": "processing",
         "version": 1,
+        "incarnation": data["incarnation"],
         "submitted_at": data["submitted_at"],
         "updated_at": data["updated_at"],
         "timestamp": data["updated_at"],
