@@ -296,11 +296,13 @@ class Subscription:
 
     def _plan_reconciliation(self, now: float) -> None:
         """Divide the submissions that the view shows into `reconcile` requests."""
-        held, newest = self.view.list_held(now + self._server_offset), min(self.snapshot, MAX_HELD)
-        # The first request also asks for the newest submissions, because the view may lack some of them.
+        held = self.view.list_held(now + self._server_offset)
+        # The first request also asks for the newest submissions, because the view may lack some of them. A view that
+        # resumed from an earlier run lacks what that run has shown. The caller must not receive it again.
+        newest = 0 if self.view.is_resumed else min(self.snapshot, MAX_HELD)
         self._to_reconcile = deque(
             _Request("", "reconcile", 0, held=held[first : first + MAX_HELD], snapshot=0 if first else newest)
-            for first in range(0, max(1, len(held)), MAX_HELD)
+            for first in range(0, max(min(1, newest), len(held)), MAX_HELD)
         )
         self._reconcile_at = now + RECONCILE_INTERVAL_SECONDS
 

@@ -50,6 +50,11 @@ class View:
         self._entries: dict[str, _Entry] = {}
         self._is_resumed = is_resumed
 
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the view lacks submissions that an earlier run has shown."""
+        return self._is_resumed
+
     def apply(self, update: Update, now: float) -> bool:
         """Apply an update and return whether it changed what the view shows."""
         return self._apply(update, now, is_newest=False)

@@ -611,6 +611,16 @@ def test_a_large_view_is_compared_in_parts_one_after_another() -> None:
     assert snapshots == [50, 0, 0]
 
 
+def test_where_an_earlier_run_is_resumed_what_that_run_has_shown_is_not_told_again() -> None:
+    subscription = Subscription(cursor="from an earlier run")
+    (request,) = subscription.handle_connect(NOW)
+    assert subscription.handle_frame(subscribed(request, settle_seconds=30), NOW) == []
+    (request,) = subscription.handle_frame({"type": "resync"}, NOW)
+    subscription.handle_frame(synced(request, update("insert", 1)), NOW)
+    (request,) = returned(subscription, DAY - 1)
+    assert request == {"action": "reconcile", "id": request["id"], "held": [("s1", 0, 1)], "snapshot": 0}
+
+
 def test_an_empty_view_is_compared_too() -> None:
     (request,) = returned(live(), DAY - 1)
     assert (request["held"], request["snapshot"]) == ([], 50)
