@@ -173,7 +173,7 @@ def export(
             else:
                 write_file(running.pages(advance), output, resume=after is not None)
     except FileExistsError:
-        raise UsageError(f"--output: must be a new file unless --after is given, got {quote(str(output))}") from None
+        raise UsageError(f"--output: must be a new file unless --after is given, got {str(output)!r}") from None
     except KeyboardInterrupt:
         raise UsageError("interrupted; add --after with the cursor to continue") from None
     except OSError as error:

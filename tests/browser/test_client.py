@@ -581,7 +581,7 @@ def test_it_plans_to_renew_the_token_in_good_time(page: Page, site: FakeSite) ->
             const timers = [];
             let socket, need;
             const client = new RealtimeClient({
-                url: "",
+                url: "ws://gateway.example/live",
                 getToken: async (needed) => { need = needed; return ""; },
                 onState: () => {},
                 onUpdates: () => {},

@@ -198,6 +198,7 @@ def test_what_became_of_a_batch_is_measured(gateway: Gateway, clock: Clock, caps
         "BroadcastSuccessRate": pytest.approx(200 / 3),
         "StaleConnectionCleanups": 1,
         "PipeProcessingErrors": 1,
+        "StreamLag": 1_500,
         "Behind": 1,
         "Failures": 0,
         "Retries": poster.MAX_TRIES - 1,

@@ -28,7 +28,7 @@ async def _coroutine() -> None:
 @pytest.mark.parametrize(
     "missing",
     [
-        *(f"apigateway.{name}" for name in ministack_child.PATCHED),
+        *(f"apigateway.{name}" for name in (*ministack_child.PATCHED, ministack_child.BUILD_CONTEXT)),
         "dynamodb.esm_wake",
         "dynamodb_streams.handle_request",
         "lambda_svc.handle_request",
@@ -36,7 +36,9 @@ async def _coroutine() -> None:
 )
 def test_another_ministack_is_refused(missing: str) -> None:
     modules = {
-        "apigateway": SimpleNamespace(**dict.fromkeys(ministack_child.PATCHED, _coroutine)),
+        "apigateway": SimpleNamespace(
+            **dict.fromkeys((*ministack_child.PATCHED, ministack_child.BUILD_CONTEXT), _coroutine)
+        ),
         "dynamodb": SimpleNamespace(esm_wake=threading.Event()),
         "dynamodb_streams": SimpleNamespace(handle_request=_coroutine),
         "lambda_svc": SimpleNamespace(handle_request=_coroutine),

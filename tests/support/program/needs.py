@@ -33,6 +33,7 @@ PROBE: Final = ("execute-api:ManageConnections", f"{API}/live/GET/{CONNECTION}")
 CALLS: Final[Mapping[str, list[tuple[str, str]]]] = {
     "ingest-persist": [
         ("dynamodb:UpdateItem", TABLE),
+        ("dynamodb:Query", f"{TABLE}/index/GSI1"),
         # Lambda itself sends there too, as the function's role: what failed three times.
         ("sqs:SendMessage", INGEST_DEAD_LETTERS),
     ],
