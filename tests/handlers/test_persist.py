@@ -224,7 +224,7 @@ def test_what_became_of_an_event_is_logged_with_its_ids(region: Region, caplog: 
 
 
 def test_the_lag_of_the_index_is_measured_for_some_events(region: Region, capsys: pytest.CaptureFixture[str]) -> None:
-    sampled = next(name for number in range(1_000) if is_sampled(name := f"e{number}"))
+    sampled = next(name for number in range(10_000) if is_sampled(name := f"e{number}"))
     handle(received(event_id="e0"), received(event_id="e0", submission_id="s2"))
     assert "IndexLag" not in capsys.readouterr().out
     handle(received(event_id=sampled, submission_id="s3"))

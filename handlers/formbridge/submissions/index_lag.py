@@ -11,7 +11,7 @@ from ..runtime import clock
 if TYPE_CHECKING:
     from .table import SubmissionsTable
 
-SAMPLING: Final = 100
+SAMPLING: Final = 1_000
 """One of this many events is measured. A measurement takes the time of the lag, so it costs Lambda time."""
 POLL_SECONDS: Final = 0.05
 """Time between two reads of the index."""

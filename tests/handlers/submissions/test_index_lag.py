@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tests.support.handlers.region import Region
 
 
-def test_one_event_of_a_hundred_is_measured() -> None:
-    ids = [str(uuid.UUID(int=number)) for number in range(20_000)]
+def test_one_event_of_a_thousand_is_measured() -> None:
+    ids = [str(uuid.UUID(int=number)) for number in range(200_000)]
     assert 150 <= sum(map(index_lag.is_sampled, ids)) <= 250
 
 
