@@ -99,7 +99,11 @@ class World:
         held = self.newest.get(name)
         status = self.chance.choice(("new", "done", "spam"))
         made = submission(
-            name, version=held.version + 1 if held else 1, status=status, updated_at=to_iso(self.clock.ms)
+            name,
+            version=held.version + 1 if held else 1,
+            incarnation=held.incarnation if held else self.clock.ms,
+            status=status,
+            updated_at=to_iso(self.clock.ms),
         )
         self.newest[name] = made
         self.region.put(made)
