@@ -1,22 +1,35 @@
 # Every target works in a fresh clone and prepares what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
+# Only wheels with a hash of the lock file: nothing runs while it is installed, and nothing is taken that was not there.
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all:
 SOURCES := __main__.py settings.py components docs examples handlers local policy tests tools bench
 PAGES := $(wildcard *.md) dashboard docs examples tools
 
-.PHONY: help setup dev preview test check format docs bench clean
+.PHONY: help setup lock dev preview test check format docs bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: .venv/ready ## create .venv and package the Lambdas' dependencies
 
-.venv/ready: requirements.txt requirements-dev.txt $(wildcard handlers/requirements/*.txt) policy/requirements.txt
+.venv/ready: requirements-dev.txt $(wildcard handlers/requirements/*.txt)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13")'
 	$(PYTHON) -m venv .venv || { echo "On Debian: apt-get install python3-venv"; exit 1; }
-	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	$(INSTALL) --requirement requirements-dev.txt
 	$(BIN)/python -c 'from components._packaging import PLATFORMS, REQUIREMENTS, install_dependencies; [install_dependencies(name, machine) for name in REQUIREMENTS for machine in PLATFORMS]'
 	touch $@
+
+# One version of each package everywhere: the lock file of the development environment binds the smaller ones.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
+
+lock: setup ## pin each package of the *.in files with its hashes in the *.txt file of the same name
+	for name in requirements-dev requirements/actionlint requirements/audit requirements/checkov; do \
+	    $(COMPILE) $$name.in --output-file $$name.txt || exit; \
+	done
+	for name in requirements policy/requirements handlers/requirements/posting handlers/requirements/tokens; do \
+	    $(COMPILE) --constraints requirements-dev.txt $$name.in --output-file $$name.txt || exit; \
+	done
 
 dev: setup ## run the pipeline on this machine, with a live dashboard
 	$(BIN)/python -m local up $(ARGS)

@@ -21,7 +21,8 @@ DEFAULT_PACKAGE_FOR = "lambda"
 HANDLERS = Path(__file__).resolve().parent.parent / "handlers"
 """Folder of the handlers' code."""
 REQUIREMENTS = ("tokens", "posting")
-"""Names of the sets of dependencies. The file `handlers/requirements/{name}.txt` lists the dependencies of a set."""
+"""Names of the sets of dependencies. The file `handlers/requirements/{name}.txt` pins the packages of a set with their
+hashes."""
 BUILD = Path(__file__).resolve().parent.parent / ".build"
 """Folder into which the dependencies are installed. Each set has a subfolder per machine."""
 
@@ -102,8 +103,11 @@ def install_dependencies(name: str, package_for: str) -> Path:
 
 
 def _pip_install(requirements: Path, target: Path, platform: list[str]) -> None:
-    """Install the wheels of a requirements file into `target`."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--only-binary=:all:"]
+    """Install the wheels of a requirements file into `target`. pip refuses a wheel whose hash is not in the file."""
+    command = [
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"),
+        *("--no-deps", "--only-binary=:all:", "--require-hashes"),
+    ]
     finished = subprocess.run(  # noqa: S603 - the command contains no input
         [*command, *platform, "--target", str(target), "--requirement", str(requirements)],
         capture_output=True,

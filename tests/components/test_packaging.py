@@ -127,12 +127,12 @@ class TestDependencies:
         assert list(build.iterdir()) == [first]
         assert len(pip.commands) == 1
 
-    def test_are_those_pinned_as_wheels_without_bytecode(self, use: Callable[[FakePip], FakePip]) -> None:
+    def test_are_those_pinned_by_hash_as_wheels_without_bytecode(self, use: Callable[[FakePip], FakePip]) -> None:
         (command,) = built_by(use(FakePip()), "host")
 
         assert command[:4] == [sys.executable, "-m", "pip", "install"]
         assert command[command.index("--requirement") + 1] == str(HANDLERS / "requirements" / "tokens.txt")
-        assert {"--no-deps", "--no-compile", "--only-binary=:all:"} <= set(command)
+        assert {"--no-deps", "--no-compile", "--only-binary=:all:", "--require-hashes"} <= set(command)
 
     def test_for_lambda_are_for_python_3_13_on_arm64(self, use: Callable[[FakePip], FakePip]) -> None:
         (command,) = built_by(use(FakePip()), "lambda")

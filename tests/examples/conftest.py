@@ -55,7 +55,7 @@ def _run(program: Path, packages: Path) -> Recording:
 def _link_requirements(folder: Path) -> None:
     """Make `folder` what `pip install -r requirements.txt` would."""
     folder.mkdir()
-    lines = (line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines())
+    lines = (line.partition("#")[0].strip() for line in (ROOT / "requirements.in").read_text().splitlines())
     found: dict[str, Distribution] = {}
     waiting = [Requirement(line).name for line in lines if line]
     while waiting:

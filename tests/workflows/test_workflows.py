@@ -169,7 +169,7 @@ class TestDeployment:
 
 class TestPulumi:
     def test_is_of_the_version_that_the_program_is_written_for(self) -> None:
-        pins = dict(re.findall(r"^([\w-]+)==(.+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
+        pins = dict(re.findall(r"^([\w-]+)==(.+)$", (ROOT / "requirements.in").read_text(), re.MULTILINE))
 
         assert yaml.safe_load(ACTION)["inputs"]["pulumi-version"]["default"] == pins["pulumi"]
         assert {step["with"]["pulumi-version"] for step in using("pulumi/actions")} == {"${{ inputs.pulumi-version }}"}
