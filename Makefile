@@ -21,9 +21,9 @@ setup: .venv/ready ## create .venv and package the Lambdas' dependencies
 	touch $@
 
 # One version of each package everywhere: the lock file of the development environment binds the smaller ones.
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(ARGS)
 
-lock: setup ## pin each package of the *.in files with its hashes in the *.txt file of the same name
+lock: setup ## write the lock files from the *.in files; ARGS='-P NAME' updates a package
 	for name in requirements-dev requirements/actionlint requirements/audit requirements/checkov; do \
 	    $(COMPILE) $$name.in --output-file $$name.txt || exit; \
 	done
