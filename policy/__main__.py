@@ -29,7 +29,7 @@ def build_resource_policy(rule: ResourceRule) -> Policy:
         for message in rule.find_violations(args.urn, args.resource_type, args.props):
             report(message, None)
 
-    level = EnforcementLevel.MANDATORY if rule.is_mandatory else EnforcementLevel.ADVISORY
+    level = EnforcementLevel.DISABLED if rule.is_optional else EnforcementLevel.MANDATORY
     return ResourceValidationPolicy(rule.name, rule.description, validate, level)
 
 

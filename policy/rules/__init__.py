@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from . import access, data, documents, failures
+from . import access, data, documents, failures, transport
 from .resources import QUEUE, TABLE, TOPIC, Inputs, Resource
 
 
@@ -25,8 +25,8 @@ class ResourceRule:
     description: str
     check: Callable[[str, Inputs], Iterator[str]]
     """Function that takes the type and the inputs of a resource and yields one message per problem."""
-    is_mandatory: bool = True
-    """Whether a violation stops the deployment. If false, CrossGuard only prints a warning."""
+    is_optional: bool = False
+    """Whether the rule runs only if a file says so that is passed with `--policy-pack-config`, as `production.json`."""
     exempt: Mapping[str, str] = field(default_factory=dict[str, str])
     """Exempt resources: a glob pattern for URNs, and the reason for the exemption."""
 
@@ -98,8 +98,21 @@ RESOURCE_RULES = (
             f"*formbridge:index:WebSocketGateway${TABLE}::*-connections": "a row lives at most three hours",
         },
     ),
+    ResourceRule("log-retention", "Logs are kept for a limited number of days.", data.check_log_retention),
     ResourceRule(
-        "log-retention", "Logs are kept for a limited number of days.", data.check_log_retention, is_mandatory=False
+        "deletion-protection",
+        "AWS refuses to delete a table or a user pool.",
+        data.check_deletion_protection,
+        is_optional=True,
+        exempt={
+            f"*formbridge:index:WebSocketGateway${TABLE}::*-connections": "its rows return when clients connect again",
+        },
+    ),
+    ResourceRule(
+        "customer-managed-keys",
+        "Stored data is encrypted with a KMS key of the account's owner.",
+        data.check_customer_keys,
+        is_optional=True,
     ),
     ResourceRule(
         "bounded-pipes", "A pipe retries a limited number of times and keeps failed records.", failures.check_pipe
@@ -115,6 +128,8 @@ RESOURCE_RULES = (
     ResourceRule("throttling", "A stage has a rate limit and a burst limit.", failures.check_throttling),
     ResourceRule("no-data-trace", "Messages of clients are not logged.", data.check_data_trace),
 )
+
+TLS_ONLY = StackRule("tls-only", "A bucket, queue or topic refuses requests without TLS.", transport.check_tls)
 
 STACK_RULES = (
     StackRule("private-buckets", "A bucket cannot be made public.", access.check_public_access),

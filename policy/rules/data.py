@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 from .resources import (
     BUCKETS,
     FUNCTION,
+    LOG_GROUP,
     QUEUE,
     STAGE,
     TABLE,
     TOPIC,
+    USER_POOL,
     Inputs,
     Resource,
     find_dependents,
@@ -44,9 +46,33 @@ def check_recovery(resource_type: str, inputs: Inputs) -> Iterator[str]:
         yield "data that is deleted by mistake is lost: set pointInTimeRecovery.enabled"
 
 
+def check_deletion_protection(resource_type: str, inputs: Inputs) -> Iterator[str]:
+    """Report a table or a user pool that can be deleted."""
+    if resource_type == TABLE and inputs.get("deletionProtectionEnabled") is not True:
+        yield "a mistake deletes the table: set deletionProtectionEnabled"
+    elif resource_type == USER_POOL and inputs.get("deletionProtection") != "ACTIVE":
+        yield "a mistake deletes the user pool: set deletionProtection to ACTIVE"
+
+
+CUSTOMER_KEYS = {
+    TABLE: ("serverSideEncryption", "kmsKeyArn"),
+    QUEUE: ("kmsMasterKeyId",),
+    TOPIC: ("kmsMasterKeyId",),
+    LOG_GROUP: ("kmsKeyId",),
+}
+"""The input with the KMS key, by the type of the resource."""
+
+
+def check_customer_keys(resource_type: str, inputs: Inputs) -> Iterator[str]:
+    """Report a table, queue, topic or log group that no KMS key of the account's owner encrypts."""
+    path = CUSTOMER_KEYS.get(resource_type)
+    if path is not None and not has_value(inputs, *path):
+        yield f"AWS's own key encrypts it: set {'.'.join(path)}"
+
+
 def check_log_retention(resource_type: str, inputs: Inputs) -> Iterator[str]:
     """Report logs that are kept forever."""
-    if resource_type == "aws:cloudwatch/logGroup:LogGroup" and not is_positive(inputs.get("retentionInDays")):
+    if resource_type == LOG_GROUP and not is_positive(inputs.get("retentionInDays")):
         yield "the log is stored and billed forever: set retentionInDays"
     elif resource_type == FUNCTION and not has_value(inputs, "loggingConfig", "logGroup"):
         yield "Lambda creates a log group that it keeps forever: set loggingConfig.logGroup"

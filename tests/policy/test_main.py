@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -73,7 +74,7 @@ def test_says_which_rules_it_has_and_what_breaking_them_means(pack: Any) -> None
     policies = {one.name: one.enforcementLevel for one in info.policies}
     assert info.name == "formbridge-realtime"
     assert policies == {
-        **{one.name: analyzer_pb2.MANDATORY if one.is_mandatory else analyzer_pb2.ADVISORY for one in RESOURCE_RULES},
+        **{one.name: analyzer_pb2.DISABLED if one.is_optional else analyzer_pb2.MANDATORY for one in RESOURCE_RULES},
         **{one.name: analyzer_pb2.MANDATORY for one in STACK_RULES},
     }
 
@@ -95,10 +96,23 @@ def test_stops_what_breaks_a_mandatory_rule(pack: Any) -> None:
     assert analyze(pack, TABLE, struct({**recovery, "serverSideEncryption": {"enabled": True}})) == []
 
 
-def test_tells_of_what_breaks_an_advisory_one(pack: Any) -> None:
-    ((rule, level, _, _),) = analyze(pack, "aws:cloudwatch/logGroup:LogGroup", struct({"retentionInDays": 0}))
+def test_a_rule_that_is_disabled_runs_with_the_configuration_of_production(pack: Any) -> None:
+    levels = json.loads((PACK / "production.json").read_text())
+    enforced = [rule for rule, level in levels.items() if level == "mandatory"]
+    unprotected = struct({"pointInTimeRecovery": {"enabled": True}, "serverSideEncryption": {"enabled": True}})
+    before = analyze(pack, TABLE, unprotected)
 
-    assert (rule, level) == ("log-retention", analyzer_pb2.ADVISORY)
+    pack.Configure(
+        analyzer_pb2.ConfigureAnalyzerRequest(
+            policyConfig=dict.fromkeys(enforced, analyzer_pb2.PolicyConfig(enforcementLevel=analyzer_pb2.MANDATORY))
+        )
+    )
+    after = analyze(pack, TABLE, unprotected)
+    pack.Configure(analyzer_pb2.ConfigureAnalyzerRequest())
+
+    assert before == []
+    assert [(rule, level) for rule, level, *_ in after] == [("deletion-protection", analyzer_pb2.MANDATORY)]
+    assert analyze(pack, TABLE, unprotected) == []
 
 
 def test_reads_lists_and_objects_as_the_engine_sends_them(pack: Any) -> None:

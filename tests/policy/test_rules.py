@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from policy.rules import RESOURCE_RULES, STACK_RULES
+from policy.rules import RESOURCE_RULES, STACK_RULES, TLS_ONLY
 from policy.rules.documents import KNOWN_MANAGED_POLICIES, KNOWN_WILDCARDS
+from policy.rules.resources import LOG_GROUP, QUEUE, TABLE, TOPIC, USER_POOL, Resource
 from tests.support.components.policies import allow, document, trust
 from tests.support.policy.stacks import Change, Stack, a, drop, name_of, put, say, stack_of, violations, without
 
 if TYPE_CHECKING:
     from tests.support.components.harness import Recording
 
+RESOURCES = {rule.name: rule for rule in RESOURCE_RULES}
 RULES = {rule.name: rule for rule in (*RESOURCE_RULES, *STACK_RULES)}
 
 EVERYONE: dict[str, Any] = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "a"}
@@ -295,8 +297,113 @@ def test_what_breaks_none_is_left_alone(stack: Stack, change: Change) -> None:
     assert list(violations(change(stack))) == []
 
 
+OPTIONAL: list[tuple[str, str, Change, str]] = [
+    (
+        "deletion-protection",
+        "submissions-table",
+        put("submissions-table", "deletionProtectionEnabled", False),
+        "set deletionProtectionEnabled",
+    ),
+    ("deletion-protection", "identity-users", drop("identity-users", "deletionProtection"), "ACTIVE"),
+    (
+        "customer-managed-keys",
+        "new",
+        a(TABLE, serverSideEncryption={"enabled": True}),
+        "serverSideEncryption.kmsKeyArn",
+    ),
+    ("customer-managed-keys", "new", a(QUEUE, sqsManagedSseEnabled=True), "kmsMasterKeyId"),
+    ("customer-managed-keys", "new", a(TOPIC, name="orders"), "kmsMasterKeyId"),
+    ("customer-managed-keys", "new", a(LOG_GROUP, retentionInDays=14), "kmsKeyId"),
+]
+"""By rule that only some stacks are held to: as in `BROKEN`."""
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "change", "says"), OPTIONAL, ids=[f"{rule}: {name}: {says}" for rule, name, _, says in OPTIONAL]
+)
+def test_what_breaks_an_optional_rule_is_named(
+    recordings: dict[str, Recording], rule: str, name: str, change: Change, says: str
+) -> None:
+    stack = change(stack_of(recordings["the program, in production"]))
+    (changed,) = [one for one in stack if name_of(one) == name]
+
+    (message,) = RESOURCES[rule].find_violations(changed.urn, changed.type, changed.inputs)
+    assert says in message
+
+
+def test_production_is_protected_from_deletion(recordings: dict[str, Recording]) -> None:
+    rule = RESOURCES["deletion-protection"]
+    stack = stack_of(recordings["the program, in production"])
+
+    assert {one.type for one in stack} >= {TABLE, USER_POOL}
+    assert [message for one in stack for message in rule.find_violations(one.urn, one.type, one.inputs)] == []
+
+
+def test_a_key_of_ones_own_is_in_order() -> None:
+    rule = RESOURCES["customer-managed-keys"]
+
+    assert list(rule.check(TABLE, {"serverSideEncryption": {"enabled": True, "kmsKeyArn": "arn"}})) == []
+    assert (
+        list(rule.check(QUEUE, {"kmsMasterKeyId": "arn"})) == list(rule.check(TOPIC, {"kmsMasterKeyId": "arn"})) == []
+    )
+    assert list(rule.check(LOG_GROUP, {"kmsKeyId": "arn"})) == list(rule.check("aws:iam/role:Role", {})) == []
+
+
+class TestTlsOnly:
+    """A bucket with its policy, as its owner may write it."""
+
+    STATEMENT: ClassVar[dict[str, Any]] = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": "*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+    def check(self, kind: str, policy_kind: str, **statement: Any) -> list[str]:
+        """What the rule says of a resource whose policy has one statement."""
+        document = {"Statement": [{**self.STATEMENT, **statement}]}
+        one = Resource("urn:one", kind, {})
+        policy = Resource("urn:policy", policy_kind, {"policy": json.dumps(document)}, frozenset({"urn:one"}))
+        return [message for _, message in TLS_ONLY.check([one, policy])]
+
+    @pytest.mark.parametrize(
+        ("kind", "policy_kind", "actions"),
+        [
+            ("aws:s3/bucket:Bucket", "aws:s3/bucketPolicy:BucketPolicy", "s3:*"),
+            (QUEUE, "aws:sqs/queuePolicy:QueuePolicy", "sqs:*"),
+            (TOPIC, "aws:sns/topicPolicy:TopicPolicy", ["sns:Publish", "sns:Subscribe", "sns:GetTopicAttributes"]),
+        ],
+    )
+    def test_a_denial_for_everyone_is_in_order(self, kind: str, policy_kind: str, actions: Any) -> None:
+        assert self.check(kind, policy_kind, Action=actions) == []
+        assert self.check(kind, policy_kind, Action=actions, Principal={"AWS": "*"}) == []
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            {"Effect": "Allow"},
+            {"Principal": {"AWS": "123456789012"}},
+            {"Action": "s3:GetObject"},
+            {"Condition": {"Bool": {"aws:SecureTransport": "true"}}},
+            {"Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}}},
+        ],
+        ids=str,
+    )
+    def test_anything_less_is_named(self, statement: dict[str, Any]) -> None:
+        (message,) = self.check("aws:s3/bucket:Bucket", "aws:s3/bucketPolicy:BucketPolicy", **statement)
+
+        assert "accepts requests without TLS: deny s3:*" in message
+
+    def test_a_policy_of_another_resource_does_not_count(self, stack: Stack) -> None:
+        found = [name_of(one) for one, _ in TLS_ONLY.check(without("dashboard-bucket-policy")(stack))]
+
+        assert "dashboard-bucket" in found
+
+
 def test_each_rule_is_broken_here() -> None:
-    assert {rule for rule, *_ in BROKEN} == set(RULES)
+    assert {rule for rule, *_ in (*BROKEN, *OPTIONAL)} == set(RULES)
+    assert {rule for rule, *_ in OPTIONAL} == {name for name, rule in RESOURCES.items() if rule.is_optional}
 
 
 def test_the_rules_have_names_of_their_own() -> None:

@@ -180,6 +180,14 @@ class TestPulumi:
         assert run["policyPacks"] == "policy"
         assert (ROOT / "policy" / "PulumiPolicy.yaml").is_file()
 
+    def test_is_held_to_the_optional_rules_in_production(self) -> None:
+        (run,) = [step["with"] for step in using("pulumi/actions") if "command" in step["with"]]
+        (up,) = [step["with"] for step in workflow("deploy.yml")["jobs"]["up"]["steps"] if step.get("uses") == PULUMI]
+
+        assert run["policyPackConfigs"] == "${{ inputs.policy-config }}"
+        assert up["policy-config"] == "${{ inputs.stack == 'prod' && 'policy/production.json' || '' }}"
+        assert (ROOT / "policy" / "production.json").is_file()
+
     def test_has_a_role_for_an_hour_and_no_key(self) -> None:
         (credentials,) = using("aws-actions/configure-aws-credentials")
 
@@ -194,7 +202,7 @@ class TestPulumi:
         (given,) = [step["with"] for step in job["steps"] if step.get("uses") == PULUMI]
 
         assert (given["command"], given["role"]) == (command, f"${{{{ vars.{role} }}}}")
-        assert set(yaml.safe_load(ACTION)["inputs"]) - set(given) == {"pulumi-version"}
+        assert set(yaml.safe_load(ACTION)["inputs"]) - set(given) <= {"pulumi-version", "policy-config"}
 
 
 class TestContinuousIntegration:

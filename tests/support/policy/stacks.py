@@ -29,11 +29,12 @@ def name_of(resource: Resource) -> str:
 
 
 def violations(stack: Stack) -> Iterator[tuple[str, str, str]]:
-    """What the rules say of a stack: rule, resource and message."""
+    """What the rules that always run say of a stack: rule, resource and message."""
     for rule in RESOURCE_RULES:
-        for one in stack:
-            for message in rule.find_violations(one.urn, one.type, one.inputs):
-                yield rule.name, name_of(one), message
+        if not rule.is_optional:
+            for one in stack:
+                for message in rule.find_violations(one.urn, one.type, one.inputs):
+                    yield rule.name, name_of(one), message
     for rule in STACK_RULES:
         for one, message in rule.find_violations(stack):
             yield rule.name, name_of(one), message
