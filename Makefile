@@ -2,11 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Only wheels with a hash of the lock file: nothing runs while it is installed, and nothing is taken that was not there.
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all:
+INSTALL := pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all:
 SOURCES := __main__.py settings.py components docs examples handlers local policy tests tools bench
 PAGES := $(wildcard *.md) dashboard docs examples tools
 
-.PHONY: help setup lock dev preview test check format docs bench clean
+.PHONY: help setup lock dev preview test check format docs security bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -16,7 +16,7 @@ setup: .venv/ready ## create .venv and package the Lambdas' dependencies
 .venv/ready: requirements-dev.txt $(wildcard handlers/requirements/*.txt)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13")'
 	$(PYTHON) -m venv .venv || { echo "On Debian: apt-get install python3-venv"; exit 1; }
-	$(INSTALL) --requirement requirements-dev.txt
+	$(BIN)/$(INSTALL) --requirement requirements-dev.txt
 	$(BIN)/python -c 'from components._packaging import PLATFORMS, REQUIREMENTS, install_dependencies; [install_dependencies(name, machine) for name in REQUIREMENTS for machine in PLATFORMS]'
 	touch $@
 
@@ -73,6 +73,14 @@ format: setup ## format the code
 
 docs: setup ## generate docs/components.md, docs/settings.md and the schema
 	$(BIN)/python -m docs.generate
+
+security: setup .build/checkov/ready ## scan the program with checkov and write the verdicts of docs/security.md
+	PYTHONPATH=.:handlers $(BIN)/python -W ignore -m tests.support.security .build/checkov/bin/checkov
+
+.build/checkov/ready: requirements/checkov.txt
+	$(PYTHON) -m venv .build/checkov
+	.build/checkov/bin/$(INSTALL) --requirement $<
+	touch $@
 
 bench: setup ## run all benchmarks and write docs/performance.md, or run those in ARGS
 	$(BIN)/python -m bench $(ARGS)

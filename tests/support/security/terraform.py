@@ -104,7 +104,10 @@ def _blocks(name: str, value: Any) -> list[dict[str, Any]] | None:
 def _singular(name: str, value: Any) -> str:
     if not isinstance(value, list) or name in PLURALS:
         return name
-    return re.sub("s$", "", re.sub("(?<=ind)exes$", "ex", re.sub("ies$", "y", name)))
+    for plural, singular in (("indexes", "index"), ("Indexes", "Index"), ("ies", "y"), ("s", "")):
+        if name.endswith(plural):
+            return name.removesuffix(plural) + singular
+    return name
 
 
 def _expression(value: Any, references: Mapping[str, str]) -> str:
