@@ -230,7 +230,7 @@ def test_a_document_names_its_actions_and_who_may_take_it(documents: Documents, 
 @pytest.mark.parametrize(
     ("name", "subject"),
     [
-        ("preview-trust", "repo:example@1/forms@2:pull_request"),
+        ("preview-trust", "repo:example@1/forms@2:environment:preview"),
         ("deploy-trust", "repo:example@1/forms@2:environment:dev"),
     ],
 )

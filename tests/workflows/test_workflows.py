@@ -6,6 +6,7 @@ zizmor holds them to what any workflow should be: no expression in a script, no 
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from tests.support.requirements import SOURCES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,6 +28,7 @@ TEXTS = {path.name: path.read_text() for path in sorted((GITHUB / "workflows").i
 PULUMI = "./.github/actions/pulumi"
 ACTION = (GITHUB / "actions" / "pulumi" / "action.yml").read_text()
 """What preview and deployment share."""
+DEPLOYING = (ROOT / "docs" / "deploying.md").read_text()
 
 Workflow = dict[Any, Any]
 
@@ -67,7 +71,7 @@ def words(condition: str) -> str:
 
 
 def test_these_are_the_workflows() -> None:
-    assert set(TEXTS) == {"ci.yml", "preview.yml", "deploy.yml"}
+    assert set(TEXTS) == {"ci.yml", "preview.yml", "deploy.yml", "security.yml"}
 
 
 def test_zizmor_finds_nothing() -> None:
@@ -107,6 +111,7 @@ def test_nothing_runs_a_forks_code_with_this_repositorys_rights() -> None:
         "ci.yml": {"pull_request", "push"},
         "preview.yml": {"pull_request"},
         "deploy.yml": {"push", "workflow_dispatch"},
+        "security.yml": {"schedule", "workflow_dispatch", "push", "pull_request"},
     }
 
 
@@ -115,12 +120,85 @@ def test_only_what_is_not_run_for_forks_is_given_a_secret() -> None:
     assert set(re.findall(r"secrets\.\w+", "".join(TEXTS.values()))) == {"secrets.PULUMI_ACCESS_TOKEN"}
 
 
-def test_a_preview_does_not_run_for_forks() -> None:
-    (job,) = workflow("preview.yml")["jobs"].values()
+class TestPreview:
+    """It runs the program of a pull request, so what it can reach depends on who approves it."""
 
-    conditions = words(job["if"]).split(" && ")
-    assert "github.event.pull_request.head.repo.full_name == github.repository" in conditions
-    assert "||" not in job["if"]
+    @pytest.fixture
+    def job(self) -> dict[str, Any]:
+        (job,) = workflow("preview.yml")["jobs"].values()
+        return job
+
+    def test_does_not_run_for_forks(self, job: dict[str, Any]) -> None:
+        conditions = words(job["if"]).split(" && ")
+
+        assert "github.event.pull_request.head.repo.full_name == github.repository" in conditions
+        assert "||" not in job["if"]
+
+    def test_waits_for_a_reviewer(self, job: dict[str, Any]) -> None:
+        """The environment has the reviewers, and the role trusts no other run of a pull request."""
+        (trusted,) = json.loads((ROOT / "docs" / "iam" / "preview-trust.json").read_text())["Statement"]
+
+        assert job["environment"] == "preview"
+        assert trusted["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"] == (
+            "SUBJECT:environment:preview"
+        )
+        assert "| `preview` | environment | required reviewers; no self-review |" in DEPLOYING
+
+    def test_no_secret_is_the_repositorys(self) -> None:
+        """Whoever pushes a branch can write a workflow that reads the secrets of the repository."""
+        with_secrets = [job for name, _, job in jobs() if "secrets." in json.dumps(job)]
+
+        assert len(with_secrets) == 2
+        assert [job for job in with_secrets if "environment" not in job] == []
+        assert "| `PULUMI_ACCESS_TOKEN` | secret of each environment |" in DEPLOYING
+
+    def test_the_token_is_in_the_step_that_needs_it_alone(self) -> None:
+        *others, run = pulumi_steps()
+
+        assert run["with"]["command"] == "${{ inputs.command }}"
+        assert run["env"] == {"PULUMI_ACCESS_TOKEN": "${{ inputs.access-token }}"}
+        assert "access-token" not in json.dumps(others)
+
+    def test_packages_are_installed_before_there_are_credentials(self) -> None:
+        scripts = [step.get("run") for step in pulumi_steps()]
+        names = [step.get("uses", "").split("@")[0] for step in pulumi_steps()]
+        installing = [number for number, script in enumerate(scripts) if script]
+
+        assert max(installing) < names.index("aws-actions/configure-aws-credentials")
+        assert [pulumi_steps()[number]["env"] for number in installing] == [
+            {"PIP_REQUIRE_HASHES": "1", "PIP_ONLY_BINARY": ":all:"}
+        ] * 2
+
+
+class TestSecurity:
+    def test_audits_each_lock_file_that_is_deployed(self) -> None:
+        scripts = [step.get("run", "") for step in workflow("security.yml")["jobs"]["audit"]["steps"]]
+        (command,) = [script for script in scripts if script.startswith("pip-audit")]
+        audited = set(re.findall(r"--requirement (\S+)", command))
+
+        assert audited == {str(Path(source).with_suffix(".txt")) for source in SOURCES} - {
+            "requirements/actionlint.txt",
+            "requirements/audit.txt",
+            "requirements/checkov.txt",
+        }
+        assert "schedule" in triggers("security.yml")
+
+    def test_the_verdicts_are_those_of_checkov(self) -> None:
+        scripts = [step.get("run") for step in workflow("security.yml")["jobs"]["checkov"]["steps"]]
+
+        assert scripts[-2:] == ["make security PYTHON=python3", "git diff --exit-code"]
+
+    def test_looks_for_updates_of_everything_that_is_pinned(self) -> None:
+        updates = yaml.safe_load((GITHUB / "dependabot.yml").read_text())["updates"]
+        folders = {
+            update["package-ecosystem"]: set(update.get("directories", [update.get("directory")])) for update in updates
+        }
+
+        assert folders == {
+            "uv": {f"/{Path(source).parent.as_posix()}".removesuffix(".") for source in SOURCES},
+            "npm": {"/"},
+            "github-actions": {"/", *(f"/{path.parent.relative_to(ROOT)}" for path in GITHUB.rglob("action.yml"))},
+        }
 
 
 def test_a_checkout_leaves_no_token_behind() -> None:
