@@ -6,7 +6,7 @@ INSTALL := pip install --quiet --disable-pip-version-check --require-hashes --on
 SOURCES := __main__.py settings.py components docs examples handlers local policy tests tools bench
 PAGES := $(wildcard *.md) dashboard docs examples tools
 
-.PHONY: help setup lock dev preview test check format docs security bench clean
+.PHONY: help setup lock dev preview test check format docs sbom security bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -73,6 +73,10 @@ format: setup ## format the code
 
 docs: setup ## generate docs/components.md, docs/settings.md and the schema
 	$(BIN)/python -m docs.generate
+
+sbom: setup ## write a list of the deployed packages (CycloneDX) to .build/sbom.cdx.json
+	mkdir -p .build
+	$(BIN)/python -m tools.sbom > .build/sbom.cdx.json
 
 security: setup .build/checkov/ready ## scan the program with checkov and write the verdicts of docs/security.md
 	PYTHONPATH=.:handlers $(BIN)/python -W ignore -m tests.support.security .build/checkov/bin/checkov

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from tools.lock_file import LockedPackage, read_lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,16 +22,6 @@ SOURCES: Final = tuple(
     for path in sorted((ROOT / folder).glob("*.in"))
 )
 """Every file that names packages."""
-ENTRY: Final = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>[^\s;]+)(?P<rest>(?:.*\\\n)+.*)$", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One package of a lock file, for the machines of its marker."""
-
-    name: str
-    version: str
-    hashes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -38,7 +29,7 @@ class Lock:
     """A lock file."""
 
     text: str
-    entries: tuple[Entry, ...]
+    entries: tuple[LockedPackage, ...]
 
     def names(self) -> set[str]:
         return {entry.name for entry in self.entries}
@@ -59,10 +50,5 @@ def read_source(source: str) -> Mapping[str, Requirement]:
 @functools.cache
 def read_lock(source: str) -> Lock:
     """The lock file of a source."""
-    text = (ROOT / source).with_suffix(".txt").read_text()
-    entries = tuple(
-        Entry(canonicalize_name(one["name"]), one["version"], tuple(re.findall(r"--hash=(\S+)", one["rest"])))
-        for one in ENTRY.finditer(text)
-    )
-    assert len(entries) == len(re.findall(r"^\w.*==", text, re.MULTILINE))
-    return Lock(text, entries)
+    path = (ROOT / source).with_suffix(".txt")
+    return Lock(path.read_text(), tuple(read_lock_file(path)))
