@@ -1,7 +1,7 @@
 """Software bill of materials (SBOM) of what is deployed, as CycloneDX JSON: `make sbom`.
 
-It lists the packages that the program and the Lambda archives are built from, and the page's JavaScript library. Packages
-for development are not deployed, and boto3 is part of the Lambda runtime.
+It lists the packages that the program and the Lambda archives are built from, and the page's JavaScript library.
+Packages for development are not deployed, and boto3 is part of the Lambda runtime.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cyclonedx.factory.license import LicenseFactory
+from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
