@@ -10,23 +10,16 @@ import hashlib
 import json
 import sys
 import tomllib
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-from cyclonedx.contrib.license.factories import LicenseFactory
-from cyclonedx.model import HashAlgorithm, HashType, Property
-from cyclonedx.model.bom import Bom
-from cyclonedx.model.component import Component, ComponentType
-from cyclonedx.output.json import JsonV1Dot6
-from packageurl import PackageURL
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from .lock_file import read_lock_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cyclonedx.model.license import License
+    from collections.abc import Iterator, Sequence
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 LOCK_FILES: Final = (
@@ -40,22 +33,29 @@ VENDORED: Final = "dashboard/vendor/oauth4webapi.js"
 USED_IN: Final = "formbridge:used-in"
 """Name of the property that says where a component comes from: a lock file, or a file of the page."""
 
+Component = dict[str, Any]
 
-def build_sbom() -> Bom:
-    """Return the bill of materials."""
+
+def build_sbom() -> dict[str, Any]:
+    """Return the bill of materials in the form of CycloneDX 1.6: https://cyclonedx.org/docs/1.6/json/."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    program = Component(
-        name=project["name"],
-        version=project["version"],
-        type=ComponentType.APPLICATION,
-        licenses=[_license(project["license"])],
-        bom_ref=project["name"],
-    )
+    program: Component = {
+        "type": "application",
+        "bom-ref": project["name"],
+        "name": project["name"],
+        "version": project["version"],
+        "licenses": [{"expression": project["license"]}],
+    }
     components = [*_list_packages(), _vendored_library()]
-    bom = Bom(components=components)
-    bom.metadata.component = program
-    bom.register_dependency(program, components)
-    return bom
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": uuid4().urn,
+        "version": 1,
+        "metadata": {"timestamp": datetime.now(UTC).isoformat(timespec="seconds"), "component": program},
+        "components": components,
+        "dependencies": [{"ref": program["bom-ref"], "dependsOn": [one["bom-ref"] for one in components]}],
+    }
 
 
 def _list_packages() -> Iterator[Component]:
@@ -64,45 +64,38 @@ def _list_packages() -> Iterator[Component]:
     for lock_file in LOCK_FILES:
         for package in read_lock_file(ROOT / lock_file):
             used_in.setdefault((package.name, package.version), []).append(lock_file)
-    for (name, version), lock_files in used_in.items():
-        purl = PackageURL("pypi", name=name, version=version)
-        expression = _find_license(name)
-        yield Component(
-            name=name,
-            version=version,
-            purl=purl,
-            bom_ref=str(purl),
-            licenses=[_license(expression)] if expression else [],
-            properties=[Property(name=USED_IN, value=lock_file) for lock_file in lock_files],
-        )
+    for (name, version), lock_files in sorted(used_in.items()):
+        yield _library(f"pkg:pypi/{name}@{version}", name, version, _find_license(name), lock_files)
 
 
 def _vendored_library() -> Component:
     version: str = json.loads((ROOT / "package.json").read_text())["devDependencies"]["oauth4webapi"]
-    purl = PackageURL("npm", name="oauth4webapi", version=version)
     digest = hashlib.sha256((ROOT / VENDORED).read_bytes()).hexdigest()
-    return Component(
-        name="oauth4webapi",
-        version=version,
-        purl=purl,
-        bom_ref=str(purl),
-        licenses=[_license("MIT")],
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest)],
-        properties=[Property(name=USED_IN, value=VENDORED)],
-    )
+    library = _library(f"pkg:npm/oauth4webapi@{version}", "oauth4webapi", version, "MIT", [VENDORED])
+    return {**library, "hashes": [{"alg": "SHA-256", "content": digest}]}
+
+
+def _library(purl: str, name: str, version: str, license_expression: str | None, used_in: Sequence[str]) -> Component:
+    licenses = [{"expression": license_expression}] if license_expression else []
+    return {
+        "type": "library",
+        "bom-ref": purl,
+        "name": name,
+        "version": version,
+        "purl": purl,
+        "licenses": licenses,
+        "properties": [{"name": USED_IN, "value": file} for file in used_in],
+    }
 
 
 def _find_license(package: str) -> str | None:
     """Return the license expression of an installed package, or None if it is not installed or states none."""
     try:
-        return metadata(package).get("License-Expression")
+        expression = metadata(package).json.get("license_expression")
     except PackageNotFoundError:
         return None
-
-
-def _license(expression: str) -> License:
-    return LicenseFactory().make_from_string(expression)
+    return expression if isinstance(expression, str) else None
 
 
 if __name__ == "__main__":
-    sys.stdout.write(JsonV1Dot6(build_sbom()).output_as_string(indent=2) + "\n")
+    json.dump(build_sbom(), sys.stdout, indent=2)

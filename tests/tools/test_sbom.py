@@ -18,8 +18,6 @@ from tools.sbom import LOCK_FILES, USED_IN, VENDORED
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cyclonedx.validation import ValidationError
-
 
 @pytest.fixture(scope="module")
 def text() -> str:
@@ -35,14 +33,14 @@ def components(text: str) -> Mapping[str, Any]:
     return {one["purl"]: one for one in json.loads(text)["components"]}
 
 
-def validate(text: str) -> ValidationError | None:
-    return JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
+def is_valid(text: str) -> bool:
+    return JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
 
 
 def test_is_valid_cyclonedx(text: str) -> None:
     assert json.loads(text)["specVersion"] == "1.6"
-    assert validate(text) is None
-    assert validate(text.replace('"type": "library"', '"type": "thing"', 1)) is not None
+    assert is_valid(text)
+    assert not is_valid(text.replace('"type": "library"', '"type": "thing"', 1))
 
 
 def test_names_each_package_that_is_deployed(components: Mapping[str, Any]) -> None:
@@ -71,18 +69,18 @@ def test_names_the_library_of_the_page_with_its_hash(components: Mapping[str, An
     assert library["hashes"] == [
         {"alg": "SHA-256", "content": hashlib.sha256((ROOT / VENDORED).read_bytes()).hexdigest()}
     ]
-    assert library["licenses"] == [{"license": {"id": "MIT"}}]
+    assert library["licenses"] == [{"expression": "MIT"}]
 
 
 def test_says_what_it_is_of(text: str, components: Mapping[str, Any]) -> None:
     bom = json.loads(text)
     (program,) = [one for one in bom["dependencies"] if one["ref"] == "formbridge-realtime"]
 
-    assert bom["metadata"]["component"]["licenses"] == [{"license": {"id": "Apache-2.0"}}]
+    assert bom["metadata"]["component"]["licenses"] == [{"expression": "Apache-2.0"}]
     assert set(program["dependsOn"]) == {one["bom-ref"] for one in components.values()}
 
 
 def test_names_licenses(components: Mapping[str, Any]) -> None:
-    stated = [one for one in components.values() if "licenses" in one]
+    stated = [one for one in components.values() if one["licenses"]]
 
     assert len(stated) > len(components) / 2

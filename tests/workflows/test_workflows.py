@@ -146,7 +146,7 @@ class TestPreview:
 
     def test_no_secret_is_the_repositorys(self) -> None:
         """Whoever pushes a branch can write a workflow that reads the secrets of the repository."""
-        with_secrets = [job for name, _, job in jobs() if "secrets." in json.dumps(job)]
+        with_secrets = [job for _, _, job in jobs() if "secrets." in json.dumps(job)]
 
         assert len(with_secrets) == 2
         assert [job for job in with_secrets if "environment" not in job] == []
