@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.emulator import client
+from local import stack as stack_file
+from local.emulator_client import client
 from tests.support.processes import Printed, ignored, listeners, reacted_to
 
 if TYPE_CHECKING:
@@ -234,9 +235,7 @@ def test_a_pipe_that_fails_ends_it(tmp_path: Path) -> None:
     state_dir = tmp_path / "state"
     with up(make_program(tmp_path, program), state_dir) as running:
         pids = running.descendants()
-        client("dynamodb", running.stack["endpoint_url"], "us-east-1").delete_table(
-            TableName=running.stack["outputs"]["table"]
-        )
+        client("dynamodb", stack_file.read(state_dir)).delete_table(TableName=running.stack["outputs"]["table"])
         result = running.ended()
     assert_fails(result, "stream")
     assert_nothing_is_left(state_dir, pids)

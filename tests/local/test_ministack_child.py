@@ -11,12 +11,14 @@ import pytest
 import websockets
 
 from local import ministack_child
-from local.emulator import Emulator, client
+from local.emulator_client import client
 from tests.local.conftest import REGION
 from tests.support.local.functions import make_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    from local.emulator import Emulator
 
 # --- Fixes of the WebSocket handshake -----------------------------------------------------------------------
 
@@ -25,29 +27,33 @@ async def _coroutine() -> None:
     pass
 
 
+NEEDED = ministack_child.COROUTINES, ministack_child.FUNCTIONS, {"services.dynamodb": ("esm_wake",)}
+
+
 @pytest.mark.parametrize(
-    "missing",
-    [
-        *(f"apigateway.{name}" for name in (*ministack_child.PATCHED, ministack_child.BUILD_CONTEXT)),
-        "dynamodb.esm_wake",
-        "dynamodb_streams.handle_request",
-        "lambda_svc.handle_request",
-    ],
+    "missing", [f"{module}.{name}" for needed in NEEDED for module, names in needed.items() for name in names]
 )
 def test_another_ministack_is_refused(missing: str) -> None:
-    modules = {
-        "apigateway": SimpleNamespace(
-            **dict.fromkeys((*ministack_child.PATCHED, ministack_child.BUILD_CONTEXT), _coroutine)
-        ),
-        "dynamodb": SimpleNamespace(esm_wake=threading.Event()),
-        "dynamodb_streams": SimpleNamespace(handle_request=_coroutine),
-        "lambda_svc": SimpleNamespace(handle_request=_coroutine),
-    }
-    ministack_child.check_compatibility(*modules.values())
-    module, _, name = missing.partition(".")
+    modules = {module: SimpleNamespace() for needed in NEEDED for module in needed}
+    for needed in NEEDED:
+        for module, names in needed.items():
+            vars(modules[module]).update(dict.fromkeys(names, _coroutine))
+    modules["services.dynamodb"].esm_wake = threading.Event()
+    ministack_child.check_compatibility(modules)
+    module, _, name = missing.rpartition(".")
     delattr(modules[module], name)
-    with pytest.raises(SystemExit, match=rf"MiniStack .* has no ministack\.services\.{re.escape(missing)}:"):
-        ministack_child.check_compatibility(*modules.values())
+    with pytest.raises(SystemExit, match=rf"MiniStack .* has no ministack\.{re.escape(missing)}:"):
+        ministack_child.check_compatibility(modules)
+
+
+def test_a_function_that_is_no_coroutine_is_refused() -> None:
+    modules: dict[str, Any] = {module: SimpleNamespace() for needed in NEEDED for module in needed}
+    for module, names in (*ministack_child.COROUTINES.items(), *ministack_child.FUNCTIONS.items()):
+        vars(modules[module]).update(dict.fromkeys(names, _coroutine))
+    modules["services.dynamodb"].esm_wake = threading.Event()
+    modules["app"].app = print
+    with pytest.raises(SystemExit, match=r"has no ministack\.app\.app:"):
+        ministack_child.check_compatibility(modules)
 
 
 AUTHORIZER = """
@@ -70,7 +76,7 @@ def handler(event, context):
 @pytest.fixture(scope="module")
 def gateway_url(emulator: Emulator) -> str:
     """A WebSocket API whose $connect selects the subprotocol `second`."""
-    api = client("apigatewayv2", emulator.endpoint_url, REGION)
+    api = client("apigatewayv2", emulator)
     invoke = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{{}}/invocations"
     api_id = api.create_api(
         Name="handshake", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action"
