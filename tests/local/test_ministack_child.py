@@ -11,14 +11,14 @@ import pytest
 import websockets
 
 from local import ministack_child
+from local.emulator import ACCOUNT_ID, Emulator
 from local.emulator_client import client
 from tests.local.conftest import REGION
 from tests.support.local.functions import make_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-
-    from local.emulator import Emulator
+    from pathlib import Path
 
 # --- Fixes of the WebSocket handshake -----------------------------------------------------------------------
 
@@ -206,3 +206,37 @@ def test_nobody_waits_who_does_not_say_so() -> None:
     stream = Stream()
     assert asyncio.run(stream.get()) == []
     assert stream.reads == 1
+
+
+# --- The credentials of Lambda workers ------------------------------------------------------------------------
+
+CREDENTIALS = """
+import boto3, os
+def handler(event, context):
+    names = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
+    return [boto3.client("sts").get_caller_identity()["Arn"], *map(os.environ.get, names)]
+"""
+
+
+def credentials_of(emulator: Emulator, name: str) -> list[str]:
+    make_function(emulator, name, CREDENTIALS)
+    return json.loads(client("lambda", emulator).invoke(FunctionName=name)["Payload"].read())
+
+
+def test_a_worker_has_the_credential_of_the_run(emulator: Emulator) -> None:
+    _arn, *credential = credentials_of(emulator, "run-credentials")
+    assert credential == [emulator.access_key_id, emulator.secret_access_key, ""]
+
+
+def test_a_worker_has_a_session_of_its_role_that_nobody_can_guess(tmp_path: Path) -> None:
+    found: list[list[str]] = []
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    for _ in range(2):
+        with Emulator(tmp_path, REGION, enforce_iam=True) as emulator:
+            client("iam", emulator).create_role(RoleName="r", AssumeRolePolicyDocument=trust)
+            arn, *session = credentials_of(emulator, "session")
+            assert arn == f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/r/session"
+            assert emulator.secret_access_key not in session
+            found.append(session)
+    # The ARNs are the same, and MiniStack would derive the same session from them.
+    assert not set(found[0]) & set(found[1])
