@@ -147,7 +147,7 @@ def without_credential(_stack: Stack, _port: int, *_request: Any) -> dict[str, s
 
 
 def with_wrong_ones(stack: Stack, port: int, method: str, path: str, body: bytes, **changes: Any) -> dict[str, str]:
-    values = {"key_id": stack.access_key_id, "secret": stack.secret_access_key, **changes}
+    values: dict[str, Any] = {"key_id": stack.access_key_id, "secret": stack.secret_access_key, **changes}
     return signed(port, method, path, body, **values)
 
 
@@ -167,8 +167,8 @@ ATTEMPTS: dict[str, tuple[Callable[..., dict[str, str]], dict[str, str]]] = {
     "no key id": (partial(with_wrong_ones, key_id=""), {}),
     "wrong secret": (partial(with_wrong_ones, secret="test"), {}),
     "signed an hour ago": (partial(with_wrong_ones, when=AN_HOUR_AGO), {}),
-    "wrong key": (lambda *_: {"Authorization": "Bearer wrong"}, {}),
-    "wrong cookie": (lambda _stack, port, *_: {"Cookie": f"formbridge-{port}=wrong"}, {}),
+    "wrong key": (without_credential, {"Authorization": "Bearer wrong"}),
+    "wrong cookie": (without_credential, {"Cookie": "formbridge-{port}=wrong"}),
 }
 
 
@@ -296,7 +296,7 @@ def test_a_page_of_another_origin_reaches_nothing(
 def test_the_file_that_the_browser_is_given_opens_the_dashboard(
     browser: Browser, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.browser.webbrowser.open", lambda _url: None)
+    monkeypatch.setattr("local.browser.webbrowser.open", str)
     user_browser.open_page(stack.page_url, tmp_path)
     page = browser.new_page()
     page.goto((tmp_path / user_browser.FILE_NAME).as_uri())

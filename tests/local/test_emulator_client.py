@@ -18,9 +18,8 @@ def test_a_client_has_the_credential_of_the_run(emulator: Emulator) -> None:
     stack = make_stack(emulator)
     assert "TableNames" in client("dynamodb", stack).list_tables()
     for wrong in (replace(stack, access_key_id="test"), replace(stack, secret_access_key="test")):
-        with pytest.raises(ClientError) as caught:
+        with pytest.raises(ClientError, match=r"UnrecognizedClientException|SignatureDoesNotMatch"):
             client("dynamodb", wrong).list_tables()
-        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
 def test_a_client_can_have_another_url(emulator: Emulator) -> None:

@@ -27,30 +27,32 @@ async def _coroutine() -> None:
     pass
 
 
-NEEDED = ministack_child.COROUTINES, ministack_child.FUNCTIONS, {"services.dynamodb": ("esm_wake",)}
+NEEDED = [
+    (module, name)
+    for needed in (ministack_child.COROUTINES, ministack_child.FUNCTIONS)
+    for module, names in needed.items()
+    for name in names
+]
 
 
-@pytest.mark.parametrize(
-    "missing", [f"{module}.{name}" for needed in NEEDED for module, names in needed.items() for name in names]
-)
-def test_another_ministack_is_refused(missing: str) -> None:
-    modules = {module: SimpleNamespace() for needed in NEEDED for module in needed}
-    for needed in NEEDED:
-        for module, names in needed.items():
-            vars(modules[module]).update(dict.fromkeys(names, _coroutine))
-    modules["services.dynamodb"].esm_wake = threading.Event()
+@pytest.fixture
+def modules() -> dict[str, SimpleNamespace]:
+    """What the emulator's process needs of MiniStack."""
+    found = {module: SimpleNamespace() for module, _name in NEEDED}
+    for module, name in NEEDED:
+        setattr(found[module], name, _coroutine)
+    return {**found, "services.dynamodb": SimpleNamespace(esm_wake=threading.Event())}
+
+
+@pytest.mark.parametrize(("module", "name"), [*NEEDED, ("services.dynamodb", "esm_wake")])
+def test_another_ministack_is_refused(modules: dict[str, SimpleNamespace], module: str, name: str) -> None:
     ministack_child.check_compatibility(modules)
-    module, _, name = missing.rpartition(".")
     delattr(modules[module], name)
-    with pytest.raises(SystemExit, match=rf"MiniStack .* has no ministack\.{re.escape(missing)}:"):
+    with pytest.raises(SystemExit, match=rf"MiniStack .* has no ministack\.{re.escape(f'{module}.{name}')}:"):
         ministack_child.check_compatibility(modules)
 
 
-def test_a_function_that_is_no_coroutine_is_refused() -> None:
-    modules: dict[str, Any] = {module: SimpleNamespace() for needed in NEEDED for module in needed}
-    for module, names in (*ministack_child.COROUTINES.items(), *ministack_child.FUNCTIONS.items()):
-        vars(modules[module]).update(dict.fromkeys(names, _coroutine))
-    modules["services.dynamodb"].esm_wake = threading.Event()
+def test_a_function_that_is_no_coroutine_is_refused(modules: dict[str, SimpleNamespace]) -> None:
     modules["app"].app = print
     with pytest.raises(SystemExit, match=r"has no ministack\.app\.app:"):
         ministack_child.check_compatibility(modules)
