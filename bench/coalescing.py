@@ -26,7 +26,7 @@ from formbridge.submissions.submission import Submission
 from formbridge.wire.protocol import SUBPROTOCOL
 from local import tokens
 from local.background import running_stack
-from local.emulator import client
+from local.emulator_client import client
 
 from .report import Section, show
 
@@ -70,7 +70,7 @@ def measure(updates: int = UPDATES, dashboards: int = DASHBOARDS) -> Section:
         with running_stack(state, state / "up.log") as stack:
             token = tokens.mint(stack, state, TENANT)
             sockets = _Dashboards(stack.output("websocket_url"), token, dashboards)
-            dynamodb: DynamoDBClient = client("dynamodb", stack.endpoint_url, stack.region)
+            dynamodb: DynamoDBClient = client("dynamodb", stack)
             table_name = stack.output("table_name")
             rows.append(("local run", *asyncio.run(sockets.receive(submissions, dynamodb, table_name))))
     frames = rows[0][1]

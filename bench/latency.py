@@ -32,7 +32,8 @@ from formbridge.wire.protocol import SUBPROTOCOL
 from local import tokens
 from local.background import running_stack
 from local.bus import Bus, FormSubmission
-from local.emulator import ACCOUNT_ID, client
+from local.emulator import ACCOUNT_ID
+from local.emulator_client import client
 
 from . import report
 from .report import Plot, Section
@@ -205,8 +206,8 @@ class Baseline:
 @contextmanager
 def running_baseline(stack: Stack) -> Generator[Baseline]:
     """Create the baseline's tables and Lambda, and stop invoking the Lambda at the end of the block."""
-    table: DynamoDBClient = client("dynamodb", stack.endpoint_url, stack.region)
-    lambdas: LambdaClient = client("lambda", stack.endpoint_url, stack.region)
+    table: DynamoDBClient = client("dynamodb", stack)
+    lambdas: LambdaClient = client("lambda", stack)
     streams: Mapping[str, StreamSpecificationTypeDef] = {
         SOURCE: {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
         REACHED: {"StreamEnabled": False},

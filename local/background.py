@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from . import stack as stack_file
+from .private_files import private
 from .up import UpError
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def running_stack(
 
     Args:
         state_dir: The state directory of the stack.
-        log: The file that receives the output of the stack.
+        log: The file that receives the output of the stack. The output contains the dashboard's key, so the file is
+            private.
         root: The directory of the project's `Pulumi.yaml`; this project by default.
         enforce_iam: Whether the emulator checks the requests of each Lambda against the policies of its role.
         random_frame_order: Whether the frames of a connection are processed in parallel and in random order.
@@ -45,7 +47,7 @@ def running_stack(
     flags = {"--enforce-iam": enforce_iam, "--random-frame-order": random_frame_order}
     options = ["--state-dir", str(state_dir), "--root", str(root), *(flag for flag, is_set in flags.items() if is_set)]
     command = [sys.executable, "-m", "local", "up", "--headless", *options]
-    with log.open("w") as output:
+    with open(log, "w", opener=private) as output:
         up = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)  # noqa: S603 - a command of this project
     try:
         yield _wait_until_up(up, state_dir, log)

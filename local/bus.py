@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError
 from formbridge.runtime import clock, identifiers, timestamps
 from formbridge.submissions.event import DEFAULT_STATUS
 
-from .emulator import client
+from .emulator_client import client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,7 +88,7 @@ class Bus:
 
     def __init__(self, stack: Stack) -> None:
         self._name = stack.output("event_bus_name")
-        self._events = client("events", stack.endpoint_url, stack.region)
+        self._events = client("events", stack)
 
     def put(self, detail_type: str, details: Sequence[Mapping[str, Any]]) -> None:
         """Put events on the bus.

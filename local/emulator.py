@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -12,10 +13,10 @@ import sys
 import time
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-import boto3.session
-from botocore.config import Config
+from .emulator_client import get_signed
+from .private_files import DIRECTORY_MODE, UMASK, private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 ACCOUNT_ID = "000000000000"
 """The id of the emulator's default account, which owns every resource."""
+EMULATOR_DIRECTORY_NAME = "emulator"
+"""The name of the emulator's directory in the state directory."""
 START_TIMEOUT_SECONDS = 30.0
 STOP_TIMEOUT_SECONDS = 1.0
 """How long MiniStack may take to stop before it is killed, in seconds.
@@ -32,8 +35,12 @@ The limit is short for two reasons: MiniStack has no state to save, and it would
 HEALTH_TIMEOUT_SECONDS = 2.0
 """How long one health request may take, in seconds."""
 HEALTH_POLL_SECONDS = 0.02
-CHILD = Path(__file__).with_name("ministack_child.py")
-"""The script that runs MiniStack."""
+ROOT = Path(__file__).resolve().parents[1]
+CHILD = "import sys; sys.path.append(sys.argv.pop(1)); from local import ministack_child; ministack_child.main()"
+"""The program that runs MiniStack. Its first argument is `ROOT`.
+
+`ROOT` comes last on the import path, so that it cannot hide a module of MiniStack.
+"""
 LAMBDA_WARM_TTL_SECONDS = 20
 """How long additional Lambda workers stay after a burst, in seconds.
 
@@ -65,26 +72,6 @@ def build_local_environment(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def client(service: str, endpoint_url: str, region: str, *, read_timeout: float = 60) -> Any:
-    """Create a boto3 client for the emulator, with fake credentials that have administrator rights.
-
-    The client does not retry: a failure on one machine is not transient, so it must be visible.
-
-    Args:
-        service: boto3's name of the service, such as `dynamodb`.
-        endpoint_url: The emulator's URL.
-        region: The region of the stack.
-        read_timeout: How long to wait for a response, in seconds.
-    """
-    session = boto3.session.Session(
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - the emulator accepts any credentials
-        region_name=region,
-    )
-    config = Config(read_timeout=read_timeout, retries={"total_max_attempts": 1})
-    return session.client(service, endpoint_url=endpoint_url, config=config)
-
-
 def get_cognito_keys_directory(state_dir: Path) -> Path:
     """Return the directory with the signing keys of the local Cognito.
 
@@ -103,9 +90,9 @@ class Emulator:
     Args:
         state_dir: The state directory of the local stack.
         region: The region of the stack.
-        enforce_iam: Whether MiniStack checks requests. If True, MiniStack rejects a request with a wrong signature. It
-            also rejects a request of a Lambda unless a policy of the Lambda's role allows the request. The clients that
-            `client` creates have administrator rights, so all their requests are allowed.
+        enforce_iam: Whether MiniStack checks permissions. If True, MiniStack rejects a request of a Lambda unless a
+            policy of the Lambda's role allows the request. The clients that `client` creates have administrator rights,
+            so all their requests are allowed.
         random_frame_order: Whether the frames of a WebSocket connection are processed in parallel and in random order,
             as on AWS. If False, they are processed one after the other.
     """
@@ -119,8 +106,12 @@ class Emulator:
         self.random_frame_order = random_frame_order
         self.endpoint_url = ""
         """The emulator's URL: `http://127.0.0.1:PORT` after `start`, an empty string before `start`."""
-        self.direct_port = 0
-        """The port of `ministack_child.DirectServer`, which the pipes call; 0 before `start`."""
+        self.access_key_id = f"local{secrets.token_hex(8)}"
+        """The key id of this run's credential. Every request to the emulator must be signed with the credential."""
+        self.secret_access_key = secrets.token_urlsafe(30)
+        """The secret of this run's credential."""
+        self._control: socket.socket | None = None
+        """The socket over which `connect_directly` passes its connections to the process."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -134,19 +125,37 @@ class Emulator:
         return self.directory / "tmp"
 
     def start(self) -> None:
-        """Start MiniStack on free ports and wait until it answers.
+        """Start MiniStack on a free port and wait until it answers.
 
         Raises:
             EmulatorError: MiniStack stopped, or did not answer within `START_TIMEOUT_SECONDS`.
         """
         shutil.rmtree(self.directory, ignore_errors=True)
-        self._temporary.mkdir(parents=True)
-        _get_state_directory(self.directory).mkdir()
-        with _bind_socket() as gateway, _bind_socket() as direct:
-            port, self.direct_port = gateway.getsockname()[1], direct.getsockname()[1]
-            self._process = self._start_process(gateway, direct)
-        self.endpoint_url = f"http://127.0.0.1:{port}"
-        self._wait_until_healthy(self._process, port)
+        self.directory.mkdir(DIRECTORY_MODE, parents=True)
+        self._temporary.mkdir(DIRECTORY_MODE)
+        _get_state_directory(self.directory).mkdir(DIRECTORY_MODE)
+        self._control, passed = socket.socketpair()
+        with passed, _bind_socket() as gateway:
+            self.endpoint_url = f"http://127.0.0.1:{gateway.getsockname()[1]}"
+            self._process = self._start_process(gateway, passed)
+        self._wait_until_healthy(self._process)
+
+    def connect_directly(self) -> socket.socket:
+        """Open a connection to `ministack_child.DirectServer`, which the pipes call.
+
+        Raises:
+            OSError: The emulator has ended or was never started.
+        """
+        if self._control is None:
+            raise ConnectionRefusedError("the emulator does not run")
+        own, passed = socket.socketpair()
+        with passed:
+            try:
+                socket.send_fds(self._control, [b"\0"], [passed.fileno()])
+            except BaseException:
+                own.close()
+                raise
+        return own
 
     def wait(self, timeout: float | None = None) -> EmulatorError | None:
         """Wait until the process has ended and return an error that says how it ended.
@@ -170,6 +179,9 @@ class Emulator:
         process, self._process = self._process, None
         if process is not None:
             _end_group(process)
+        if self._control is not None:
+            self._control.close()
+            self._control = None
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -187,14 +199,16 @@ class Emulator:
         """Stop the emulator."""
         self.stop()
 
-    def _start_process(self, gateway: socket.socket, direct: socket.socket) -> subprocess.Popen[bytes]:
-        """Start MiniStack on two bound sockets. No other process can take the ports of bound sockets."""
+    def _start_process(self, gateway: socket.socket, control: socket.socket) -> subprocess.Popen[bytes]:
+        """Start MiniStack on a bound socket. No other process can take the port of a bound socket."""
         environment = {
             **build_local_environment(os.environ),
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(gateway.getsockname()[1]),
             "MINISTACK_HOST": "127.0.0.1",
             "MINISTACK_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": self.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
             "AUTH": "true" if self.enforce_iam else "false",
             "RANDOM_FRAME_ORDER": "1" if self.random_frame_order else "0",
             "LAMBDA_EXECUTOR": "local",
@@ -209,28 +223,35 @@ class Emulator:
             # does not find Docker and removes nothing.
             "DOCKER_HOST": f"unix://{self._temporary}/no-docker.sock",
         }
-        with self.log_path.open("wb") as log:
-            return subprocess.Popen(  # noqa: S603 - a script of this package
-                # -P keeps the script's directory off the import path.
-                [sys.executable, "-P", str(CHILD), str(gateway.fileno()), str(direct.fileno())],
+        with open(self.log_path, "wb", opener=private) as log:
+            return subprocess.Popen(  # noqa: S603 - a program of this package
+                # -P keeps the current directory off the import path.
+                [sys.executable, "-P", "-c", CHILD, str(ROOT), str(gateway.fileno()), str(control.fileno())],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment,
                 process_group=0,
-                pass_fds=(gateway.fileno(), direct.fileno()),
+                umask=UMASK,
+                pass_fds=(gateway.fileno(), control.fileno()),
             )
 
-    def _wait_until_healthy(self, process: subprocess.Popen[bytes], port: int) -> None:
+    def _wait_until_healthy(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             code = process.poll()
             if code is not None:
                 raise self._describe_end(code)
-            if _is_healthy(port):
+            if self._is_healthy():
                 return
             time.sleep(HEALTH_POLL_SECONDS)
         raise EmulatorError(f"the emulator did not answer within {START_TIMEOUT_SECONDS:g} s{self._read_log_tail()}")
+
+    def _is_healthy(self) -> bool:
+        try:
+            return get_signed(self, "/_ministack/health", HEALTH_TIMEOUT_SECONDS)[0] == HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
 
     def _describe_end(self, code: int) -> EmulatorError:
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
@@ -246,7 +267,7 @@ class Emulator:
 
 
 def _get_directory(state_dir: Path) -> Path:
-    return state_dir / "emulator"
+    return state_dir / EMULATOR_DIRECTORY_NAME
 
 
 def _get_state_directory(directory: Path) -> Path:
@@ -262,17 +283,6 @@ def _bind_socket() -> socket.socket:
         bound.close()
         raise
     return bound
-
-
-def _is_healthy(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HEALTH_TIMEOUT_SECONDS)
-    try:
-        connection.request("GET", "/_ministack/health")
-        return connection.getresponse().status == HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

@@ -1,7 +1,6 @@
-"""The emulator's process: MiniStack with two fixes and five additions.
+"""The emulator's process: MiniStack with two fixes and six additions.
 
-`local.emulator` runs this file as a script. The script imports nothing else from this project. It differs from plain
-`ministack` as follows:
+`local.emulator` starts this process. It differs from plain `ministack` as follows:
 
 - Fix: API Gateway accepts a WebSocket with the subprotocol that the `$connect` integration returned in its
   `Sec-WebSocket-Protocol` header. MiniStack ignores the header, and a browser that offered subprotocols then closes the
@@ -10,12 +9,15 @@
 - Addition: GetRecords of a DynamoDB stream supports long polling. The request header `x-wait-seconds` is a number of
   seconds. With the header, the response is sent as soon as there is a record, or at the end of this time. Without the
   header, the response is sent at once. AWS always responds at once.
+- Addition: the web server serves only requests that are signed with a credential of this run
+  (`local.request_authentication`). The environment variables `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` are the
+  credential. Each Lambda worker gets the same credential, or a session of its role if IAM is enforced.
 - Addition: a second server, the direct server, gives the pipes of the local run access to streams and functions without
   the web server.
 - Addition: with the environment variable `RANDOM_FRAME_ORDER=1`, API Gateway processes the frames of a WebSocket
   connection in parallel and in random order, as Lambdas on AWS may do. MiniStack processes one frame after the other.
-- Addition: the arguments are the file descriptors of two sockets that are already bound. The web server listens on the
-  first socket, the direct server listens on the second.
+- Addition: the arguments are the file descriptors of two sockets. The first socket is already bound, and the web server
+  listens on it. The second socket is connected to the parent process. It brings the connections of the direct server.
 - Addition: the process ends when its parent ends. Standard input is a pipe from the parent. When this pipe closes, the
   process kills its process group, which includes the Lambda workers.
 """
@@ -29,9 +31,9 @@ import inspect
 import json
 import os
 import random
+import secrets
 import signal
 import socket
-import socketserver
 import sys
 import threading
 import time
@@ -39,6 +41,8 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from .request_authentication import Credentials, RequestAuthentication
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -58,6 +62,28 @@ EVENT_TYPE_ARGUMENT = 6
 MAX_FRAME_DELAY_SECONDS = 0.1
 """The longest random delay of a frame with `RANDOM_FRAME_ORDER`, in seconds."""
 
+ISSUE_CREDENTIALS = "execution_credentials"
+"""The function that returns the credential of a Lambda worker as environment variables."""
+
+COROUTINES = {
+    "app": ("app",),
+    "services.apigateway": PATCHED,
+    "services.dynamodb_streams": ("handle_request",),
+    "services.lambda_svc": ("handle_request",),
+}
+"""The coroutine functions that this script wraps or calls, by module."""
+FUNCTIONS = {
+    "core.iam_evaluator": ("resolve_credential", "is_root_access_key"),
+    "core.lambda_runtime": (ISSUE_CREDENTIALS,),
+    "core.sigv4": (
+        *("decode_header_value", "parse_header_signature"),
+        *("request_time_failure", "header_signature_failure"),
+    ),
+    "services.apigateway": (BUILD_CONTEXT,),
+    "services.lambda_svc": (ISSUE_CREDENTIALS,),
+}
+"""The other functions that this script wraps or calls, by module."""
+
 AUTHORIZER_THREAD = "ministack-apigw-authorizer"
 """The name of the thread in which MiniStack runs an authorizer."""
 
@@ -76,19 +102,29 @@ def end_with_parent() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def check_compatibility(apigateway: Any, dynamodb: Any, streams: Any, functions: Any) -> None:
-    """Raise SystemExit if this version of MiniStack lacks a function or event that this script needs."""
-    coroutines = {f"apigateway.{name}": getattr(apigateway, name, None) for name in PATCHED}
-    coroutines["dynamodb_streams.handle_request"] = getattr(streams, "handle_request", None)
-    coroutines["lambda_svc.handle_request"] = getattr(functions, "handle_request", None)
-    missing = [name for name, function in coroutines.items() if not inspect.iscoroutinefunction(function)]
-    if not callable(getattr(apigateway, BUILD_CONTEXT, None)):
-        missing.append(f"apigateway.{BUILD_CONTEXT}")
-    if not isinstance(getattr(dynamodb, "esm_wake", None), threading.Event):
-        missing.append("dynamodb.esm_wake")
+def check_compatibility(modules: Mapping[str, Any]) -> None:
+    """Raise SystemExit if this version of MiniStack lacks a function or event that this script needs.
+
+    Args:
+        modules: MiniStack's modules by their names without the prefix `ministack.`.
+    """
+    missing = [
+        f"{module}.{name}"
+        for module, names in FUNCTIONS.items()
+        for name in names
+        if not callable(getattr(modules[module], name, None))
+    ]
+    missing += [
+        f"{module}.{name}"
+        for module, names in COROUTINES.items()
+        for name in names
+        if not inspect.iscoroutinefunction(getattr(modules[module], name, None))
+    ]
+    if not isinstance(getattr(modules["services.dynamodb"], "esm_wake", None), threading.Event):
+        missing.append("services.dynamodb.esm_wake")
     if missing:
         version = importlib.metadata.version("ministack")
-        raise SystemExit(f"MiniStack {version} has no ministack.services.{missing[0]}: this version is not supported")
+        raise SystemExit(f"MiniStack {version} has no ministack.{missing[0]}: this version is not supported")
 
 
 def select_subprotocol(apigateway: Any) -> None:
@@ -246,71 +282,111 @@ def enable_long_polling(dynamodb: Any, streams: Any) -> None:
     streams.handle_request = get_or_wait
 
 
-class DirectHandler(socketserver.StreamRequestHandler):
-    """Handler of one connection to the direct server. It calls MiniStack's services.
+class DirectServer:
+    """Server that calls MiniStack's services for the parent process.
 
     The calls do not go through the web server. The web server has only one thread, and after a write this thread is
     busy with the response to the writer.
 
+    The server listens on no port and no path, so no other process can connect. The parent makes each connection itself
+    and passes one end of it over `control`.
+
     A request is one line of JSON, `[service, path, headers, body]`. The response is one line of JSON,
     `[status, headers, body]`. Header names are in lower case. Requests have administrator rights.
-    """
-
-    disable_nagle_algorithm = True
-    server: DirectServer  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    def handle(self) -> None:
-        """Answer the requests of the connection in order."""
-        with asyncio.Runner() as runner:
-            for line in self.rfile:
-                service, path, headers, body = json.loads(line)
-                answer = self.server.services[service].handle_request("POST", path, headers, body.encode(), {})
-                status, fields, body = runner.run(answer)
-                fields = {name.lower(): value for name, value in fields.items()}
-                self.wfile.write(json.dumps([status, fields, body.decode()]).encode() + b"\n")
-
-
-class DirectServer(socketserver.ThreadingTCPServer):
-    """TCP server on 127.0.0.1 that runs a `DirectHandler` for each connection.
 
     Args:
-        bound: The socket to listen on, which is already bound.
+        control: A Unix socket that is connected to the parent process.
         services: MiniStack's service modules by the name that requests use.
     """
 
-    daemon_threads = True
+    def __init__(self, control: socket.socket, services: Mapping[str, Any]) -> None:
+        self._control = control
+        self._services = services
 
-    def __init__(self, bound: socket.socket, services: Mapping[str, Any]) -> None:
-        super().__init__(bound.getsockname(), DirectHandler, bind_and_activate=False)
-        self.socket.close()
-        self.socket = bound
-        self.services = services
-        self.server_activate()
+    def serve_forever(self) -> None:
+        """Answer the requests of each connection in a thread, until the parent closes `control`."""
+        while True:
+            # Each connection comes with one byte, because descriptors cannot be sent without data.
+            _byte, descriptors, _flags, _address = socket.recv_fds(self._control, 1, 1)
+            if not descriptors:
+                return
+            connection = socket.socket(fileno=descriptors[0])
+            connection.set_inheritable(False)  # the Lambda workers must not inherit it
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        """Answer the requests of a connection in order, until the parent closes it."""
+        with connection, connection.makefile("rwb") as stream, asyncio.Runner() as runner:
+            for line in stream:
+                service, path, headers, body = json.loads(line)
+                answer = self._services[service].handle_request("POST", path, headers, body.encode(), {})
+                status, fields, body = runner.run(answer)
+                fields = {name.lower(): value for name, value in fields.items()}
+                stream.write(json.dumps([status, fields, body.decode()]).encode() + b"\n")
+                stream.flush()
+
+
+def issue_run_credentials(app: Any, *modules: Any) -> None:
+    """Make MiniStack give each Lambda worker a credential that only this run knows.
+
+    Without IAM, MiniStack gives a worker the account's id as its key id, which everyone knows. The worker gets this
+    run's credential instead. With IAM, MiniStack derives the secret of a role's session from the ARNs of the function
+    and the role, which everyone can guess. A random path in the role's ARN makes the secret random. MiniStack uses only
+    the last segment of the ARN for anything else.
+
+    Args:
+        app: The module `ministack.app`.
+        modules: The modules that contain the function `ISSUE_CREDENTIALS`.
+    """
+    issue_credentials = getattr(modules[0], ISSUE_CREDENTIALS)
+    salt = secrets.token_hex()
+
+    def issue_random_credentials(config: Fields) -> dict[str, str]:
+        account, _, name = config.get("Role", "").rpartition(":role/")
+        credentials: dict[str, str] = issue_credentials({**config, "Role": f"{account}:role/{salt}/{name}"})
+        return credentials if app.AUTH else {**credentials, "AWS_ACCESS_KEY_ID": os.environ["AWS_ACCESS_KEY_ID"]}
+
+    for module in modules:
+        setattr(module, ISSUE_CREDENTIALS, issue_random_credentials)
+
+
+def require_signatures(app: Any, evaluator: Any, sigv4: Any) -> None:
+    """Make the web server refuse requests that are not signed with a credential of this run.
+
+    Args:
+        app: The module `ministack.app`.
+        evaluator: The module `ministack.core.iam_evaluator`.
+        sigv4: The module `ministack.core.sigv4`.
+    """
+    credentials = Credentials(
+        os.environ["AWS_ACCESS_KEY_ID"],
+        os.environ["AWS_SECRET_ACCESS_KEY"],
+        evaluator.resolve_credential,
+        evaluator.is_root_access_key,
+    )
+    app.app = RequestAuthentication(app.app, sigv4, credentials, int(os.environ["GATEWAY_PORT"]))
 
 
 def main() -> None:
     """Run MiniStack until the parent process stops it or ends."""
     threading.Thread(target=end_with_parent, name="end-with-parent", daemon=True).start()
-    # This import is slow. The thread above already runs, so the process also ends if the parent ends during the import.
-    app = importlib.import_module("ministack.app")
-    apigateway, dynamodb, dynamodb_streams, lambda_svc = (
-        importlib.import_module(f"ministack.services.{name}")
-        for name in ("apigateway", "dynamodb", "dynamodb_streams", "lambda_svc")
-    )
-    check_compatibility(apigateway, dynamodb, dynamodb_streams, lambda_svc)
+    # These imports are slow. The thread above already runs, so the process also ends if the parent ends during them.
+    names = {*COROUTINES, *FUNCTIONS, "services.dynamodb"}
+    modules: dict[str, Any] = {name: importlib.import_module(f"ministack.{name}") for name in names}
+    check_compatibility(modules)
+    app, functions = modules["app"], modules["services.lambda_svc"]
+    apigateway, streams = modules["services.apigateway"], modules["services.dynamodb_streams"]
+    require_signatures(app, modules["core.iam_evaluator"], modules["core.sigv4"])
+    issue_run_credentials(app, modules["core.lambda_runtime"], functions)
     select_subprotocol(apigateway)
     refuse_unauthorized(apigateway)
     if os.environ.get("RANDOM_FRAME_ORDER") == "1":
         process_frames_in_random_order(apigateway)
-    enable_long_polling(dynamodb, dynamodb_streams)
+    enable_long_polling(modules["services.dynamodb"], streams)
     direct_descriptor, gateway_descriptor = int(sys.argv.pop()), int(sys.argv.pop())
     serve_on(importlib.import_module("hypercorn.config").Config, gateway_descriptor)
     os.set_inheritable(direct_descriptor, False)  # the Lambda workers must not inherit it
-    services = {"dynamodbstreams": dynamodb_streams, "lambda": lambda_svc}
+    services = {"dynamodbstreams": streams, "lambda": functions}
     direct = DirectServer(socket.socket(fileno=direct_descriptor), services)
     threading.Thread(target=direct.serve_forever, name="direct-server", daemon=True).start()
     app.main()
-
-
-if __name__ == "__main__":
-    main()

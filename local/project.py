@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sysconfig
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -13,7 +13,7 @@ import yaml
 from .errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 DEFAULT_REGION: Final = "us-east-1"
 _LIBRARIES: Final = (
@@ -44,6 +44,17 @@ class Project:
     def region(self) -> str:
         """The value of `aws:region`; us-east-1 if it is not set."""
         return self.config.get("aws:region", DEFAULT_REGION)
+
+    def with_items(self, key: str, items: Sequence[str]) -> Project:
+        """Return the project with `items` appended to a configuration value that is a list.
+
+        If the project does not declare `key`, return it unchanged.
+        """
+        full_key = _qualify(self.name, key)
+        if full_key not in self.config:
+            return self
+        values = [*json.loads(self.config[full_key]), *items]
+        return replace(self, config={**self.config, full_key: _to_text(values)})
 
     def locate(self, path: Path, line: int) -> str | None:
         """Return `file:line` relative to `root`, or None if `path` does not belong to the program."""

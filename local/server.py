@@ -1,4 +1,7 @@
-"""Web server on 127.0.0.1 with the dashboard's files and an API for tokens and submissions."""
+"""Web server on 127.0.0.1 with the dashboard's files and an API for tokens and submissions.
+
+Every request needs the key of the run (`local.dashboard_access`).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -28,6 +30,8 @@ from formbridge.submissions.event import RECEIVED, UPDATED
 
 from . import tokens
 from .bus import BadSubmission, Bus, BusError, FormSubmission
+from .dashboard_access import JWKS_PATH, DashboardAccess
+from .foreign_requests import HTTP_PORT
 from .stack import StackError
 
 if TYPE_CHECKING:
@@ -110,7 +114,7 @@ def application(stack: Stack, state_dir: Path, dashboard: Path = DASHBOARD) -> S
     return Starlette(
         routes=[
             Route("/config.json", api.config),
-            Route("/.well-known/jwks.json", api.jwks),
+            Route(JWKS_PATH, api.jwks),
             Route("/api/token", api.token, methods=["POST"]),
             Route("/api/submissions", api.submit, methods=["POST"]),
             Route("/api/submissions/{submission_id}", api.update, methods=["POST"]),
@@ -118,9 +122,7 @@ def application(stack: Stack, state_dir: Path, dashboard: Path = DASHBOARD) -> S
         ],
         middleware=[
             Middleware(_SecurityHeaders, gateway=f"ws://{urlsplit(stack.endpoint_url).netloc}"),
-            # Reject other host names. Without this check, another site could let its host name resolve to 127.0.0.1
-            # (DNS rebinding) and get a token.
-            Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"], www_redirect=False),
+            Middleware(DashboardAccess, key=stack.dashboard_key, port=urlsplit(stack.dashboard_url).port or HTTP_PORT),
         ],
         exception_handlers={
             HTTPException: _http_error,
@@ -196,8 +198,6 @@ async def _fields(request: Request, *, required: tuple[str, ...], optional: tupl
         HTTPException: The content type is not JSON, the body is too large or not a JSON object, a required field is not
             a string, or a field is unknown.
     """
-    # Accept only JSON. A page of another site can send a form without a CORS preflight request, but it cannot send JSON
-    # without one.
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
         raise HTTPException(415, f"content-type: must be application/json, got {quote(content_type)}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
+
+from .private_files import private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,18 +22,30 @@ class StackError(Exception):
     """No local stack is running, `stack.json` is invalid, or the program lacks an export."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Stack:
     """A running local stack."""
 
     endpoint_url: str
     """The emulator's URL on 127.0.0.1, for every AWS API."""
     region: str
+    access_key_id: str
+    """The key id of this run's credential. The emulator serves only requests that are signed with the credential."""
+    secret_access_key: str = field(repr=False)
+    """The secret of this run's credential."""
     dashboard_url: str
+    """The origin of the dashboard: `http://127.0.0.1:PORT`."""
+    dashboard_key: str = field(repr=False)
+    """The key of this run's dashboard. A browser opens `page_url`; other clients send `Authorization: Bearer KEY`."""
     pid: int
     """The id of the process `python -m local up`."""
     outputs: Mapping[str, Any]
     """The exports of the program by name."""
+
+    @property
+    def page_url(self) -> str:
+        """The URL that opens the dashboard in a browser. It contains the key."""
+        return f"{self.dashboard_url}/?key={self.dashboard_key}"
 
     def output(self, name: str) -> str:
         """Return the export `name`.
@@ -51,8 +65,7 @@ def write(stack: Stack, state_dir: Path) -> None:
     An interrupted write leaves a partial file. `remove` deletes the partial file.
     """
     partial = state_dir / PARTIAL_FILE_NAME
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w") as file:  # noqa: PTH123 - a descriptor, not a path
+    with open(partial, "w", opener=private) as file:
         json.dump(asdict(stack), file, indent=2)
     partial.replace(state_dir / FILE_NAME)
 
@@ -84,7 +97,12 @@ def remove(state_dir: Path) -> None:
 
 
 def _parsed(document: object, path: Path) -> Stack:
-    types = {"endpoint_url": str, "region": str, "dashboard_url": str, "pid": int, "outputs": dict}
+    types = {
+        **dict.fromkeys(("endpoint_url", "region", "access_key_id", "secret_access_key"), str),
+        **dict.fromkeys(("dashboard_url", "dashboard_key"), str),
+        "pid": int,
+        "outputs": dict,
+    }
     fields = cast("dict[str, Any]", document) if isinstance(document, dict) else {}
     for name, kind in types.items():
         if not isinstance(fields.get(name), kind):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import http.client
 import time
 import uuid
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
-from urllib.parse import urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
@@ -17,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from formbridge.runtime.identifiers import TENANT_ID, quote
 
 from .emulator import get_cognito_keys_directory
+from .emulator_client import get_signed
 from .stack import StackError
 
 if TYPE_CHECKING:
@@ -45,17 +44,12 @@ def fetch_jwks(stack: Stack) -> bytes:
             answer.
     """
     issuer = stack.output("issuer")
-    connection = http.client.HTTPConnection(urlsplit(stack.endpoint_url).netloc, timeout=TIMEOUT_SECONDS)
     try:
-        connection.request("GET", f"/{_get_pool_id(issuer)}/.well-known/jwks.json")
-        response = connection.getresponse()
-        body = response.read()
+        status, body = get_signed(stack, f"/{_get_pool_id(issuer)}/.well-known/jwks.json", TIMEOUT_SECONDS)
     except OSError as error:
         raise StackError(f"{stack.endpoint_url}: the emulator does not answer: {error}") from error
-    finally:
-        connection.close()
-    if response.status != HTTPStatus.OK:
-        raise StackError(f"issuer: must be a user pool of the local Cognito, got {issuer!r} (HTTP {response.status})")
+    if status != HTTPStatus.OK:
+        raise StackError(f"issuer: must be a user pool of the local Cognito, got {issuer!r} (HTTP {status})")
     return body
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import signal
 import socket
 import sys
 import threading
-import webbrowser
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -16,10 +16,14 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from . import browser
 from . import stack as stack_file
-from .emulator import Emulator
+from .dashboard_access import JWKS_PATH, get_jwks_key
+from .emulator import EMULATOR_DIRECTORY_NAME, Emulator
+from .foreign_requests import get_hosts
 from .monitor import Monitor
 from .pipes import PipeRunner, PipeSettings
+from .private_files import NotPrivateError, make_private, private
 from .program import run
 from .project import load_project
 from .provisioners import Provisioner
@@ -27,7 +31,7 @@ from .server import Server
 from .stack import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterator
     from concurrent.futures import Future
     from pathlib import Path
     from types import FrameType
@@ -39,6 +43,11 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT: Final = 8400
 LOCK_FILE_NAME: Final = "up.pid"
+STATE_FILE_NAMES: Final = (
+    *(LOCK_FILE_NAME, EMULATOR_DIRECTORY_NAME, browser.FILE_NAME),
+    *(stack_file.FILE_NAME, stack_file.PARTIAL_FILE_NAME),
+)
+"""The names of everything in a state directory."""
 INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PIPE_TYPE: Final = "aws:pipes/pipe:Pipe"
 
@@ -97,9 +106,12 @@ def _run_stack(options: Options, console: Console, parts: ExitStack) -> None:
     state_dir = options.state_dir.resolve()
     parts.enter_context(_only_one(state_dir))
     listener = parts.enter_context(_listener(options.port))
-    dashboard_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    overrides = {"jwksUrl": f"{dashboard_url}/.well-known/jwks.json", "packageFor": "host"}
-    project = load_project(options.root, overrides=overrides)
+    port = listener.getsockname()[1]
+    dashboard_url, dashboard_key = f"http://127.0.0.1:{port}", secrets.token_urlsafe(24)
+    jwks_url = f"{dashboard_url}{JWKS_PATH}?key={get_jwks_key(dashboard_key)}"
+    project = load_project(options.root, overrides={"jwksUrl": jwks_url, "packageFor": "host"})
+    # The gateway's Origin rule must let the local dashboard in, and no other page unless the project allows it.
+    project = project.with_items("allowedOrigins", [f"http://{host}" for host in get_hosts(port)])
 
     # The callbacks of `idle` wait until the pipes have ended. They run after the emulator has stopped. The stop of the
     # emulator also ends the invocations that the pipes still wait for.
@@ -119,25 +131,26 @@ def _run_stack(options: Options, console: Console, parts: ExitStack) -> None:
             idle.callback(runner.join)
             parts.callback(runner.stop)
             ended.append(runner.start())
-        stack = Stack(emulator.endpoint_url, project.region, dashboard_url, os.getpid(), monitor.exports)
+        stack = Stack(
+            endpoint_url=emulator.endpoint_url,
+            region=project.region,
+            access_key_id=emulator.access_key_id,
+            secret_access_key=emulator.secret_access_key,
+            dashboard_url=dashboard_url,
+            dashboard_key=dashboard_key,
+            pid=os.getpid(),
+            outputs=monitor.exports,
+        )
         server = Server(stack, state_dir, listener)
         parts.callback(server.stop)
         ended.append(server.start())
         parts.callback(stack_file.remove, state_dir)
         stack_file.write(stack, state_dir)
-        console.print(f"Dashboard: {dashboard_url}   (press Ctrl-C to stop)", highlight=False)
-        if not options.headless and has_screen(os.environ, sys.platform):
-            # Use a thread: with some browsers, `webbrowser.open` returns only after the browser is closed.
-            threading.Thread(target=webbrowser.open, args=[dashboard_url], daemon=True).start()
+        console.print(f"Dashboard: {stack.page_url}   (press Ctrl-C to stop)", highlight=False, soft_wrap=True)
+        if not options.headless and browser.has_screen(os.environ, sys.platform):
+            parts.callback(browser.remove, state_dir)
+            browser.open_page(stack.page_url, state_dir)
         _wait(emulator, ended)
-
-
-def has_screen(environment: Mapping[str, str], platform: str) -> bool:
-    """Return whether there is a screen for a browser.
-
-    Without a screen, the dashboard must not be opened: `webbrowser` could start a terminal browser such as `w3m`.
-    """
-    return platform == "darwin" or bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
 
 
 def _run_program(project: Project, emulator: Emulator, console: Console) -> Monitor:
@@ -148,7 +161,7 @@ def _run_program(project: Project, emulator: Emulator, console: Console) -> Moni
         def show(resource: Resource) -> None:
             progress.update(task, advance=1, description=f"{resource.type} {resource.name}")
 
-        with closing(Provisioner(emulator.endpoint_url, project.region, project.main)) as provisioner:
+        with closing(Provisioner(emulator, project.main)) as provisioner:
             monitor = Monitor(project, provisioner, on_resource=show)
             run(project, monitor)
     for message in monitor.logs:
@@ -236,15 +249,17 @@ def _ignore_interrupts() -> None:
 
 @contextmanager
 def _only_one(state_dir: Path) -> Generator[None]:
-    """Lock the state directory during the block.
+    """Make the state directory private and lock it during the block.
 
     Raises:
         UpError: The directory cannot be used, or another process has locked it. The message names the process.
     """
     path = state_dir / LOCK_FILE_NAME
     try:
-        state_dir.mkdir(parents=True, exist_ok=True)
-        lock_file = path.open("a+")
+        make_private(state_dir, STATE_FILE_NAMES)
+        lock_file = os.fdopen(private(str(path), os.O_RDWR | os.O_CREAT | os.O_APPEND), "a+")
+    except NotPrivateError as error:
+        raise UpError(f"--state-dir: {error}") from error
     except OSError as error:
         raise UpError(f"--state-dir: {state_dir} cannot be used ({error})") from error
     with lock_file as lock:
@@ -258,8 +273,9 @@ def _only_one(state_dir: Path) -> Generator[None]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        # If an earlier stack was killed, its `stack.json` still exists.
+        # If an earlier stack was killed, its files still exist.
         stack_file.remove(state_dir)
+        browser.remove(state_dir)
         try:
             yield
         finally:

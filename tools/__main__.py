@@ -8,7 +8,7 @@ this in another terminal:
     .venv/bin/python -m tools tail --url $(get "['outputs']['websocket_url']") --filter '{"form_id": ["survey"]}'
 
     export AWS_ENDPOINT_URL=$(get "['endpoint_url']") AWS_DEFAULT_REGION=$(get "['region']")
-    export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+    export AWS_ACCESS_KEY_ID=$(get "['access_key_id']") AWS_SECRET_ACCESS_KEY=$(get "['secret_access_key']")
     .venv/bin/python -m tools revoke --tenant t_acme --table $(get "['outputs']['connections_table_name']") \
         --endpoint $(get "['outputs']['management_endpoint']")
     .venv/bin/python -m tools export --tenant t_acme --table $(get "['outputs']['table_name']")

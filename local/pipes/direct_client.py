@@ -8,7 +8,6 @@ writer.
 from __future__ import annotations
 
 import json
-import socket
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -16,7 +15,8 @@ from urllib.parse import quote
 from ..ministack_child import WAIT_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import socket
+    from collections.abc import Callable, Mapping
     from io import BufferedRWPair
 
 TIMEOUT_SECONDS = 910
@@ -45,11 +45,11 @@ class DirectClient:
     Several threads may use it at the same time. Each call in progress has its own connection.
 
     Args:
-        port: The port of the direct server on 127.0.0.1.
+        connect: Opens a connection to the direct server (`Emulator.connect_directly`). It may raise OSError.
     """
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, connect: Callable[[], socket.socket]) -> None:
+        self._connect = connect
         self._idle: list[BufferedRWPair] = []
 
     def get_records(self, iterator: str, wait_seconds: float) -> Mapping[str, Any]:
@@ -109,7 +109,7 @@ class DirectClient:
             return self._idle.pop()
         except IndexError:
             pass
-        with socket.create_connection(("127.0.0.1", self._port), timeout=TIMEOUT_SECONDS) as sock:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        with self._connect() as sock:
+            sock.settimeout(TIMEOUT_SECONDS)
             # The file object keeps the connection open after the socket object is closed.
             return sock.makefile("rwb")

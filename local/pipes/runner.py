@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..emulator import client
+from ..emulator_client import client
 from .delivery import Delivery, TargetError
 from .direct_client import CallError, DirectClient, FunctionError
 from .settings import PipeError, PipeSettings, Record
@@ -41,9 +41,9 @@ class PipeRunner:
 
     def __init__(self, settings: PipeSettings, emulator: Emulator) -> None:
         self.settings = settings
-        self._direct_client = DirectClient(emulator.direct_port)
-        self._streams = client("dynamodbstreams", emulator.endpoint_url, emulator.region)
-        self._sqs = client("sqs", emulator.endpoint_url, emulator.region)
+        self._direct_client = DirectClient(emulator.connect_directly)
+        self._streams = client("dynamodbstreams", emulator)
+        self._sqs = client("sqs", emulator)
         self._stopping = threading.Event()
         self._polling = ThreadPoolExecutor(1, f"pipe-{settings.arn}")
         self._reading = ThreadPoolExecutor(1, f"read-{settings.arn}")

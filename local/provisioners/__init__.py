@@ -30,6 +30,7 @@ from ._aws import Aws
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..emulator_client import Endpoint
     from ._resource_type import ResourceType
 
 __all__ = ["TYPES", "Provisioner", "find_problems"]
@@ -86,13 +87,12 @@ class Provisioner:
     """Provisioner that creates resources in the emulator. Several threads may use it at the same time.
 
     Args:
-        endpoint_url: The emulator's URL.
-        region: The region of the stack.
+        endpoint: The emulator.
         root: The directory that relative asset paths of the program start from.
     """
 
-    def __init__(self, endpoint_url: str, region: str, root: Path) -> None:
-        self._aws = Aws(endpoint_url, region, root)
+    def __init__(self, endpoint: Endpoint, root: Path) -> None:
+        self._aws = Aws(endpoint, root)
 
     def create(self, resource: Resource) -> CreatedResource:
         """Create `resource`, whose type is in `TYPES` and whose inputs are all known.

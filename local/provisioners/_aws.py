@@ -6,26 +6,28 @@ import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from .. import emulator
+from ..emulator import ACCOUNT_ID
+from ..emulator_client import client
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ..emulator_client import Endpoint
 
 
 class Aws:
     """boto3 clients for the emulator, and the facts about the stack that provisioners need.
 
     Args:
-        endpoint_url: The emulator's URL, such as `http://127.0.0.1:4566`.
-        region: The region of the stack.
+        endpoint: The emulator.
         root: The directory that relative asset paths start from.
     """
 
-    def __init__(self, endpoint_url: str, region: str, root: Path) -> None:
-        self.endpoint_url = endpoint_url
-        self.host = urlsplit(endpoint_url).netloc
-        self.region = region
+    def __init__(self, endpoint: Endpoint, root: Path) -> None:
+        self.host = urlsplit(endpoint.endpoint_url).netloc
+        self.region = endpoint.region
         self.root = root
+        self._endpoint = endpoint
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -36,16 +38,16 @@ class Aws:
         """
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = emulator.client(service, self.endpoint_url, self.region)
+                self._clients[service] = client(service, self._endpoint)
             return self._clients[service]
 
     def arn(self, service: str, resource: str) -> str:
         """Return `arn:aws:<service>:<region>:<account>:<resource>`."""
-        return f"arn:aws:{service}:{self.region}:{emulator.ACCOUNT_ID}:{resource}"
+        return f"arn:aws:{service}:{self.region}:{ACCOUNT_ID}:{resource}"
 
     def close(self) -> None:
         """Close the connections to the emulator."""
         with self._lock:
-            for client in self._clients.values():
-                client.close()
+            for each in self._clients.values():
+                each.close()
             self._clients.clear()

@@ -12,6 +12,7 @@ from tests.support.conformance.backstage import Backstage, made
 from tests.support.conformance.client import Client
 from tests.support.conformance.document import states
 from tests.support.conformance.wire import Gateway, ids_of
+from tests.support.e2e.client import aws_environment
 from tests.support.handlers.builders import inserted, modified
 from tools.client import Subscription
 from tools.revoke import revoke
@@ -309,12 +310,7 @@ def test_after_a_revocation_a_new_token_connects_and_an_old_one_does_not(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack = backstage.stack
-    for name, value in {
-        "AWS_ENDPOINT_URL": stack.endpoint_url,
-        "AWS_DEFAULT_REGION": stack.region,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }.items():
+    for name, value in aws_environment(stack).items():
         monkeypatch.setenv(name, value)
     old = issuer.token(tenant)
     with gateway.join(old) as wire:

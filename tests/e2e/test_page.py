@@ -26,10 +26,10 @@ TENANTS = ("t_acme", "t_globex")
 @pytest.fixture
 def page(browser: Browser, stack: Stack) -> Iterator[Page]:
     """The dashboard, live."""
-    context = browser.new_context(base_url=stack.dashboard_url, viewport={"width": 1280, "height": 800})
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
-    page.goto("/")
+    page.goto(stack.page_url)
     live(page)
     yield page
     context.close()

@@ -15,7 +15,7 @@ import pytest
 
 from local.emulator import build_local_environment
 from tests.e2e.conftest import ROOT
-from tests.support.e2e.client import PATIENCE, Producer, aws, dashboard
+from tests.support.e2e.client import PATIENCE, Producer, aws, aws_environment, dashboard
 from tests.support.e2e.places import find, find_in_streams
 from tools.dead_letters import Scope, search
 
@@ -46,13 +46,7 @@ class Tools:
         return self._run("erase", "--tenant", tenant, *words, *options)
 
     def _run(self, *words: str) -> tuple[int, str, str]:
-        environment = {
-            **build_local_environment({}),
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_ENDPOINT_URL": self.stack.endpoint_url,
-            "AWS_DEFAULT_REGION": self.stack.region,
-        }
+        environment = build_local_environment({}) | aws_environment(self.stack)
         command = [sys.executable, "-m", "tools", *words]
         done = subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
         return done.returncode, done.stdout, done.stderr

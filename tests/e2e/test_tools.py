@@ -18,9 +18,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from formbridge.connections.table import ConnectionsTable
-from local.emulator import build_local_environment, client
+from local.emulator import build_local_environment
+from local.emulator_client import client
 from tests.e2e.conftest import ROOT
-from tests.support.e2e.client import PATIENCE, Producer, aws, dashboard
+from tests.support.e2e.client import PATIENCE, Producer, aws, aws_environment, dashboard
 from tests.support.processes import Printed
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def test_tail_resumes_when_its_connection_was_cut(
     tail: Callable[..., Any], stack: Stack, producer: Producer, tenant: str
 ) -> None:
     connections = ConnectionsTable(aws(stack, "dynamodb"), stack.output("connections_table_name"))
-    management = client("apigatewaymanagementapi", stack.output("management_endpoint"), stack.region)
+    management = client("apigatewaymanagementapi", stack, url=stack.output("management_endpoint"))
     with tail() as printed:
         before = producer.received(tenant)
         assert printed.change() == ("insert", before, 1)
@@ -149,9 +150,8 @@ def test_revoke_ends_every_connection_of_the_tenant_and_no_other(stack: Stack, t
             "--table": stack.output("connections_table_name"),
             "--endpoint": stack.output("management_endpoint"),
         }
-        credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-        where = {"AWS_ENDPOINT_URL": stack.endpoint_url, "AWS_DEFAULT_REGION": stack.region}
-        with tools("revoke", *(word for option in options.items() for word in option), **credentials, **where) as run:
+        words = [word for option in options.items() for word in option]
+        with tools("revoke", *words, **aws_environment(stack)) as run:
             output, errors = run.communicate(timeout=PATIENCE)
         assert (run.returncode, errors) == (0, "")
         assert output == f"{tenant} is revoked; connections closed: 3\n"

@@ -7,8 +7,8 @@ import pytest
 
 from local import stack as stack_file
 from local.background import running_stack
-from local.stack import Stack
 from local.up import UpError
+from tests.support.local.stacks import make_stack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,10 +23,12 @@ def make_program(root: Path, source: str) -> Path:
 def test_the_stack_is_that_of_the_process_it_started_whatever_file_was_there(tmp_path: Path) -> None:
     root, state_dir = make_program(tmp_path, "import pulumi\npulumi.export('answer', 42)"), tmp_path / "state"
     state_dir.mkdir()
-    stack_file.write(Stack("http://127.0.0.1:1", "us-east-1", "http://127.0.0.1:2", os.getpid(), {}), state_dir)
+    stack_file.write(make_stack(), state_dir)
     with running_stack(state_dir, tmp_path / "up.log", root=root) as stack:
         assert stack.pid != os.getpid()
         assert stack.outputs == {"answer": 42}
+        # Its output contains the dashboard's key.
+        assert (tmp_path / "up.log").stat().st_mode & 0o777 == 0o600
     assert list(state_dir.iterdir()) == []
 
 

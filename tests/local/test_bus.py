@@ -7,7 +7,7 @@ import pytest
 
 from formbridge.submissions.event import RECEIVED
 from local.bus import BadSubmission, Bus, BusError, FormSubmission
-from local.stack import Stack
+from tests.support.local.stacks import make_stack
 
 
 class FakeEvents:
@@ -24,17 +24,17 @@ class FakeEvents:
 
 
 def test_a_bus_whose_emulator_has_ended_is_an_error() -> None:
-    bus = Bus(Stack("http://127.0.0.1:1", "us-east-1", "", 1, {"event_bus_name": "bus"}))
+    bus = Bus(make_stack(outputs={"event_bus_name": "bus"}))
     with pytest.raises(BusError, match=r"^the event bus bus did not answer: "):
         bus.put(RECEIVED, [{}])
 
 
 def bus_of(events: FakeEvents, monkeypatch: pytest.MonkeyPatch) -> Bus:
-    def client(*_arguments: str) -> FakeEvents:
+    def client(*_arguments: object) -> FakeEvents:
         return events
 
     monkeypatch.setattr("local.bus.client", client)
-    return Bus(Stack("http://127.0.0.1:1", "us-east-1", "", 1, {"event_bus_name": "bus"}))
+    return Bus(make_stack(outputs={"event_bus_name": "bus"}))
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.emulator import client
-from tests.support.processes import Printed, ignored, listeners, reacted_to
+from local import stack as stack_file
+from local.emulator_client import client
+from tests.support.processes import Printed, all_listeners, descendants, ignored, listeners, reacted_to
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -89,7 +90,7 @@ class Up:
         return json.loads((self.state_dir / "stack.json").read_text())
 
     def descendants(self) -> list[int]:
-        return list(_descendants(self.process.pid))
+        return list(descendants(self.process.pid))
 
     def until(self, text: str) -> None:
         """Wait until it prints a line that contains `text`."""
@@ -102,13 +103,6 @@ class Up:
     def ended(self) -> subprocess.CompletedProcess[str]:
         status = self.process.wait(SECONDS)
         return subprocess.CompletedProcess([], status, self.output.whole(SECONDS), self.errors.whole(SECONDS))
-
-
-def _descendants(pid: int) -> Generator[int]:
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield int(child)
-            yield from _descendants(int(child))
 
 
 @contextmanager
@@ -170,9 +164,11 @@ def test_up_and_down(tmp_path: Path, number: signal.Signals) -> None:
         assert stack["pid"] == running.process.pid
         assert stack["region"] == "us-east-1"
         assert stack["outputs"]["queue_url"].startswith(stack["endpoint_url"])
-        assert (state_dir / "stack.json").stat().st_mode & 0o777 == 0o600
+        assert [path for path in (state_dir, *state_dir.rglob("*")) if path.stat().st_mode & 0o077] == []
         assert listeners(port_of(stack["endpoint_url"]), state_dir) == pids
         assert listeners(port_of(stack["dashboard_url"]), state_dir) == [running.process.pid]
+        ports = [port_of(stack[url]) for url in ("endpoint_url", "dashboard_url")]
+        assert all_listeners([running.process.pid, *pids]) == {("0100007F", port) for port in ports}
         running.process.send_signal(number)
         result = running.ended()
     assert result.returncode == 0, result.stderr
@@ -234,9 +230,7 @@ def test_a_pipe_that_fails_ends_it(tmp_path: Path) -> None:
     state_dir = tmp_path / "state"
     with up(make_program(tmp_path, program), state_dir) as running:
         pids = running.descendants()
-        client("dynamodb", running.stack["endpoint_url"], "us-east-1").delete_table(
-            TableName=running.stack["outputs"]["table"]
-        )
+        client("dynamodb", stack_file.read(state_dir)).delete_table(TableName=running.stack["outputs"]["table"])
         result = running.ended()
     assert_fails(result, "stream")
     assert_nothing_is_left(state_dir, pids)

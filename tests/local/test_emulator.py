@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.emulator import ACCOUNT_ID, Emulator, EmulatorError, build_local_environment, client
+from local.emulator import ACCOUNT_ID, Emulator, EmulatorError, build_local_environment
+from local.emulator_client import client
 from tests.local.conftest import REGION
 from tests.support.local.functions import make_function
 from tests.support.processes import listeners
@@ -40,7 +41,7 @@ def handler(event, context):
 def who_am_i(emulator: Emulator) -> dict[str, Any]:
     """The process ids of a Lambda worker and of the emulator, as the worker sees them."""
     make_function(emulator, "who-am-i", WHO_AM_I)
-    response = client("lambda", emulator.endpoint_url, emulator.region).invoke(FunctionName="who-am-i")
+    response = client("lambda", emulator).invoke(FunctionName="who-am-i")
     return json.loads(response["Payload"].read())
 
 
@@ -66,15 +67,14 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="re
 def test_stopping_leaves_no_process_port_or_file(tmp_path: Path) -> None:
     with Emulator(tmp_path, REGION) as emulator:
         pids = who_am_i(emulator)
-        address = urlsplit(emulator.endpoint_url)
-        ports = [address.port or 0, emulator.direct_port]
+        port = urlsplit(emulator.endpoint_url).port or 0
         assert is_running(pids["worker"])
         assert is_running(pids["emulator"])
-        assert [listeners(port, tmp_path) for port in ports] == [[pids["emulator"]]] * 2
+        assert listeners(port, tmp_path) == [pids["emulator"]]
         assert list(tmp_path.iterdir()) == [emulator.directory]
     assert_ends(pids["worker"], pids["emulator"])
     assert list(tmp_path.iterdir()) == []
-    assert [listeners(port, tmp_path) for port in ports] == [[], []]
+    assert listeners(port, tmp_path) == []
     emulator.stop()
 
 
@@ -83,7 +83,7 @@ def test_stopping_ends_a_function_that_is_busy(tmp_path: Path) -> None:
     report = tmp_path / "pid"
     with Emulator(tmp_path / "state", REGION) as emulator:
         make_function(emulator, "busy", BUSY)
-        client("lambda", emulator.endpoint_url, REGION).invoke(
+        client("lambda", emulator).invoke(
             FunctionName="busy", InvocationType="Event", Payload=json.dumps({"report": str(report)})
         )
         deadline = time.monotonic() + 20
@@ -93,31 +93,30 @@ def test_stopping_ends_a_function_that_is_busy(tmp_path: Path) -> None:
     assert_ends(int(report.read_text()))
 
 
-def test_nobody_else_can_take_its_ports_while_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_else_can_take_its_port_while_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
     start_process = subprocess.Popen
 
-    def take_ports_first(*arguments: Any, **options: Any) -> Any:
-        for descriptor in options["pass_fds"]:
-            with socket.socket(fileno=os.dup(descriptor)) as bound, socket.socket() as other:
-                other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                with pytest.raises(OSError, match="in use"):
-                    other.bind(bound.getsockname())
-                taken.append(bound.getsockname()[1])
+    def take_port_first(*arguments: Any, **options: Any) -> Any:
+        gateway, _control = options["pass_fds"]
+        with socket.socket(fileno=os.dup(gateway)) as bound, socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with pytest.raises(OSError, match="in use"):
+                other.bind(bound.getsockname())
+            taken.append(bound.getsockname()[1])
         return start_process(*arguments, **options)
 
-    monkeypatch.setattr("local.emulator.subprocess.Popen", take_ports_first)
+    monkeypatch.setattr("local.emulator.subprocess.Popen", take_port_first)
     with Emulator(tmp_path, REGION) as emulator:
-        assert taken == [urlsplit(emulator.endpoint_url).port, emulator.direct_port]
+        assert taken == [urlsplit(emulator.endpoint_url).port]
 
 
 def test_only_this_machine_is_listened_to(emulator: Emulator) -> None:
     address = urlsplit(emulator.endpoint_url)
     assert address.hostname == "127.0.0.1"
-    for port in (address.port or 0, emulator.direct_port):
-        with socket.socket() as other:
-            # Taken on every address, it would be taken on this one.
-            other.bind(("127.0.0.2", port))
+    with socket.socket() as other:
+        # Taken on every address, it would be taken on this one.
+        other.bind(("127.0.0.2", address.port or 0))
 
 
 @needs_proc
@@ -214,8 +213,8 @@ def test_a_function_is_held_to_its_role_where_iam_is_enforced(
     # MiniStack's own switch, whatever the user has under this name, decides nothing.
     monkeypatch.setenv("AUTH", str(not enforce_iam).lower())
     with Emulator(tmp_path, REGION, enforce_iam=enforce_iam) as emulator:
-        iam, functions = (client(service, emulator.endpoint_url, REGION) for service in ("iam", "lambda"))
-        client("sqs", emulator.endpoint_url, REGION).create_queue(QueueName="queue")
+        iam, functions = (client(service, emulator) for service in ("iam", "lambda"))
+        client("sqs", emulator).create_queue(QueueName="queue")
         iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}))
         make_function(emulator, "ask", ASK)
         answer = functions.invoke(FunctionName="ask")

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from formbridge.wire.event_pattern import BadPattern, matches, validate
-from local.emulator import Emulator, client
+from local.emulator_client import client
+
+if TYPE_CHECKING:
+    from local.emulator import Emulator
 
 ENVELOPE: Mapping[str, Any] = {
     "version": "0",
@@ -47,7 +50,7 @@ def ours(pattern: Any, detail: Any) -> Verdict:
 
 @pytest.fixture(scope="module")
 def theirs(emulator: Emulator) -> Judge:
-    events = client("events", emulator.endpoint_url, emulator.region)
+    events = client("events", emulator)
 
     def judge(pattern: Any, detail: Any) -> Verdict:
         whole = {"EventPattern": json.dumps({"detail": pattern}), "Event": json.dumps({**ENVELOPE, "detail": detail})}

@@ -11,12 +11,14 @@ import pytest
 import websockets
 
 from local import ministack_child
-from local.emulator import Emulator, client
+from local.emulator import ACCOUNT_ID, Emulator
+from local.emulator_client import client
 from tests.local.conftest import REGION
 from tests.support.local.functions import make_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from pathlib import Path
 
 # --- Fixes of the WebSocket handshake -----------------------------------------------------------------------
 
@@ -25,29 +27,35 @@ async def _coroutine() -> None:
     pass
 
 
-@pytest.mark.parametrize(
-    "missing",
-    [
-        *(f"apigateway.{name}" for name in (*ministack_child.PATCHED, ministack_child.BUILD_CONTEXT)),
-        "dynamodb.esm_wake",
-        "dynamodb_streams.handle_request",
-        "lambda_svc.handle_request",
-    ],
-)
-def test_another_ministack_is_refused(missing: str) -> None:
-    modules = {
-        "apigateway": SimpleNamespace(
-            **dict.fromkeys((*ministack_child.PATCHED, ministack_child.BUILD_CONTEXT), _coroutine)
-        ),
-        "dynamodb": SimpleNamespace(esm_wake=threading.Event()),
-        "dynamodb_streams": SimpleNamespace(handle_request=_coroutine),
-        "lambda_svc": SimpleNamespace(handle_request=_coroutine),
-    }
-    ministack_child.check_compatibility(*modules.values())
-    module, _, name = missing.partition(".")
+NEEDED = [
+    (module, name)
+    for needed in (ministack_child.COROUTINES, ministack_child.FUNCTIONS)
+    for module, names in needed.items()
+    for name in names
+]
+
+
+@pytest.fixture
+def modules() -> dict[str, SimpleNamespace]:
+    """What the emulator's process needs of MiniStack."""
+    found = {module: SimpleNamespace() for module, _name in NEEDED}
+    for module, name in NEEDED:
+        setattr(found[module], name, _coroutine)
+    return {**found, "services.dynamodb": SimpleNamespace(esm_wake=threading.Event())}
+
+
+@pytest.mark.parametrize(("module", "name"), [*NEEDED, ("services.dynamodb", "esm_wake")])
+def test_another_ministack_is_refused(modules: dict[str, SimpleNamespace], module: str, name: str) -> None:
+    ministack_child.check_compatibility(modules)
     delattr(modules[module], name)
-    with pytest.raises(SystemExit, match=rf"MiniStack .* has no ministack\.services\.{re.escape(missing)}:"):
-        ministack_child.check_compatibility(*modules.values())
+    with pytest.raises(SystemExit, match=rf"MiniStack .* has no ministack\.{re.escape(f'{module}.{name}')}:"):
+        ministack_child.check_compatibility(modules)
+
+
+def test_a_function_that_is_no_coroutine_is_refused(modules: dict[str, SimpleNamespace]) -> None:
+    modules["app"].app = print
+    with pytest.raises(SystemExit, match=r"has no ministack\.app\.app:"):
+        ministack_child.check_compatibility(modules)
 
 
 AUTHORIZER = """
@@ -70,7 +78,7 @@ def handler(event, context):
 @pytest.fixture(scope="module")
 def gateway_url(emulator: Emulator) -> str:
     """A WebSocket API whose $connect selects the subprotocol `second`."""
-    api = client("apigatewayv2", emulator.endpoint_url, REGION)
+    api = client("apigatewayv2", emulator)
     invoke = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{{}}/invocations"
     api_id = api.create_api(
         Name="handshake", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action"
@@ -200,3 +208,37 @@ def test_nobody_waits_who_does_not_say_so() -> None:
     stream = Stream()
     assert asyncio.run(stream.get()) == []
     assert stream.reads == 1
+
+
+# --- The credentials of Lambda workers ------------------------------------------------------------------------
+
+CREDENTIALS = """
+import boto3, os
+def handler(event, context):
+    names = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
+    return [boto3.client("sts").get_caller_identity()["Arn"], *map(os.environ.get, names)]
+"""
+
+
+def credentials_of(emulator: Emulator, name: str) -> list[str]:
+    make_function(emulator, name, CREDENTIALS)
+    return json.loads(client("lambda", emulator).invoke(FunctionName=name)["Payload"].read())
+
+
+def test_a_worker_has_the_credential_of_the_run(emulator: Emulator) -> None:
+    _arn, *credential = credentials_of(emulator, "run-credentials")
+    assert credential == [emulator.access_key_id, emulator.secret_access_key, ""]
+
+
+def test_a_worker_has_a_session_of_its_role_that_nobody_can_guess(tmp_path: Path) -> None:
+    found: list[list[str]] = []
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    for _ in range(2):
+        with Emulator(tmp_path, REGION, enforce_iam=True) as emulator:
+            client("iam", emulator).create_role(RoleName="r", AssumeRolePolicyDocument=trust)
+            arn, *session = credentials_of(emulator, "session")
+            assert arn == f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/r/session"
+            assert emulator.secret_access_key not in session
+            found.append(session)
+    # The ARNs are the same, and MiniStack would derive the same session from them.
+    assert not set(found[0]) & set(found[1])

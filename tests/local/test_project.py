@@ -166,3 +166,16 @@ def test_secret_values_are_secret_in_the_program(tmp_path: Path) -> None:
     )
     assert load_project(root).secret_keys == {"example:password"}
     assert run_program(root).exports == {"password": "hunter2"}
+
+
+def test_items_are_appended_to_a_list_that_the_project_declares(tmp_path: Path) -> None:
+    stack = """
+    config:
+      example:origins: [https://a.example]
+    """
+    root = write_program(tmp_path, PRINT_CONFIG, config=SCHEMA, stack_config=stack)
+    project = load_project(root)
+    added = project.with_items("origins", ["https://b.example"])
+    assert added.config["example:origins"] == '["https://a.example","https://b.example"]'
+    assert {**added.config, "example:origins": ""} == {**project.config, "example:origins": ""}
+    assert project.with_items("colours", ["red"]) is project

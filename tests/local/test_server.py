@@ -14,13 +14,16 @@ import jwt
 import pytest
 
 from components.dashboard_site import build_content_security_policy
-from local.emulator import Emulator, client
+from local.emulator_client import client
 from local.server import MAX_BODY_BYTES, TOKEN_LIFETIME_SECONDS, Server
-from local.stack import Stack
+from tests.support.local.stacks import make_stack
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from pathlib import Path
+
+    from local.emulator import Emulator
+    from local.stack import Stack
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 JSON = {"Content-Type": "application/json"}
@@ -46,10 +49,12 @@ class Site:
     queue_url: str
 
     def request(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send a request with the key of the run."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-            connection.request(method, path, content, dict(headers or {}))
+            key = {"Authorization": f"Bearer {self.stack.dashboard_key}"}
+            connection.request(method, path, content, {**key, **(headers or {})})
             response = connection.getresponse()
             lower = {name.lower(): value for name, value in response.getheaders()}
             return Answer(response.status, lower, response.read())
@@ -66,10 +71,14 @@ class Site:
         return json.loads(message["Body"])
 
 
-def stack_with_bus_and_pool(emulator: Emulator) -> tuple[Stack, Any, str]:
-    url, region = emulator.endpoint_url, emulator.region
+def url_of(listener: socket.socket) -> str:
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def stack_with_bus_and_pool(emulator: Emulator, url: str) -> tuple[Stack, Any, str]:
+    region = emulator.region
     name = f"server-{uuid.uuid4().hex[:8]}"
-    events, sqs, cognito = (client(service, url, region) for service in ("events", "sqs", "cognito-idp"))
+    events, sqs, cognito = (client(service, emulator) for service in ("events", "sqs", "cognito-idp"))
     queue = sqs.create_queue(QueueName=name)["QueueUrl"]
     events.create_event_bus(Name=name)
     events.put_rule(Name=name, EventBusName=name, EventPattern=json.dumps({"source": ["form-bridge"]}))
@@ -82,16 +91,16 @@ def stack_with_bus_and_pool(emulator: Emulator) -> tuple[Stack, Any, str]:
         "issuer": f"https://cognito-idp.{region}.amazonaws.com/{pool}",
         "client_id": "client",
     }
-    return Stack(url, region, "", 1, outputs), sqs, queue
+    return make_stack(emulator, dashboard_url=url, outputs=outputs), sqs, queue
 
 
 @pytest.fixture(scope="module")
 def site(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Generator[Site]:
-    stack, sqs, queue = stack_with_bus_and_pool(emulator)
     dashboard = tmp_path_factory.mktemp("dashboard")
     (dashboard / "index.html").write_text("<title>the page</title>")
     (dashboard / "app.js").write_text("export {}")
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        stack, sqs, queue = stack_with_bus_and_pool(emulator, url_of(listener))
         server = Server(stack, emulator.directory.parent, listener, dashboard)
         ended = server.start()
         try:
@@ -136,7 +145,7 @@ def test_another_sites_name_gets_nothing(site: Site) -> None:
     for host in ("evil.example", f"evil.example:{site.port}", "127.0.0.1.evil.example"):
         for path in ("/", "/config.json", "/api/token"):
             answer = site.request("GET", path, headers={"Host": host})
-            assert answer.status == 400
+            assert answer.status == 403
             assert b"the page" not in answer.body
     assert site.request("GET", "/", headers={"Host": f"localhost:{site.port}"}).status == 200
 
@@ -246,7 +255,7 @@ def test_a_body_has_a_limit(site: Site) -> None:
 
 def test_a_stack_that_lacks_an_export_says_so(emulator: Emulator, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        stack = Stack(emulator.endpoint_url, emulator.region, "", 1, {})
+        stack = make_stack(emulator, dashboard_url=url_of(listener))
         server = Server(stack, tmp_path, listener, tmp_path)
         server.start()
         try:

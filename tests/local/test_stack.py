@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from typing import IO, TYPE_CHECKING, Any
@@ -9,12 +8,13 @@ from typing import IO, TYPE_CHECKING, Any
 import pytest
 
 from local import stack
-from local.stack import Stack, StackError
+from local.stack import StackError
+from tests.support.local.stacks import make_stack
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-STACK = Stack("http://127.0.0.1:1", "us-east-1", "http://127.0.0.1:2", os.getpid(), {"issuer": "https://i"})
+STACK = make_stack(outputs={"issuer": "https://i"})
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -22,7 +22,10 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert stack.read(tmp_path) == STACK
     path = tmp_path / "stack.json"
     assert path.stat().st_mode & 0o777 == 0o600
-    assert set(json.loads(path.read_text())) == {"endpoint_url", "region", "dashboard_url", "pid", "outputs"}
+    assert set(json.loads(path.read_text())) == {
+        *("endpoint_url", "region", "access_key_id", "secret_access_key"),
+        *("dashboard_url", "dashboard_key", "pid", "outputs"),
+    }
     assert list(tmp_path.iterdir()) == [path]
     stack.remove(tmp_path)
     stack.remove(tmp_path)
@@ -51,7 +54,7 @@ def test_without_a_stack(tmp_path: Path) -> None:
 def test_a_stack_whose_process_has_ended(tmp_path: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    stack.write(Stack("", "", "", ended.pid, {}), tmp_path)
+    stack.write(make_stack(pid=ended.pid), tmp_path)
     with pytest.raises(StackError, match=f"left by process {ended.pid}, which has ended"):
         stack.read(tmp_path)
 
@@ -62,6 +65,7 @@ def test_a_stack_whose_process_has_ended(tmp_path: Path) -> None:
         ("{", "must be valid JSON"),
         ("[]", "endpoint_url: must be str, got None"),
         ('{"endpoint_url": "x", "region": 5}', "region: must be str, got 5"),
+        ('{"endpoint_url": "x", "region": "y"}', "access_key_id: must be str, got None"),
     ],
 )
 def test_a_file_that_is_no_stack(tmp_path: Path, document: str, problem: str) -> None:
@@ -74,4 +78,13 @@ def test_a_file_that_is_no_stack(tmp_path: Path, document: str, problem: str) ->
 def test_an_export_that_is_missing(outputs: dict[str, Any], value: str) -> None:
     assert STACK.output("issuer") == "https://i"
     with pytest.raises(StackError, match=f"issuer: .* as a string, got {value}"):
-        Stack("", "", "", 1, outputs).output("issuer")
+        make_stack(outputs=outputs).output("issuer")
+
+
+def test_a_stack_shows_no_secret() -> None:
+    assert STACK.secret_access_key not in repr(STACK)
+    assert STACK.dashboard_key not in repr(STACK)
+
+
+def test_the_page_opens_with_the_key() -> None:
+    assert STACK.page_url == "http://127.0.0.1:2/?key=dashboard-key"

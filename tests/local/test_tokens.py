@@ -8,24 +8,27 @@ import jwt
 import pytest
 
 from local import tokens
-from local.emulator import Emulator, client
+from local.emulator_client import client
 from local.stack import Stack, StackError
 from local.tokens import MAX_LIFETIME_SECONDS, TokenError, fetch_jwks, mint
+from tests.support.local.stacks import make_stack
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from local.emulator import Emulator
 
 
 @pytest.fixture(scope="module")
 def stack(emulator: Emulator) -> Stack:
     """A stack with a user pool; the keys are those that the emulator's Cognito publishes."""
-    cognito = client("cognito-idp", emulator.endpoint_url, emulator.region)
+    cognito = client("cognito-idp", emulator)
     pool = cognito.create_user_pool(PoolName="tokens")["UserPool"]["Id"]
     outputs = {
         "issuer": f"https://cognito-idp.{emulator.region}.amazonaws.com/{pool}",
         "client_id": cognito.create_user_pool_client(UserPoolId=pool, ClientName="c")["UserPoolClient"]["ClientId"],
     }
-    return Stack(emulator.endpoint_url, emulator.region, "", 1, outputs)
+    return make_stack(emulator, outputs=outputs)
 
 
 @pytest.fixture
@@ -78,17 +81,17 @@ def test_a_lifetime_has_a_limit(stack: Stack, state_dir: Path) -> None:
 
 def test_a_stack_without_an_issuer(state_dir: Path) -> None:
     with pytest.raises(StackError, match="issuer"):
-        mint(Stack("", "", "", 1, {}), state_dir, "t_acme")
+        mint(make_stack(), state_dir, "t_acme")
 
 
 def test_an_emulator_that_has_ended(stack: Stack) -> None:
-    ended = Stack("http://127.0.0.1:1", stack.region, "", 1, stack.outputs)
+    ended = make_stack(outputs=stack.outputs)
     with pytest.raises(StackError, match=r"^http://127\.0\.0\.1:1: the emulator does not answer"):
         fetch_jwks(ended)
 
 
 def test_an_issuer_that_is_not_the_local_one(stack: Stack, state_dir: Path) -> None:
-    foreign = Stack(stack.endpoint_url, stack.region, "", 1, {**stack.outputs, "issuer": "https://login.example.com"})
+    foreign = make_stack(stack, outputs={**stack.outputs, "issuer": "https://login.example.com"})
     with pytest.raises(
         StackError, match=r"issuer: must be a user pool of the local Cognito, got 'https://login\.example\.com'"
     ):

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
 
+LISTENING = 0x10000
+"""The flag of a Unix socket in /proc/net/unix that accepts connections."""
+
+
 @contextmanager
 def ignored(*numbers: signal.Signals) -> Generator[None]:
     """Start each process inside the block with these signals ignored, as `nohup` and a shell's `&` do."""
@@ -62,6 +66,39 @@ def listeners(port: int, state_dir: Path) -> list[int]:
             named = ((process / name).read_bytes() for name in ("cmdline", "environ"))
             if any(os.fsencode(state_dir) in text for text in named) and not sockets.isdisjoint(_open_files(process)):
                 found.append(int(process.name))
+    return found
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Yield the children of a process and their children, by /proc."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield int(child)
+            yield from descendants(int(child))
+
+
+def all_listeners(pids: Iterable[int]) -> set[tuple[str, int]]:
+    """Return every address that some processes listen on, by /proc.
+
+    Returns:
+        The address and the port of a TCP or UDP socket, as in /proc/net (`0100007F` is 127.0.0.1); the path of a Unix
+        socket with port 0.
+    """
+    sockets = {
+        name.removeprefix("socket:[").removesuffix("]") for pid in pids for name in _open_files(Path(f"/proc/{pid}"))
+    }
+    found: set[tuple[str, int]] = set()
+    for table in ("tcp", "tcp6", "udp", "udp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _number, local, _remote, state, *_rest = fields = line.split()
+            # A TCP socket listens in the state 0A. A UDP socket that is not connected is in the state 07.
+            if state in ("0A", "07") and fields[9] in sockets:
+                address, _, port = local.partition(":")
+                found.add((address, int(port, 16)))
+    for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
+        _number, _references, _protocol, flags, _type, _state, inode, *path = line.split()
+        if int(flags, 16) & LISTENING and inode in sockets:
+            found.add(("".join(path), 0))
     return found
 
 

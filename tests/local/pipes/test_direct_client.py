@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from local.emulator import ACCOUNT_ID, Emulator, client
+from local.emulator import ACCOUNT_ID, Emulator
+from local.emulator_client import client
 from local.pipes.direct_client import CallError, DirectClient, FunctionError
 from tests.local.conftest import REGION
 from tests.support.local.functions import make_function
@@ -28,7 +28,7 @@ def handler(event, context):
 
 @pytest.fixture
 def calls(emulator: Emulator) -> Generator[DirectClient]:
-    with closing(DirectClient(emulator.direct_port)) as calls:
+    with closing(DirectClient(emulator.connect_directly)) as calls:
         yield calls
 
 
@@ -53,17 +53,16 @@ def test_an_error_is_not_waited_for(calls: DirectClient) -> None:
     assert caught.value.code == "ExpiredIteratorException"
 
 
-def test_no_answer_is_an_error() -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        with pytest.raises(CallError, match=r"did not answer: .*refused"):
-            DirectClient(unused.getsockname()[1]).get_records("iterator", 0)
+def test_no_answer_is_an_error(tmp_path: Path) -> None:
+    emulator = Emulator(tmp_path, REGION)
+    with pytest.raises(CallError, match="did not answer: the emulator does not run"):
+        DirectClient(emulator.connect_directly).get_records("iterator", 0)
 
 
 def test_an_emulator_that_ends_is_no_answer(tmp_path: Path) -> None:
     with Emulator(tmp_path, REGION) as emulator:
         function = make_function(emulator, "calls-ends", ECHO)
-        calls = DirectClient(emulator.direct_port)
+        calls = DirectClient(emulator.connect_directly)
         calls.invoke(function, "RequestResponse", "event")
     with pytest.raises(CallError, match="did not answer"):
         calls.invoke(function, "RequestResponse", "event")
@@ -73,7 +72,7 @@ def test_an_emulator_that_ends_is_no_answer(tmp_path: Path) -> None:
 def test_the_pipe_may_read_and_invoke_where_iam_is_enforced(tmp_path: Path) -> None:
     with Emulator(tmp_path, REGION, enforce_iam=True) as emulator:
         trust = json.dumps({"Version": "2012-10-17", "Statement": []})
-        client("iam", emulator.endpoint_url, REGION).create_role(RoleName="r", AssumeRolePolicyDocument=trust)
+        client("iam", emulator).create_role(RoleName="r", AssumeRolePolicyDocument=trust)
         function = make_function(emulator, "calls-enforced", ECHO)
-        with closing(DirectClient(emulator.direct_port)) as calls:
+        with closing(DirectClient(emulator.connect_directly)) as calls:
             assert calls.invoke(function, "RequestResponse", "event") == ["event", function]

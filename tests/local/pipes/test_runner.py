@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.emulator import ACCOUNT_ID, Emulator, client
+from local.emulator import ACCOUNT_ID, Emulator
+from local.emulator_client import client
 from local.pipes import PipeError, PipeRunner
 from local.pipes import runner as runner_module
 from local.pipes.direct_client import CallError, DirectClient
@@ -35,10 +36,9 @@ class Cloud:
     """A table with a stream, a function that reports to a queue, and a dead-letter queue."""
 
     def __init__(self, emulator: Emulator, name: str) -> None:
-        url, region = emulator.endpoint_url, emulator.region
         self.emulator = emulator
         self.name = name
-        self.dynamodb, self.sqs = client("dynamodb", url, region), client("sqs", url, region)
+        self.dynamodb, self.sqs = client("dynamodb", emulator), client("sqs", emulator)
         self.delivered = self.sqs.create_queue(QueueName=f"{name}-delivered")["QueueUrl"]
         self.dead = self.sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
         table = self.dynamodb.create_table(

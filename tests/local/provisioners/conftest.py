@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local import emulator as emulator_module
+from local.emulator_client import client as make_client
 from local.provisioners import Provisioner
-from tests.local.conftest import REGION
 from tests.support.local.programs import run_program, write_program
 from tests.support.local.provisioning import BACKEND_PROGRAM, SITE_PROGRAM
 
@@ -23,7 +22,7 @@ def made(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Genera
     root = write_program(
         tmp_path_factory.mktemp("program"), BACKEND_PROGRAM, modules={"code/names.py": "NAME = 'from the archive'\n"}
     )
-    provisioner = Provisioner(emulator.endpoint_url, REGION, root)
+    provisioner = Provisioner(emulator, root)
     yield run_program(root, provisioner)
     provisioner.close()
 
@@ -34,7 +33,7 @@ def site(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Genera
     root = write_program(
         tmp_path_factory.mktemp("program"), SITE_PROGRAM, modules={"page/index.html": "<title>a page</title>"}
     )
-    provisioner = Provisioner(emulator.endpoint_url, REGION, root)
+    provisioner = Provisioner(emulator, root)
     yield run_program(root, provisioner)
     provisioner.close()
 
@@ -46,7 +45,7 @@ def client(emulator: Emulator) -> Generator[Callable[[str], Any]]:
 
     def get_client(service: str) -> Any:
         if service not in clients:
-            clients[service] = emulator_module.client(service, emulator.endpoint_url, REGION)
+            clients[service] = make_client(service, emulator)
         return clients[service]
 
     yield get_client

@@ -49,7 +49,7 @@ def test_tags_and_region_come_back(made: Monitor) -> None:
 
 def test_what_the_emulator_refuses_names_the_resource(emulator: Emulator, tmp_path: Path) -> None:
     source = "aws.iam.RolePolicy('policy', role='nobody', policy='{}')"
-    provisioner = Provisioner(emulator.endpoint_url, REGION, tmp_path)
+    provisioner = Provisioner(emulator, tmp_path)
     with pytest.raises(ProgramError, match=r'^aws:iam/rolePolicy:RolePolicy "policy": .*PutRolePolicy') as caught:
         run_program(write_program(tmp_path, source), provisioner)
     provisioner.close()

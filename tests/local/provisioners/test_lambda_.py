@@ -8,7 +8,6 @@ import pytest
 
 from local.errors import ProgramError
 from local.provisioners import Provisioner
-from tests.local.conftest import REGION
 from tests.support.local.programs import by_name, run_program, write_program
 from tests.support.local.provisioning import outputs
 
@@ -90,7 +89,7 @@ def test_permission(made: Monitor, call: Any) -> None:
     ],
 )
 def test_code_that_cannot_be_read_is_named(emulator: Emulator, tmp_path: Path, source: str, message: str) -> None:
-    provisioner = Provisioner(emulator.endpoint_url, REGION, tmp_path)
+    provisioner = Provisioner(emulator, tmp_path)
     with pytest.raises(ProgramError, match=message):
         run_program(write_program(tmp_path, source), provisioner)
     provisioner.close()

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local import emulator as emulator_module
 from local.emulator import Emulator
+from local.emulator_client import client as make_client
 from local.errors import ProgramError
 from local.provisioners import Provisioner
 from tests.local.conftest import REGION
@@ -54,10 +54,10 @@ def test_a_bucket_with_a_name_of_its_own(site: Monitor, client: Any) -> None:
 def test_a_bucket_in_another_region_is_made_there(tmp_path: Path) -> None:
     root = write_program(tmp_path / "program", "aws.s3.Bucket('bucket')", config="config: {'aws:region': eu-west-1}")
     with Emulator(tmp_path / "emulator", "eu-west-1") as emulator:
-        provisioner = Provisioner(emulator.endpoint_url, "eu-west-1", root)
+        provisioner = Provisioner(emulator, root)
         own = outputs(run_program(root, provisioner), "bucket")
         provisioner.close()
-        found = emulator_module.client("s3", emulator.endpoint_url, "eu-west-1")
+        found = make_client("s3", emulator)
         location = found.get_bucket_location(Bucket=own["bucket"])["LocationConstraint"]
         found.close()
 
@@ -89,7 +89,7 @@ def test_objects_are_there_with_their_content_and_its_type(site: Monitor, client
 
 def test_a_file_that_is_not_there_is_named(emulator: Emulator, tmp_path: Path) -> None:
     source = "aws.s3.BucketObjectv2('o', bucket='b', key='k', source=pulumi.FileAsset('none.html'))"
-    provisioner = Provisioner(emulator.endpoint_url, REGION, tmp_path)
+    provisioner = Provisioner(emulator, tmp_path)
     with pytest.raises(ProgramError, match=r'^aws:s3/bucketObjectv2:BucketObjectv2 "o": asset none.html: no such file'):
         run_program(write_program(tmp_path, source), provisioner)
     provisioner.close()

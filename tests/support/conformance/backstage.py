@@ -16,7 +16,7 @@ from formbridge.runtime import keys
 from formbridge.runtime.clock import now_ms
 from formbridge.runtime.timestamps import to_iso
 from formbridge.submissions.submission import Submission
-from local.emulator import client
+from local.emulator_client import client
 from tests.support.conformance.wire import PATIENCE, Frame
 from tests.support.handlers.builders import image, message_event, submission
 
@@ -250,10 +250,10 @@ class Backstage:
 
     @cached_property
     def _management(self) -> ApiGatewayManagementApiClient:
-        return client("apigatewaymanagementapi", self.stack.output("management_endpoint"), self.stack.region)
+        return client("apigatewaymanagementapi", self.stack, url=self.stack.output("management_endpoint"))
 
     def _client(self, service: str) -> Any:
-        return client(service, self.stack.endpoint_url, self.stack.region)
+        return client(service, self.stack)
 
 
 def made(tenant_id: str, submission_id: str, **fields: Any) -> Submission:

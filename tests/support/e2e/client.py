@@ -14,7 +14,7 @@ from websockets.typing import Subprotocol
 
 from formbridge.runtime.clock import now_ms
 from formbridge.runtime.timestamps import to_iso
-from local.emulator import client
+from local.emulator_client import client
 from tools.client import Frame, View, extract_updates
 
 if TYPE_CHECKING:
@@ -30,7 +30,17 @@ PATIENCE = 30.0
 
 def aws(stack: Stack, service: str) -> Any:
     """A boto3 client of the running stack."""
-    return client(service, stack.endpoint_url, stack.region)
+    return client(service, stack)
+
+
+def aws_environment(stack: Stack) -> dict[str, str]:
+    """The variables with which any AWS SDK calls the running stack."""
+    return {
+        "AWS_ENDPOINT_URL": stack.endpoint_url,
+        "AWS_DEFAULT_REGION": stack.region,
+        "AWS_ACCESS_KEY_ID": stack.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": stack.secret_access_key,
+    }
 
 
 @dataclass

@@ -6,7 +6,8 @@ import io
 import zipfile
 from textwrap import dedent
 
-from local.emulator import ACCOUNT_ID, Emulator, client
+from local.emulator import ACCOUNT_ID, Emulator
+from local.emulator_client import client
 
 
 def make_function(emulator: Emulator, name: str, code: str, **variables: str) -> str:
@@ -14,7 +15,7 @@ def make_function(emulator: Emulator, name: str, code: str, **variables: str) ->
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("index.py", dedent(code))
-    return client("lambda", emulator.endpoint_url, emulator.region).create_function(
+    return client("lambda", emulator).create_function(
         FunctionName=name,
         Runtime="python3.13",
         Handler="index.handler",
