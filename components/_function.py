@@ -57,14 +57,16 @@ class HandlerFunction(pulumi.ComponentResource):
     ) -> None:
         super().__init__("formbridge:index:HandlerFunction", name, {}, opts)
         child_options = pulumi.ResourceOptions(parent=self)
-        role = aws.iam.Role(
-            f"{name}-role",
-            assume_role_policy=build_trust_policy("lambda.amazonaws.com"),
-            tags=tags,
-            opts=child_options,
-        )
         logs = aws.cloudwatch.LogGroup(
             f"{name}-logs", retention_in_days=log_retention_days, tags=tags, opts=child_options
+        )
+        role = aws.iam.Role(
+            f"{name}-role",
+            assume_role_policy=build_trust_policy(
+                "lambda.amazonaws.com", source_account=logs.arn.apply(lambda arn: arn.split(":")[4])
+            ),
+            tags=tags,
+            opts=child_options,
         )
         # `:*` stands for all log streams of the log group. Lambda creates one log stream per execution environment and
         # chooses its name.

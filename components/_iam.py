@@ -1,4 +1,7 @@
-"""IAM policy documents as JSON. Each document allows only the actions that its statements name."""
+"""IAM policy documents as JSON. Each document allows only the actions that its statements name.
+
+The policy of a queue, topic or bucket also denies requests without TLS. A resource can have only one policy.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,41 +29,89 @@ def build_policy(statements: Sequence[Statement]) -> pulumi.Output[str]:
     )
 
 
-def build_trust_policy(service: str, source_account: pulumi.Input[str] | None = None) -> pulumi.Output[str]:
+def build_trust_policy(
+    service: str,
+    source_account: pulumi.Input[str] | None = None,
+    source_arn: pulumi.Input[str] | None = None,
+) -> pulumi.Output[str]:
     """Return the trust policy of a role that an AWS service can assume.
 
     Args:
         service: The service, such as `lambda.amazonaws.com`.
         source_account: The account for which the service can assume the role. None: the service can assume it for
             every account.
+        source_arn: The ARN of the resource for which the service can assume the role. It may contain wildcards. None:
+            the service can assume it for every resource.
     """
-    condition = {"StringEquals": {"aws:SourceAccount": source_account}} if source_account is not None else None
+    condition: dict[str, object] = {}
+    if source_account is not None:
+        condition["StringEquals"] = {"aws:SourceAccount": source_account}
+    if source_arn is not None:
+        condition["ArnLike"] = {"aws:SourceArn": source_arn}
     return _build_document([_build_service_statement(service, "sts:AssumeRole", condition=condition)])
 
 
-def build_queue_policy(service: str, queue_arn: pulumi.Input[str], source_arn: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Return a queue policy that allows a service to send messages only for the resource `source_arn`."""
-    condition = {"ArnEquals": {"aws:SourceArn": source_arn}}
-    return _build_document(
-        [_build_service_statement(service, "sqs:SendMessage", resource=queue_arn, condition=condition)]
-    )
+def build_queue_policy(queue_arn: pulumi.Input[str], rule_arn: pulumi.Input[str] | None = None) -> pulumi.Output[str]:
+    """Return a queue policy that denies requests without TLS.
+
+    If there is a `rule_arn`, the policy also allows EventBridge to send messages for this rule.
+    """
+    statements = [_deny_without_tls("sqs:*", queue_arn)]
+    if rule_arn is not None:
+        condition = {"ArnEquals": {"aws:SourceArn": rule_arn}}
+        statements.insert(
+            0,
+            _build_service_statement(
+                "events.amazonaws.com", "sqs:SendMessage", resource=queue_arn, condition=condition
+            ),
+        )
+    return _build_document(statements)
 
 
 def build_bucket_policy(
     service: str, bucket_arn: pulumi.Input[str], source_arn: pulumi.Input[str]
 ) -> pulumi.Output[str]:
-    """Return a bucket policy that allows a service to read objects only for the resource `source_arn`."""
+    """Return a bucket policy that denies requests without TLS.
+
+    The policy also allows a service to read objects only for the resource `source_arn`.
+    """
     condition = {"StringEquals": {"AWS:SourceArn": source_arn}}
     objects = pulumi.Output.concat(bucket_arn, "/*")
-    return _build_document([_build_service_statement(service, "s3:GetObject", resource=objects, condition=condition)])
+    return _build_document(
+        [
+            _build_service_statement(service, "s3:GetObject", resource=objects, condition=condition),
+            _deny_without_tls("s3:*", bucket_arn, objects),
+        ]
+    )
 
 
 def build_topic_policy(
     service: str, topic_arn: pulumi.Input[str], source_account: pulumi.Input[str]
 ) -> pulumi.Output[str]:
-    """Return a topic policy that allows a service to publish only for the account `source_account`."""
+    """Return a topic policy that denies messages without TLS.
+
+    The policy also allows a service to publish only for the account `source_account`.
+    """
     condition = {"StringEquals": {"aws:SourceAccount": source_account}}
-    return _build_document([_build_service_statement(service, "sns:Publish", resource=topic_arn, condition=condition)])
+    return _build_document(
+        [
+            _build_service_statement(service, "sns:Publish", resource=topic_arn, condition=condition),
+            # SNS does not accept `sns:*` in a topic policy.
+            _deny_without_tls("sns:Publish", topic_arn),
+        ]
+    )
+
+
+def _deny_without_tls(action: str, *resources: pulumi.Input[str]) -> dict[str, object]:
+    """Return a statement that denies requests without TLS."""
+    return {
+        "Effect": "Deny",
+        # The statement allows nothing. It must apply to everybody, so that nobody sends data without TLS.
+        "Principal": "*",
+        "Action": action,
+        "Resource": [*resources],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
 
 
 def _build_service_statement(
@@ -68,13 +119,13 @@ def _build_service_statement(
     action: str,
     *,
     resource: pulumi.Input[str] | None = None,
-    condition: Mapping[str, object] | None = None,
+    condition: Mapping[str, object],
 ) -> dict[str, object]:
     """Return a statement that allows an AWS service to perform one action."""
     statement: dict[str, object] = {"Effect": "Allow", "Principal": {"Service": service}, "Action": action}
     if resource is not None:
         statement["Resource"] = resource
-    if condition is not None:
+    if condition:
         statement["Condition"] = condition
     return statement
 

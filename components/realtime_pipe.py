@@ -118,7 +118,9 @@ class RealtimePipe(pulumi.ComponentResource):
         role = aws.iam.Role(
             f"{name}-role",
             assume_role_policy=build_trust_policy(
-                "pipes.amazonaws.com", source_account=stream_arn.apply(lambda arn: arn.split(":")[4])
+                "pipes.amazonaws.com",
+                source_account=stream_arn.apply(lambda arn: arn.split(":")[4]),
+                source_arn=stream_arn.apply(lambda arn: _build_pipe_arns(arn, name)),
             ),
             tags=tags,
             opts=child_options,
@@ -167,6 +169,16 @@ class RealtimePipe(pulumi.ComponentResource):
                 "dead_letter_queue_arn": self.dead_letter_queue_arn,
             }
         )
+
+
+def _build_pipe_arns(stream_arn: str, name: str) -> str:
+    """Return a pattern of the ARNs that the pipe of the component `name` can have.
+
+    The role must exist before the pipe, and the physical name of the pipe is not known until then. However Pulumi's
+    automatic naming is configured, that name contains the name of the resource.
+    """
+    _, partition, _, region, account, _ = stream_arn.split(":", 5)
+    return f"arn:{partition}:pipes:{region}:{account}:pipe/*{name}-pipe*"
 
 
 def _build_filter_criteria(patterns: list[str]) -> aws.pipes.PipeSourceParametersFilterCriteriaArgsDict | None:

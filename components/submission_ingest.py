@@ -18,7 +18,7 @@ from ._checks import IntegerInput
 from ._dead_letters import create_dead_letter_queue
 from ._event_rule import invoke_from_rule
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
-from ._iam import Statement, build_queue_policy
+from ._iam import Statement
 from ._naming import MAX_FUNCTION_NAME, check_name
 from ._packaging import DEFAULT_PACKAGE_FOR, check_package_for
 from ._tags import Tags
@@ -116,13 +116,7 @@ class SubmissionIngest(pulumi.ComponentResource):
             tags=tags,
             opts=child_options,
         )
-        dead_letters = create_dead_letter_queue(name, self, tags, alarm_topic_arn)
-        aws.sqs.QueuePolicy(
-            f"{name}-dead-letters-policy",
-            queue_url=dead_letters.url,
-            policy=build_queue_policy("events.amazonaws.com", dead_letters.arn, rule.arn),
-            opts=child_options,
-        )
+        dead_letters = create_dead_letter_queue(name, self, tags, alarm_topic_arn, rule_arn=rule.arn)
         persist = HandlerFunction(
             f"{name}-persist",
             "persist",

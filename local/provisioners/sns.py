@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..resource import CreatedResource, Resource
 from ._arguments import to_json, to_tag_list
 from ._names import choose_name
+from ._policies import to_http_policy
 from ._resource_type import ResourceType, properties
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ def _create_topic(aws: Aws, resource: Resource) -> CreatedResource:
 
 def _create_topic_policy(aws: Aws, resource: Resource) -> CreatedResource:
     topic: str = resource.inputs["arn"]
-    policy = to_json(resource.inputs["policy"])
-    aws.client("sns").set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
-    return CreatedResource(topic, {"policy": policy, "owner": topic.split(":")[4]})
+    if policy := to_http_policy(resource.inputs["policy"]):
+        aws.client("sns").set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+    return CreatedResource(topic, {"policy": to_json(resource.inputs["policy"]), "owner": topic.split(":")[4]})
 
 
 def _create_topic_subscription(aws: Aws, resource: Resource) -> CreatedResource:

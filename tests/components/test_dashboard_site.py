@@ -9,7 +9,7 @@ import pytest
 
 from components import DashboardSite, DashboardSiteArgs
 from tests.support.components.harness import Recording, refusal, run
-from tests.support.components.policies import document
+from tests.support.components.policies import deny_without_tls, document
 from tests.support.components.provider import (
     ACCOUNT,
     REGION,
@@ -104,7 +104,8 @@ def test_only_this_distribution_may_read_the_bucket(recording: Recording) -> Non
             "Action": "s3:GetObject",
             "Resource": f"{BUCKET_ARN}/*",
             "Condition": {"StringEquals": {"AWS:SourceArn": DISTRIBUTION_ARN}},
-        }
+        },
+        deny_without_tls("s3:*", BUCKET_ARN, f"{BUCKET_ARN}/*"),
     )
 
 

@@ -33,6 +33,17 @@ def allow(actions: list[str], *resources: str) -> Statement:
     return {"Effect": "Allow", "Action": actions, "Resource": [*resources]}
 
 
+def deny_without_tls(action: str, *resources: str) -> Statement:
+    """What the policy of each queue, topic and bucket says to a request without TLS."""
+    return {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": action,
+        "Resource": [*resources],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
 def allow_logs(function: str) -> Statement:
     """What each Lambda may do with the streams of its own log group."""
     group = arn("logs", f"log-group:{physical_name(f'{function}-logs')}")
