@@ -25,7 +25,7 @@ site = None
 if settings.dashboard_site:
     site = DashboardSite("dashboard", {"connect_sources": settings.sign_in_hosts, "tags": tags})
 page_urls = [pulumi.Output.concat(site.url, "/")] if site else []
-origins = [*settings.allowed_origins, site.url] if site and settings.allowed_origins else settings.allowed_origins
+origins = [*settings.allowed_origins, site.url] if site else settings.allowed_origins
 
 table = StreamTable("submissions", {"deletion_protection": settings.protect_data, "tags": tags})
 ingest = SubmissionIngest(
