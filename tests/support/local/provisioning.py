@@ -123,11 +123,14 @@ pool = aws.cognito.UserPool("pool", tags=tags, auto_verified_attributes=["email"
     password_policy={"minimum_length": 14, "require_symbols": True},
     admin_create_user_config={"allow_admin_create_user_only": True},
     account_recovery_setting={"recovery_mechanisms": [{"name": "verified_email", "priority": 1}]},
+    user_attribute_update_settings={"attributes_require_verification_before_updates": ["email"]},
+    mfa_configuration="OPTIONAL", software_token_mfa_configuration={"enabled": True},
     schemas=[{"name": "tenant_id", "attribute_data_type": "String", "mutable": True,
               "string_attribute_constraints": {"min_length": "1", "max_length": "66"}}])
 client = aws.cognito.UserPoolClient("client", user_pool_id=pool.id, explicit_auth_flows=["ALLOW_USER_SRP_AUTH"],
     read_attributes=["custom:tenant_id"], id_token_validity=15, token_validity_units={"id_token": "minutes"},
     callback_urls=["https://example.com"], allowed_oauth_flows=["code"], allowed_oauth_scopes=["openid"],
+    refresh_token_rotation={"feature": "ENABLED", "retry_grace_period_seconds": 30},
     allowed_oauth_flows_user_pool_client=True, supported_identity_providers=["COGNITO"], generate_secret=True)
 
 for export in ("url", "arn", "name"):
