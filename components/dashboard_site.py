@@ -36,8 +36,23 @@ PAGE_POLICY = (
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
+    # The page makes no HTML or script from strings. Trusted Types make the browser reject code that tries.
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
 )
 """The page's Content-Security-Policy without the directive `connect-src`. `local/server.py` sends the same policy."""
+PERMISSIONS_POLICY = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        *("accelerometer", "autoplay", "camera", "clipboard-read", "clipboard-write", "display-capture"),
+        *("encrypted-media", "fullscreen", "gamepad", "geolocation", "gyroscope", "hid", "idle-detection"),
+        *("local-fonts", "magnetometer", "microphone", "midi", "payment", "picture-in-picture"),
+        *("publickey-credentials-get", "screen-wake-lock", "serial", "storage-access", "usb"),
+        *("xr-spatial-tracking",),
+    )
+)
+"""The page's Permissions-Policy: the page needs none of these features of a browser. `local/server.py` sends the same
+policy."""
 
 
 class DashboardSiteArgs(TypedDict):
@@ -60,7 +75,8 @@ class DashboardSite(pulumi.ComponentResource):
     """A private S3 bucket, and the CloudFront distribution that is its only reader.
 
     The site answers GET and HEAD requests over HTTPS. Because of its response headers, a page runs only scripts of the
-    site, and no other page can show it in a frame. CloudFront provides the domain name and the certificate. The site
+    site, makes no HTML or script from strings (Trusted Types), uses no camera or other feature of the device, and no
+    other page can show it in a frame. CloudFront provides the domain name and the certificate. The site
     has no access log, because the log would contain the authorization codes of sign-ins.
     """
 
@@ -153,12 +169,19 @@ class DashboardSite(pulumi.ComponentResource):
                 "content_type_options": {"override": True},
                 "frame_options": {"frame_option": "DENY", "override": True},
                 "referrer_policy": {"referrer_policy": "no-referrer", "override": True},
-                "strict_transport_security": {"access_control_max_age_sec": HSTS_SECONDS, "override": True},
+                # CloudFront gives the host to this distribution alone, so nothing else is a subdomain of it.
+                "strict_transport_security": {
+                    "access_control_max_age_sec": HSTS_SECONDS,
+                    "include_subdomains": True,
+                    "preload": True,
+                    "override": True,
+                },
             },
             custom_headers_config={
                 "items": [
                     {"header": "Cross-Origin-Opener-Policy", "value": "same-origin", "override": True},
                     {"header": "Cross-Origin-Resource-Policy", "value": "same-origin", "override": True},
+                    {"header": "Permissions-Policy", "value": PERMISSIONS_POLICY, "override": True},
                 ]
             },
             opts=self._child_options,

@@ -8,6 +8,7 @@ import pulumi
 import pytest
 
 from components import DashboardSite, DashboardSiteArgs
+from components.dashboard_site import PERMISSIONS_POLICY
 from tests.support.components.harness import Recording, refusal, run
 from tests.support.components.policies import deny_without_tls, document
 from tests.support.components.provider import (
@@ -162,7 +163,12 @@ def test_more_edges_may_serve_it(price_class: str) -> None:
 def test_each_answer_has_the_headers(recording: Recording, behavior: dict[str, Any]) -> None:
     assert behavior["responseHeadersPolicyId"] == api_id("site-headers")
     headers = security_headers(recording)
-    assert headers["strictTransportSecurity"] == {"accessControlMaxAgeSec": 31_536_000, "override": True}
+    assert headers["strictTransportSecurity"] == {
+        "accessControlMaxAgeSec": 31_536_000,
+        "includeSubdomains": True,
+        "preload": True,
+        "override": True,
+    }
     assert headers["contentTypeOptions"] == {"override": True}
     assert headers["frameOptions"] == {"frameOption": "DENY", "override": True}
     assert headers["referrerPolicy"] == {"referrerPolicy": "no-referrer", "override": True}
@@ -170,7 +176,9 @@ def test_each_answer_has_the_headers(recording: Recording, behavior: dict[str, A
     assert recording.inputs("site-headers")["customHeadersConfig"]["items"] == [
         {"header": "Cross-Origin-Opener-Policy", "value": "same-origin", "override": True},
         {"header": "Cross-Origin-Resource-Policy", "value": "same-origin", "override": True},
+        {"header": "Permissions-Policy", "value": PERMISSIONS_POLICY, "override": True},
     ]
+    assert {"camera=()", "microphone=()", "geolocation=()"} <= set(PERMISSIONS_POLICY.split(", "))
 
 
 def test_a_page_runs_nothing_but_its_own_files_and_stands_in_no_frame(recording: Recording) -> None:
@@ -186,6 +194,8 @@ def test_a_page_runs_nothing_but_its_own_files_and_stands_in_no_frame(recording:
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
     }
 
 
