@@ -29,6 +29,7 @@ class Settings:
     max_clock_skew_seconds: int
     log_retention_days: int
     protect_data: bool
+    hardened: bool
     alarm_email: str | None
     dashboard_site: bool
     api_gateway_log_role: bool
@@ -71,6 +72,7 @@ class Settings:
             max_clock_skew_seconds=config.require_int("maxClockSkewSeconds"),
             log_retention_days=config.require_int("logRetentionDays"),
             protect_data=config.require_bool("protectData"),
+            hardened=config.require_bool("hardened"),
             alarm_email=config.get("alarmEmail") or None,
             dashboard_site=config.require_bool("dashboardSite"),
             api_gateway_log_role=config.require_bool("apiGatewayLogRole"),

@@ -239,6 +239,15 @@ def topic_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     return string(field, value, rf"{_ARN}:sns:[^:]+:\d+:[\w-]+", "the ARN of a standard SNS topic")
 
 
+def key_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """Check the ARN of a KMS key.
+
+    Raises:
+        ValueError: The value is not the ARN of a key.
+    """
+    return string(field, value, rf"{_ARN}:kms:[^:]+:\d+:key/[\w-]+", "the ARN of a KMS key")
+
+
 def word(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check a string without spaces, such as a client id or the name of a claim.
 

@@ -29,6 +29,7 @@ class HandlerFunction(pulumi.ComponentResource):
         timeout_seconds: Timeout of one invocation in seconds.
         memory_mb: Memory in MB.
         log_retention_days: Days for which CloudWatch keeps the logs.
+        kms_key_arn: The KMS key that encrypts the logs. None: a key of CloudWatch encrypts them.
         tags: Tags of every resource that supports tags.
         opts: Resource options of the component.
     """
@@ -52,13 +53,18 @@ class HandlerFunction(pulumi.ComponentResource):
         timeout_seconds: int = 10,
         memory_mb: int = 256,
         log_retention_days: pulumi.Input[int] = DEFAULT_LOG_RETENTION_DAYS,
+        kms_key_arn: pulumi.Input[str] | None = None,
         tags: Tags | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("formbridge:index:HandlerFunction", name, {}, opts)
         child_options = pulumi.ResourceOptions(parent=self)
         logs = aws.cloudwatch.LogGroup(
-            f"{name}-logs", retention_in_days=log_retention_days, tags=tags, opts=child_options
+            f"{name}-logs",
+            retention_in_days=log_retention_days,
+            kms_key_id=kms_key_arn,
+            tags=tags,
+            opts=child_options,
         )
         role = aws.iam.Role(
             f"{name}-role",

@@ -102,6 +102,66 @@ def build_topic_policy(
     )
 
 
+KEY_ACTIONS = (
+    *("kms:CancelKeyDeletion", "kms:CreateAlias", "kms:CreateGrant", "kms:Decrypt", "kms:DeleteAlias"),
+    *("kms:DescribeKey", "kms:DisableKey", "kms:DisableKeyRotation", "kms:EnableKey", "kms:EnableKeyRotation"),
+    *("kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:GetKeyPolicy"),
+    *("kms:GetKeyRotationStatus", "kms:ListGrants", "kms:ListKeyPolicies", "kms:ListKeyRotations"),
+    *("kms:ListResourceTags", "kms:PutKeyPolicy", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:RetireGrant"),
+    *("kms:RevokeGrant", "kms:RotateKeyOnDemand", "kms:ScheduleKeyDeletion", "kms:TagResource", "kms:UntagResource"),
+    *("kms:UpdateAlias", "kms:UpdateKeyDescription"),
+)
+"""Actions on a symmetric KMS key of one region.
+https://docs.aws.amazon.com/kms/latest/developerguide/kms-api-permissions-reference.html"""
+
+
+def build_key_policy(key_arn: pulumi.Output[str]) -> pulumi.Output[str]:
+    """Return the policy of a KMS key for tables, queues, topics and log groups of its account and region.
+
+    The policy delegates to the IAM policies of the account. Three AWS services may use the key: CloudWatch Logs for log
+    groups, EventBridge for queues, and CloudWatch for alarms.
+    """
+    return key_arn.apply(_build_key_statements).apply(_build_document)
+
+
+def _build_key_statements(key_arn: str) -> list[dict[str, object]]:
+    _, partition, _, region, account, _ = key_arn.split(":", 5)
+    domain = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+    send = ["kms:Decrypt", "kms:GenerateDataKey"]
+
+    def allow(principal: dict[str, str], actions: Sequence[str], condition: Mapping[str, object]) -> dict[str, object]:
+        # In the policy of a key, `*` stands for this key.
+        statement: dict[str, object] = {
+            "Effect": "Allow",
+            "Principal": principal,
+            "Action": [*actions],
+            "Resource": "*",
+        }
+        return {**statement, "Condition": condition} if condition else statement
+
+    return [
+        # Without this statement, nobody could use the key by an IAM policy, or change this policy.
+        allow({"AWS": f"arn:{partition}:iam::{account}:root"}, KEY_ACTIONS, {}),
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+        allow(
+            {"Service": f"logs.{region}.{domain}"},
+            [
+                *("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"),
+                *("kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"),
+            ],
+            {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": f"arn:{partition}:logs:{region}:{account}:log-group:*"}},
+        ),
+        # AWS does not document that EventBridge sends `aws:SourceAccount` to KMS. SQS names the queue.
+        allow(
+            {"Service": "events.amazonaws.com"},
+            send,
+            {"ArnLike": {"kms:EncryptionContext:aws:sqs:arn": f"arn:{partition}:sqs:{region}:{account}:*"}},
+        ),
+        # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+        allow({"Service": "cloudwatch.amazonaws.com"}, send, {"StringEquals": {"aws:SourceAccount": account}}),
+    ]
+
+
 def _deny_without_tls(action: str, *resources: pulumi.Input[str]) -> dict[str, object]:
     """Return a statement that denies requests without TLS."""
     return {

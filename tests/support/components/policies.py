@@ -18,6 +18,7 @@ Document = dict[str, Any]
 HOLDERS = {
     "iam/role:Role": "assumeRolePolicy",
     "iam/rolePolicy:RolePolicy": "policy",
+    "kms/keyPolicy:KeyPolicy": "policy",
     "s3/bucketPolicy:BucketPolicy": "policy",
     "sns/topicPolicy:TopicPolicy": "policy",
     "sqs/queuePolicy:QueuePolicy": "policy",
