@@ -25,7 +25,16 @@ key_arn = DataKey("data", {"tags": tags}).key_arn if settings.hardened else None
 alarms = AlarmTopic("alarms", {"email": settings.alarm_email, "kms_key_arn": key_arn, "tags": tags})
 site = None
 if settings.dashboard_site:
-    site = DashboardSite("dashboard", {"connect_sources": settings.sign_in_hosts, "tags": tags})
+    site = DashboardSite(
+        "dashboard",
+        {
+            "connect_sources": settings.sign_in_hosts,
+            "web_acl_arn": settings.web_acl_arn,
+            "access_log": settings.hardened,
+            "log_retention_days": settings.log_retention_days,
+            "tags": tags,
+        },
+    )
 page_urls = [pulumi.Output.concat(site.url, "/")] if site else []
 origins = [*settings.allowed_origins, site.url] if site else settings.allowed_origins
 

@@ -1,9 +1,10 @@
-"""Encryption with a KMS key of the account: of queues, and the permissions of roles to use the key."""
+"""Encryption with a KMS key of the account: of tables and queues, and the permissions of roles to use the key."""
 
 from collections.abc import Sequence
 from typing import TypedDict
 
 import pulumi
+import pulumi_aws as aws
 
 from ._iam import Statement
 
@@ -26,6 +27,11 @@ class QueueEncryption(TypedDict, total=False):
 def allow_key_use(kms_key_arn: pulumi.Input[str] | None, actions: Sequence[str]) -> list[Statement]:
     """Return the permission to use a KMS key. If there is no key, or no action, the list is empty."""
     return [Statement(actions, [kms_key_arn])] if kms_key_arn is not None and actions else []
+
+
+def encrypt_table(kms_key_arn: pulumi.Input[str] | None) -> aws.dynamodb.TableServerSideEncryptionArgsDict:
+    """Return the encryption of a table with a KMS key. None: with the AWS managed key of DynamoDB."""
+    return {"enabled": True} if kms_key_arn is None else {"enabled": True, "kms_key_arn": kms_key_arn}
 
 
 def encrypt_queue(kms_key_arn: pulumi.Input[str] | None) -> QueueEncryption:

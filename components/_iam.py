@@ -102,6 +102,27 @@ def build_topic_policy(
     )
 
 
+def build_log_policy(service: str, log_group_arn: pulumi.Output[str]) -> pulumi.Output[str]:
+    """Return a policy with which a service of the log group's account can write to the streams of the log group.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-V2-CloudWatchLogs.html
+    """
+    return _build_document(
+        [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": service},
+                "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                # The service chooses the names of the log streams.
+                "Resource": pulumi.Output.concat(log_group_arn, ":log-stream:*"),
+                "Condition": {
+                    "StringEquals": {"aws:SourceAccount": log_group_arn.apply(lambda arn: arn.split(":")[4])}
+                },
+            }
+        ]
+    )
+
+
 KEY_ACTIONS = (
     *("kms:CancelKeyDeletion", "kms:CreateAlias", "kms:CreateGrant", "kms:Decrypt", "kms:DeleteAlias"),
     *("kms:DescribeKey", "kms:DisableKey", "kms:DisableKeyRotation", "kms:EnableKey", "kms:EnableKeyRotation"),

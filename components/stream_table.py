@@ -12,6 +12,7 @@ import pulumi
 import pulumi_aws as aws
 
 from . import _checks
+from ._encryption import encrypt_table
 from ._naming import MAX_TABLE_NAME, check_name
 from ._tags import Tags
 
@@ -116,7 +117,7 @@ class StreamTable(pulumi.ComponentResource):
             stream_enabled=True,
             stream_view_type="NEW_AND_OLD_IMAGES",
             point_in_time_recovery={"enabled": True},
-            server_side_encryption={"enabled": True, "kms_key_arn": kms_key_arn},
+            server_side_encryption=encrypt_table(kms_key_arn),
             ttl={"attribute_name": "ttl", "enabled": True},
             deletion_protection_enabled=args.get("deletion_protection", False),
             tags=args.get("tags"),

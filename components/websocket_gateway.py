@@ -18,7 +18,7 @@ import pulumi_aws as aws
 
 from . import _checks
 from ._checks import IntegerInput
-from ._encryption import READ, SEND, allow_key_use
+from ._encryption import READ, SEND, allow_key_use, encrypt_table
 from ._fanout_queue import create_fanout_queue
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
 from ._gateway_access import GatewayAccess, GatewayAccessArgs
@@ -176,7 +176,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             hash_key="PK",
             range_key="SK",
             attributes=[{"name": key, "type": "S"} for key in ("PK", "SK")],
-            server_side_encryption={"enabled": True, "kms_key_arn": self._kms_key_arn},
+            server_side_encryption=encrypt_table(self._kms_key_arn),
             point_in_time_recovery={"enabled": False},  # no backup is needed: every connection ends within three hours
             ttl={"attribute_name": "ttl", "enabled": True},
             tags=self._tags,

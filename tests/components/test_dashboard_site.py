@@ -152,7 +152,22 @@ def test_the_distribution_serves_the_page_everywhere_at_the_lowest_price(recordi
     assert distribution["priceClass"] == "PriceClass_100"
     assert distribution["restrictions"] == {"geoRestriction": {"restrictionType": "none"}}
     assert distribution["viewerCertificate"] == {"cloudfrontDefaultCertificate": True}
-    assert not {"aliases", "loggingConfig"} & set(distribution)
+    assert not {"aliases", "loggingConfig", "webAclId"} & set(distribution)
+
+
+def test_a_web_acl_may_filter_the_requests() -> None:
+    acl = f"arn:aws:wafv2:us-east-1:{ACCOUNT}:global/webacl/pages/1a2b3c"
+
+    assert declare({"web_acl_arn": acl}).inputs("site-distribution")["webAclId"] == acl
+
+
+@pytest.mark.parametrize("region", ["eu-west-1:{}:global", "us-east-1:{}:regional"])
+def test_a_web_acl_that_cloudfront_does_not_take_is_refused(region: str) -> None:
+    acl = f"arn:aws:wafv2:{region.format(ACCOUNT)}/webacl/pages/1a2b3c"
+
+    assert refusal(lambda: DashboardSite("site", {"web_acl_arn": acl})) == (
+        f"web_acl_arn: must be the ARN of a web ACL for CloudFront, in us-east-1, got {acl!r}"
+    )
 
 
 @pytest.mark.parametrize("price_class", ["PriceClass_200", "PriceClass_All"])

@@ -16,6 +16,7 @@ Statement = dict[str, Any]
 Document = dict[str, Any]
 
 HOLDERS = {
+    "cloudwatch/logResourcePolicy:LogResourcePolicy": "policyDocument",
     "iam/role:Role": "assumeRolePolicy",
     "iam/rolePolicy:RolePolicy": "policy",
     "kms/keyPolicy:KeyPolicy": "policy",

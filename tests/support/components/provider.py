@@ -109,6 +109,12 @@ def _outputs(kind: str, logical_name: str, inputs: Values) -> Values:
             return {"id": name, "name": name, "arn": function, "invokeArn": invoke}
         case "aws:cloudwatch/logGroup:LogGroup":
             return {"id": name, "name": name, "arn": arn("logs", f"log-group:{name}")}
+        case "aws:cloudwatch/logDeliverySource:LogDeliverySource":
+            return {"id": name, "name": name, "arn": arn("logs", f"delivery-source:{name}")}
+        case "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination":
+            return {"id": name, "name": name, "arn": arn("logs", f"delivery-destination:{name}")}
+        case "aws:cloudwatch/logResourcePolicy:LogResourcePolicy":
+            return {"id": inputs["policyName"]}
         case "aws:pipes/pipe:Pipe":
             return {"id": name, "name": name, "arn": arn("pipes", f"pipe/{name}")}
         case "aws:apigatewayv2/api:Api":

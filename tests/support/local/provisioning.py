@@ -181,7 +181,23 @@ aws.s3.BucketPolicy("bucket-policy", bucket=bucket.bucket, policy=pulumi.Output.
          "Condition": {"StringEquals": {"AWS:SourceArn": distribution.arn}}}]}),
     opts=pulumi.ResourceOptions(depends_on=[block]))
 
-topic = aws.sns.Topic("topic", display_name="Alarms", tags=tags)
+key = aws.kms.Key("key", description="Data", enable_key_rotation=True, tags=tags)
+aws.kms.KeyPolicy("key-policy", key_id=key.key_id, policy=pulumi.Output.json_dumps(
+    {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:root"}, "Action": "kms:Decrypt",
+         "Resource": "*"}]}))
+group = aws.cloudwatch.LogGroup("log", retention_in_days=7, kms_key_id=key.arn)
+aws.cloudwatch.LogResourcePolicy("log-policy", policy_name=group.name, policy_document=pulumi.Output.json_dumps(
+    {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "delivery.logs.amazonaws.com"}, "Action": "logs:PutLogEvents",
+         "Resource": group.arn}]}))
+source = aws.cloudwatch.LogDeliverySource("source", log_type="ACCESS_LOGS", resource_arn=distribution.arn, tags=tags)
+destination = aws.cloudwatch.LogDeliveryDestination("destination", output_format="json",
+    delivery_destination_configuration={"destination_resource_arn": group.arn})
+aws.cloudwatch.LogDelivery("delivery", delivery_source_name=source.name, delivery_destination_arn=destination.arn,
+    record_fields=["c-ip", "sc-status"])
+
+topic = aws.sns.Topic("topic", display_name="Alarms", kms_master_key_id=key.arn, tags=tags)
 aws.sns.TopicPolicy("topic-policy", arn=topic.arn, policy=pulumi.Output.json_dumps(
     {"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Principal": {"Service": "cloudwatch.amazonaws.com"}, "Action": "sns:Publish",

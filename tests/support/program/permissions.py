@@ -75,6 +75,8 @@ def permissions(recording: Recording) -> list[Permission]:
 def _of_documents(recording: Recording) -> Iterator[Permission]:
     for name, document in declared_documents(recording):
         holder = recording.one(name)
+        if holder.type == "aws:kms/keyPolicy:KeyPolicy":
+            continue  # it leaves the roles of the account to their own policies
         for number, statement in enumerate(document["Statement"], start=1):
             if statement == deny_without_tls(statement["Action"], *_words(statement.get("Resource", []))):
                 continue  # every request here is made over TLS
