@@ -132,8 +132,7 @@ class TenantIdentity(pulumi.ComponentResource):
             # A user can change the e-mail address. Until the user has confirmed the new one, the old one stays in use.
             user_attribute_update_settings={"attributes_require_verification_before_updates": ["email"]},
             mfa_configuration=mfa.apply(MFA_CONFIGURATIONS.__getitem__),
-            # Cognito needs a kind of second factor unless MFA is off.
-            software_token_mfa_configuration=mfa.apply(lambda known: None if known == "off" else {"enabled": True}),
+            software_token_mfa_configuration=mfa.apply(_build_second_factor),
             admin_create_user_config={"allow_admin_create_user_only": True},
             password_policy={
                 "minimum_length": 12,
@@ -196,6 +195,11 @@ class TenantIdentity(pulumi.ComponentResource):
                 opts=child_options,
             )
         return pool, client
+
+
+def _build_second_factor(mfa: str) -> aws.cognito.UserPoolSoftwareTokenMfaConfigurationArgsDict | None:
+    """Return the kind of the second factor. Cognito needs one unless MFA is off."""
+    return None if mfa == "off" else {"enabled": True}
 
 
 def _build_domain_prefix(user_pool_id: str) -> str:
