@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import signal
 import socket
@@ -99,12 +98,7 @@ def _run_stack(options: Options, console: Console, parts: ExitStack) -> None:
     parts.enter_context(_only_one(state_dir))
     listener = parts.enter_context(_listener(options.port))
     dashboard_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    overrides = {
-        "jwksUrl": f"{dashboard_url}/.well-known/jwks.json",
-        "packageFor": "host",
-        # The page of the local run, at both names of this machine. The emulated site has another origin.
-        "allowedOrigins": json.dumps([dashboard_url, dashboard_url.replace("127.0.0.1", "localhost")]),
-    }
+    overrides = {"jwksUrl": f"{dashboard_url}/.well-known/jwks.json", "packageFor": "host"}
     project = load_project(options.root, overrides=overrides)
 
     # The callbacks of `idle` wait until the pipes have ended. They run after the emulator has stopped. The stop of the
