@@ -8,6 +8,7 @@ from components import (
     ApiGatewayLogRole,
     DashboardPage,
     DashboardSite,
+    DataKey,
     DeadLetterResync,
     RealtimePipe,
     StreamTable,
@@ -20,14 +21,24 @@ from settings import Settings
 settings = Settings.load()
 tags = settings.tags
 
-alarms = AlarmTopic("alarms", {"email": settings.alarm_email, "tags": tags})
+key_arn = DataKey("data", {"tags": tags}).key_arn if settings.hardened else None
+alarms = AlarmTopic("alarms", {"email": settings.alarm_email, "kms_key_arn": key_arn, "tags": tags})
 site = None
 if settings.dashboard_site:
-    site = DashboardSite("dashboard", {"connect_sources": settings.sign_in_hosts, "tags": tags})
+    site = DashboardSite(
+        "dashboard",
+        {
+            "connect_sources": settings.sign_in_hosts,
+            "web_acl_arn": settings.web_acl_arn,
+            "access_log": settings.hardened,
+            "log_retention_days": settings.log_retention_days,
+            "tags": tags,
+        },
+    )
 page_urls = [pulumi.Output.concat(site.url, "/")] if site else []
-origins = [*settings.allowed_origins, site.url] if site and settings.allowed_origins else settings.allowed_origins
+origins = [*settings.allowed_origins, site.url] if site else settings.allowed_origins
 
-table = StreamTable("submissions", {"deletion_protection": settings.protect_data, "tags": tags})
+table = StreamTable("submissions", {"kms_key_arn": key_arn, "deletion_protection": settings.protect_data, "tags": tags})
 ingest = SubmissionIngest(
     "ingest",
     {
@@ -35,6 +46,7 @@ ingest = SubmissionIngest(
         "retention_days": settings.retention_days,
         "max_clock_skew_seconds": settings.max_clock_skew_seconds,
         "log_retention_days": settings.log_retention_days,
+        "kms_key_arn": key_arn,
         "alarm_topic_arn": alarms.topic_arn,
         "package_for": settings.package_for,
         "tags": tags,
@@ -47,6 +59,7 @@ identity = TenantIdentity(
         "audience": settings.audience,
         "jwks_url": settings.jwks_url,
         "callback_urls": [] if settings.issuer else page_urls,
+        "mfa": "required" if settings.hardened else "off",
         "deletion_protection": settings.protect_data,
         "tags": tags,
     },
@@ -68,6 +81,7 @@ gateway = WebSocketGateway(
         "limits": settings.limits,
         "posting": settings.posting,
         "log_retention_days": settings.log_retention_days,
+        "kms_key_arn": key_arn,
         "alarm_topic_arn": alarms.topic_arn,
         "package_for": settings.package_for,
         "tags": tags,
@@ -81,6 +95,7 @@ pipe = RealtimePipe(
         "function_arn": gateway.broadcast_function_arn,
         "filters": [SUBMISSION_RECORDS],
         "batch_size": 1_000,  # a batch of 100 fills little more than one frame (docs/adr/0004)
+        "kms_key_arn": key_arn,
         "alarm_topic_arn": alarms.topic_arn,
         "tags": tags,
     },
@@ -92,6 +107,7 @@ DeadLetterResync(
         "stream_arn": table.stream_arn,
         "fanout_queue_url": gateway.fanout_queue_url,
         "fanout_queue_arn": gateway.fanout_queue_arn,
+        "kms_key_arn": key_arn,
         "alarm_topic_arn": alarms.topic_arn,
         "log_retention_days": settings.log_retention_days,
         "package_for": settings.package_for,

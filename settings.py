@@ -29,6 +29,8 @@ class Settings:
     max_clock_skew_seconds: int
     log_retention_days: int
     protect_data: bool
+    hardened: bool
+    web_acl_arn: str | None
     alarm_email: str | None
     dashboard_site: bool
     api_gateway_log_role: bool
@@ -71,6 +73,8 @@ class Settings:
             max_clock_skew_seconds=config.require_int("maxClockSkewSeconds"),
             log_retention_days=config.require_int("logRetentionDays"),
             protect_data=config.require_bool("protectData"),
+            hardened=config.require_bool("hardened"),
+            web_acl_arn=config.get("webAclArn") or None,
             alarm_email=config.get("alarmEmail") or None,
             dashboard_site=config.require_bool("dashboardSite"),
             api_gateway_log_role=config.require_bool("apiGatewayLogRole"),
@@ -88,6 +92,7 @@ class Settings:
         _checks.check_optional(_urls.jwks_url, "jwksUrl", self.jwks_url)
         _checks.word("tenantClaim", self.tenant_claim)
         _checks.check_optional(_checks.word, "audience", self.audience)
+        _checks.check_optional(_checks.web_acl_arn, "webAclArn", self.web_acl_arn)
         _checks.check_optional(_checks.email, "alarmEmail", self.alarm_email)
         _checks.check_each(_urls.origin, "allowedOrigins", self.allowed_origins)
         _checks.check_each(_urls.connect_source, "connectSources", self.connect_sources)

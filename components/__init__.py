@@ -4,6 +4,7 @@ from .alarm_topic import AlarmTopic, AlarmTopicArgs
 from .api_gateway_log_role import ApiGatewayLogRole, ApiGatewayLogRoleArgs
 from .dashboard_page import DashboardPage, DashboardPageArgs, DashboardSignInArgs
 from .dashboard_site import DashboardSite, DashboardSiteArgs
+from .data_key import DataKey, DataKeyArgs
 from .dead_letter_resync import DeadLetterResync, DeadLetterResyncArgs
 from .realtime_pipe import RealtimePipe, RealtimePipeArgs
 from .stream_table import SUBMISSION_RECORDS, StreamTable, StreamTableArgs
@@ -39,6 +40,8 @@ __all__ = [
     "DashboardPage",
     "DashboardPageArgs",
     "DashboardSignInArgs",
+    "DataKey",
+    "DataKeyArgs",
     "AlarmTopic",
     "AlarmTopicArgs",
     "ApiGatewayLogRole",

@@ -239,6 +239,25 @@ def topic_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     return string(field, value, rf"{_ARN}:sns:[^:]+:\d+:[\w-]+", "the ARN of a standard SNS topic")
 
 
+def key_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """Check the ARN of a KMS key.
+
+    Raises:
+        ValueError: The value is not the ARN of a key.
+    """
+    return string(field, value, rf"{_ARN}:kms:[^:]+:\d+:key/[\w-]+", "the ARN of a KMS key")
+
+
+def web_acl_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """Check the ARN of a web ACL for CloudFront, of AWS WAF version 2.
+
+    Raises:
+        ValueError: The value is not the ARN of such a web ACL.
+    """
+    pattern = rf"{_ARN}:wafv2:us-east-1:\d+:global/webacl/[^/]+/[^/]+"
+    return string(field, value, pattern, "the ARN of a web ACL for CloudFront, in us-east-1")
+
+
 def word(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check a string without spaces, such as a client id or the name of a claim.
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import pulumi
 import pulumi_aws as aws
 
+from ._encryption import encrypt_queue
+from ._iam import build_queue_policy
 from ._queue_mapping import VISIBILITY_SECONDS
 from ._tags import Tags
 
@@ -28,16 +30,34 @@ def create_dead_letter_queue(
     parent: pulumi.Resource,
     tags: Tags | None,
     alarm_topic_arn: pulumi.Input[str] | None,
+    *,
+    rule_arn: pulumi.Input[str] | None = None,
+    kms_key_arn: pulumi.Input[str] | None = None,
 ) -> aws.sqs.Queue:
-    """Create the queue `{name}-dead-letters`, and an alarm that fires when the queue has a message."""
+    """Create the queue `{name}-dead-letters`, its policy, and an alarm that fires when the queue has a message.
+
+    Args:
+        name: Prefix of the names of the resources.
+        parent: The component that the resources belong to.
+        tags: Tags of every resource that supports tags.
+        alarm_topic_arn: The SNS topic to which the alarm is sent. None: the alarm is only visible in CloudWatch.
+        rule_arn: The EventBridge rule that may send messages to the queue. None: only roles may send messages.
+        kms_key_arn: The KMS key that encrypts the messages. None: a key of SQS encrypts them.
+    """
     queue = aws.sqs.Queue(
         f"{name}-dead-letters",
         max_message_size=MAX_MESSAGE_SIZE,
         message_retention_seconds=RETENTION_SECONDS,
-        sqs_managed_sse_enabled=True,
+        **encrypt_queue(kms_key_arn),
         # A `DeadLetterResync` may read this queue. Its Lambda needs this visibility timeout.
         visibility_timeout_seconds=VISIBILITY_SECONDS,
         tags=tags,
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    aws.sqs.QueuePolicy(
+        f"{name}-dead-letters-policy",
+        queue_url=queue.url,
+        policy=build_queue_policy(queue.arn, rule_arn),
         opts=pulumi.ResourceOptions(parent=parent),
     )
     create_queue_alarm(

@@ -4,6 +4,8 @@ import pulumi
 import pulumi_aws as aws
 
 from ._dead_letters import MAX_MESSAGE_SIZE, RETENTION_SECONDS, create_dead_letter_queue
+from ._encryption import encrypt_queue
+from ._iam import build_queue_policy
 from ._queue_mapping import VISIBILITY_SECONDS
 from ._tags import Tags
 
@@ -16,14 +18,19 @@ counts too."""
 
 
 def create_fanout_queue(
-    name: str, parent: pulumi.Resource, tags: Tags | None, alarm_topic_arn: pulumi.Input[str] | None
+    name: str,
+    parent: pulumi.Resource,
+    tags: Tags | None,
+    alarm_topic_arn: pulumi.Input[str] | None,
+    kms_key_arn: pulumi.Input[str] | None,
 ) -> aws.sqs.Queue:
-    """Create the queue `{name}-queue` and its dead-letter queue.
+    """Create the queue `{name}-queue` with its policy, and its dead-letter queue.
 
+    `kms_key_arn` is the KMS key that encrypts the messages of both queues. None: a key of SQS encrypts them.
     A message that has failed ten times goes to `{name}-dead-letters`, which has an alarm.
     """
-    dead_letters = create_dead_letter_queue(name, parent, tags, alarm_topic_arn)
-    return aws.sqs.Queue(
+    dead_letters = create_dead_letter_queue(name, parent, tags, alarm_topic_arn, kms_key_arn=kms_key_arn)
+    queue = aws.sqs.Queue(
         f"{name}-queue",
         max_message_size=MAX_MESSAGE_SIZE,
         # SQS deletes a message that is older than `RETENTION_SECONDS`. Such a message does not become a dead letter.
@@ -31,8 +38,15 @@ def create_fanout_queue(
         redrive_policy=pulumi.Output.json_dumps(
             {"deadLetterTargetArn": dead_letters.arn, "maxReceiveCount": MAX_RECEIVES}
         ),
-        sqs_managed_sse_enabled=True,
+        **encrypt_queue(kms_key_arn),
         visibility_timeout_seconds=VISIBILITY_SECONDS,
         tags=tags,
         opts=pulumi.ResourceOptions(parent=parent),
     )
+    aws.sqs.QueuePolicy(
+        f"{name}-queue-policy",
+        queue_url=queue.url,
+        policy=build_queue_policy(queue.arn),
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    return queue

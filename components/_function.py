@@ -29,6 +29,7 @@ class HandlerFunction(pulumi.ComponentResource):
         timeout_seconds: Timeout of one invocation in seconds.
         memory_mb: Memory in MB.
         log_retention_days: Days for which CloudWatch keeps the logs.
+        kms_key_arn: The KMS key that encrypts the logs. None: a key of CloudWatch encrypts them.
         tags: Tags of every resource that supports tags.
         opts: Resource options of the component.
     """
@@ -52,19 +53,26 @@ class HandlerFunction(pulumi.ComponentResource):
         timeout_seconds: int = 10,
         memory_mb: int = 256,
         log_retention_days: pulumi.Input[int] = DEFAULT_LOG_RETENTION_DAYS,
+        kms_key_arn: pulumi.Input[str] | None = None,
         tags: Tags | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("formbridge:index:HandlerFunction", name, {}, opts)
         child_options = pulumi.ResourceOptions(parent=self)
-        role = aws.iam.Role(
-            f"{name}-role",
-            assume_role_policy=build_trust_policy("lambda.amazonaws.com"),
+        logs = aws.cloudwatch.LogGroup(
+            f"{name}-logs",
+            retention_in_days=log_retention_days,
+            kms_key_id=kms_key_arn,
             tags=tags,
             opts=child_options,
         )
-        logs = aws.cloudwatch.LogGroup(
-            f"{name}-logs", retention_in_days=log_retention_days, tags=tags, opts=child_options
+        role = aws.iam.Role(
+            f"{name}-role",
+            assume_role_policy=build_trust_policy(
+                "lambda.amazonaws.com", source_account=logs.arn.apply(lambda arn: arn.split(":")[4])
+            ),
+            tags=tags,
+            opts=child_options,
         )
         # `:*` stands for all log streams of the log group. Lambda creates one log stream per execution environment and
         # chooses its name.

@@ -136,6 +136,7 @@ class WebSocketApi:
         rate_limit: pulumi.Input[int],
         burst_limit: pulumi.Input[int],
         log_retention_days: pulumi.Input[int],
+        kms_key_arn: pulumi.Input[str] | None = None,
     ) -> aws.apigatewayv2.Stage:
         """Create the stage. Call this after all routes have been added.
 
@@ -145,9 +146,14 @@ class WebSocketApi:
             rate_limit: Maximum number of messages per second to each route, from all connections together.
             burst_limit: Maximum number of messages at once to each route, from all connections together.
             log_retention_days: Days for which CloudWatch keeps the access log.
+            kms_key_arn: The KMS key that encrypts the access log. None: a key of CloudWatch encrypts it.
         """
         logs = aws.cloudwatch.LogGroup(
-            f"{self._name}-access-logs", retention_in_days=log_retention_days, tags=self._tags, opts=self._child_options
+            f"{self._name}-access-logs",
+            retention_in_days=log_retention_days,
+            kms_key_id=kms_key_arn,
+            tags=self._tags,
+            opts=self._child_options,
         )
         return aws.apigatewayv2.Stage(
             f"{self._name}-stage",

@@ -46,6 +46,8 @@ class ApiGatewayLogRole(pulumi.ComponentResource):
         child_options = pulumi.ResourceOptions(parent=self, retain_on_delete=True)
         role = aws.iam.Role(
             f"{name}-role",
+            # There is no condition on `aws:SourceAccount`: AWS does not document that API Gateway sends this key. If it
+            # does not, it rejects the role, and the first stage of the account fails.
             assume_role_policy=build_trust_policy("apigateway.amazonaws.com"),
             tags=args.get("tags"),
             opts=child_options,

@@ -13,8 +13,11 @@ import pulumi
 import pulumi_aws as aws
 
 from . import _checks, _urls
+from ._checks import IntegerInput
+from ._function import DEFAULT_LOG_RETENTION_DAYS
 from ._iam import build_bucket_policy
 from ._naming import MAX_BUCKET_NAME, check_name
+from ._page_log import create_page_log
 from ._tags import Tags
 
 CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
@@ -36,8 +39,23 @@ PAGE_POLICY = (
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
+    # The page makes no HTML or script from strings. Trusted Types make the browser reject code that tries.
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
 )
 """The page's Content-Security-Policy without the directive `connect-src`. `local/server.py` sends the same policy."""
+PERMISSIONS_POLICY = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        *("accelerometer", "autoplay", "camera", "clipboard-read", "clipboard-write", "display-capture"),
+        *("encrypted-media", "fullscreen", "gamepad", "geolocation", "gyroscope", "hid", "idle-detection"),
+        *("local-fonts", "magnetometer", "microphone", "midi", "payment", "picture-in-picture"),
+        *("publickey-credentials-get", "screen-wake-lock", "serial", "storage-access", "usb"),
+        *("xr-spatial-tracking",),
+    )
+)
+"""The page's Permissions-Policy: the page needs none of these features of a browser. `local/server.py` sends the same
+policy."""
 
 
 class DashboardSiteArgs(TypedDict):
@@ -52,6 +70,15 @@ class DashboardSiteArgs(TypedDict):
     """The price class of the distribution: `PriceClass_100`, `PriceClass_200` or `PriceClass_All`. It selects the
     CloudFront edge locations that serve the page. Default: `PriceClass_100`, the cheapest. It selects edge locations in
     North America and Europe only, but users everywhere can open the page."""
+    web_acl_arn: NotRequired[pulumi.Input[str] | None]
+    """The ARN of a web ACL of AWS WAF (version 2) for CloudFront, which filters the requests. Such a web ACL is always
+    in us-east-1. Default: none."""
+    access_log: NotRequired[bool]
+    """Whether CloudFront logs each request, in a log group in us-east-1. The log has the client's IP address and the
+    path, but no query string and no cookie. Default: false."""
+    log_retention_days: NotRequired[IntegerInput]
+    """Days for which CloudWatch keeps the access log; a value that CloudWatch accepts, such as 14, 30, 90 or 365.
+    Default: 14."""
     tags: NotRequired[Tags]
     """Tags of the bucket and the distribution. Default: none."""
 
@@ -60,8 +87,8 @@ class DashboardSite(pulumi.ComponentResource):
     """A private S3 bucket, and the CloudFront distribution that is its only reader.
 
     The site answers GET and HEAD requests over HTTPS. Because of its response headers, a page runs only scripts of the
-    site, and no other page can show it in a frame. CloudFront provides the domain name and the certificate. The site
-    has no access log, because the log would contain the authorization codes of sign-ins.
+    site, makes no HTML or script from strings (Trusted Types), uses no camera or other feature of the device, and no
+    other page can show it in a frame. CloudFront provides the domain name and the certificate.
     """
 
     url: pulumi.Output[str]
@@ -76,6 +103,10 @@ class DashboardSite(pulumi.ComponentResource):
         _checks.check_fields(args, DashboardSiteArgs)
         sources = _check_connect_sources(args.get("connect_sources"))
         price_class = _checks.one_of("price_class", args.get("price_class", DEFAULT_PRICE_CLASS), PRICE_CLASSES)
+        web_acl_arn = _checks.check_optional(_checks.web_acl_arn, "web_acl_arn", args.get("web_acl_arn"))
+        log_retention_days = _checks.log_retention(
+            "log_retention_days", args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)
+        )
         super().__init__("formbridge:index:DashboardSite", name, {}, opts)
         self._name = name
         self._child_options = pulumi.ResourceOptions(parent=self)
@@ -83,8 +114,10 @@ class DashboardSite(pulumi.ComponentResource):
 
         bucket = aws.s3.Bucket(f"{name}-bucket", tags=tags, opts=self._child_options)
         distribution = self._create_distribution(
-            bucket, self._create_headers_policy(bucket, sources), price_class, tags
+            bucket, self._create_headers_policy(bucket, sources), price_class, web_acl_arn, tags
         )
+        if args.get("access_log"):
+            create_page_log(name, distribution, log_retention_days, self, tags)
         aws.s3.BucketPolicy(
             f"{name}-bucket-policy",
             bucket=bucket.bucket,
@@ -153,12 +186,19 @@ class DashboardSite(pulumi.ComponentResource):
                 "content_type_options": {"override": True},
                 "frame_options": {"frame_option": "DENY", "override": True},
                 "referrer_policy": {"referrer_policy": "no-referrer", "override": True},
-                "strict_transport_security": {"access_control_max_age_sec": HSTS_SECONDS, "override": True},
+                # CloudFront gives the host to this distribution alone, so nothing else is a subdomain of it.
+                "strict_transport_security": {
+                    "access_control_max_age_sec": HSTS_SECONDS,
+                    "include_subdomains": True,
+                    "preload": True,
+                    "override": True,
+                },
             },
             custom_headers_config={
                 "items": [
                     {"header": "Cross-Origin-Opener-Policy", "value": "same-origin", "override": True},
                     {"header": "Cross-Origin-Resource-Policy", "value": "same-origin", "override": True},
+                    {"header": "Permissions-Policy", "value": PERMISSIONS_POLICY, "override": True},
                 ]
             },
             opts=self._child_options,
@@ -169,6 +209,7 @@ class DashboardSite(pulumi.ComponentResource):
         bucket: aws.s3.Bucket,
         headers: aws.cloudfront.ResponseHeadersPolicy,
         price_class: pulumi.Output[str],
+        web_acl_arn: pulumi.Output[str] | None,
         tags: Tags | None,
     ) -> aws.cloudfront.Distribution:
         """Create the CloudFront distribution that serves the files of the bucket."""
@@ -187,6 +228,7 @@ class DashboardSite(pulumi.ComponentResource):
             http_version="http2and3",
             is_ipv6_enabled=True,
             price_class=price_class,
+            web_acl_id=web_acl_arn,
             origins=[
                 {
                     "origin_id": "bucket",

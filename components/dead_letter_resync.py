@@ -27,6 +27,7 @@ import pulumi
 from . import _checks, _urls
 from ._checks import IntegerInput
 from ._dead_letters import create_dead_letter_queue, create_queue_alarm
+from ._encryption import SEND, allow_key_use
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
 from ._iam import Statement
 from ._naming import MAX_FUNCTION_NAME, check_name
@@ -57,9 +58,12 @@ class DeadLetterResyncArgs(TypedDict):
     """The ARN of the fan-out queue: the output `fanout_queue_arn` of the same gateway."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
     """The ARN of an SNS topic that gets the alarms. It also gets a message for each dead letter whose range could not
-    be read. The message contains the reason and the range of the stream. If the topic is encrypted with a KMS key, the
-    policy of the key must allow the Lambda to use the key. Default: none. The alarms are then only visible in
-    CloudWatch."""
+    be read. The message contains the reason and the range of the stream. Default: none. The alarms are then only
+    visible in CloudWatch."""
+    kms_key_arn: NotRequired[pulumi.Input[str] | None]
+    """The ARN of a KMS key of your account that encrypts the second dead-letter queue and the logs. It must also be
+    the key of the stream's table, of both other queues and of the topic, if they have such a key. Default: none. Keys
+    of AWS then encrypt them."""
     log_retention_days: NotRequired[IntegerInput]
     """Days for which CloudWatch keeps the logs; a value that CloudWatch accepts, such as 14, 30, 90 or 365.
     Default: 14."""
@@ -97,11 +101,12 @@ class DeadLetterResync(pulumi.ComponentResource):
         log_retention_days = _checks.log_retention(
             "log_retention_days", args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)
         )
+        kms_key_arn = _checks.check_optional(_checks.key_arn, "kms_key_arn", args.get("kms_key_arn"))
         package_for = check_package_for("package_for", args.get("package_for", DEFAULT_PACKAGE_FOR))
         super().__init__("formbridge:index:DeadLetterResync", name, {}, opts)
         tags = args.get("tags")
 
-        unread = create_dead_letter_queue(name, self, tags, alarm_topic_arn)
+        unread = create_dead_letter_queue(name, self, tags, alarm_topic_arn, kms_key_arn=kms_key_arn)
         environment: dict[str, pulumi.Input[str]] = {
             "FANOUT_QUEUE_URL": fanout_queue_url,
             "DEAD_LETTER_QUEUE_URL": unread.url,
@@ -110,6 +115,7 @@ class DeadLetterResync(pulumi.ComponentResource):
             allow_receive(queue_arn),
             Statement(["dynamodb:GetShardIterator", "dynamodb:GetRecords"], [stream_arn]),
             Statement(["sqs:SendMessage"], [fanout_queue_arn, unread.arn]),
+            *allow_key_use(kms_key_arn, SEND),
         ]
         if alarm_topic_arn is not None:
             environment["ALARM_TOPIC_ARN"] = alarm_topic_arn
@@ -122,6 +128,7 @@ class DeadLetterResync(pulumi.ComponentResource):
             package_for=package_for,
             timeout_seconds=FUNCTION_SECONDS,
             log_retention_days=log_retention_days,
+            kms_key_arn=kms_key_arn,
             tags=tags,
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -22,6 +22,7 @@ import pulumi_aws as aws
 from . import _checks
 from ._checks import IntegerInput
 from ._dead_letters import create_dead_letter_queue
+from ._encryption import SEND, allow_key_use
 from ._event_patterns import serialize_patterns
 from ._iam import Statement, build_policy, build_trust_policy
 from ._naming import MAX_PIPE_NAME, check_name
@@ -68,6 +69,10 @@ class RealtimePipeArgs(TypedDict):
     dead_letter_queue_arn: NotRequired[pulumi.Input[str] | None]
     """The ARN of your own queue for dead letters, a standard SQS queue. With this input, the component creates no queue
     and no alarm. Default: none. The component then creates a queue with an alarm."""
+    kms_key_arn: NotRequired[pulumi.Input[str] | None]
+    """The ARN of a KMS key of your account that encrypts the dead-letter queue that the component creates. It must
+    also be the key of the stream's table and of your own `dead_letter_queue_arn`, if they have such a key. Default:
+    none. A key of SQS then encrypts the queue."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
     """The ARN of an SNS topic for the alarm of the queue that the component creates. The alarm fires when the queue has
     a dead letter. This input is not allowed together with `dead_letter_queue_arn`. A `DeadLetterResync` empties the
@@ -104,6 +109,7 @@ class RealtimePipe(pulumi.ComponentResource):
             _checks.standard_queue_arn, "dead_letter_queue_arn", args.get("dead_letter_queue_arn")
         )
         alarm_topic_arn = _checks.check_optional(_checks.topic_arn, "alarm_topic_arn", args.get("alarm_topic_arn"))
+        kms_key_arn = _checks.check_optional(_checks.key_arn, "kms_key_arn", args.get("kms_key_arn"))
         if queue_arn is not None and alarm_topic_arn is not None:
             raise ValueError(
                 "alarm_topic_arn: must not be set together with dead_letter_queue_arn, "
@@ -114,11 +120,13 @@ class RealtimePipe(pulumi.ComponentResource):
         tags = args.get("tags")
 
         if queue_arn is None:
-            queue_arn = create_dead_letter_queue(name, self, tags, alarm_topic_arn).arn
+            queue_arn = create_dead_letter_queue(name, self, tags, alarm_topic_arn, kms_key_arn=kms_key_arn).arn
         role = aws.iam.Role(
             f"{name}-role",
             assume_role_policy=build_trust_policy(
-                "pipes.amazonaws.com", source_account=stream_arn.apply(lambda arn: arn.split(":")[4])
+                "pipes.amazonaws.com",
+                source_account=stream_arn.apply(lambda arn: arn.split(":")[4]),
+                source_arn=stream_arn.apply(lambda arn: _build_pipe_arns(arn, name)),
             ),
             tags=tags,
             opts=child_options,
@@ -139,6 +147,7 @@ class RealtimePipe(pulumi.ComponentResource):
                     ),
                     Statement(["lambda:InvokeFunction"], [function_arn]),
                     Statement(["sqs:SendMessage"], [queue_arn]),
+                    *allow_key_use(kms_key_arn, SEND),
                 ]
             ),
             opts=child_options,
@@ -167,6 +176,16 @@ class RealtimePipe(pulumi.ComponentResource):
                 "dead_letter_queue_arn": self.dead_letter_queue_arn,
             }
         )
+
+
+def _build_pipe_arns(stream_arn: str, name: str) -> str:
+    """Return a pattern of the ARNs that the pipe of the component `name` can have.
+
+    The role must exist before the pipe, and the physical name of the pipe is not known until then. However Pulumi's
+    automatic naming is configured, that name contains the name of the resource.
+    """
+    _, partition, _, region, account, _ = stream_arn.split(":", 5)
+    return f"arn:{partition}:pipes:{region}:{account}:pipe/*{name}-pipe*"
 
 
 def _build_filter_criteria(patterns: list[str]) -> aws.pipes.PipeSourceParametersFilterCriteriaArgsDict | None:

@@ -12,6 +12,7 @@ import pulumi
 import pulumi_aws as aws
 
 from . import _checks
+from ._encryption import encrypt_table
 from ._naming import MAX_TABLE_NAME, check_name
 from ._tags import Tags
 
@@ -63,6 +64,9 @@ class StreamTableArgs(TypedDict):
     range_key: NotRequired[str | None]
     """The name of the sort key, 1 to 255 characters. The values of the key are strings. Default: `SK` if `hash_key` is
     `PK`. With another `hash_key`, the table has no sort key by default."""
+    kms_key_arn: NotRequired[pulumi.Input[str] | None]
+    """The ARN of a KMS key of your account that encrypts the table and its stream. Default: none. The AWS
+    managed key of DynamoDB then encrypts them."""
     deletion_protection: NotRequired[pulumi.Input[bool]]
     """Whether DynamoDB refuses to delete the table. Default: false."""
     tags: NotRequired[Tags]
@@ -72,7 +76,7 @@ class StreamTableArgs(TypedDict):
 class StreamTable(pulumi.ComponentResource):
     """A DynamoDB table with a stream of new and old images.
 
-    The table has on-demand capacity, encryption with the AWS managed key of DynamoDB, point-in-time recovery for the
+    The table has on-demand capacity, encryption with a KMS key, point-in-time recovery for the
     last 35 days, and TTL on the attribute `ttl`. Its index `GSI1` holds the submissions of each tenant in the order of
     their last change. The index does not contain the payload of a submission, because no reader of the index needs it.
 
@@ -92,6 +96,7 @@ class StreamTable(pulumi.ComponentResource):
         check_name(name, "-table", MAX_TABLE_NAME)
         _checks.check_fields(args, StreamTableArgs)
         table_keys = _check_keys(args)
+        kms_key_arn = _checks.check_optional(_checks.key_arn, "kms_key_arn", args.get("kms_key_arn"))
         super().__init__("formbridge:index:StreamTable", name, {}, opts)
         table = aws.dynamodb.Table(
             f"{name}-table",
@@ -112,7 +117,7 @@ class StreamTable(pulumi.ComponentResource):
             stream_enabled=True,
             stream_view_type="NEW_AND_OLD_IMAGES",
             point_in_time_recovery={"enabled": True},
-            server_side_encryption={"enabled": True},
+            server_side_encryption=encrypt_table(kms_key_arn),
             ttl={"attribute_name": "ttl", "enabled": True},
             deletion_protection_enabled=args.get("deletion_protection", False),
             tags=args.get("tags"),

@@ -16,9 +16,10 @@ import pulumi_aws as aws
 from . import _checks
 from ._checks import IntegerInput
 from ._dead_letters import create_dead_letter_queue
+from ._encryption import SEND, allow_key_use
 from ._event_rule import invoke_from_rule
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
-from ._iam import Statement, build_queue_policy
+from ._iam import Statement
 from ._naming import MAX_FUNCTION_NAME, check_name
 from ._packaging import DEFAULT_PACKAGE_FOR, check_package_for
 from ._tags import Tags
@@ -62,6 +63,9 @@ class SubmissionIngestArgs(TypedDict):
     log_retention_days: NotRequired[IntegerInput]
     """Days for which CloudWatch keeps the logs; a value that CloudWatch accepts, such as 14, 30, 90 or 365.
     Default: 14."""
+    kms_key_arn: NotRequired[pulumi.Input[str] | None]
+    """The ARN of a KMS key of your account that encrypts the dead-letter queue and the logs. It must also be the
+    key of the table, if the table has such a key. Default: none. Keys of AWS then encrypt them."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
     """The ARN of an SNS topic for the alarm of the dead-letter queue. The alarm fires when the queue has a dead letter.
     Default: none. The alarm is then only visible in CloudWatch."""
@@ -102,6 +106,7 @@ class SubmissionIngest(pulumi.ComponentResource):
             "log_retention_days", args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)
         )
         alarm_topic_arn = _checks.check_optional(_checks.topic_arn, "alarm_topic_arn", args.get("alarm_topic_arn"))
+        kms_key_arn = _checks.check_optional(_checks.key_arn, "kms_key_arn", args.get("kms_key_arn"))
         package_for = check_package_for("package_for", args.get("package_for", DEFAULT_PACKAGE_FOR))
         super().__init__("formbridge:index:SubmissionIngest", name, {}, opts)
         child_options = pulumi.ResourceOptions(parent=self)
@@ -116,12 +121,8 @@ class SubmissionIngest(pulumi.ComponentResource):
             tags=tags,
             opts=child_options,
         )
-        dead_letters = create_dead_letter_queue(name, self, tags, alarm_topic_arn)
-        aws.sqs.QueuePolicy(
-            f"{name}-dead-letters-policy",
-            queue_url=dead_letters.url,
-            policy=build_queue_policy("events.amazonaws.com", dead_letters.arn, rule.arn),
-            opts=child_options,
+        dead_letters = create_dead_letter_queue(
+            name, self, tags, alarm_topic_arn, rule_arn=rule.arn, kms_key_arn=kms_key_arn
         )
         persist = HandlerFunction(
             f"{name}-persist",
@@ -137,7 +138,9 @@ class SubmissionIngest(pulumi.ComponentResource):
                 # Persist measures how far the index lags behind the table.
                 Statement(["dynamodb:Query"], [pulumi.Output.concat(table_arn, "/index/", keys.SUBMISSIONS_INDEX)]),
                 Statement(["sqs:SendMessage"], [dead_letters.arn]),
+                *allow_key_use(kms_key_arn, SEND),
             ],
+            kms_key_arn=kms_key_arn,
             package_for=package_for,
             log_retention_days=log_retention_days,
             tags=tags,

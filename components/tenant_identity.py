@@ -25,6 +25,14 @@ MAX_TENANT_ID = 66
 MAX_CALLBACK_URLS = 100
 """Maximum number of callback URLs of an app client.
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html"""
+ROTATION_GRACE_SECONDS = 60
+"""Seconds for which a refresh token stays valid after its use, the maximum of Cognito.
+
+A page whose network fails before the response arrives can then send the same refresh token again.
+https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_RefreshTokenRotationType.html"""
+MFA_CONFIGURATIONS = {"off": "OFF", "optional": "OPTIONAL", "required": "ON"}
+"""Cognito's values of the input `mfa`.
+https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_SetUserPoolMfaConfig.html"""
 HOSTED_UI_CLASSIC = 1
 """Number of the classic version of Cognito's hosted sign-in pages. The newer version shows a page only if the app
 client has a branding style.
@@ -46,6 +54,11 @@ class TenantIdentityArgs(TypedDict):
     """URLs of the pages to which the browser returns from the hosted sign-in page of the user pool; at most 100. Each
     is an https URL, or an http URL of localhost or 127.0.0.1, without a fragment and with at most 1,024 characters.
     This input is not allowed with `issuer`. Default: none. The user pool then has no hosted sign-in page."""
+    mfa: NotRequired[pulumi.Input[str]]
+    """Whether users sign in with a one-time password of an authenticator app (TOTP) in addition to their password:
+    `off`, `optional` or `required`. With `required`, the hosted sign-in page asks each user to register an app at the
+    first sign-in. With `optional`, your own page must offer that, because the hosted sign-in page does not. This input
+    has no effect with `issuer`. Default: `off`."""
     deletion_protection: NotRequired[pulumi.Input[bool]]
     """Whether Cognito refuses to delete the user pool. Default: false."""
     tags: NotRequired[Tags]
@@ -60,6 +73,9 @@ class TenantIdentity(pulumi.ComponentResource):
     it. With the input `callback_urls`, the user pool has a hosted sign-in page. The page uses the authorization code
     flow with the scopes `openid`, `email` and `profile`. Without the scope `profile`, an ID token would
     not contain the tenant.
+
+    Each use of a refresh token returns a new one, and a sign-out can revoke it. A new e-mail address of a user counts
+    only after the user has confirmed it.
     """
 
     issuer: pulumi.Output[str]
@@ -87,20 +103,25 @@ class TenantIdentity(pulumi.ComponentResource):
             raise ValueError(f"callback_urls: must not be set together with issuer, got {urls!r}")
         if len(urls) > MAX_CALLBACK_URLS:
             raise ValueError(f"callback_urls: must have at most {MAX_CALLBACK_URLS} URLs, got {len(urls)}")
+        mfa = _checks.one_of("mfa", args.get("mfa", "off"), MFA_CONFIGURATIONS)
         callback_urls = [_urls.callback_url(f"callback_urls[{index}]", url) for index, url in enumerate(urls)]
         super().__init__("formbridge:index:TenantIdentity", name, {}, opts)
         if issuer is not None and audience is not None:
             self.issuer = issuer
             self.client_id = audience
         else:
-            pool, client = self._create_user_pool(name, args, callback_urls)
+            pool, client = self._create_user_pool(name, args, callback_urls, mfa)
             self.issuer = pulumi.Output.concat("https://", pool.endpoint)
             self.client_id = client.id
         self.jwks_url = jwks_url if jwks_url is not None else build_jwks_url(self.issuer)
         self.register_outputs({"issuer": self.issuer, "jwks_url": self.jwks_url, "client_id": self.client_id})
 
     def _create_user_pool(
-        self, name: str, args: TenantIdentityArgs, callback_urls: Sequence[pulumi.Output[str]]
+        self,
+        name: str,
+        args: TenantIdentityArgs,
+        callback_urls: Sequence[pulumi.Output[str]],
+        mfa: pulumi.Output[str],
     ) -> tuple[aws.cognito.UserPool, aws.cognito.UserPoolClient]:
         """Create the user pool and its app client. If there are callback URLs, create its sign-in domain too."""
         child_options = pulumi.ResourceOptions(parent=self)
@@ -108,6 +129,10 @@ class TenantIdentity(pulumi.ComponentResource):
             f"{name}-users",
             username_attributes=["email"],
             auto_verified_attributes=["email"],
+            # A user can change the e-mail address. Until the user has confirmed the new one, the old one stays in use.
+            user_attribute_update_settings={"attributes_require_verification_before_updates": ["email"]},
+            mfa_configuration=mfa.apply(MFA_CONFIGURATIONS.__getitem__),
+            software_token_mfa_configuration=mfa.apply(_build_second_factor),
             admin_create_user_config={"allow_admin_create_user_only": True},
             password_policy={
                 "minimum_length": 12,
@@ -137,7 +162,10 @@ class TenantIdentity(pulumi.ComponentResource):
             f"{name}-dashboard",
             user_pool_id=pool.id,
             generate_secret=False,
-            explicit_auth_flows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+            # Cognito does not allow the flow `ALLOW_REFRESH_TOKEN_AUTH` together with rotation. An app refreshes its
+            # tokens at the token endpoint, or with `GetTokensFromRefreshToken`.
+            explicit_auth_flows=["ALLOW_USER_SRP_AUTH"],
+            refresh_token_rotation={"feature": "ENABLED", "retry_grace_period_seconds": ROTATION_GRACE_SECONDS},
             prevent_user_existence_errors="ENABLED",
             enable_token_revocation=True,
             # The app client can read the tenant but not write it. Otherwise, a user could choose any tenant.
@@ -167,6 +195,11 @@ class TenantIdentity(pulumi.ComponentResource):
                 opts=child_options,
             )
         return pool, client
+
+
+def _build_second_factor(mfa: str) -> aws.cognito.UserPoolSoftwareTokenMfaConfigurationArgsDict | None:
+    """Return the kind of the second factor. Cognito needs one unless MFA is off."""
+    return None if mfa == "off" else {"enabled": True}
 
 
 def _build_domain_prefix(user_pool_id: str) -> str:

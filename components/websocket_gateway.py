@@ -18,6 +18,7 @@ import pulumi_aws as aws
 
 from . import _checks
 from ._checks import IntegerInput
+from ._encryption import READ, SEND, allow_key_use, encrypt_table
 from ._fanout_queue import create_fanout_queue
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
 from ._gateway_access import GatewayAccess, GatewayAccessArgs
@@ -60,6 +61,10 @@ class WebSocketGatewayArgs(TypedDict):
     log_retention_days: NotRequired[IntegerInput]
     """Days for which CloudWatch keeps the logs; a value that CloudWatch accepts, such as 14, 30, 90 or 365.
     Default: 14."""
+    kms_key_arn: NotRequired[pulumi.Input[str] | None]
+    """The ARN of a KMS key of your account that encrypts the connections table, the fan-out queues and the logs. It
+    must also be the key of the submissions table, if that has such a key. Default: none. Keys of AWS then encrypt
+    them."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
     """The ARN of an SNS topic that gets an alarm when a fan-out task has failed ten times. Default: none. The alarm is
     then only visible in CloudWatch."""
@@ -111,6 +116,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             "log_retention_days", args.get("log_retention_days", DEFAULT_LOG_RETENTION_DAYS)
         )
         alarm_topic_arn = _checks.check_optional(_checks.topic_arn, "alarm_topic_arn", args.get("alarm_topic_arn"))
+        self._kms_key_arn = _checks.check_optional(_checks.key_arn, "kms_key_arn", args.get("kms_key_arn"))
         self._package_for = check_package_for("package_for", args.get("package_for", DEFAULT_PACKAGE_FOR))
         self._tags = args.get("tags")
         super().__init__("formbridge:index:WebSocketGateway", name, {}, opts)
@@ -131,8 +137,9 @@ class WebSocketGateway(pulumi.ComponentResource):
             rate_limit=self._limits.rate_limit,
             burst_limit=self._limits.burst_limit,
             log_retention_days=self._log_retention_days,
+            kms_key_arn=self._kms_key_arn,
         )
-        queue = create_fanout_queue(f"{name}-fanout", self, self._tags, alarm_topic_arn)
+        queue = create_fanout_queue(f"{name}-fanout", self, self._tags, alarm_topic_arn, self._kms_key_arn)
         broadcast = self._create_broadcast_function(connections, api, queue)
         fanout = self._create_fanout_function(connections, api, queue)
         map_queue(f"{name}-fanout", queue.arn, fanout, self._posting.fanout_concurrency, self, self._tags)
@@ -169,7 +176,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             hash_key="PK",
             range_key="SK",
             attributes=[{"name": key, "type": "S"} for key in ("PK", "SK")],
-            server_side_encryption={"enabled": True},
+            server_side_encryption=encrypt_table(self._kms_key_arn),
             point_in_time_recovery={"enabled": False},  # no backup is needed: every connection ends within three hours
             ttl={"attribute_name": "ttl", "enabled": True},
             tags=self._tags,
@@ -186,6 +193,7 @@ class WebSocketGateway(pulumi.ComponentResource):
                 **self._posting.authorize_environment,
             },
             statements=[],
+            key_actions=(),
             requirements=["tokens"],
         )
 
@@ -247,6 +255,7 @@ class WebSocketGateway(pulumi.ComponentResource):
                 _allow_posts(api),
                 Statement(["sqs:SendMessage"], [queue.arn]),
             ],
+            key_actions=SEND,
             requirements=["posting"],
             timeout_seconds=60,
             memory_mb=512,
@@ -266,6 +275,7 @@ class WebSocketGateway(pulumi.ComponentResource):
                 # A fan-out Lambda divides a fan-out task that is too large, and sends the parts to the same queue.
                 Statement(["sqs:SendMessage"], [queue.arn]),
             ],
+            key_actions=SEND,
             requirements=["posting"],
             timeout_seconds=FUNCTION_SECONDS,
             memory_mb=512,
@@ -309,21 +319,26 @@ class WebSocketGateway(pulumi.ComponentResource):
         *,
         environment: Environment,
         statements: Sequence[Statement],
+        key_actions: Sequence[str] = READ,
         requirements: Sequence[str] = (),
         timeout_seconds: int = 10,
         memory_mb: int = 256,
     ) -> HandlerFunction:
-        """Create a Lambda with the inputs that all Lambdas of the gateway share."""
+        """Create a Lambda with the inputs that all Lambdas of the gateway share.
+
+        `key_actions` are the actions that the Lambda needs on the KMS key, if there is one.
+        """
         return HandlerFunction(
             f"{self._name}-{entry_point}",
             entry_point,
             environment=environment,
-            statements=statements,
+            statements=[*statements, *allow_key_use(self._kms_key_arn, key_actions)],
             package_for=self._package_for,
             requirements=requirements,
             timeout_seconds=timeout_seconds,
             memory_mb=memory_mb,
             log_retention_days=self._log_retention_days,
+            kms_key_arn=self._kms_key_arn,
             tags=self._tags,
             opts=self._child_options,
         )

@@ -146,6 +146,24 @@ export class Issuer {
     });
   }
 
+  /**
+   * Revoke the refresh token (RFC 7009), if the issuer has an endpoint for that. The issuer then gives no new tokens for
+   * it. The request goes on when the browser leaves the page.
+   *
+   * @param {string} refreshToken
+   */
+  revoke(refreshToken) {
+    return withExplanation("The refresh token could not be revoked", async () => {
+      if (!this.#server.revocation_endpoint) return;
+      const { [oauth.customFetch]: send, ...options } = this.#options;
+      const response = await oauth.revocationRequest(this.#server, this.#client, oauth.None(), refreshToken, {
+        ...options,
+        [oauth.customFetch]: (url, init) => send(url, { ...init, keepalive: true }),
+      });
+      await oauth.processRevocationResponse(response);
+    });
+  }
+
   /** @returns {URL | null} The URL that ends the issuer's own session; null if the issuer has none. */
   signOutUrl() {
     return signOutUrl(this.#server, this.#client.client_id, this.#redirectUri);

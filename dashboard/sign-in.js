@@ -109,9 +109,15 @@ export class SignIn {
     throw new UnauthorizedError("the token has expired");
   }
 
-  /** Forget the tokens, and end the issuer's session if it has a URL for that; otherwise, reload the page. */
+  /**
+   * Forget and revoke the tokens, and end the issuer's session if it has a URL for that; otherwise, reload the page.
+   *
+   * The sign-out does not wait for the revocation, and it does not fail with it: this page has forgotten the tokens.
+   */
   signOut() {
     const url = this.#issuer?.signOutUrl();
+    const refreshToken = this.#tokens?.refreshToken;
+    if (refreshToken) this.#issuer?.revoke(refreshToken).catch((error) => console.warn(error.message));
     this.#tokens = null;
     sessionStorage.setItem(SIGNED_OUT, "yes");
     if (url) location.replace(url);

@@ -249,13 +249,21 @@ class _SecurityHeaders:
             # fails in the local run too.
             "Content-Security-Policy": (
                 "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
-                f"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self' {gateway}"
+                "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+                f"require-trusted-types-for 'script'; trusted-types 'none'; connect-src 'self' {gateway}"
             ),
             "X-Content-Type-Options": "nosniff",
             "X-Frame-Options": "DENY",
             "Referrer-Policy": "no-referrer",
             "Cross-Origin-Opener-Policy": "same-origin",
             "Cross-Origin-Resource-Policy": "same-origin",
+            "Permissions-Policy": (
+                "accelerometer=(), autoplay=(), camera=(), clipboard-read=(), clipboard-write=(), display-capture=(), "
+                "encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), gyroscope=(), hid=(), "
+                "idle-detection=(), local-fonts=(), magnetometer=(), microphone=(), midi=(), payment=(), "
+                "picture-in-picture=(), publickey-credentials-get=(), screen-wake-lock=(), serial=(), "
+                "storage-access=(), usb=(), xr-spatial-tracking=()"
+            ),
             # The files change during development, so the browser must not use an old copy.
             "Cache-Control": "no-cache",
         }

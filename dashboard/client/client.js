@@ -29,6 +29,8 @@ const LONGEST_WITHOUT_REPLY_MS = 30 * 60_000;
 const RECONCILE_INTERVAL_MS = 24 * 3600 * 1_000;
 /** A connection that ends sooner counts as a failed attempt, so that the delay grows while the gateway is unstable. */
 const STABLE_AFTER_MS = 30_000;
+/** Names of this machine, to which the client also connects without TLS. */
+const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 /** Codes after which the gateway rejects the next connection too, unless it comes with a new token. */
 const SIGNED_OUT_CODES = new Set(["token_expired", "revoked"]);
 
@@ -49,7 +51,7 @@ const SIGNED_OUT_CODES = new Set(["token_expired", "revoked"]);
  */
 /**
  * @typedef {object} Options
- * @property {string} url The gateway's WebSocket URL.
+ * @property {string} url The gateway's WebSocket URL: `wss://…`. It may be `ws://…` for a gateway on this machine.
  * @property {(need: TokenNeed) => Promise<string>} getToken Returns a JWT. The client calls it before each connection
  *   attempt, and before the token of a live connection expires. It asks for a `fresh` token at most once until a
  *   connection is live: a browser does not report why a connection failed, and most often the token is not the cause.
@@ -165,8 +167,12 @@ export class RealtimeClient {
   /** @type {Map<TimerName, number>} */
   #timers = new Map();
 
-  /** @param {Options} options */
+  /**
+   * @param {Options} options
+   * @throws {Error} The URL is not a WebSocket URL, or it has no TLS and leads to another machine.
+   */
   constructor(options) {
+    checkUrl(options.url);
     this.#options = {
       WebSocket: globalThis.WebSocket,
       isOnline: () => true,
@@ -609,6 +615,17 @@ export class RealtimeClient {
     this.#options.clearTimeout(this.#timers.get(name));
     this.#timers.delete(name);
   }
+}
+
+/**
+ * Check that the token will be sent over TLS, or will not leave this machine.
+ *
+ * @param {string} url
+ */
+function checkUrl(url) {
+  const { protocol, hostname, origin } = new URL(url);
+  if (protocol === "wss:" || (protocol === "ws:" && LOOPBACK.has(hostname))) return;
+  throw new Error(`url: must be wss://HOST/STAGE, or ws:// with localhost, 127.0.0.1 or [::1], got ${origin}`);
 }
 
 /**

@@ -68,7 +68,7 @@ def _create_distribution(aws: Aws, resource: Resource) -> CreatedResource:
             inputs["viewerCertificate"], {"cloudfrontDefaultCertificate": "CloudFrontDefaultCertificate"}
         ),
         **pick_arguments(inputs, _CONFIG),
-        **pick_renamed(inputs, {"isIpv6Enabled": "IsIPV6Enabled"}),
+        **pick_renamed(inputs, {"isIpv6Enabled": "IsIPV6Enabled", "webAclId": "WebACLId"}),
     }
     response = aws.client("cloudfront").create_distribution_with_tags(
         DistributionConfigWithTags={"DistributionConfig": config, "Tags": {"Items": to_tag_list(inputs)}}
@@ -128,7 +128,7 @@ TYPES = {
     "aws:cloudfront/distribution:Distribution": ResourceType(
         _create_distribution,
         properties(
-            *("tags", "isIpv6Enabled", "restrictions.geoRestriction.restrictionType"),
+            *("tags", "isIpv6Enabled", "webAclId", "restrictions.geoRestriction.restrictionType"),
             *("viewerCertificate.cloudfrontDefaultCertificate", "origins.originId"),
             *("defaultCacheBehavior.allowedMethods", "defaultCacheBehavior.cachedMethods"),
             *_CONFIG,

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
 _POOL = (
     *("aliasAttributes", "autoVerifiedAttributes", "usernameAttributes", "usernameConfiguration"),
-    *("deletionProtection", "mfaConfiguration", "accountRecoverySetting", "userPoolTier", "userPoolAddOns"),
+    *("deletionProtection", "accountRecoverySetting", "userPoolTier", "userPoolAddOns"),
     *("adminCreateUserConfig",),
 )
+_MFA = ("mfaConfiguration", "softwareTokenMfaConfiguration")
 _CLIENT = (
     *("accessTokenValidity", "idTokenValidity", "refreshTokenValidity", "tokenValidityUnits", "authSessionValidity"),
     *("explicitAuthFlows", "generateSecret", "readAttributes", "writeAttributes", "preventUserExistenceErrors"),
-    *("enableTokenRevocation", "supportedIdentityProviders"),
+    *("enableTokenRevocation", "supportedIdentityProviders", "refreshTokenRotation"),
 )
 # Property names with acronyms, which the API spells in capital letters.
 _CLIENT_ACRONYMS = {
@@ -40,9 +41,15 @@ def _create_user_pool(aws: Aws, resource: Resource) -> CreatedResource:
         request["Schema"] = to_pascal_case(schemas)
     if policy := inputs.get("passwordPolicy"):
         request["Policies"] = {"PasswordPolicy": to_pascal_case(policy)}
-    pool_id = aws.client("cognito-idp").create_user_pool(PoolName=name, UserPoolTags=inputs.get("tags", {}), **request)[
-        "UserPool"
-    ]["Id"]
+    if settings := inputs.get("userAttributeUpdateSettings"):
+        request["UserAttributeUpdateSettings"] = pick_renamed(
+            settings, {"attributesRequireVerificationBeforeUpdates": "AttributesRequireVerificationBeforeUpdate"}
+        )
+    cognito = aws.client("cognito-idp")
+    pool_id = cognito.create_user_pool(PoolName=name, UserPoolTags=inputs.get("tags", {}), **request)["UserPool"]["Id"]
+    if mfa := pick_arguments(inputs, _MFA):
+        # CreateUserPool takes no kind of second factor.
+        cognito.set_user_pool_mfa_config(UserPoolId=pool_id, **mfa)
     return CreatedResource(
         pool_id,
         {
@@ -76,7 +83,11 @@ def _create_user_pool_domain(aws: Aws, resource: Resource) -> CreatedResource:
 
 TYPES = {
     "aws:cognito/userPool:UserPool": ResourceType(
-        _create_user_pool, properties("name", "tags", "schemas", "passwordPolicy", *_POOL)
+        _create_user_pool,
+        properties(
+            *("name", "tags", "schemas", "passwordPolicy", *_POOL, *_MFA),
+            "userAttributeUpdateSettings.attributesRequireVerificationBeforeUpdates",
+        ),
     ),
     "aws:cognito/userPoolClient:UserPoolClient": ResourceType(
         _create_user_pool_client, properties("name", "userPoolId", *_CLIENT, *_CLIENT_ACRONYMS)

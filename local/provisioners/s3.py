@@ -9,6 +9,7 @@ from ..archives import read_asset
 from ..resource import CreatedResource, Resource
 from ._arguments import pick_arguments, pick_renamed, to_json, to_pascal_case, to_tag_list
 from ._names import generate_name
+from ._policies import to_http_policy
 from ._resource_type import ResourceType, properties
 
 if TYPE_CHECKING:
@@ -79,9 +80,9 @@ def _build_encryption_rule(rule: dict[str, Any]) -> dict[str, Any]:
 
 def _create_bucket_policy(aws: Aws, resource: Resource) -> CreatedResource:
     bucket: str = resource.inputs["bucket"]
-    policy = to_json(resource.inputs["policy"])
-    aws.client("s3").put_bucket_policy(Bucket=bucket, Policy=policy)
-    return CreatedResource(bucket, {"policy": policy})
+    if policy := to_http_policy(resource.inputs["policy"]):
+        aws.client("s3").put_bucket_policy(Bucket=bucket, Policy=policy)
+    return CreatedResource(bucket, {"policy": to_json(resource.inputs["policy"])})
 
 
 def _create_object(aws: Aws, resource: Resource) -> CreatedResource:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..resource import CreatedResource, Resource
-from ._arguments import to_json, to_tag_list
+from ._arguments import pick_renamed, to_json, to_tag_list
 from ._names import choose_name
+from ._policies import to_http_policy
 from ._resource_type import ResourceType, properties
 
 if TYPE_CHECKING:
@@ -18,16 +19,16 @@ if TYPE_CHECKING:
 
 def _create_topic(aws: Aws, resource: Resource) -> CreatedResource:
     inputs, name = resource.inputs, choose_name(resource)
-    attributes = {"DisplayName": inputs["displayName"]} if "displayName" in inputs else {}
+    attributes = pick_renamed(inputs, {"displayName": "DisplayName", "kmsMasterKeyId": "KmsMasterKeyId"})
     arn: str = aws.client("sns").create_topic(Name=name, Attributes=attributes, Tags=to_tag_list(inputs))["TopicArn"]
     return CreatedResource(arn, {"name": name, "arn": arn, "owner": arn.split(":")[4]})
 
 
 def _create_topic_policy(aws: Aws, resource: Resource) -> CreatedResource:
     topic: str = resource.inputs["arn"]
-    policy = to_json(resource.inputs["policy"])
-    aws.client("sns").set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
-    return CreatedResource(topic, {"policy": policy, "owner": topic.split(":")[4]})
+    if policy := to_http_policy(resource.inputs["policy"]):
+        aws.client("sns").set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+    return CreatedResource(topic, {"policy": to_json(resource.inputs["policy"]), "owner": topic.split(":")[4]})
 
 
 def _create_topic_subscription(aws: Aws, resource: Resource) -> CreatedResource:
@@ -39,7 +40,7 @@ def _create_topic_subscription(aws: Aws, resource: Resource) -> CreatedResource:
 
 
 TYPES = {
-    "aws:sns/topic:Topic": ResourceType(_create_topic, properties("name", "tags", "displayName")),
+    "aws:sns/topic:Topic": ResourceType(_create_topic, properties("name", "tags", "displayName", "kmsMasterKeyId")),
     "aws:sns/topicPolicy:TopicPolicy": ResourceType(_create_topic_policy, properties("arn", "policy")),
     "aws:sns/topicSubscription:TopicSubscription": ResourceType(
         _create_topic_subscription, properties("topic", "protocol", "endpoint")

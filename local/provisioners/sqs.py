@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..resource import CreatedResource, Resource
 from ._arguments import to_json
 from ._names import choose_name
+from ._policies import to_http_policy
 from ._resource_type import ResourceType, properties
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ def _create_queue(aws: Aws, resource: Resource) -> CreatedResource:
 
 def _create_queue_policy(aws: Aws, resource: Resource) -> CreatedResource:
     url: str = resource.inputs["queueUrl"]
-    policy = to_json(resource.inputs["policy"])
-    aws.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
-    return CreatedResource(url, {"policy": policy})
+    if policy := to_http_policy(resource.inputs["policy"]):
+        aws.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    return CreatedResource(url, {"policy": to_json(resource.inputs["policy"])})
 
 
 TYPES = {

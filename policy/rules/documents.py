@@ -23,8 +23,14 @@ KNOWN_MANAGED_POLICIES = {
 }
 """Policies managed by AWS that a role may have although they contain wildcards: the ARN, and the reason."""
 
-SOURCE_KEYS = {"aws:sourcearn", "aws:sourceaccount"}
+SOURCE_KEYS = {
+    *("aws:sourcearn", "aws:sourceaccount"),
+    # With these keys, the policy of a KMS key names the log groups or queues whose data the service may encrypt.
+    *("kms:encryptioncontext:aws:logs:arn", "kms:encryptioncontext:aws:sqs:arn"),
+}
 """Condition keys that limit a service to one resource or one account."""
+KEY_POLICIES = {"aws:kms/key:Key", "aws:kms/keyPolicy:KeyPolicy"}
+"""Types with the policy of a KMS key. In such a policy the resource `*` is this key."""
 SOURCE_OPERATORS = {"StringEquals", "StringLike", "ArnEquals", "ArnLike"}
 """Condition operators that fail if the key is missing."""
 
@@ -73,7 +79,7 @@ def check_actions(_: str, inputs: Inputs) -> Iterator[str]:
                 yield f"{key}: the action {action} has a wildcard; name the actions that it needs"
 
 
-def check_resources(_: str, inputs: Inputs) -> Iterator[str]:
+def check_resources(resource_type: str, inputs: Inputs) -> Iterator[str]:
     """Report a statement that allows resources by `NotResource` or by a wildcard that is not known.
 
     Known wildcards are in `KNOWN_WILDCARDS`.
@@ -82,7 +88,7 @@ def check_resources(_: str, inputs: Inputs) -> Iterator[str]:
         if "NotResource" in statement:
             yield f"{key}: NotResource allows all other resources; name the resources that it needs"
         for resource in to_list(statement.get("Resource")):
-            wild = "*" in resource or "?" in resource
+            wild = ("*" in resource or "?" in resource) and not (resource == "*" and resource_type in KEY_POLICIES)
             if wild and not any(re.fullmatch(shape, resource) for shape in KNOWN_WILDCARDS):
                 yield f"{key}: the resource {resource} has a wildcard that is not in KNOWN_WILDCARDS"
 

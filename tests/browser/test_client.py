@@ -569,6 +569,34 @@ def test_who_holds_nothing_does_not_reconcile(page: Page, gateway: FakeGateway) 
     assert connection.is_quiet()
 
 
+# The gateway's URL
+
+
+def test_a_token_goes_to_another_machine_over_tls_alone(page: Page, site: FakeSite) -> None:
+    page.goto("/style.css")
+    taken = page.evaluate("""async () => {
+        const { RealtimeClient } = await import("/client/client.js");
+        const urls = [
+            "wss://gateway.example/live", "ws://127.0.0.1:4566/live", "ws://localhost/live", "ws://[::1]/live",
+            "ws://gateway.example/live", "ws://127.0.0.1.example/live", "ws://localhost@gateway.example/live",
+            "https://gateway.example/live", "/live",
+        ];
+        return urls.filter((url) => {
+            try {
+                return new RealtimeClient({ url, getToken: async () => "", onState: () => {}, onUpdates: () => {} });
+            } catch {
+                return false;
+            }
+        });
+    }""")
+    assert taken == [
+        "wss://gateway.example/live",
+        "ws://127.0.0.1:4566/live",
+        "ws://localhost/live",
+        "ws://[::1]/live",
+    ]
+
+
 # Renewing the token
 
 
@@ -581,7 +609,7 @@ def test_it_plans_to_renew_the_token_in_good_time(page: Page, site: FakeSite) ->
             const timers = [];
             let socket, need;
             const client = new RealtimeClient({
-                url: "ws://gateway.example/live",
+                url: "wss://gateway.example/live",
                 getToken: async (needed) => { need = needed; return ""; },
                 onState: () => {},
                 onUpdates: () => {},

@@ -648,6 +648,60 @@ def test_signing_out_ends_the_connection_and_the_issuers_session(
     assert page.evaluate("sessionStorage.length") == 0
 
 
+def test_signing_out_revokes_the_refresh_token(page: Page, gateway: FakeGateway, issuer: FakeIssuer) -> None:
+    open_page(page, gateway)
+    (token,) = issuer.refresh_tokens
+    page.get_by_role("button", name="Sign out").click()
+    expect_notice(page, "You are signed out.")
+    assert issuer.revoked.get(timeout=PATIENCE) == token
+    assert issuer.refresh_tokens == set()
+
+
+def test_of_tokens_that_rotate_signing_out_revokes_the_last(
+    page: Page, gateway: FakeGateway, issuer: FakeIssuer
+) -> None:
+    issuer.lifetime = 120
+    page.clock.install()
+    connection = open_page(page, gateway)
+    first = issuer.refresh_tokens
+    page.clock.fast_forward(61_000)
+    connection.drop()
+    gateway.accept().subscribed()
+    (last,) = issuer.refresh_tokens
+    page.get_by_role("button", name="Sign out").click()
+    assert issuer.revoked.get(timeout=PATIENCE) == last
+    assert last not in first
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_signing_out_succeeds_where_the_token_cannot_be_revoked(
+    page: Page, gateway: FakeGateway, issuer: FakeIssuer, *, reachable: bool
+) -> None:
+    issuer.metadata = {"revocation_endpoint": f"{issuer.url}/nothing-here"}
+    if not reachable:
+        page.route(f"{issuer.url}/nothing-here", lambda route: route.abort())
+    connection = open_page(page, gateway)
+    page.get_by_role("button", name="Sign out").click()
+    expect_notice(page, "You are signed out.")
+    assert connection.closed.wait(PATIENCE)
+    assert not issuer.has_session
+
+
+@pytest.mark.parametrize("lacks", ["endpoint", "token"])
+def test_where_nothing_can_be_revoked_nothing_is_asked_for(
+    page: Page, gateway: FakeGateway, issuer: FakeIssuer, lacks: str
+) -> None:
+    if lacks == "endpoint":
+        issuer.metadata = {"revocation_endpoint": None}
+    else:
+        issuer.gives_refresh_tokens = False
+    open_page(page, gateway)
+    page.get_by_role("button", name="Sign out").click()
+    expect_notice(page, "You are signed out.")
+    assert not issuer.has_session
+    assert issuer.requests["revoke"] == 0
+
+
 def test_signing_out_does_not_wait_for_the_issuer_to_close_and_hide(
     page: Page, gateway: FakeGateway, issuer: FakeIssuer
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from components import AlarmTopic
 from tests.support.components.harness import Recording, refusal, run
-from tests.support.components.policies import document
+from tests.support.components.policies import deny_without_tls, document
 from tests.support.components.provider import ACCOUNT, arn, physical_name
 
 TOPIC_ARN = arn("sns", physical_name("alarms-topic"))
@@ -39,7 +39,8 @@ def test_only_alarms_of_its_own_account_may_publish(recording: Recording) -> Non
             "Action": "sns:Publish",
             "Resource": TOPIC_ARN,
             "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
-        }
+        },
+        deny_without_tls("sns:Publish", TOPIC_ARN),
     )
 
 

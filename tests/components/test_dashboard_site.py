@@ -8,8 +8,9 @@ import pulumi
 import pytest
 
 from components import DashboardSite, DashboardSiteArgs
+from components.dashboard_site import PERMISSIONS_POLICY
 from tests.support.components.harness import Recording, refusal, run
-from tests.support.components.policies import document
+from tests.support.components.policies import deny_without_tls, document
 from tests.support.components.provider import (
     ACCOUNT,
     REGION,
@@ -104,7 +105,8 @@ def test_only_this_distribution_may_read_the_bucket(recording: Recording) -> Non
             "Action": "s3:GetObject",
             "Resource": f"{BUCKET_ARN}/*",
             "Condition": {"StringEquals": {"AWS:SourceArn": DISTRIBUTION_ARN}},
-        }
+        },
+        deny_without_tls("s3:*", BUCKET_ARN, f"{BUCKET_ARN}/*"),
     )
 
 
@@ -150,7 +152,22 @@ def test_the_distribution_serves_the_page_everywhere_at_the_lowest_price(recordi
     assert distribution["priceClass"] == "PriceClass_100"
     assert distribution["restrictions"] == {"geoRestriction": {"restrictionType": "none"}}
     assert distribution["viewerCertificate"] == {"cloudfrontDefaultCertificate": True}
-    assert not {"aliases", "loggingConfig"} & set(distribution)
+    assert not {"aliases", "loggingConfig", "webAclId"} & set(distribution)
+
+
+def test_a_web_acl_may_filter_the_requests() -> None:
+    acl = f"arn:aws:wafv2:us-east-1:{ACCOUNT}:global/webacl/pages/1a2b3c"
+
+    assert declare({"web_acl_arn": acl}).inputs("site-distribution")["webAclId"] == acl
+
+
+@pytest.mark.parametrize("region", ["eu-west-1:{}:global", "us-east-1:{}:regional"])
+def test_a_web_acl_that_cloudfront_does_not_take_is_refused(region: str) -> None:
+    acl = f"arn:aws:wafv2:{region.format(ACCOUNT)}/webacl/pages/1a2b3c"
+
+    assert refusal(lambda: DashboardSite("site", {"web_acl_arn": acl})) == (
+        f"web_acl_arn: must be the ARN of a web ACL for CloudFront, in us-east-1, got {acl!r}"
+    )
 
 
 @pytest.mark.parametrize("price_class", ["PriceClass_200", "PriceClass_All"])
@@ -161,7 +178,12 @@ def test_more_edges_may_serve_it(price_class: str) -> None:
 def test_each_answer_has_the_headers(recording: Recording, behavior: dict[str, Any]) -> None:
     assert behavior["responseHeadersPolicyId"] == api_id("site-headers")
     headers = security_headers(recording)
-    assert headers["strictTransportSecurity"] == {"accessControlMaxAgeSec": 31_536_000, "override": True}
+    assert headers["strictTransportSecurity"] == {
+        "accessControlMaxAgeSec": 31_536_000,
+        "includeSubdomains": True,
+        "preload": True,
+        "override": True,
+    }
     assert headers["contentTypeOptions"] == {"override": True}
     assert headers["frameOptions"] == {"frameOption": "DENY", "override": True}
     assert headers["referrerPolicy"] == {"referrerPolicy": "no-referrer", "override": True}
@@ -169,7 +191,9 @@ def test_each_answer_has_the_headers(recording: Recording, behavior: dict[str, A
     assert recording.inputs("site-headers")["customHeadersConfig"]["items"] == [
         {"header": "Cross-Origin-Opener-Policy", "value": "same-origin", "override": True},
         {"header": "Cross-Origin-Resource-Policy", "value": "same-origin", "override": True},
+        {"header": "Permissions-Policy", "value": PERMISSIONS_POLICY, "override": True},
     ]
+    assert {"camera=()", "microphone=()", "geolocation=()"} <= set(PERMISSIONS_POLICY.split(", "))
 
 
 def test_a_page_runs_nothing_but_its_own_files_and_stands_in_no_frame(recording: Recording) -> None:
@@ -185,6 +209,8 @@ def test_a_page_runs_nothing_but_its_own_files_and_stands_in_no_frame(recording:
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
     }
 
 

@@ -53,6 +53,7 @@ def test_declares_the_lambda_its_mapping_and_the_queue_for_what_it_cannot_read(r
         ("formbridge:index:HandlerFunction", "recovery-resync"),
         ("lambda/eventSourceMapping:EventSourceMapping", "recovery-resync-mapping"),
         ("sqs/queue:Queue", "recovery-dead-letters"),
+        ("sqs/queuePolicy:QueuePolicy", "recovery-dead-letters-policy"),
         ("cloudwatch/metricAlarm:MetricAlarm", "recovery-dead-letters-alarm"),
         ("cloudwatch/metricAlarm:MetricAlarm", "recovery-stuck-alarm"),
     }

@@ -7,6 +7,7 @@ import pytest
 from components import RealtimePipe, RealtimePipeArgs
 from tests.support.components.examples import FUNCTION_ARN, STREAM_ARN
 from tests.support.components.harness import Recording, run
+from tests.support.components.policies import deny_without_tls, document
 from tests.support.components.provider import arn, physical_name
 
 REQUIRED: RealtimePipeArgs = {"stream_arn": STREAM_ARN, "function_arn": FUNCTION_ARN}
@@ -29,6 +30,13 @@ def test_the_queue_is_standard_encrypted_and_keeps_dead_letters_for_two_weeks(re
         "sqsManagedSseEnabled": True,
         "visibilityTimeoutSeconds": 360,
     }
+
+
+def test_the_queue_answers_no_request_without_tls(recording: Recording) -> None:
+    assert recording.inputs("realtime-dead-letters-policy")["queueUrl"].endswith(f"/{QUEUE}")
+    assert recording.json("realtime-dead-letters-policy", "policy") == document(
+        deny_without_tls("sqs:*", arn("sqs", QUEUE))
+    )
 
 
 def test_the_first_dead_letter_raises_an_alarm(recording: Recording) -> None:

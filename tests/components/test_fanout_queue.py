@@ -12,6 +12,7 @@ from tests.support.components.gateway import (
     declare,
     gateway_args,
 )
+from tests.support.components.policies import deny_without_tls, document
 from tests.support.components.provider import arn, physical_name
 
 if TYPE_CHECKING:
@@ -33,6 +34,13 @@ class TestQueue:
             "deadLetterTargetArn": arn("sqs", physical_name("gateway-fanout-dead-letters")),
             "maxReceiveCount": 10,
         }
+
+    def test_answers_no_request_without_tls(self, recording: Recording) -> None:
+        for queue in ("gateway-fanout-queue", "gateway-fanout-dead-letters"):
+            assert recording.inputs(f"{queue}-policy")["queueUrl"].endswith(f"/{physical_name(queue)}")
+            assert recording.json(f"{queue}-policy", "policy") == document(
+                deny_without_tls("sqs:*", arn("sqs", physical_name(queue)))
+            )
 
     def test_keeps_its_dead_letters_no_less_long_than_work(self, recording: Recording) -> None:
         """A dead letter is as old as the message that it was."""

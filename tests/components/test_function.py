@@ -45,8 +45,10 @@ def test_declares_a_function_a_role_its_policy_and_a_log_group(recording: Record
     }
 
 
-def test_only_lambda_may_take_the_role(recording: Recording) -> None:
-    assert recording.json("worker-role", "assumeRolePolicy") == trust("lambda.amazonaws.com")
+def test_only_lambda_may_take_the_role_and_only_for_this_account(recording: Recording) -> None:
+    assert recording.json("worker-role", "assumeRolePolicy") == trust(
+        "lambda.amazonaws.com", {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    )
 
 
 def test_the_role_may_log_and_do_what_it_was_given(recording: Recording) -> None:

@@ -10,7 +10,7 @@ import pulumi
 from components import _iam
 from components._iam import Statement
 from tests.support.components.harness import run
-from tests.support.components.policies import allow, document, trust
+from tests.support.components.policies import allow, deny_without_tls, document, trust
 from tests.support.components.provider import ACCOUNT, arn
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def load(build: Callable[[], pulumi.Output[str]]) -> Any:
 
 
 def statement(service: str, action: str, resource: str, condition: dict[str, Any]) -> dict[str, Any]:
-    """Return the only statement of a resource's policy."""
+    """Return the statement of a resource's policy that lets a service in."""
     return {
         "Effect": "Allow",
         "Principal": {"Service": service},
@@ -60,10 +60,24 @@ def test_a_role_trusts_a_service_on_behalf_of_one_account() -> None:
     )
 
 
-def test_a_queue_takes_messages_on_behalf_of_one_source() -> None:
-    assert load(lambda: _iam.build_queue_policy("events.amazonaws.com", QUEUE_ARN, RULE_ARN)) == document(
-        statement("events.amazonaws.com", "sqs:SendMessage", QUEUE_ARN, {"ArnEquals": {"aws:SourceArn": RULE_ARN}})
+def test_a_role_trusts_a_service_on_behalf_of_one_source() -> None:
+    pipes = arn("pipes", "pipe/*realtime*")
+
+    assert load(lambda: _iam.build_trust_policy("pipes.amazonaws.com", ACCOUNT, pipes)) == trust(
+        "pipes.amazonaws.com",
+        {"StringEquals": {"aws:SourceAccount": ACCOUNT}, "ArnLike": {"aws:SourceArn": pipes}},
     )
+
+
+def test_a_queue_takes_messages_on_behalf_of_one_rule() -> None:
+    assert load(lambda: _iam.build_queue_policy(QUEUE_ARN, RULE_ARN)) == document(
+        statement("events.amazonaws.com", "sqs:SendMessage", QUEUE_ARN, {"ArnEquals": {"aws:SourceArn": RULE_ARN}}),
+        deny_without_tls("sqs:*", QUEUE_ARN),
+    )
+
+
+def test_a_queue_without_a_rule_lets_no_service_in() -> None:
+    assert load(lambda: _iam.build_queue_policy(QUEUE_ARN)) == document(deny_without_tls("sqs:*", QUEUE_ARN))
 
 
 def test_a_bucket_is_read_on_behalf_of_one_source() -> None:
@@ -73,7 +87,8 @@ def test_a_bucket_is_read_on_behalf_of_one_source() -> None:
             "s3:GetObject",
             f"{BUCKET_ARN}/*",
             {"StringEquals": {"AWS:SourceArn": DISTRIBUTION_ARN}},
-        )
+        ),
+        deny_without_tls("s3:*", BUCKET_ARN, f"{BUCKET_ARN}/*"),
     )
 
 
@@ -81,5 +96,6 @@ def test_a_topic_takes_messages_on_behalf_of_one_account() -> None:
     assert load(lambda: _iam.build_topic_policy("cloudwatch.amazonaws.com", TOPIC_ARN, ACCOUNT)) == document(
         statement(
             "cloudwatch.amazonaws.com", "sns:Publish", TOPIC_ARN, {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
-        )
+        ),
+        deny_without_tls("sns:Publish", TOPIC_ARN),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pulumi
@@ -39,14 +40,30 @@ def test_declares_the_pipe_its_role_and_the_queue_for_what_fails(recording: Reco
         ("iam/role:Role", "realtime-role"),
         ("iam/rolePolicy:RolePolicy", "realtime-policy"),
         ("sqs/queue:Queue", "realtime-dead-letters"),
+        ("sqs/queuePolicy:QueuePolicy", "realtime-dead-letters-policy"),
         ("cloudwatch/metricAlarm:MetricAlarm", "realtime-dead-letters-alarm"),
     }
 
 
-def test_only_pipes_of_this_account_may_take_the_role(recording: Recording) -> None:
+def test_only_this_pipe_may_take_the_role(recording: Recording) -> None:
+    """The role is made before the pipe, so that it knows the pipe by the name that Pulumi makes its own name of."""
     assert recording.json("realtime-role", "assumeRolePolicy") == trust(
-        "pipes.amazonaws.com", {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+        "pipes.amazonaws.com",
+        {
+            "StringEquals": {"aws:SourceAccount": ACCOUNT},
+            "ArnLike": {"aws:SourceArn": arn("pipes", "pipe/*realtime-pipe*")},
+        },
     )
+    assert fnmatchcase(recording.registered("realtime")["pipe_arn"], arn("pipes", "pipe/*realtime-pipe*"))
+
+
+def test_the_role_names_pipes_of_the_streams_own_partition_and_region() -> None:
+    stream = "arn:aws-cn:dynamodb:cn-north-1:210987654321:table/forms/stream/1"
+    trusted = declare({**REQUIRED, "stream_arn": stream}).json("realtime-role", "assumeRolePolicy")["Statement"][0]
+
+    assert trusted["Condition"]["ArnLike"] == {
+        "aws:SourceArn": "arn:aws-cn:pipes:cn-north-1:210987654321:pipe/*realtime-pipe*"
+    }
 
 
 def test_the_role_may_read_the_stream_invoke_the_lambda_and_send_dead_letters(recording: Recording) -> None:

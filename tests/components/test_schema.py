@@ -16,6 +16,7 @@ PLAIN = {
     "WebSocketGateway": {"access", "limits", "posting", "packageFor"},
     "DeadLetterResync": {"packageFor"},
     "TenantIdentity": {"callbackUrls"},
+    "DashboardSite": {"accessLog"},
     "DashboardPage": {"signIn"},
 }
 """The inputs that decide which resources there are, or what they are made of: these must be known at once."""

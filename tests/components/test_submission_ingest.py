@@ -10,7 +10,7 @@ from components import SubmissionIngest
 from formbridge.wire.cursor import CONSISTENCY_WINDOW_MS
 from tests.support.components.examples import TABLE_ARN
 from tests.support.components.harness import Recording, refusal, run
-from tests.support.components.policies import allow, allow_logs, document
+from tests.support.components.policies import allow, allow_logs, deny_without_tls, document
 from tests.support.components.provider import ACCOUNT, REGION, arn, physical_name
 
 BUS = physical_name("ingest-bus")
@@ -90,7 +90,8 @@ def test_only_this_rule_may_send_to_the_queue_from_outside(recording: Recording)
             "Action": "sqs:SendMessage",
             "Resource": QUEUE_ARN,
             "Condition": {"ArnEquals": {"aws:SourceArn": RULE_ARN}},
-        }
+        },
+        deny_without_tls("sqs:*", QUEUE_ARN),
     )
 
 

@@ -61,7 +61,42 @@ def test_the_client_has_no_secret_and_never_sends_a_password(recording: Recordin
     client = recording.inputs("identity-dashboard")
 
     assert client["generateSecret"] is False
-    assert set(client["explicitAuthFlows"]) == {"ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"}
+    assert client["explicitAuthFlows"] == ["ALLOW_USER_SRP_AUTH"]
+
+
+def test_a_refresh_token_is_good_once_and_a_minute_more_for_a_lost_answer(recording: Recording) -> None:
+    """Cognito refuses rotation beside `ALLOW_REFRESH_TOKEN_AUTH`."""
+    client = recording.inputs("identity-dashboard")
+
+    assert client["refreshTokenRotation"] == {"feature": "ENABLED", "retryGracePeriodSeconds": 60}
+    assert "ALLOW_REFRESH_TOKEN_AUTH" not in client["explicitAuthFlows"]
+
+
+def test_a_new_email_address_counts_when_it_is_confirmed(recording: Recording) -> None:
+    pool = recording.inputs("identity-users")
+
+    assert pool["userAttributeUpdateSettings"] == {"attributesRequireVerificationBeforeUpdates": ["email"]}
+    assert pool["autoVerifiedAttributes"] == ["email"], "Cognito takes the setting for these attributes alone"
+
+
+@pytest.mark.parametrize(("mfa", "expected"), [("off", "OFF"), ("optional", "OPTIONAL"), ("required", "ON")])
+def test_a_second_factor_is_an_authenticator_app(mfa: str, expected: str) -> None:
+    pool = declare({"mfa": mfa}).inputs("identity-users")
+
+    assert (pool["mfaConfiguration"], pool.get("softwareTokenMfaConfiguration")) == (
+        expected,
+        None if mfa == "off" else {"enabled": True},
+    )
+
+
+def test_a_second_factor_is_off_by_default(recording: Recording) -> None:
+    assert recording.inputs("identity-users")["mfaConfiguration"] == "OFF"
+
+
+def test_any_other_word_about_a_second_factor_is_refused() -> None:
+    assert refusal(lambda: TenantIdentity("identity", {"mfa": "ON"})) == (
+        "mfa: must be one of off, optional, required, got 'ON'"
+    )
 
 
 def test_the_client_says_nothing_of_who_exists_and_its_tokens_can_be_revoked(recording: Recording) -> None:

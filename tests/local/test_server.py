@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import pytest
 
-from components.dashboard_site import build_content_security_policy
+from components.dashboard_site import PERMISSIONS_POLICY, build_content_security_policy
 from local.emulator_client import client
 from local.server import MAX_BODY_BYTES, TOKEN_LIFETIME_SECONDS, Server
 from tests.support.local.stacks import make_stack
@@ -130,6 +130,7 @@ def test_the_page_may_reach_only_its_own_gateway(site: Site) -> None:
     assert policy["connect-src"] == f"'self' {gateway}"
     assert headers["content-security-policy"] == build_content_security_policy([gateway]), "as the site on AWS sends it"
     assert policy["frame-ancestors"] == "'none'"
+    assert headers["permissions-policy"] == PERMISSIONS_POLICY
     assert headers["x-content-type-options"] == "nosniff"
     assert "server" not in headers
 

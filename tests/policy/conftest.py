@@ -28,6 +28,7 @@ def recordings(packages: None) -> dict[str, Recording]:
     return {
         "the program": declare(),
         "the program, in production": declare(protectData="true", alarmEmail="ada@example.com", logRetentionDays="90"),
+        "the program, hardened": declare(hardened="true"),
         "the program, with an issuer": declare(
             issuer="https://login.example.com", audience="dashboards", dashboardSite="false", apiGatewayLogRole="false"
         ),

@@ -34,6 +34,8 @@ VALUES = {
 PAGE = (DOCS / "deploying.md").read_text()
 MAX_INLINE_POLICIES = 10_240
 """Of one role, without white space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html."""
+MAX_MANAGED_POLICY = 6_144
+"""Of one managed policy, without white space, by the same page."""
 HTTP_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 """API Gateway's actions."""
 GIVE_RIGHTS = {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"}
@@ -48,6 +50,18 @@ MAKES = {
     "cloudwatch/metricAlarm:MetricAlarm": "cloudwatch:PutMetricAlarm arn:aws:cloudwatch:REGION:ACCOUNT:alarm:{name}",
     "sqs/queue:Queue": "sqs:CreateQueue arn:aws:sqs:REGION:ACCOUNT:{name}",
     "sqs/queuePolicy:QueuePolicy": "sqs:SetQueueAttributes arn:aws:sqs:REGION:ACCOUNT:{queueName}",
+    "cloudwatch/logResourcePolicy:LogResourcePolicy": "logs:PutResourcePolicy arn:aws:logs:REGION:ACCOUNT:*",
+    "cloudwatch/logDeliverySource:LogDeliverySource": (
+        "logs:PutDeliverySource arn:aws:logs:REGION:ACCOUNT:delivery-source:{name}"
+    ),
+    "cloudwatch/logDeliveryDestination:LogDeliveryDestination": (
+        "logs:PutDeliveryDestination arn:aws:logs:REGION:ACCOUNT:delivery-destination:{name}"
+    ),
+    "cloudwatch/logDelivery:LogDelivery": (
+        "logs:CreateDelivery arn:aws:logs:REGION:ACCOUNT:delivery-source:{deliverySourceName}"
+    ),
+    "kms/key:Key": "kms:CreateKey *",
+    "kms/keyPolicy:KeyPolicy": "kms:PutKeyPolicy arn:aws:kms:REGION:ACCOUNT:key/{keyId}",
     "sns/topic:Topic": "sns:CreateTopic arn:aws:sns:REGION:ACCOUNT:{name}",
     "sns/topicPolicy:TopicPolicy": "sns:SetTopicAttributes {arn}",
     "sns/topicSubscription:TopicSubscription": "sns:Subscribe {topic}",
@@ -136,7 +150,7 @@ def making(resource: Declared) -> tuple[str, str]:
         **inputs,
     }
     action, about = MAKES[resource.type.removeprefix("aws:")].split(" ")
-    return action, in_this_account(about).format_map(names)
+    return action, in_this_account(about.replace("REGION", inputs.get("region", REGION))).format_map(names)
 
 
 def role_arns(recording: Recording) -> list[str]:
@@ -164,6 +178,21 @@ def test_the_deploy_role_may_make_each_resource(
 
     assert len(wanted) > 50
     assert {name: pair for name, pair in wanted.items() if not allows(documents["deploy-policy"], *pair)} == {}
+
+
+def test_a_hardened_stack_needs_one_policy_more(recordings: dict[str, Recording], documents: Documents) -> None:
+    """And that policy grants nothing that the program, hardened, does not need."""
+    wanted = {one.name: making(one) for one in recordings["the program, hardened"].custom()}
+    refused = {name: pair for name, pair in wanted.items() if not allows(documents["deploy-policy"], *pair)}
+
+    assert {name for name in refused if not allows(documents["deploy-hardened"], *refused[name])} == set()
+    assert set(refused) == {
+        *("data-key", "data-key-policy", "dashboard-access-logs", "dashboard-access-logs-policy"),
+        *("dashboard-log", "dashboard-dst", "dashboard-log-delivery"),
+    }
+    for statement in documents["deploy-hardened"]["Statement"]:
+        used = {action for action, resource in refused.values() if allows({"Statement": [statement]}, action, resource)}
+        assert used or statement["Sid"] == "PageLogSource", statement["Sid"]
 
 
 def test_the_deploy_role_may_pass_each_role_that_it_makes(
@@ -246,9 +275,10 @@ def test_a_role_trusts_one_kind_of_run_of_this_repository(documents: Documents, 
 
 
 def test_the_deploy_policies_are_short_enough_for_iam(documents: Documents) -> None:
-    policies = [documents["deploy-policy"], documents["deploy-boundary"]]
+    lengths = {name: len(json.dumps(one, separators=(",", ":"))) for name, one in documents.items()}
 
-    assert sum(len(json.dumps(one, separators=(",", ":"))) for one in policies) < MAX_INLINE_POLICIES
+    assert lengths["deploy-policy"] + lengths["deploy-boundary"] < MAX_INLINE_POLICIES
+    assert max(lengths["deploy-hardened"], lengths["boundary"]) < MAX_MANAGED_POLICY
 
 
 class TestBoundary:
@@ -259,7 +289,7 @@ class TestBoundary:
     ) -> None:
         granted = [
             (action, resource)
-            for one in recordings["the program"].of_type("iam/rolePolicy:RolePolicy")
+            for one in recordings["the program, hardened"].of_type("iam/rolePolicy:RolePolicy")
             for statement in json.loads(one.inputs["policy"])["Statement"]
             for action in statement["Action"]
             for resource in statement["Resource"]

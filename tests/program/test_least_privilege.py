@@ -12,12 +12,12 @@ import pytest
 
 from tests.support.components.packages import small_packages
 from tests.support.components.provider import ACCOUNT
-from tests.support.program.needs import NEEDS
+from tests.support.program.needs import NEEDS, THE_PIPE
 from tests.support.program.permissions import Permission, Request, allowed, permissions
 from tests.support.program.whole_program import declare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 OTHER_ACCOUNT = "210987654321"
 
@@ -67,8 +67,13 @@ def test_without_an_action_on_a_resource_something_is_refused(permission: Permis
 
 @pytest.mark.parametrize("need", [pytest.param(one, id=name) for name, one in NEEDS.items() if one.context])
 def test_a_service_may_act_for_its_own_source_alone(need: Request) -> None:
-    ((key, source),) = need.context.items()
-    others = [{key: source.replace(ACCOUNT, OTHER_ACCOUNT)}, {key: f"{source}x"}, {key: source.rpartition("/")[0]}, {}]
+    others: list[Mapping[str, str]] = [{}]
+    for key, source in need.context.items():
+        rest = {name: value for name, value in need.context.items() if name != key}
+        foreign = [source.replace(ACCOUNT, OTHER_ACCOUNT), source.rpartition("/")[0], source[:-9]]
+        if source != THE_PIPE:  # its role knows it by the beginning of its name
+            foreign.append(f"{source}x")
+        others += [rest, *({**rest, key: value} for value in foreign if value != source)]
 
     assert [context for context in others if allowed(dataclasses.replace(need, context=context), granted())] == []
 

@@ -119,9 +119,16 @@ class TestWiring:
         stream = recording.registered("submissions")["stream_arn"]
         assert environment(recording, "gateway-message")["STREAM_ARN"] == stream
 
+    def test_from_a_browser_the_stacks_own_page_may_connect_and_no_other(self, recording: Recording) -> None:
+        assert environment(recording, "gateway-authorize")["ALLOWED_ORIGINS"] == SITE_URL
+
     def test_a_gateway_by_the_defaults_of_the_settings_is_one_by_its_own(self, recording: Recording) -> None:
         required: WebSocketGatewayArgs = {
-            "access": {"issuer": recording.exports["issuer"], "audience": recording.exports["client_id"]},
+            "access": {
+                "issuer": recording.exports["issuer"],
+                "audience": recording.exports["client_id"],
+                "allowed_origins": [SITE_URL],
+            },
             "table_arn": recording.registered("submissions")["table_arn"],
             "stream_arn": recording.registered("submissions")["stream_arn"],
         }
@@ -248,6 +255,12 @@ class TestSettings:
             environment(recording, "gateway-authorize")["ALLOWED_ORIGINS"]
             == f"https://a.example.com https://b.example.com {SITE_URL}"
         )
+
+    def test_without_a_page_of_its_own_a_stack_names_no_origin_unless_told(self) -> None:
+        named = declare(dashboardSite="false", allowedOrigins='["https://a.example.com"]')
+
+        assert environment(declare(dashboardSite="false"), "gateway-authorize")["ALLOWED_ORIGINS"] == ""
+        assert environment(named, "gateway-authorize")["ALLOWED_ORIGINS"] == "https://a.example.com"
 
     def test_a_token_in_the_query_is_taken_where_token_in_query_says(self) -> None:
         assert environment(declare(tokenInQuery="true"), "gateway-authorize")["TOKEN_IN_QUERY"] == "true"

@@ -41,6 +41,8 @@ OTHER: dict[str, str] = {
     "maxClockSkewSeconds": "60",
     "logRetentionDays": "7",
     "protectData": "true",
+    "hardened": "true",
+    "webAclArn": "arn:aws:wafv2:us-east-1:123456789012:global/webacl/pages/1a2b3c",
     "alarmEmail": "on-call@example.com",
     "dashboardSite": "false",
     "apiGatewayLogRole": "false",
@@ -51,7 +53,7 @@ OTHER: dict[str, str] = {
 TOGETHER = {"issuer": ["audience"], "audience": ["issuer"], "connectSources": ["issuer", "audience"]}
 """The keys that a key cannot be without."""
 
-OPTIONAL = {"issuer", "audience", "jwksUrl", "alarmEmail"}
+OPTIONAL = {"issuer", "audience", "jwksUrl", "webAclArn", "alarmEmail"}
 """The keys that have no value by nature."""
 
 
@@ -125,6 +127,8 @@ def test_the_defaults_are_those_of_the_smallest_use() -> None:
         max_clock_skew_seconds=300,
         log_retention_days=14,
         protect_data=False,
+        hardened=False,
+        web_acl_arn=None,
         alarm_email=None,
         dashboard_site=True,
         api_gateway_log_role=True,
@@ -165,6 +169,7 @@ def test_a_value_of_another_type_is_an_error_that_names_key_and_value(key: str, 
         ({"audience": "dashboards"}, "audience: must be set together with issuer, got 'dashboards' without an issuer"),
         ({"jwksUrl": "keys"}, "jwksUrl: must be an https URL, or an http URL of localhost or 127.0.0.1, got 'keys'"),
         ({"tenantClaim": ""}, "tenantClaim: must be a string without spaces, got ''"),
+        ({"webAclArn": "pages"}, "webAclArn: must be the ARN of a web ACL for CloudFront, in us-east-1, got 'pages'"),
         ({"alarmEmail": "nonsense"}, "alarmEmail: must be an e-mail address, got 'nonsense'"),
         (
             {"connectSources": '["https://a"]'},

@@ -11,6 +11,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import urlsplit
 
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
@@ -31,6 +32,8 @@ MAX_RECONNECT_SECONDS: Final = 30
 MAX_BACKOFF_EXPONENT: Final = 5
 """Maximum of the exponent that doubles the wait with each failed attempt. 2**5 s is the first power of two above
 `MAX_RECONNECT_SECONDS`."""
+LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
+"""Names of this machine, to which the client also connects without TLS."""
 REFUSAL_BY_FRAME: Final = "refusal=frame"
 """Query parameter that makes the gateway send a `disconnect` frame if the token does not grant the tenant, or if the
 tenant has too many connections. Without it, both are refused with HTTP 403."""
@@ -61,7 +64,7 @@ class Client:
     from `submissions` without a change.
 
     Args:
-        url: The gateway's URL, `wss://HOST/STAGE`.
+        url: The gateway's URL, `wss://HOST/STAGE`. For a gateway on this machine it may be `ws://…`.
         token: A JWT, or a function that returns a new JWT. The client calls the function before each connection and
             before a token expires.
         subscription: The subscription to run. Default: all submissions of the tenant.
@@ -69,7 +72,7 @@ class Client:
         jitter: Returns a random number between its two arguments.
 
     Raises:
-        ValueError: `url` is not a WebSocket URL, or a token is not a JWT.
+        ValueError: `url` is not a WebSocket URL, or has no TLS and leads to another machine, or a token is not a JWT.
         HandshakeRefused: During iteration: the gateway refused the connection.
         Disconnected: During iteration: the gateway allows no other connection or rejects the subscription. The code is
             `forbidden` if the token does not grant the tenant.
@@ -84,8 +87,7 @@ class Client:
         clock: Callable[[], float] = time.time,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        if not re.match(r"wss?://[^/?#]", url):
-            raise ValueError(f"url: must be wss://HOST/STAGE, got {url.partition('?')[0]!r}")
+        _check_url(url)
         self.subscription = subscription or Subscription()
         self.cursor = self.subscription.cursor
         """Cursor from which a later run can resume. It advances only when the caller has received all changes so far
@@ -200,6 +202,17 @@ class Client:
         self._failures = min(self._failures + 1, MAX_BACKOFF_EXPONENT)
         logger.info("%s; connecting again in %.1f s", reason, seconds)
         self._closed.wait(seconds)
+
+
+def _check_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.hostname and (parts.scheme == "wss" or (parts.scheme == "ws" and parts.hostname in LOOPBACK_HOSTS)):
+        return
+    # Without TLS, everybody on the way could read the token.
+    raise ValueError(
+        "url: must be wss://HOST/STAGE, or ws://HOST/STAGE with localhost, 127.0.0.1 or [::1], "
+        f"got {url.partition('?')[0]!r}"
+    )
 
 
 def _check_jwt(token: str) -> str:

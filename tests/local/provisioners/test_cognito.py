@@ -20,6 +20,9 @@ def test_user_pool_and_client(made: Monitor, call: Any) -> None:
     assert attributes["custom:tenant_id"]["StringAttributeConstraints"] == {"MinLength": "1", "MaxLength": "66"}
     assert pool["Policies"]["PasswordPolicy"]["MinimumLength"] == 14
     assert pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"] is True
+    assert pool["UserAttributeUpdateSettings"] == {"AttributesRequireVerificationBeforeUpdate": ["email"]}
+    mfa = call("cognito-idp", "get_user_pool_mfa_config", UserPoolId=pool_id)
+    assert (mfa["MfaConfiguration"], mfa["SoftwareTokenMfaConfiguration"]) == ("OPTIONAL", {"Enabled": True})
     assert pool["UserPoolTags"] == {"team": "forms"}
     client = call("cognito-idp", "describe_user_pool_client", UserPoolId=pool_id, ClientId=client_id)["UserPoolClient"]
     assert client["ClientSecret"] == outputs(made, "client")["clientSecret"]

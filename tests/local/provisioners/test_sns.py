@@ -20,6 +20,7 @@ def test_a_topic_with_its_policy_and_its_subscription(site: Monitor, client: Any
     assert re.fullmatch("topic-[0-9a-f]{7}", own["name"])
     assert own["arn"] == topic == f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:{own['name']}"
     assert attributes["DisplayName"] == "Alarms"
+    assert attributes["KmsMasterKeyId"] == outputs(site, "key")["arn"]
     assert json.loads(attributes["Policy"])["Statement"][0]["Resource"] == topic
     assert by_name(site, "topic-policy").id == topic
     assert by_key(client("sns").list_tags_for_resource(ResourceArn=topic)["Tags"]) == SITE_TAGS

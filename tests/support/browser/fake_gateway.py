@@ -2,7 +2,7 @@
 
 `FakeGateway` speaks `formbridge.v1`: the test takes each connection, reads what the page sent and answers by hand.
 It can be told which tokens it admits, as the real one's authorizer would.
-`FakeSite` serves `dashboard/` with a strict Content-Security-Policy, and the small API beside it; with another
+`FakeSite` serves `dashboard/` with the policies of the real site, and the small API beside it; with another
 `config.json` it is the static site on AWS.
 """
 
@@ -24,6 +24,8 @@ from urllib.parse import parse_qsl, urlsplit
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
+
+from components.dashboard_site import PERMISSIONS_POLICY, build_content_security_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -266,11 +268,7 @@ class FakeSite:
         self._numbers = count(1)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        sources = " ".join([websocket_url, *connect_sources])
-        self.policy = (
-            f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-            f"connect-src 'self' {sources}; base-uri 'none'; form-action 'none'"
-        )
+        self.policy = build_content_security_policy([websocket_url, *connect_sources])
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def posted(self) -> Posted:
@@ -322,6 +320,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def end_headers(self) -> None:
         self.send_header("Content-Security-Policy", self._site.policy)
+        self.send_header("Permissions-Policy", PERMISSIONS_POLICY)
         self.send_header("Cache-Control", "no-store")
         super().end_headers()
 

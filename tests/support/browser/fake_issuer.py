@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from html import escape
+from queue import Queue
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -64,6 +65,8 @@ class FakeIssuer:
         """What it says in the page's address, given what it would."""
         self.metadata: dict[str, Any] = {}
         """Changes of what it publishes; None takes a field away."""
+        self.revoked: Queue[str] = Queue()
+        """The refresh tokens that the page had revoked."""
         self.requests: Counter[str] = Counter()
         """How often each path was asked for; the token endpoint's by grant type too."""
         self._codes: dict[str, Grant] = {}
@@ -87,6 +90,11 @@ class FakeIssuer:
         self._refresh_tokens.clear()
 
     @property
+    def refresh_tokens(self) -> set[str]:
+        """Those that are good."""
+        return set(self._refresh_tokens)
+
+    @property
     def has_session(self) -> bool:
         """Whether somebody is signed in here."""
         return bool(self._sessions)
@@ -102,6 +110,7 @@ class FakeIssuer:
                 Route("/pool/authorize", self._authorize),
                 Route("/pool/login", self._login, methods=["POST"]),
                 Route("/pool/token", self._token, methods=["POST"]),
+                Route("/pool/revoke", self._revoke, methods=["POST"]),
                 Route("/pool/logout", self._logout),
             ],
             middleware=[
@@ -116,6 +125,7 @@ class FakeIssuer:
             "issuer": self.url,
             "authorization_endpoint": f"{self.url}/authorize",
             "token_endpoint": f"{self.url}/token",
+            "revocation_endpoint": f"{self.url}/revoke",
             "end_session_endpoint": f"{self.url}/logout",
             "jwks_uri": f"{self.url}/jwks.json",
             "response_types_supported": ["code"],
@@ -199,6 +209,15 @@ class FakeIssuer:
             given["refresh_token"] = secrets.token_urlsafe()
             self._refresh_tokens.add(given["refresh_token"])
         return JSONResponse(given, headers={"Cache-Control": "no-store"})
+
+    async def _revoke(self, request: Request) -> Response:
+        said = dict(parse_qsl((await request.body()).decode()))
+        if said.get("client_id") != CLIENT_ID:
+            return _refused("invalid_client")
+        # A token that is not known is no error: https://www.rfc-editor.org/rfc/rfc7009#section-2.2
+        self._refresh_tokens.discard(said["token"])
+        self.revoked.put(said["token"])
+        return Response()
 
     async def _logout(self, request: Request) -> Response:
         asked = request.query_params

@@ -9,6 +9,7 @@ from components import (
     ApiGatewayLogRole,
     DashboardPage,
     DashboardSite,
+    DataKey,
     DeadLetterResync,
     RealtimePipe,
     StreamTable,
@@ -76,6 +77,7 @@ EXAMPLES: dict[str, Example] = {
         },
         opts,
     ),
+    "data": lambda name, tags, opts=None: DataKey(name, {"tags": tags}, opts),
     "alarms": lambda name, tags, opts=None: AlarmTopic(name, {"email": "ada@example.com", "tags": tags}, opts),
     "worker": lambda name, tags, opts=None: HandlerFunction(
         name, "connect", environment={}, statements=[], tags=tags, opts=opts

@@ -16,8 +16,10 @@ Statement = dict[str, Any]
 Document = dict[str, Any]
 
 HOLDERS = {
+    "cloudwatch/logResourcePolicy:LogResourcePolicy": "policyDocument",
     "iam/role:Role": "assumeRolePolicy",
     "iam/rolePolicy:RolePolicy": "policy",
+    "kms/keyPolicy:KeyPolicy": "policy",
     "s3/bucketPolicy:BucketPolicy": "policy",
     "sns/topicPolicy:TopicPolicy": "policy",
     "sqs/queuePolicy:QueuePolicy": "policy",
@@ -31,6 +33,17 @@ def document(*statements: Statement) -> Document:
 
 def allow(actions: list[str], *resources: str) -> Statement:
     return {"Effect": "Allow", "Action": actions, "Resource": [*resources]}
+
+
+def deny_without_tls(action: str, *resources: str) -> Statement:
+    """What the policy of each queue, topic and bucket says to a request without TLS."""
+    return {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": action,
+        "Resource": [*resources],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
 
 
 def allow_logs(function: str) -> Statement:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from typing import TYPE_CHECKING, Any, cast
 
 import pulumi
@@ -68,6 +69,16 @@ def distribution_domain(name: str) -> str:
     return f"d{_digest(name, 13)}.cloudfront.net"
 
 
+def key_id(name: str) -> str:
+    """The id that KMS makes up."""
+    return str(uuid.UUID(_digest(name, 32)))
+
+
+def key_arn(name: str) -> str:
+    """The ARN of the KMS key with this id."""
+    return arn("kms", f"key/{key_id(name)}")
+
+
 def _digest(text: str, length: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
@@ -98,6 +109,12 @@ def _outputs(kind: str, logical_name: str, inputs: Values) -> Values:
             return {"id": name, "name": name, "arn": function, "invokeArn": invoke}
         case "aws:cloudwatch/logGroup:LogGroup":
             return {"id": name, "name": name, "arn": arn("logs", f"log-group:{name}")}
+        case "aws:cloudwatch/logDeliverySource:LogDeliverySource":
+            return {"id": name, "name": name, "arn": arn("logs", f"delivery-source:{name}")}
+        case "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination":
+            return {"id": name, "name": name, "arn": arn("logs", f"delivery-destination:{name}")}
+        case "aws:cloudwatch/logResourcePolicy:LogResourcePolicy":
+            return {"id": inputs["policyName"]}
         case "aws:pipes/pipe:Pipe":
             return {"id": name, "name": name, "arn": arn("pipes", f"pipe/{name}")}
         case "aws:apigatewayv2/api:Api":
@@ -130,6 +147,10 @@ def _outputs(kind: str, logical_name: str, inputs: Values) -> Values:
             domain = distribution_domain(logical_name)
             distribution_arn = f"arn:aws:cloudfront::{ACCOUNT}:distribution/{distribution}"
             return {"id": distribution, "arn": distribution_arn, "domainName": domain}
+        case "aws:kms/key:Key":
+            return {"id": key_id(logical_name), "keyId": key_id(logical_name), "arn": key_arn(logical_name)}
+        case "aws:kms/keyPolicy:KeyPolicy":
+            return {"id": inputs["keyId"]}
         case "aws:sns/topic:Topic":
             topic = arn("sns", name)
             return {"id": topic, "name": name, "arn": topic}

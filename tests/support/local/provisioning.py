@@ -123,11 +123,14 @@ pool = aws.cognito.UserPool("pool", tags=tags, auto_verified_attributes=["email"
     password_policy={"minimum_length": 14, "require_symbols": True},
     admin_create_user_config={"allow_admin_create_user_only": True},
     account_recovery_setting={"recovery_mechanisms": [{"name": "verified_email", "priority": 1}]},
+    user_attribute_update_settings={"attributes_require_verification_before_updates": ["email"]},
+    mfa_configuration="OPTIONAL", software_token_mfa_configuration={"enabled": True},
     schemas=[{"name": "tenant_id", "attribute_data_type": "String", "mutable": True,
               "string_attribute_constraints": {"min_length": "1", "max_length": "66"}}])
 client = aws.cognito.UserPoolClient("client", user_pool_id=pool.id, explicit_auth_flows=["ALLOW_USER_SRP_AUTH"],
     read_attributes=["custom:tenant_id"], id_token_validity=15, token_validity_units={"id_token": "minutes"},
     callback_urls=["https://example.com"], allowed_oauth_flows=["code"], allowed_oauth_scopes=["openid"],
+    refresh_token_rotation={"feature": "ENABLED", "retry_grace_period_seconds": 30},
     allowed_oauth_flows_user_pool_client=True, supported_identity_providers=["COGNITO"], generate_secret=True)
 
 for export in ("url", "arn", "name"):
@@ -178,7 +181,23 @@ aws.s3.BucketPolicy("bucket-policy", bucket=bucket.bucket, policy=pulumi.Output.
          "Condition": {"StringEquals": {"AWS:SourceArn": distribution.arn}}}]}),
     opts=pulumi.ResourceOptions(depends_on=[block]))
 
-topic = aws.sns.Topic("topic", display_name="Alarms", tags=tags)
+key = aws.kms.Key("key", description="Data", enable_key_rotation=True, tags=tags)
+aws.kms.KeyPolicy("key-policy", key_id=key.key_id, policy=pulumi.Output.json_dumps(
+    {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:root"}, "Action": "kms:Decrypt",
+         "Resource": "*"}]}))
+group = aws.cloudwatch.LogGroup("log", retention_in_days=7, kms_key_id=key.arn)
+aws.cloudwatch.LogResourcePolicy("log-policy", policy_name=group.name, policy_document=pulumi.Output.json_dumps(
+    {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "delivery.logs.amazonaws.com"}, "Action": "logs:PutLogEvents",
+         "Resource": group.arn}]}))
+source = aws.cloudwatch.LogDeliverySource("source", log_type="ACCESS_LOGS", resource_arn=distribution.arn, tags=tags)
+destination = aws.cloudwatch.LogDeliveryDestination("destination", output_format="json",
+    delivery_destination_configuration={"destination_resource_arn": group.arn})
+aws.cloudwatch.LogDelivery("delivery", delivery_source_name=source.name, delivery_destination_arn=destination.arn,
+    record_fields=["c-ip", "sc-status"])
+
+topic = aws.sns.Topic("topic", display_name="Alarms", kms_master_key_id=key.arn, tags=tags)
 aws.sns.TopicPolicy("topic-policy", arn=topic.arn, policy=pulumi.Output.json_dumps(
     {"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Principal": {"Service": "cloudwatch.amazonaws.com"}, "Action": "sns:Publish",

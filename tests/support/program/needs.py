@@ -23,6 +23,7 @@ API: Final = arn("execute-api", api_id("gateway-api"))
 AUTHORIZER: Final = f"{API}/authorizers/{api_id('gateway-authorizer')}"
 PAGE: Final = f"arn:aws:s3:::{bucket_name('dashboard-bucket')}/index.html"
 DISTRIBUTION: Final = f"arn:aws:cloudfront::{ACCOUNT}:distribution/{distribution_id('dashboard-distribution')}"
+THE_PIPE: Final = arn("pipes", f"pipe/{physical_name('realtime-pipe')}")
 ALARM_TOPIC: Final = arn("sns", physical_name("alarms-topic"))
 CONNECTION: Final = "@connections/WvEZxeGsIAMCKqA="
 POSTS: Final = [("execute-api:ManageConnections", f"{API}/live/{method}/{CONNECTION}") for method in ("POST", "DELETE")]
@@ -121,8 +122,8 @@ def _invoke(function: str, service: str, source_arn: str) -> Request:
     return Request(service, "lambda:InvokeFunction", target, {"aws:SourceArn": source_arn})
 
 
-def _assume(role: str, service: str) -> Request:
-    return Request(service, "sts:AssumeRole", role_arn(role))
+def _assume(role: str, service: str, **context: str) -> Request:
+    return Request(service, "sts:AssumeRole", role_arn(role), {f"aws:{key}": value for key, value in context.items()})
 
 
 NEEDS: Final = {
@@ -131,9 +132,12 @@ NEEDS: Final = {
         for name, calls in _by_roles().items()
         for action, resource in calls
     },
-    **{f"lambda.amazonaws.com assumes {name}": _assume(name, "lambda.amazonaws.com") for name in CALLS},
-    "pipes.amazonaws.com assumes realtime": Request(
-        "pipes.amazonaws.com", "sts:AssumeRole", role_arn("realtime"), {"aws:SourceAccount": ACCOUNT}
+    **{
+        f"lambda.amazonaws.com assumes {name}": _assume(name, "lambda.amazonaws.com", SourceAccount=ACCOUNT)
+        for name in CALLS
+    },
+    "pipes.amazonaws.com assumes realtime": _assume(
+        "realtime", "pipes.amazonaws.com", SourceAccount=ACCOUNT, SourceArn=THE_PIPE
     ),
     "apigateway.amazonaws.com assumes api-gateway": _assume("api-gateway", "apigateway.amazonaws.com"),
     "the rule invokes persist": _invoke("ingest-persist", "events.amazonaws.com", RULE),

@@ -330,12 +330,31 @@ def test_what_is_no_token_is_refused_and_not_quoted(token: str, given: str) -> N
     assert not token or token not in str(refused.value)
 
 
-@pytest.mark.parametrize("url", ["https://host/live", "wss://", "wss:///live", "host", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://host/live", "wss://", "wss:///live", "host", "", "ws://"),
+        # Without TLS to another machine, and what looks like this one.
+        *("ws://gateway.example/live", "ws://127.0.0.1.example/live", "ws://localhost@gateway.example/live"),
+        *("ws://127.0.0.2/live", "ws://0.0.0.0/live", "ws://[::2]/live", "WS://gateway.example/live"),
+    ],
+)
 def test_what_is_no_url_is_refused_and_its_query_not_quoted(url: str) -> None:
     with pytest.raises(ValueError, match=r"^url: must be wss://") as refused:
         Client(f"{url}?token={TOKEN}", TOKEN)
     assert repr(url) in str(refused.value)
     assert TOKEN not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("wss://gateway.example/live", "wss://gateway.example:8443/live", "WSS://gateway.example"),
+        *("ws://127.0.0.1:4566/live", "ws://localhost/live", "ws://LOCALHOST/live", "ws://[::1]:4566/live"),
+    ],
+)
+def test_a_url_has_tls_or_leads_to_this_machine(url: str) -> None:
+    Client(url, TOKEN).close()
 
 
 @pytest.mark.parametrize("character", ["é", "\N{WAVING HAND SIGN}"], ids=ascii)
