@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 import io
 import socket
 import ssl
 from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
@@ -42,7 +42,7 @@ def fetch_document(url: str, seconds: float = TIME_LIMIT_SECONDS) -> bytes:
     """
     try:
         return _request(url, seconds)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, HTTPException) as error:
         raise KeyFetchFailed(f"{type(error).__name__}: {quote(str(error))}") from error
 
 
@@ -52,7 +52,7 @@ def _request(url: str, seconds: float) -> bytes:
     addresses = [str(address[0]) for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     deadline = clock.monotonic_seconds() + seconds
     with _connect(addresses, port, deadline) as plain, _secure(plain, parts.scheme, host, deadline) as connected:
-        connection = http.client.HTTPConnection(host, port)
+        connection = HTTPConnection(host, port)
         connection.sock = cast("socket.socket", _TimedSocket(connected, deadline))
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", target, headers={"Accept": "application/json"})

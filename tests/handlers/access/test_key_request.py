@@ -182,8 +182,11 @@ def test_no_address_is_tried_after_the_time_limit(monkeypatch: pytest.MonkeyPatc
         tried.append(f"{address[0]} for {seconds}")
         raise TimeoutError("timed out")
 
+    def resolve(host: str, port: int, *, type: int) -> list[Any]:  # noqa: A002 - the name in `socket`
+        return addresses
+
     addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{number}", 80)) for number in range(4)]
-    monkeypatch.setattr(key_request.socket, "getaddrinfo", lambda *_, **__: addresses)
+    monkeypatch.setattr(key_request.socket, "getaddrinfo", resolve)
     monkeypatch.setattr(key_request.socket, "create_connection", connect)
     monkeypatch.setattr(key_request.clock, "monotonic_seconds", lambda: next(moments))
     with pytest.raises(KeyFetchFailed, match="the time limit has passed"):

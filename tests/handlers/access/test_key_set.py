@@ -47,7 +47,7 @@ def test_a_key_that_is_used(fields: dict[str, Any]) -> None:
     assert set(parse({**RSA, **fields}).keys) == {("rsa-1", "RS256")}
 
 
-UNUSABLE = [
+UNUSABLE: list[tuple[object, str]] = [
     ("rsa-1", "must be an object, got string"),
     (None, "must be an object, got None"),
     ([RSA], "must be an object, got list"),
