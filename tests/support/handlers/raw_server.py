@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 DRIP_SECONDS: Final = 0.02
 """Pause between two bytes of a slow server."""
 
+GIVE_UP_SECONDS: Final = 10
+"""Time after which a silent server closes the connection."""
+
 Respond = Callable[[socket.socket, Event], None]
 """Answers the request on a connection. The event is set when the test ends."""
 
@@ -31,7 +34,7 @@ def answering(respond: Respond, certificate: Path | None = None) -> Generator[st
 
     def serve(connection: socket.socket) -> None:
         with suppress(OSError), connection:
-            connection.settimeout(10)
+            connection.settimeout(GIVE_UP_SECONDS)
             if context is None:
                 respond(connection, stopped)
             else:
@@ -73,8 +76,16 @@ def read_request(connection: socket.socket) -> str:
 
 
 def silent(connection: socket.socket, stopped: Event) -> None:
-    """Accept the connection and never answer."""
-    stopped.wait()
+    """Accept the connection and never answer. A client without a time limit sees it closed."""
+    stopped.wait(GIVE_UP_SECONDS)
+
+
+def endless(connection: socket.socket, stopped: Event) -> None:
+    """Send a body that does not end."""
+    read_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    while not stopped.is_set():
+        connection.sendall(b"x" * 65_536)
 
 
 def dripping(response: bytes, at_once: int) -> Respond:
