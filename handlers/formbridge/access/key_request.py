@@ -53,6 +53,7 @@ def _request(url: str, seconds: float) -> bytes:
     deadline = clock.monotonic_seconds() + seconds
     with _connect(addresses, port, deadline) as plain, _secure(plain, parts.scheme, host, deadline) as connected:
         connection = HTTPConnection(host, port)
+        connection.default_port = DEFAULT_PORTS[parts.scheme]  # the header `Host` leaves it out
         connection.sock = cast("socket.socket", _TimedSocket(connected, deadline))
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", target, headers={"Accept": "application/json"})

@@ -171,6 +171,26 @@ def test_the_first_address_that_answers_is_used(monkeypatch: pytest.MonkeyPatch)
         assert fetch_document(url.replace("127.0.0.1", "localhost")) == BODY
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_default_port_is_used_and_not_named(scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = write_certificate(tmp_path / "server.pem") if scheme == "https" else None
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    requests: list[str] = []
+    asked: list[int] = []
+    connect = socket.create_connection
+    with answering(sending(http_response(BODY), requests), certificate) as url:
+        server = ("127.0.0.1", int(url.rpartition(":")[2]))
+
+        def redirect(address: tuple[str, int], seconds: float) -> socket.socket:
+            asked.append(address[1])
+            return connect(server, seconds)
+
+        monkeypatch.setattr(key_request.socket, "create_connection", redirect)
+        assert fetch_document(f"{scheme}://127.0.0.1/keys") == BODY
+    assert asked == [{"http": 80, "https": 443}[scheme]]
+    assert "\r\nHost: 127.0.0.1\r\n" in requests[0]
+
+
 def test_no_address_is_tried_after_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
     moments = iter([0.0, 0.0, 2.0, 3.0, 4.0])
