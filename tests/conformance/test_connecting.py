@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -132,6 +133,12 @@ def _confused(issuer: Issuer, tenant: str) -> str:
     return handmade(header, issuer.claims(tenant), lambda signed: hmac.digest(secret, signed, hashlib.sha256))
 
 
+def _logout_token(issuer: Issuer, tenant: str) -> str:
+    """Signed by the issuer for another purpose."""
+    header = {"typ": "logout+jwt", "kid": issuer.key_id}
+    return jwt.encode(issuer.claims(tenant), issuer.key, algorithm="RS256", headers=header)
+
+
 BAD_TOKENS: Mapping[str, Callable[[Issuer, str], str]] = {
     "another key": lambda issuer, tenant: issuer.token(tenant, key=rsa.generate_private_key(65537, 2048)),
     "no signature": lambda issuer, tenant: handmade({"alg": "none", "kid": issuer.key_id}, issuer.claims(tenant)),
@@ -139,13 +146,17 @@ BAD_TOKENS: Mapping[str, Callable[[Issuer, str], str]] = {
     "another algorithm": lambda issuer, tenant: issuer.token(tenant, algorithm="RS512"),
     "another issuer": lambda issuer, tenant: issuer.token(tenant, iss="https://issuer.example/pool"),
     "another audience": lambda issuer, tenant: issuer.token(tenant, aud="another"),
+    "a logout token": _logout_token,
+    "for another party": lambda issuer, tenant: issuer.token(tenant, azp="another"),
+    "no subject": lambda issuer, tenant: issuer.token(tenant, sub=""),
+    "issued in the future": lambda issuer, tenant: issuer.token(tenant, iat=99_999_999_999),
     "expired": lambda issuer, tenant: issuer.token(tenant, exp=1_600_000_000),
     "not yet good": lambda issuer, tenant: issuer.token(tenant, nbf=99_999_999_999),
 }
 
 UNAUTHORIZED = (
     "The server answers the handshake with 401 if the client sent no token, or if the token does not verify "
-    "(signature, algorithm, issuer, audience, expiry, not-before)."
+    "(signature, algorithm, type, issuer, audience, authorized party, subject, expiry, issue time, not-before)."
 )
 
 

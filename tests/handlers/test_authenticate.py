@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 FIRST: Final = NOW // 1000 + HOUR_S
 """When the token expires that the connection was made with."""
-LATER: Final = 4_000_000_000
-"""Beyond the standing clock, and the real one, by which PyJWT reads a token."""
+LATER: Final = FIRST + HOUR_S
+ISSUED: Final = NOW // 1000 - 60
 
 
 @pytest.fixture(autouse=True)
@@ -54,9 +54,9 @@ def row(region: Region) -> dict[str, Any]:
 def test_a_connection_lasts_as_long_as_the_token_that_its_client_brings(
     region: Region, clock: Clock, claim: object
 ) -> None:
-    reply = bring(token(claims(exp=LATER, iat=1_790_000_000, **{CLAIM: claim})))
+    reply = bring(token(claims(exp=LATER, iat=ISSUED, **{CLAIM: claim})))
     assert reply == {"type": "authenticated", "id": "4", "expires_at": LATER}
-    assert (row(region)["expires_at"], row(region)["issued_at"]) == ({"N": str(LATER)}, {"N": "1790000000"})
+    assert (row(region)["expires_at"], row(region)["issued_at"]) == ({"N": str(LATER)}, {"N": str(ISSUED)})
 
     clock.ms = FIRST * 1000
     assert ping()["type"] == "pong"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ..runtime.identifiers import quote
@@ -50,7 +50,10 @@ class Identity:
     expires_at: int
     """Claim `exp`, in epoch seconds."""
     issued_at: int
-    """Claim `iat`, in epoch seconds; 0 if the token has none."""
+    """Claim `iat`, in epoch seconds."""
+    claims: Mapping[str, object] = field(default_factory=dict[str, object], compare=False, repr=False)
+    """All verified claims, such as `sid`, `jti` and `auth_time`. Apart from the other fields of this class, their
+    values may have any type."""
 
     def choose_tenant(self, wanted: str | None) -> str:
         """Return the tenant of the new connection.

@@ -1,42 +1,28 @@
-"""Verification of tokens.
-
-This is the only module that imports PyJWT. Only the Lambda functions that verify tokens have PyJWT in their archive.
-"""
+"""Verification of tokens."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, cast
 
-import jwt
-from jwt import PyJWKClient, PyJWKClientConnectionError
-
-from ..runtime import clock, environment
+from ..runtime import clock, environment, metrics
 from ..runtime.identifiers import TENANT_ID
+from ..runtime.logs import log
 from .handshake import Identity, Unauthorized
+from .key_cache import KeyCache
+from .key_request import fetch_document
+from .key_set import KeyFetchFailed, KeySet, parse_key_set
+from .public_key import load_public_key
+from .token_checks import check_claims, parse_token, read_seconds
 
-ALGORITHMS: Final = ("RS256", "ES256")
-"""Accepted signature algorithms. All use a public key: shared secrets and unsigned tokens are never accepted."""
-
-CLOCK_LEEWAY_SECONDS: Final = 30
-"""Number of seconds by which the clock of an issuer may be ahead of ours. A token is accepted up to this many seconds
-before its `nbf`."""
-
-KEY_LIFETIME_SECONDS: Final = 3600
-"""Number of seconds for which fetched keys are cached."""
-KEY_REFETCH_SECONDS: Final = 60
-"""Number of seconds after a fetch during which a token with an unknown `kid` causes no further fetch."""
-
-IDENTITY_USE: Final = "id"
-"""Value of the claim `token_use` in Cognito's ID tokens, which identify a user. Tokens of other issuers do not have
-this claim and are accepted without it.
-https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-id-token.html"""
+MAX_LOGGED_KEYS: Final = 5
+"""Maximum number of unusable keys whose reasons are logged."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenVerifier:
-    """Verifier of the JWTs of one issuer. PyJWT fetches the issuer's public keys and caches them."""
+    """Verifier of the ID tokens of one issuer."""
 
     issuer: str
     """Required value of the claim `iss`."""
@@ -44,70 +30,64 @@ class TokenVerifier:
     """Required value of the claim `aud`."""
     tenant_claim: str
     """Name of the claim with the tenant id or a list of tenant ids."""
-    keys: PyJWKClient
-    """Client that fetches the keys of the issuer."""
+    keys: KeyCache
+    """The keys of the issuer."""
 
     @classmethod
     def from_environment(cls) -> TokenVerifier:
         """Return the verifier that the environment variables describe.
 
-        The verifier fetches the keys of the issuer when it verifies the first token.
+        The verifier fetches the keys of the issuer when it needs the first one.
         """
         return cls(
             issuer=environment.string("ISSUER"),
             audience=environment.string("AUDIENCE"),
             tenant_claim=environment.string("TENANT_CLAIM"),
-            keys=PyJWKClient(
-                environment.string("JWKS_URL"),
-                lifespan=KEY_LIFETIME_SECONDS,
-                cooldown_duration=KEY_REFETCH_SECONDS,
-                timeout=5,
-            ),
+            keys=KeyCache(partial(fetch_keys, environment.string("JWKS_URL")), clock.now_ms),
         )
 
     def verify(self, token: str) -> Identity:
         """Check a token and return its claims.
 
-        The checks cover the signature, the algorithm, the issuer, the audience, the expiry, the not-before time and the
-        claim `token_use`.
+        The header and the claims are checked first and the signature last, so that only a token that is otherwise valid
+        can cause a request for the issuer's keys.
 
         Raises:
-            Unauthorized: The token is not valid. The message is the name of the exception, or `WrongTokenUse`.
-            PyJWTError: The keys of the issuer could not be fetched or parsed.
+            Unauthorized: The token is not valid. The message is the reason and quotes no part of the token.
+            KeysUnavailable: The keys that are needed could not be fetched.
         """
-        try:
-            key = self.keys.get_signing_key_from_jwt(token)
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=ALGORITHMS,
-                audience=self.audience,
-                issuer=self.issuer,
-                leeway=CLOCK_LEEWAY_SECONDS,
-                # `iat` is not checked: the clock of the issuer may be ahead of ours.
-                options={"require": ["exp", "iss", "aud", "sub"], "verify_iat": False},
-            )
-        except PyJWKClientConnectionError:
-            raise
-        except (jwt.InvalidTokenError, jwt.PyJWKClientError, UnicodeEncodeError) as error:
-            raise Unauthorized(type(error).__name__) from error
-        identity = Identity(
-            subject=claims["sub"],
+        unverified = parse_token(token)
+        claims = unverified.claims
+        check_claims(claims, issuer=self.issuer, audience=self.audience, now=clock.now_ms() // 1000)
+        verify_signature = self.keys.find(unverified.key_id, unverified.algorithm)
+        if verify_signature is None:
+            raise Unauthorized("kid: must be that of a key of the issuer")
+        if not verify_signature(unverified.signed, unverified.signature):
+            raise Unauthorized("signature: does not verify")
+        return Identity(
+            subject=cast("str", claims["sub"]),
             tenants=_read_tenants(claims.get(self.tenant_claim)),
-            expires_at=int(claims["exp"]),
-            issued_at=_read_epoch_seconds(claims.get("iat")),
+            expires_at=read_seconds(claims, "exp"),
+            issued_at=read_seconds(claims, "iat"),
+            claims=claims,
         )
-        # The expiry has no leeway. A connection ends when its token expires, so a connection with an expired token
-        # would end at once.
-        if identity.expires_at * 1000 <= clock.now_ms():
-            raise Unauthorized("ExpiredSignatureError")
-        if claims.get("token_use", IDENTITY_USE) != IDENTITY_USE:
-            raise Unauthorized("WrongTokenUse")
-        return identity
 
 
-def _read_epoch_seconds(claim: object) -> int:
-    return int(claim) if isinstance(claim, int | float) and math.isfinite(claim) else 0
+def fetch_keys(url: str) -> KeySet:
+    """Fetch the keys of an issuer, count the request, and log its result.
+
+    Raises:
+        KeyFetchFailed: The request failed, or the response has no usable key.
+    """
+    try:
+        key_set = parse_key_set(fetch_document(url), load_public_key)
+    except KeyFetchFailed as error:
+        log("key fetch failed", {"reason": str(error)})
+        metrics.emit({"KeyFetches": 1, "KeyFetchFailures": 1})
+        raise
+    log("keys fetched", {"keys": len(key_set.keys), "ignored": key_set.ignored[:MAX_LOGGED_KEYS]})
+    metrics.emit({"KeyFetches": 1, "KeyFetchFailures": 0})
+    return key_set
 
 
 def _read_tenants(claim: object) -> tuple[str, ...]:

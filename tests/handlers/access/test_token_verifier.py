@@ -1,26 +1,28 @@
 from __future__ import annotations
 
-import math
-import time
-from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, Self
+import json
+from typing import TYPE_CHECKING, Any
 
-import jwt
 import pytest
 from hypothesis import given
-from jwt import api_jwt
+from joserfc import jwt as joserfc_jwt
+from joserfc.jwk import ECKey, KeySet, RSAKey
 
+from formbridge.access import token_verifier
 from formbridge.access.handshake import Identity, Unauthorized
-from formbridge.access.token_verifier import CLOCK_LEEWAY_SECONDS, TokenVerifier
+from formbridge.access.key_cache import KeyCache, KeysUnavailable
+from formbridge.access.key_set import KeyFetchFailed, parse_key_set
+from formbridge.access.public_key import load_public_key
+from formbridge.access.token_verifier import MAX_LOGGED_KEYS, TokenVerifier, fetch_keys
+from formbridge.runtime import clock
 from tests.support.handlers import issuer
-from tests.support.handlers.builders import NOW
 from tests.support.handlers.issuer import AUDIENCE, BAD_TOKENS, CLAIM, ISSUER, KeysInMemory, claims, token
 from tests.support.handlers.strategies import ANY_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.handlers.clock import Clock
+    from tests.support.handlers.server import Answer, LocalServer
 
 VERIFIER = TokenVerifier(ISSUER, AUDIENCE, CLAIM, KeysInMemory())
 
@@ -30,17 +32,18 @@ VERIFIER = TokenVerifier(ISSUER, AUDIENCE, CLAIM, KeysInMemory())
 
 @pytest.mark.parametrize("sign", [issuer.token, issuer.ec_token], ids=["RS256", "ES256"])
 def test_a_token_of_the_issuers_key_says_who_it_is(sign: Callable[..., str]) -> None:
-    now = int(time.time())
+    now = clock.now_ms() // 1000
     said = claims(exp=now + 60, iat=now - 60)
     assert VERIFIER.verify(sign(said)) == Identity("user-1", ("t_acme",), now + 60, now - 60)
 
 
-def test_one_of_several_audiences_is_enough() -> None:
-    assert VERIFIER.verify(token(claims(aud=["another", AUDIENCE]))).tenants == ("t_acme",)
-
-
-def test_when_it_was_issued_does_not_matter() -> None:
-    assert VERIFIER.verify(token(claims(iat=int(time.time()) + 600))).subject == "user-1"
+def test_all_claims_can_be_read_and_none_is_in_the_repr() -> None:
+    said = claims(
+        sid="session-1", jti="token-1", origin_jti="token-0", auth_time=1_790_000_000, email="ada@example.com"
+    )
+    identity = VERIFIER.verify(token(said))
+    assert identity.claims == said
+    assert "ada@example.com" not in repr(identity)
 
 
 @pytest.mark.parametrize("make", BAD_TOKENS.values(), ids=BAD_TOKENS.keys())
@@ -51,43 +54,6 @@ def test_a_token_that_does_not_verify_is_unauthorized_and_not_quoted(make: Calla
     assert not any(word in str(refused.value) for word in issuer.words(bad))
 
 
-class StandingClock(datetime):
-    """The clock by which PyJWT reads `exp` and `nbf`."""
-
-    @classmethod
-    def now(cls, tz: tzinfo | None = None) -> Self:
-        return cls.fromtimestamp(NOW // 1000, tz)
-
-
-def test_an_issuers_clock_may_be_ahead_by_the_leeway_and_no_more(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_jwt, "datetime", StandingClock)
-    now = NOW // 1000
-    assert VERIFIER.verify(token(claims(exp=now + 60, nbf=now + CLOCK_LEEWAY_SECONDS))).subject == "user-1"
-    with pytest.raises(Unauthorized, match=r"^ImmatureSignatureError$"):
-        VERIFIER.verify(token(claims(exp=now + 60, nbf=now + CLOCK_LEEWAY_SECONDS + 1)))
-
-
-def test_a_token_ends_with_the_second_it_says_without_a_leeway(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_jwt, "datetime", StandingClock)
-    now = NOW // 1000
-    assert VERIFIER.verify(token(claims(exp=now + 1))).expires_at == now + 1
-    for moment in (now, now - CLOCK_LEEWAY_SECONDS + 1, now - CLOCK_LEEWAY_SECONDS):
-        with pytest.raises(Unauthorized, match=r"^ExpiredSignatureError$"):
-            VERIFIER.verify(token(claims(exp=moment)))
-
-
-@pytest.mark.parametrize(
-    ("iat", "issued_at"),
-    [(1_790_000_000, 1_790_000_000), (1_790_000_000.9, 1_790_000_000), (None, 0), ("then", 0), (math.inf, 0)],
-)
-def test_when_a_token_was_issued_is_read_where_it_says_so(iat: object, issued_at: int) -> None:
-    assert VERIFIER.verify(token(claims(iat=iat))).issued_at == issued_at
-
-
-def test_a_token_that_says_who_someone_is_may_say_so() -> None:
-    assert VERIFIER.verify(token(claims(token_use="id"))).subject == "user-1"
-
-
 @given(ANY_TEXT)
 def test_any_text_is_unauthorized(text: str) -> None:
     with pytest.raises(Unauthorized):
@@ -95,18 +61,100 @@ def test_any_text_is_unauthorized(text: str) -> None:
 
 
 def test_keys_that_cannot_be_fetched_are_not_the_clients_fault() -> None:
-    nowhere = jwt.PyJWKClient("http://127.0.0.1:1/jwks.json", timeout=5)
-    with pytest.raises(jwt.PyJWKClientConnectionError):
-        TokenVerifier(ISSUER, AUDIENCE, CLAIM, nowhere).verify(token())
+    def fail() -> Any:
+        raise KeyFetchFailed("the issuer is down")
+
+    verifier = TokenVerifier(ISSUER, AUDIENCE, CLAIM, KeyCache(fail, clock.now_ms))
+    with pytest.raises(KeysUnavailable):
+        verifier.verify(token())
 
 
-def test_an_issuer_that_answers_no_key_set_is_not_the_clients_fault() -> None:
-    class NoKeys(jwt.PyJWKClient):
-        def fetch_data(self) -> object:
-            return {"message": "not found"}
+# --- Tokens of another library --------------------------------------------------------------------------------
 
-    with pytest.raises(jwt.PyJWTError):
-        TokenVerifier(ISSUER, AUDIENCE, CLAIM, NoKeys("http://127.0.0.1:1/jwks.json")).verify(token())
+THEIR_KEYS = KeySet([RSAKey.generate_key(2_048, auto_kid=True), ECKey.generate_key("P-256", auto_kid=True)])
+"""The `kid` is the thumbprint of RFC 7638."""
+
+
+@pytest.fixture
+def theirs() -> TokenVerifier:
+    """A verifier of the keys that joserfc made and publishes."""
+    document = json.dumps(THEIR_KEYS.as_dict(private=False)).encode()
+    return TokenVerifier(
+        ISSUER, AUDIENCE, CLAIM, KeyCache(lambda: parse_key_set(document, load_public_key), clock.now_ms)
+    )
+
+
+@pytest.mark.parametrize("key", THEIR_KEYS.keys, ids=["RS256", "ES256"])
+def test_a_token_that_another_library_signed_verifies(theirs: TokenVerifier, key: RSAKey | ECKey) -> None:
+    header = {"alg": "RS256" if key.key_type == "RSA" else "ES256", "kid": key.kid, "typ": "JWT"}
+    identity = theirs.verify(joserfc_jwt.encode(header, claims(), key))
+    assert (identity.subject, identity.tenants) == ("user-1", ("t_acme",))
+
+
+@pytest.mark.parametrize("key", THEIR_KEYS.keys, ids=["RS256", "ES256"])
+@pytest.mark.parametrize("typ", ["at+jwt", "logout+jwt"])
+def test_another_librarys_token_of_another_type_does_not(theirs: TokenVerifier, key: RSAKey | ECKey, typ: str) -> None:
+    header = {"alg": "RS256" if key.key_type == "RSA" else "ES256", "kid": key.kid, "typ": typ}
+    with pytest.raises(Unauthorized, match=r"^typ: "):
+        theirs.verify(joserfc_jwt.encode(header, claims(), key))
+
+
+def test_a_key_that_another_library_signed_with_is_needed(theirs: TokenVerifier) -> None:
+    stranger = RSAKey.generate_key(2_048)
+    header = {"alg": "RS256", "kid": THEIR_KEYS.keys[0].kid}
+    with pytest.raises(Unauthorized, match=r"^signature: does not verify$"):
+        theirs.verify(joserfc_jwt.encode(header, claims(), stranger))
+
+
+# --- The request for the keys ---------------------------------------------------------------------------------
+
+
+def test_fetched_keys_are_counted_and_those_that_are_not_used_are_logged(
+    serve: Callable[[Answer], LocalServer], caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level("INFO", logger="formbridge")
+    document = issuer.published("rsa-1", *(f"oct-{number}" for number in range(9)))
+    key_set = fetch_keys(serve(lambda _method, _path: (200, json.dumps(document))).url)
+    assert set(key_set.keys) == {("rsa-1", "RS256")}
+    line = vars(caplog.records[-1])
+    assert (line["msg"], line["keys"], len(line["ignored"])) == ("keys fetched", 1, MAX_LOGGED_KEYS)
+    assert line["ignored"][0] == "keys[1]: k: must be absent from a public key"
+    metrics = json.loads(capsys.readouterr().out)
+    assert (metrics["KeyFetches"], metrics["KeyFetchFailures"]) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ((503, "{}"), "status: must be 200, got 503"),
+        ((200, "<html>"), "key set: must be one JSON object in UTF-8, with each field once"),
+        ((200, '{"keys": []}'), "the key set has no usable key: keys: must not be empty"),
+    ],
+    ids=str,
+)
+def test_a_failed_request_is_counted_and_logged_with_its_reason(
+    answer: tuple[int, str],
+    reason: str,
+    serve: Callable[[Answer], LocalServer],
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level("INFO", logger="formbridge")
+    with pytest.raises(KeyFetchFailed):
+        fetch_keys(serve(lambda _method, _path: answer).url)
+    line = vars(caplog.records[-1])
+    assert (line["msg"], line["reason"]) == ("key fetch failed", reason)
+    metrics = json.loads(capsys.readouterr().out)
+    assert (metrics["KeyFetches"], metrics["KeyFetchFailures"]) == (1, 1)
+
+
+def test_making_a_verifier_requests_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "TENANT_CLAIM": CLAIM, "JWKS_URL": ISSUER}.items():
+        monkeypatch.setenv(name, value)
+    asked: list[str] = []
+    monkeypatch.setattr(token_verifier, "fetch_document", asked.append)
+    verifier = TokenVerifier.from_environment()
+    assert (verifier.issuer, verifier.audience, verifier.tenant_claim, asked) == (ISSUER, AUDIENCE, CLAIM, [])
 
 
 # --- The tenant -----------------------------------------------------------------------------------------------
@@ -120,6 +168,7 @@ def test_an_issuer_that_answers_no_key_set_is_not_the_clients_fault() -> None:
         (["t_acme", 5, None, "globex", "t_globex#1"], ("t_acme",)),
         (None, ()),
         ([], ()),
+        ([["t_acme"]], ()),
         (5, ()),
         (True, ()),
         ("", ()),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -86,15 +86,15 @@ def test_the_fields_of_a_line_stand_beside_its_message(lines: Lines) -> None:
 
 # --- No token, whatever happens -------------------------------------------------------------------------------
 
-TOKENS = {
-    "good": token(),
-    "expired": token(claims(exp=1)),
-    "of another tenant": token(claims(**{issuer.CLAIM: "t_globex"})),
-    "of no tenant": token(claims(**{issuer.CLAIM: None})),
-    "signed with another key": token(key="rsa-2"),
-    "unknown kid": token(kid="rsa-9"),
-    "alg none": issuer.unsigned_token(),
-    "garbage": "garbage-that-may-be-somebodys-password",
+TOKENS: Mapping[str, Callable[[], str]] = {
+    "good": token,
+    "expired": lambda: token(claims(exp=1)),
+    "of another tenant": lambda: token(claims(**{issuer.CLAIM: "t_globex"})),
+    "of no tenant": lambda: token(claims(**{issuer.CLAIM: None})),
+    "signed with another key": lambda: token(key="rsa-2"),
+    "unknown kid": lambda: token(kid="rsa-9"),
+    "alg none": issuer.unsigned_token,
+    "garbage": lambda: "garbage-that-may-be-somebodys-password",
 }
 
 
@@ -114,11 +114,12 @@ def quotes(lines: list[dict[str, Any]], bearer: str) -> bool:
     return any(part in str(lines) for part in bearer.split(".") if len(part) > 8)
 
 
-@pytest.mark.parametrize("bearer", TOKENS.values(), ids=TOKENS.keys())
+@pytest.mark.parametrize("make", TOKENS.values(), ids=TOKENS.keys())
 @pytest.mark.parametrize("place", ["subprotocol", "header", "query"])
 def test_the_authorizer_logs_what_it_decided_and_nothing_of_the_token(
-    bearer: str, place: str, lines: Lines, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: None
+    make: Callable[[], str], place: str, lines: Lines, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: None
 ) -> None:
+    bearer = make()
     trusted = authorize.TokenVerifier(issuer.ISSUER, issuer.AUDIENCE, issuer.CLAIM, KeysInMemory())
     monkeypatch.setattr(authorize, "verifier", lambda: trusted)
     monkeypatch.setenv("TOKEN_IN_QUERY", "true")
@@ -132,10 +133,11 @@ def test_the_authorizer_logs_what_it_decided_and_nothing_of_the_token(
     assert not quotes(lines(), bearer)
 
 
-@pytest.mark.parametrize("bearer", TOKENS.values(), ids=TOKENS.keys())
+@pytest.mark.parametrize("make", TOKENS.values(), ids=TOKENS.keys())
 def test_authenticating_logs_what_was_answered_and_nothing_of_the_token(
-    bearer: str, region: Region, clock: Clock, trusted_issuer: None, lines: Lines
+    make: Callable[[], str], region: Region, clock: Clock, trusted_issuer: None, lines: Lines
 ) -> None:
+    bearer = make()
     connect.handler(connect_event(), LambdaContext())
     body = {"action": "authenticate", "token": bearer}
     answer = authenticate.handler(message_event(body), LambdaContext())

@@ -104,11 +104,17 @@ STOLEN: Final = Cursor(OTHER, 0, iso(-3_600_000), NOW).encode()
 TENANTS: Final = ["t_acme", OTHER, "t_", "", "T_ACME"]
 
 
+@pytest.fixture(autouse=True)
+def standing(clock: Clock) -> None:
+    """Tokens are made and verified by a clock that stands."""
+
+
 @cache
 def tokens() -> Sequence[str]:
     """Good ones for later and later, those of others, and bad ones."""
-    good = [claims(exp=4_000_000_000 + n) for n in range(20)]
-    others = [claims(exp=4_000_000_000, **{CLAIM: claim}) for claim in (OTHER, [OTHER, "t_acme"], None, 5)]
+    tomorrow = NOW // 1000 + issuer.DAY_S
+    good = [claims(exp=tomorrow + n) for n in range(20)]
+    others = [claims(exp=tomorrow, **{CLAIM: claim}) for claim in (OTHER, [OTHER, "t_acme"], None, 5)]
     return [*map(token, good + others), issuer.ec_token(), *(make() for make in BAD_TOKENS.values())]
 
 

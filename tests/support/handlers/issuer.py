@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final, cast
@@ -17,13 +16,22 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from jwt import PyJWKClient
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from formbridge.access.key_cache import KeyCache
+from formbridge.access.key_set import KeySet, parse_key_set
+from formbridge.access.public_key import load_public_key
+from formbridge.runtime import clock
 
 ISSUER: Final = "https://issuer.example/pool-1"
 AUDIENCE: Final = "client-1"
 CLAIM: Final = "custom:tenant_id"
 SHARED_SECRET: Final = b"a secret that is long enough, and no secret"
+DAY_S: Final = 86_400
+
+
+def _now() -> int:
+    return clock.now_ms() // 1000
 
 
 @cache
@@ -38,8 +46,8 @@ def ec_key(name: str) -> ec.EllipticCurvePrivateKey:
 
 
 def claims(**changes: object) -> dict[str, Any]:
-    """What a good token says. A change replaces a claim; None leaves it out."""
-    now = int(time.time())
+    """What a good token says, by the handlers' clock. A change replaces a claim; None leaves it out."""
+    now = _now()
     good: dict[str, Any] = {
         "iss": ISSUER,
         "aud": AUDIENCE,
@@ -112,10 +120,6 @@ def _jwk(name: str) -> dict[str, Any]:
 # --- Tokens that say nothing ----------------------------------------------------------------------------------
 
 
-def _now() -> int:
-    return int(time.time())
-
-
 def _signed(algorithm: str, key: Any = None, kid: str = "rsa-1") -> str:
     return jwt.encode(claims(), key or rsa_key("rsa-1"), algorithm=algorithm, headers={"kid": kid})
 
@@ -137,6 +141,11 @@ def _by_a_key_it_names(**header: object) -> str:
 def _parts(*changes: Callable[[str], str]) -> str:
     """A good token with its header, claims and signature changed."""
     return ".".join(change(part) for change, part in zip(changes, token().split("."), strict=True))
+
+
+def _next_letter(letter: str) -> str:
+    """The letter after this one in base64url, which differs in the last bit: a spare one at the end of RS256."""
+    return {"A": "B", "Q": "R", "g": "h", "w": "x"}[letter]
 
 
 def _same(part: str) -> str:
@@ -194,6 +203,30 @@ BAD_TOKENS: Final[Mapping[str, Callable[[], str]]] = {
     "something critical": lambda: _with_header(crit=["tenant"], tenant="t_acme"),
     "nothing critical": lambda: _with_header(crit=[]),
     "claims that are not encoded": lambda: _with_header(crit=["b64"], b64=False),
+    "claims that are not encoded, and not critical": lambda: _with_header(b64=False),
+    "a kid that is too long": lambda: _with_header(kid="k" * 257),
+    # Types.
+    "an access token by its type": lambda: _with_header(typ="at+jwt"),
+    "an access token by its media type": lambda: _with_header(typ="application/at+jwt"),
+    "a logout token": lambda: _with_header(typ="logout+jwt"),
+    "a logout token in capitals": lambda: _with_header(typ="LOGOUT+JWT"),
+    "a token of no type": lambda: _with_header(typ=""),
+    "a type that is null": lambda: _with_header(typ=None),
+    "a type that is a list": lambda: _with_header(typ=["at+jwt"]),
+    "a proof of possession": lambda: _with_header(typ="dpop+jwt"),
+    # JSON that others may read differently.
+    "two algorithms": lambda: handmade(b'{"alg":"none","alg":"RS256","kid":"rsa-1"}', sign=rs256),
+    "two subjects": lambda: _with_claims(json.dumps(claims()).encode()[:-1] + b', "sub": "user-2"}'),
+    "two tenants": lambda: _with_claims(json.dumps(claims()).encode()[:-1] + b', "custom:tenant_id": "t_globex"}'),
+    "a claim that is not a number": lambda: _with_claims(claims(other=math.nan)),
+    "claims in UTF-16": lambda: _with_claims(json.dumps(claims()).encode("utf-16")),
+    "claims after a byte order mark": lambda: _with_claims(b"\xef\xbb\xbf" + json.dumps(claims()).encode()),
+    # Encodings of the same token that RFC 7515 does not allow.
+    "padding": lambda: _parts(_same, _same, lambda signature: f"{signature}=="),
+    "spare bits": lambda: _parts(_same, _same, lambda signature: signature[:-1] + _next_letter(signature[-1])),
+    "white space in a part": lambda: _parts(_same, lambda said: f"{said[:8]} {said[8:]}", _same),
+    "the alphabet of base64": lambda: _parts(_same, _same, lambda signature: f"+/{signature[2:]}"),
+    "too long": lambda: token(claims(padding="x" * 10_240)),
     # Signatures.
     "claims of another token": lambda: _parts(_same, lambda _: token(claims(sub="user-2")).split(".")[1], _same),
     "signature cut off": lambda: _parts(_same, _same, lambda _: ""),
@@ -207,6 +240,24 @@ BAD_TOKENS: Final[Mapping[str, Callable[[], str]]] = {
     "no expiry": lambda: token(claims(exp=None)),
     "an expiry that is no number": lambda: token(claims(exp="soon")),
     "an expiry beyond all numbers": lambda: token(claims(exp=math.inf)),
+    "an expiry in geological time": lambda: token(claims(exp=10**60)),
+    "an expiry of 5,000 digits": lambda: _with_claims(
+        json.dumps(claims()).encode().replace(b'"exp": ', b'"exp": ' + b"9" * 5_000)
+    ),
+    "an expiry that overflows": lambda: _with_claims(json.dumps(claims(exp="E")).encode().replace(b'"E"', b"1e999")),
+    "an expiry that is true": lambda: token(claims(exp=True)),
+    "an expiry that is a list": lambda: _with_claims(claims(exp=[_now() + 60])),
+    "a lifetime of a month and a second": lambda: token(claims(exp=_now() + 30 * DAY_S + 1)),
+    "issued a month and an hour ago": lambda: token(claims(iat=_now() - 30 * DAY_S)),
+    "issued in the future": lambda: token(claims(iat=_now() + 60)),
+    "issued in geological time": lambda: token(claims(iat=10**60)),
+    "issued after its expiry": lambda: token(claims(iat=_now() + 20, exp=_now() + 10)),
+    "issued at its expiry": lambda: token(claims(iat=_now() + 20, exp=_now() + 20)),
+    "issued at a time that is no number": lambda: token(claims(iat="then")),
+    "issued at no time": lambda: token(claims(iat=None)),
+    "issued at null": lambda: _with_claims({**claims(), "iat": None}),
+    "not good before geological time": lambda: token(claims(nbf=10**60)),
+    "not good before null": lambda: _with_claims({**claims(), "nbf": None}),
     "not good before tomorrow": lambda: token(claims(nbf=_now() + 86_400)),
     "not good before text": lambda: token(claims(nbf="tomorrow")),
     # By whom, for whom, for what.
@@ -218,10 +269,27 @@ BAD_TOKENS: Final[Mapping[str, Callable[[], str]]] = {
     "several other audiences": lambda: token(claims(aud=["client-2", "client-3"])),
     "an audience that is a number": lambda: token(claims(aud=1)),
     "no audience": lambda: token(claims(aud=None)),
+    "an audience in a list in a list": lambda: _with_claims(claims(aud=[[AUDIENCE]])),
+    "an audience that contains ours": lambda: token(claims(aud=f"{AUDIENCE}-2")),
+    "an audience that is an object": lambda: _with_claims(claims(aud={AUDIENCE: True})),
+    "several audiences for nobody in particular": lambda: token(claims(aud=[AUDIENCE, "client-2"])),
+    "our audience twice": lambda: token(claims(aud=[AUDIENCE, AUDIENCE])),
+    "for another party": lambda: token(claims(azp="client-2")),
+    "for another party among several audiences": lambda: token(claims(aud=[AUDIENCE, "client-2"], azp="client-2")),
+    "for a party that is null": lambda: _with_claims({**claims(), "azp": None}),
+    "for a list of parties": lambda: _with_claims(claims(azp=[AUDIENCE])),
+    "another client": lambda: token(claims(client_id="client-2")),
     "no subject": lambda: token(claims(sub=None)),
     "a subject that is a number": lambda: _with_claims(claims(sub=5)),
+    "an empty subject": lambda: token(claims(sub="")),
+    "a subject that is too long": lambda: token(claims(sub="u" * 256)),
+    "a subject in two lines": lambda: token(claims(sub="user-1\nuser-2")),
+    "a subject that is not ASCII": lambda: token(claims(sub="usér-1")),
+    "a subject of half a character": lambda: _with_claims(claims(sub="user-\ud800")),
+    "a subject that is a list": lambda: _with_claims(claims(sub=["user-1"])),
     "an access token": lambda: token(claims(token_use="access")),
     "a token for no use": lambda: token(claims(token_use="")),
+    "a token whose use is null": lambda: _with_claims({**claims(), "token_use": None}),
 }
 """By what is wrong with it. Made when it is used: it may be a matter of time."""
 
@@ -235,7 +303,8 @@ def words(bad: str) -> set[str]:
             found.update(_texts(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))))
         except (ValueError, RecursionError):
             continue
-    return {word for word in found if len(word.strip()) >= 3}
+    # The use of a key, which our own messages may say.
+    return {word for word in found if len(word.strip()) >= 3} - {"sig", "verify"}
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -248,11 +317,13 @@ def _texts(value: object) -> Iterator[str]:
         yield from _texts([*cast("dict[str, object]", value).values()])
 
 
-class KeysInMemory(PyJWKClient):
+class KeysInMemory(KeyCache):
     """The issuer's published keys, without a network."""
 
     def __init__(self) -> None:
-        super().__init__(f"{ISSUER}/.well-known/jwks.json")
+        super().__init__(fetch=read_published, now_ms=clock.now_ms)
 
-    def fetch_data(self) -> dict[str, Any]:
-        return published()
+
+def read_published() -> KeySet:
+    """The key set of the default keys."""
+    return parse_key_set(json.dumps(published()).encode(), load_public_key)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from formbridge.access.key_set import UnusableKey
+from formbridge.access.public_key import load_public_key
+from tests.support.handlers import issuer
+
+if TYPE_CHECKING:
+    from formbridge.access.key_set import Jwk
+
+
+def rsa_jwk(bits: int) -> dict[str, Any]:
+    return dict(RSAAlgorithm.to_jwk(rsa.generate_private_key(65_537, bits).public_key(), as_dict=True))
+
+
+def test_an_rsa_key_verifies_its_own_signatures_alone() -> None:
+    (jwk,) = issuer.published("rsa-1")["keys"]
+    verify = load_public_key(jwk, "RS256")
+    assert verify(b"signed", issuer.rs256(b"signed"))
+    assert not verify(b"signed", issuer.rs256(b"signed", "rsa-2"))
+    assert not verify(b"signed!", issuer.rs256(b"signed"))
+    assert not verify(b"signed", b"")
+
+
+@pytest.mark.parametrize("signature", [b"", b"\x00" * 64, b"\x00" * 63, b"\xff" * 64, b"s" * 65])
+def test_an_ec_key_takes_no_signature_of_zeros_or_of_another_length(signature: bytes) -> None:
+    (jwk,) = issuer.published("ec-1")["keys"]
+    assert not load_public_key(jwk, "ES256")(b"signed", signature)
+
+
+@pytest.mark.parametrize("bits", [1_024, 2_047])
+def test_an_rsa_key_that_is_too_small_is_not_used(bits: int) -> None:
+    with pytest.raises(UnusableKey, match=f"^n: must have 2,048 to 8,192 bits, got {bits:,}$"):
+        load_public_key(rsa_jwk(bits), "RS256")
+
+
+def test_an_rsa_key_that_is_too_large_is_not_used() -> None:
+    modulus = issuer.segment(b"\xff" * 1_025)
+    with pytest.raises(UnusableKey, match=r"^n: must have 2,048 to 8,192 bits, got 8,200$"):
+        load_public_key({"kty": "RSA", "n": modulus, "e": "AQAB"}, "RS256")
+
+
+POINT: Jwk = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()).public_key(), as_dict=True)
+
+
+@pytest.mark.parametrize(
+    ("jwk", "algorithm"),
+    [
+        ({"kty": "RSA", "n": "", "e": "AQAB"}, "RS256"),
+        ({"kty": "RSA", "n": "é", "e": "AQAB"}, "RS256"),
+        ({**rsa_jwk(2_048), "e": "AQ"}, "RS256"),
+        ({**rsa_jwk(2_048), "e": "Ag"}, "RS256"),
+        ({**POINT, "x": POINT["y"]}, "ES256"),
+        ({**POINT, "x": ""}, "ES256"),
+        ({**POINT, "y": "AA"}, "ES256"),
+    ],
+    ids=["no modulus", "not base64url", "exponent 1", "exponent 2", "not on the curve", "no x", "short y"],
+)
+def test_a_malformed_key_is_not_used(jwk: Jwk, algorithm: str) -> None:
+    with pytest.raises(UnusableKey, match=r"^kty: must be a well-formed key \("):
+        load_public_key(jwk, algorithm)
