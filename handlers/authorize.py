@@ -15,7 +15,6 @@ from formbridge.access.handshake import (
     BY_FRAME_CONTEXT,
     FORBIDDEN_CONTEXT,
     Forbidden,
-    Identity,
     Unauthorized,
     WrongTenant,
     build_policy,
@@ -23,6 +22,7 @@ from formbridge.access.handshake import (
     find_token,
     wants_refusal_by_frame,
 )
+from formbridge.access.keyed_hash import KeyedHash
 from formbridge.access.token_verifier import TokenVerifier
 from formbridge.runtime import environment
 from formbridge.runtime.logs import correlation_ids, log, log_failures
@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 def verifier() -> TokenVerifier:
     """Return the verifier of tokens that the environment variables describe."""
     return TokenVerifier.from_environment()
+
+
+@cache
+def hashes() -> KeyedHash:
+    """Return the hashes with the key and the issuer that the environment variables describe."""
+    return KeyedHash.from_hex(environment.string("USER_HASH_KEY"), environment.string("ISSUER"))
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
@@ -61,33 +67,27 @@ def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | Non
     except Unauthorized as error:
         log("unauthorized", {**ids, "reason": str(error)})
         return None
+    principal = hashes().identify(identity)
+    ids |= principal.hashes
+    known = {"user": principal.user}
     try:
         check_origin(headers, environment.strings("ALLOWED_ORIGINS"))
         tenant_id = identity.choose_tenant(query.get("tenant_id"))
     except Forbidden as error:
         log("forbidden", {**ids, "reason": str(error)})
         if isinstance(error, WrongTenant) and wants_refusal_by_frame(query):
-            return build_policy(identity.subject, "Allow", event["methodArn"], FORBIDDEN_CONTEXT)
-        return build_policy(identity.subject, "Deny", event["methodArn"], {})
+            return build_policy(principal.user, "Allow", event["methodArn"], {**FORBIDDEN_CONTEXT, **known})
+        return build_policy(principal.user, "Deny", event["methodArn"], known)
     log("authorized", {**ids, "tenant_id": tenant_id})
-    return allow(identity, tenant_id, event, BY_FRAME_CONTEXT if wants_refusal_by_frame(query) else {})
-
-
-def allow(
-    identity: Identity, tenant_id: str, event: Mapping[str, Any], refusal_context: Mapping[str, str]
-) -> dict[str, Any]:
-    """Return the IAM policy that allows a connection.
-
-    API Gateway passes the `context` of the policy to the Lambda of every route. `refusal_context` is a part of it.
-    """
     context = {
         "tenant_id": tenant_id,
         "expires_at": str(identity.expires_at),
-        "issued_at": str(identity.issued_at),
         "shard": str(choose_shard(event["requestContext"]["connectionId"])),
-        **refusal_context,
+        **principal.context,
+        **(BY_FRAME_CONTEXT if wants_refusal_by_frame(query) else {}),
     }
-    return build_policy(identity.subject, "Allow", event["methodArn"], context)
+    # API Gateway passes the context to the Lambda of every route.
+    return build_policy(principal.user, "Allow", event["methodArn"], context)
 
 
 def choose_shard(connection_id: str) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import jwt
 from jwt import PyJWKClient, PyJWKClientConnectionError
@@ -15,6 +15,9 @@ from jwt import PyJWKClient, PyJWKClientConnectionError
 from ..runtime import clock, environment
 from ..runtime.identifiers import TENANT_ID
 from .handshake import Identity, Unauthorized
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ALGORITHMS: Final = ("RS256", "ES256")
 """Accepted signature algorithms. All use a public key: shared secrets and unsigned tokens are never accepted."""
@@ -95,7 +98,9 @@ class TokenVerifier:
             subject=claims["sub"],
             tenants=_read_tenants(claims.get(self.tenant_claim)),
             expires_at=int(claims["exp"]),
-            issued_at=_read_epoch_seconds(claims.get("iat")),
+            signed_in_at=_read_sign_in(claims),
+            session_id=_read_id(claims, "sid") or _read_id(claims, "origin_jti"),
+            token_id=_read_id(claims, "jti"),
         )
         # The expiry has no leeway. A connection ends when its token expires, so a connection with an expired token
         # would end at once.
@@ -104,6 +109,18 @@ class TokenVerifier:
         if claims.get("token_use", IDENTITY_USE) != IDENTITY_USE:
             raise Unauthorized("WrongTokenUse")
         return identity
+
+
+def _read_sign_in(claims: Mapping[str, object]) -> int:
+    issued_at = _read_epoch_seconds(claims.get("iat"))
+    # A sign-in after the token was issued is a mistake of the issuer, and would hide the token from a revocation.
+    signed_in_at = _read_epoch_seconds(claims.get("auth_time"))
+    return signed_in_at if 0 < signed_in_at <= issued_at else issued_at
+
+
+def _read_id(claims: Mapping[str, object], name: str) -> str:
+    value = claims.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _read_epoch_seconds(claim: object) -> int:
