@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from formbridge.revocations.revocation import Kind, Revocation, Target
 from formbridge.runtime.clock import now_ms
 from formbridge.runtime.timestamps import to_iso
 from formbridge.wire.cursor import Cursor
@@ -389,7 +390,8 @@ def test_a_connection_of_a_revoked_tenant_is_told_and_closed(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
     with gateway.join(issuer.token(tenant)) as wire:
-        backstage.connections_table.tenants.revoke(tenant, int(time.time()) + 1)
+        now = int(time.time())
+        backstage.revoke(Target(Kind.TENANT, tenant), Revocation(now + 1, revoked_until=now + 3_600))
         backstage.sweep()
         (last,) = wire.until_closed()
 

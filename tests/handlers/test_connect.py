@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 def test_a_connection_is_registered_for_the_tenant_that_the_authorizer_chose(region: Region, clock: Clock) -> None:
-    event = connect_event("t_acme", "conn-1", expires_at=NOW // 1000 + 60, issued_at=NOW // 1000 - 5)
+    event = connect_event("t_acme", "conn-1", expires_at=NOW // 1000 + 60, signed_in_at=NOW // 1000 - 5)
     assert connect.handler(event, LambdaContext()) == {"statusCode": 200, "headers": {}}
     row = region.connection("t_acme", "conn-1") or {}
     assert row["connected_at"] == {"N": str(NOW)}
     assert row["expires_at"] == {"N": str(NOW // 1000 + 60)}
-    assert row["issued_at"] == {"N": str(NOW // 1000 - 5)}
+    assert row["signed_in_at"] == {"N": str(NOW // 1000 - 5)}
     assert row["subscribed"] == {"BOOL": False}
 
 
@@ -125,16 +125,16 @@ def test_a_client_that_wants_to_be_refused_by_a_frame_is_registered_like_any_oth
 
 
 def test_a_revoked_token_is_403_whatever_the_client_wants(region: Region) -> None:
-    connect.connections_table().tenants.revoke("t_acme", NOW // 1000)
-    event = refused_by_frame(connect_event(issued_at=NOW // 1000 - 1))
+    region.revoke_tenant("t_acme", NOW // 1000)
+    event = refused_by_frame(connect_event(signed_in_at=NOW // 1000 - 1))
     assert connect.handler(event, LambdaContext()) == {"statusCode": 403}
 
 
 def test_a_token_that_was_issued_before_its_tenant_was_revoked_is_refused(region: Region) -> None:
-    connect.connections_table().tenants.revoke("t_acme", NOW // 1000)
-    assert connect.handler(connect_event(issued_at=NOW // 1000 - 1), LambdaContext()) == {"statusCode": 403}
+    region.revoke_tenant("t_acme", NOW // 1000)
+    assert connect.handler(connect_event(signed_in_at=NOW // 1000 - 1), LambdaContext()) == {"statusCode": 403}
     assert region.connection("t_acme", "conn-1") is None
-    assert connect.handler(connect_event(issued_at=NOW // 1000), LambdaContext())["statusCode"] == 200
+    assert connect.handler(connect_event(signed_in_at=NOW // 1000), LambdaContext())["statusCode"] == 200
 
 
 # --- Shards ---------------------------------------------------------------------------------------------------

@@ -77,11 +77,53 @@ def test_a_token_ends_with_the_second_it_says_without_a_leeway(clock: Clock, mon
 
 
 @pytest.mark.parametrize(
-    ("iat", "issued_at"),
+    ("iat", "signed_in_at"),
     [(1_790_000_000, 1_790_000_000), (1_790_000_000.9, 1_790_000_000), (None, 0), ("then", 0), (math.inf, 0)],
 )
-def test_when_a_token_was_issued_is_read_where_it_says_so(iat: object, issued_at: int) -> None:
-    assert VERIFIER.verify(token(claims(iat=iat))).issued_at == issued_at
+def test_when_a_user_signed_in_is_when_the_token_was_issued_where_it_says_so(iat: object, signed_in_at: int) -> None:
+    assert VERIFIER.verify(token(claims(iat=iat))).signed_in_at == signed_in_at
+
+
+@pytest.mark.parametrize(
+    ("auth_time", "signed_in_at"),
+    [
+        (1_790_000_000, 1_790_000_000),
+        (1_789_000_000, 1_789_000_000),
+        (1_790_000_001, 1_790_000_000),
+        (0, 1_790_000_000),
+        (-5, 1_790_000_000),
+        ("then", 1_790_000_000),
+        (math.inf, 1_790_000_000),
+    ],
+)
+def test_a_refreshed_token_says_when_the_user_signed_in(auth_time: object, signed_in_at: int) -> None:
+    assert VERIFIER.verify(token(claims(iat=1_790_000_000, auth_time=auth_time))).signed_in_at == signed_in_at
+
+
+@pytest.mark.parametrize(
+    ("said", "session_id"),
+    [
+        ({"sid": "s1"}, "s1"),
+        ({"origin_jti": "o1"}, "o1"),
+        ({"sid": "s1", "origin_jti": "o1"}, "s1"),
+        ({"sid": "", "origin_jti": "o1"}, "o1"),
+        ({"sid": 5}, ""),
+        ({}, ""),
+    ],
+    ids=str,
+)
+def test_a_session_is_read_where_a_token_names_one(said: dict[str, object], session_id: str) -> None:
+    assert VERIFIER.verify(token(claims(**said))).session_id == session_id
+
+
+@pytest.mark.parametrize(("said", "token_id"), [({"jti": "j1"}, "j1"), ({}, "")], ids=str)
+def test_a_token_may_have_an_id(said: dict[str, object], token_id: str) -> None:
+    assert VERIFIER.verify(token(claims(**said))).token_id == token_id
+
+
+def test_no_repr_of_an_identity_tells_who_it_is() -> None:
+    identity = VERIFIER.verify(token(claims(sub="somebody", sid="session-5", jti="token-5")))
+    assert not [name for name in ("somebody", "session-5", "token-5") if name in repr(identity)]
 
 
 def test_a_token_that_says_who_someone_is_may_say_so() -> None:

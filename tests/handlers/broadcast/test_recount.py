@@ -28,7 +28,7 @@ KEY: Final = TenantPeriod("t_acme", PERIOD)
 
 
 def tenant(reserved: int, tenant_id: str = "t_acme", period: int = PERIOD) -> TenantRow:
-    return TenantRow(tenant_id, reserved, revoked_at=0, periods={period: reserved})
+    return TenantRow(tenant_id, reserved, periods={period: reserved})
 
 
 def find(counting: Recount, reserved: int, rows: int, started_at: int, ended_at: int | None = None) -> list[Correction]:

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt import PyJWKClient
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-ISSUER: Final = "https://issuer.example/pool-1"
+from tests.support.handlers.principals import ISSUER, SUBJECT
+
 AUDIENCE: Final = "client-1"
 CLAIM: Final = "custom:tenant_id"
 SHARED_SECRET: Final = b"a secret that is long enough, and no secret"
@@ -43,7 +44,7 @@ def claims(**changes: object) -> dict[str, Any]:
     good: dict[str, Any] = {
         "iss": ISSUER,
         "aud": AUDIENCE,
-        "sub": "user-1",
+        "sub": SUBJECT,
         "iat": now,
         "exp": now + 3600,
         CLAIM: "t_acme",
