@@ -15,7 +15,7 @@ from formbridge.access.token_verifier import KEY_LIFETIME_SECONDS, KEY_REFETCH_S
 from tests.support.handlers import issuer
 from tests.support.handlers.builders import METHOD_ARN, LambdaContext, authorizer_event
 from tests.support.handlers.issuer import BAD_TOKENS, CLAIM, claims, token
-from tests.support.handlers.principals import USER, USER_HASH_KEY
+from tests.support.handlers.principals import HASHES, USER, USER_HASH_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,6 +105,24 @@ def test_a_good_token_may_connect_as_its_tenant() -> None:
             "shard": "0",
         },
     }
+
+
+def test_the_context_names_user_session_and_token_by_their_hashes() -> None:
+    now = int(time.time())
+    said = claims(iat=now, auth_time=now - 600, origin_jti="session-1", jti="token-1")
+    context = authorization(token(said))["context"]
+    assert (context["user"], context["signed_in_at"]) == (USER, str(now - 600))
+    assert context["session"] == HASHES.hash_session("session-1")
+    assert context["token_id"] == HASHES.hash_token_id("token-1")
+
+
+@pytest.mark.parametrize("query", [{}, {"tenant_id": "t_globex"}, {"tenant_id": "t_globex", "refusal": "frame"}])
+def test_neither_the_answer_nor_the_log_names_the_user(query: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    answer = authorization(token(claims(sub="somebody", sid="session-5", jti="token-5")), query=query)
+    kept = said(caplog) + json.dumps(answer)
+    assert HASHES.hash_user("somebody") in said(caplog)
+    assert not [name for name in ("somebody", "session-5", "token-5") if name in kept]
 
 
 def test_a_connection_has_one_of_so_many_shards_by_its_id_alone(monkeypatch: pytest.MonkeyPatch) -> None:

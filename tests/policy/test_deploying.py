@@ -48,6 +48,7 @@ MAKES = {
     "cloudwatch/metricAlarm:MetricAlarm": "cloudwatch:PutMetricAlarm arn:aws:cloudwatch:REGION:ACCOUNT:alarm:{name}",
     "sqs/queue:Queue": "sqs:CreateQueue arn:aws:sqs:REGION:ACCOUNT:{name}",
     "sqs/queuePolicy:QueuePolicy": "sqs:SetQueueAttributes arn:aws:sqs:REGION:ACCOUNT:{queueName}",
+    "ssm/parameter:Parameter": "ssm:PutParameter arn:aws:ssm:REGION:ACCOUNT:parameter/{name}",
     "sns/topic:Topic": "sns:CreateTopic arn:aws:sns:REGION:ACCOUNT:{name}",
     "sns/topicPolicy:TopicPolicy": "sns:SetTopicAttributes {arn}",
     "sns/topicSubscription:TopicSubscription": "sns:Subscribe {topic}",

@@ -26,7 +26,17 @@ from formbridge.wire.protocol import Limits, parse_request
 from tests.support.handlers.builders import NOW, NOW_ISO, iso, submission
 from tests.support.handlers.principals import HASHES, OTHER_USER, USER
 from tests.support.handlers.strategies import ANY_TEXT
-from tests.support.handlers.world import EXPIRES_AT, LIMITS, MAX_FRAME_BYTES, World, all_ids, cursor, ids, to_the_end
+from tests.support.handlers.world import (
+    EXPIRES_AT,
+    LIMITS,
+    MAX_FRAME_BYTES,
+    MAX_USER_CONNECTIONS,
+    World,
+    all_ids,
+    cursor,
+    ids,
+    to_the_end,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -696,6 +706,16 @@ def test_a_client_over_the_limit_that_wants_a_frame_is_told_and_disconnected(
     assert world.poster.to("conn-1") == ['{"type":"disconnect","code":"too_many_connections","reconnect":true}']
     assert world.poster.closed == ["conn-1"]
     assert world.calls == []
+
+
+def test_a_user_over_the_limit_is_told_so(world: World) -> None:
+    world.connections.rows.clear()
+    for number in range(MAX_USER_CONNECTIONS):
+        world.connections.put(Connection(ConnectionKey("t_acme", f"other-{number}"), NOW, EXPIRES_AT, Principal(USER)))
+    session = replace(world.session, refused_by_frame=True, user=USER)
+    assert session.reply('{"action":"ping"}', "1") is None
+    (told,) = world.poster.to("conn-1")
+    assert told == '{"type":"disconnect","code":"too_many_connections_of_user","reconnect":true}'
 
 
 def test_a_client_that_wants_a_frame_and_has_a_row_is_served(world: World) -> None:

@@ -130,6 +130,8 @@ def _outputs(kind: str, logical_name: str, inputs: Values) -> Values:
             domain = distribution_domain(logical_name)
             distribution_arn = f"arn:aws:cloudfront::{ACCOUNT}:distribution/{distribution}"
             return {"id": distribution, "arn": distribution_arn, "domainName": domain}
+        case "aws:ssm/parameter:Parameter":
+            return {"id": name, "name": name, "arn": arn("ssm", f"parameter/{name}")}
         case "aws:sns/topic:Topic":
             topic = arn("sns", name)
             return {"id": topic, "name": name, "arn": topic}

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from formbridge.connections.connection import Connection, ConnectionKey
 from formbridge.connections.table import ConnectionsTable
-from formbridge.revocations.revocation import Revocation, Target
 from formbridge.runtime import keys
 from formbridge.runtime.clock import now_ms
 from formbridge.runtime.timestamps import to_iso
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.type_defs import EnvironmentTypeDef
 
+    from formbridge.revocations.revocation import Revocation, Target
     from local.stack import Stack
 
 BATCH_WRITE = 25
