@@ -19,11 +19,11 @@ from tests.support.handlers.region import (
     make_revocations_table,
     make_submissions_table,
 )
+from tests.support.tools.pool import POOL_ID, Pool
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ssm import SSMClient
 
@@ -39,7 +39,7 @@ class AccessStack:
     """The tables, the user pool, and the connections' gateway."""
 
     dynamodb: DynamoDBClient
-    cognito: CognitoIdentityProviderClient
+    pool: Pool
     server: LocalServer
     statuses: dict[str, int]
     """What a connection is answered with, where that is not 200."""
@@ -60,11 +60,7 @@ class AccessStack:
             table_name=SUBMISSIONS,
             user_hash_key_parameter=PARAMETER,
             issuer=ISSUER,
-            user_pool_id=self.cognito.create_user_pool(
-                PoolName="users",
-                UsernameAttributes=["email"],
-                Schema=[{"Name": "tenant_id", "AttributeDataType": "String", "Mutable": True}],
-            )["UserPool"].get("Id", ""),
+            user_pool_id=POOL_ID,
         )
         self.write_outputs()
 
@@ -91,24 +87,18 @@ class AccessStack:
         return {row.connection_id for row in self.connections_table.scan() if isinstance(row, Connection)}
 
     def refuses(
-        self, subject: str = "ada", tenant_id: str = "t_acme", *, signed_in_at: int = NOW - 60, at: int = NOW, **ids: str
+        self,
+        subject: str = "ada",
+        tenant_id: str = "t_acme",
+        *,
+        signed_in_at: int = NOW - 60,
+        at: int = NOW,
+        **ids: str,
     ) -> bool:
         """Whether the connect Lambda would refuse a connection."""
         principal = Principal(HASHES.hash_user(subject), **ids, signed_in_at=signed_in_at)
         table = RevocationsTable(self.dynamodb, REVOCATIONS)
         return table.find(tenant_id, principal).refuse(tenant_id, principal, at)
-
-    def create_user(self, name: str, tenant_id: str = "t_acme") -> str:
-        """A user of the pool; the `sub`."""
-        created = self.cognito.admin_create_user(
-            UserPoolId=self.values["user_pool_id"],
-            Username=f"{name}@example.com",
-            UserAttributes=[
-                {"Name": "email", "Value": f"{name}@example.com"},
-                {"Name": "custom:tenant_id", "Value": tenant_id},
-            ],
-        )["User"]
-        return next(each.get("Value", "") for each in created.get("Attributes", []) if each["Name"] == "sub")
 
     def items(self) -> list[dict[str, Any]]:
         """The items of the revocations table."""
