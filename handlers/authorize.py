@@ -30,6 +30,9 @@ from formbridge.runtime.logs import correlation_ids, log, log_failures
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from formbridge.access.handshake import Identity
+    from formbridge.access.principal import Principal
+
 
 @cache
 def verifier() -> TokenVerifier:
@@ -67,27 +70,37 @@ def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | Non
     except Unauthorized as error:
         log("unauthorized", {**ids, "reason": str(error)})
         return None
+    return decide(identity, event, ids)
+
+
+def decide(identity: Identity, event: Mapping[str, Any], ids: dict[str, str]) -> dict[str, Any]:
+    """Return the IAM policy of a handshake with a valid token. API Gateway passes its context to all other Lambdas."""
+    headers: Mapping[str, str] = event.get("headers") or {}
+    query: Mapping[str, str] = event.get("queryStringParameters") or {}
     principal = hashes().identify(identity)
-    ids |= principal.hashes
-    known = {"user": principal.user}
+    ids = {**ids, **principal.hashes}
     try:
         check_origin(headers, environment.strings("ALLOWED_ORIGINS"))
         tenant_id = identity.choose_tenant(query.get("tenant_id"))
     except Forbidden as error:
         log("forbidden", {**ids, "reason": str(error)})
-        if isinstance(error, WrongTenant) and wants_refusal_by_frame(query):
-            return build_policy(principal.user, "Allow", event["methodArn"], {**FORBIDDEN_CONTEXT, **known})
-        return build_policy(principal.user, "Deny", event["methodArn"], known)
+        by_frame = isinstance(error, WrongTenant) and wants_refusal_by_frame(query)
+        context = {**(FORBIDDEN_CONTEXT if by_frame else {}), "user": principal.user}
+        return build_policy(principal.user, "Allow" if by_frame else "Deny", event["methodArn"], context)
     log("authorized", {**ids, "tenant_id": tenant_id})
-    context = {
+    refusal_context = BY_FRAME_CONTEXT if wants_refusal_by_frame(query) else {}
+    context = build_context(identity, principal, tenant_id, event["requestContext"]["connectionId"])
+    return build_policy(principal.user, "Allow", event["methodArn"], {**context, **refusal_context})
+
+
+def build_context(identity: Identity, principal: Principal, tenant_id: str, connection_id: str) -> dict[str, str]:
+    """Return the context of a connection of a tenant."""
+    return {
         "tenant_id": tenant_id,
         "expires_at": str(identity.expires_at),
-        "shard": str(choose_shard(event["requestContext"]["connectionId"])),
+        "shard": str(choose_shard(connection_id)),
         **principal.context,
-        **(BY_FRAME_CONTEXT if wants_refusal_by_frame(query) else {}),
     }
-    # API Gateway passes the context to the Lambda of every route.
-    return build_policy(principal.user, "Allow", event["methodArn"], context)
 
 
 def choose_shard(connection_id: str) -> int:

@@ -82,16 +82,14 @@ def add_row(connection: Connection) -> Refusal | None:
     )
     if refusal is not None:
         return refusal
+    is_revoked = True  # also if the revocations cannot be read
     try:
         revocations = revocations_table().find(connection.tenant_id, connection.principal)
-    except Exception:
-        # The handshake fails, so no connection belongs to the row.
-        connections_table().remove(connection.key)
-        raise
-    if revocations.refuse(connection.tenant_id, connection.principal, clock.now_ms() // 1000):
-        connections_table().remove(connection.key)
-        return "revoked"
-    return None
+        is_revoked = revocations.refuse(connection.tenant_id, connection.principal, clock.now_ms() // 1000)
+    finally:
+        if is_revoked:
+            connections_table().remove(connection.key)
+    return "revoked" if is_revoked else None
 
 
 def build_connection(key: ConnectionKey, authorizer: Mapping[str, str]) -> Connection:

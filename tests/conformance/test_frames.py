@@ -403,8 +403,12 @@ def test_a_client_that_breaks_the_rules_is_told_and_disconnected(flood: Flood) -
     assert (flood.last["type"], flood.last["code"]) == ("disconnect", "protocol_error")
 
 
-@states("Disconnect codes: `too_many_connections`", "Disconnect codes: `server_shutdown`")
-@pytest.mark.parametrize("code", ["too_many_connections", "server_shutdown"])
+@states(
+    "Disconnect codes: `too_many_connections`",
+    "Disconnect codes: `too_many_connections_of_user`",
+    "Disconnect codes: `server_shutdown`",
+)
+@pytest.mark.parametrize("code", ["too_many_connections", "too_many_connections_of_user", "server_shutdown"])
 @pytest.mark.parametrize("reconnect", [True, False])
 def test_a_client_knows_the_codes_that_an_administrator_may_send(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str, code: str, reconnect: bool

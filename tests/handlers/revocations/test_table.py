@@ -49,7 +49,11 @@ def test_all_are_read_without_audit_items_page_by_page(region: Region, table: Re
 
 def test_the_reads_for_a_connection_are_consistent(region: Region, table: RevocationsTable) -> None:
     asked: list[Any] = []
-    with region.on("provide-client-params.dynamodb.BatchGetItem", lambda params, **_: asked.append(params)):
+
+    def note(params: dict[str, Any], **_: object) -> None:
+        asked.append(params)
+
+    with region.on("provide-client-params.dynamodb.BatchGetItem", note):
         table.find("t_acme", PRINCIPAL)
     assert [params["RequestItems"][REVOCATIONS]["ConsistentRead"] for params in asked] == [True]
 

@@ -178,6 +178,7 @@ aws.s3.BucketPolicy("bucket-policy", bucket=bucket.bucket, policy=pulumi.Output.
          "Condition": {"StringEquals": {"AWS:SourceArn": distribution.arn}}}]}),
     opts=pulumi.ResourceOptions(depends_on=[block]))
 
+aws.ssm.Parameter("key", type="SecureString", value=pulumi.Output.secret("a secret"), description="A key", tags=tags)
 topic = aws.sns.Topic("topic", display_name="Alarms", tags=tags)
 aws.sns.TopicPolicy("topic-policy", arn=topic.arn, policy=pulumi.Output.json_dumps(
     {"Version": "2012-10-17", "Statement": [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from formbridge.access.principal import Principal
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_ssm import SSMClient
 
     from tests.support.handlers.server import LocalServer
 
@@ -47,7 +46,7 @@ class AccessStack:
     """The file with the outputs of the stack."""
     values: dict[str, str] = field(default_factory=dict[str, str])
 
-    def build(self, ssm: SSMClient) -> None:
+    def build(self, ssm: Any) -> None:
         """Make everything."""
         make_connections_table(self.dynamodb)
         make_revocations_table(self.dynamodb)
@@ -77,7 +76,7 @@ class AccessStack:
     ) -> None:
         """A connection of a user; `fields` are those of its principal."""
         self.statuses[connection_id] = status
-        principal = Principal(HASHES.hash_user(subject), **{"signed_in_at": NOW - 60, **fields})
+        principal = replace(Principal(HASHES.hash_user(subject), signed_in_at=NOW - 60), **fields)
         key = ConnectionKey(tenant_id, connection_id)
         connection = Connection(key, NOW * 1000, NOW + 3_600, principal, ttl=2**32)
         assert self.connections_table.add(connection, 100, 100) is None
