@@ -88,9 +88,9 @@ def decide(identity: Identity, event: Mapping[str, Any], ids: dict[str, str]) ->
         context = {**(FORBIDDEN_CONTEXT if by_frame else {}), "user": principal.user}
         return build_policy(principal.user, "Allow" if by_frame else "Deny", event["methodArn"], context)
     log("authorized", {**ids, "tenant_id": tenant_id})
-    refusal_context = BY_FRAME_CONTEXT if wants_refusal_by_frame(query) else {}
     context = build_context(identity, principal, tenant_id, event["requestContext"]["connectionId"])
-    return build_policy(principal.user, "Allow", event["methodArn"], {**context, **refusal_context})
+    context |= BY_FRAME_CONTEXT if wants_refusal_by_frame(query) else {}
+    return build_policy(principal.user, "Allow", event["methodArn"], context)
 
 
 def build_context(identity: Identity, principal: Principal, tenant_id: str, connection_id: str) -> dict[str, str]:
