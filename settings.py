@@ -56,6 +56,7 @@ class Settings:
             token_in_query=config.require_bool("tokenInQuery"),
             limits={
                 "max_connections_per_tenant": config.require_int("maxConnectionsPerTenant"),
+                "max_connections_per_user": config.require_int("maxConnectionsPerUser"),
                 "messages_per_second": config.require_int("messagesPerSecond"),
                 "message_burst": config.require_int("messageBurst"),
                 "max_filter_length": config.require_int("maxFilterLength"),

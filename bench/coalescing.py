@@ -68,8 +68,9 @@ def measure(updates: int = UPDATES, dashboards: int = DASHBOARDS) -> Section:
     with tempfile.TemporaryDirectory() as directory:
         state = Path(directory)
         with running_stack(state, state / "up.log") as stack:
-            token = tokens.mint(stack, state, TENANT)
-            sockets = _Dashboards(stack.output("websocket_url"), token, dashboards)
+            # The gateway limits the connections of a user.
+            users = [tokens.mint(stack, state, TENANT, user=f"user-{number}") for number in range(dashboards)]
+            sockets = _Dashboards(stack.output("websocket_url"), users)
             dynamodb: DynamoDBClient = client("dynamodb", stack)
             table_name = stack.output("table_name")
             rows.append(("local run", *asyncio.run(sockets.receive(submissions, dynamodb, table_name))))
@@ -107,17 +108,16 @@ def _split(submissions: Sequence[Submission], size: int) -> list[Sequence[Submis
 class _Dashboards:
     """Dashboards that count the frames and bytes that they receive."""
 
-    def __init__(self, url: str, token: str, count: int) -> None:
+    def __init__(self, url: str, users: Sequence[str]) -> None:
         self._url = url
-        self._protocols = [Subprotocol(SUBPROTOCOL), Subprotocol(f"{BEARER_PREFIX}{token}")]
-        self._count = count
+        self._users = users
 
     async def receive(
         self, submissions: Sequence[Submission], dynamodb: DynamoDBClient, table_name: str
     ) -> tuple[int, int]:
         """Write the submissions to the table. Return the frames and bytes that all dashboards receive."""
         # Connect one after another, because the emulator starts one process for each concurrent `$connect`.
-        sockets = [await self._subscribe() for _ in range(self._count)]
+        sockets = [await self._subscribe(token) for token in self._users]
         try:
             names = {submission.submission_id for submission in submissions}
             writing = asyncio.create_task(asyncio.to_thread(_write_all, dynamodb, table_name, submissions))
@@ -127,8 +127,9 @@ class _Dashboards:
             await asyncio.gather(*(socket.close() for socket in sockets))
         return sum(frames for frames, _ in received), sum(size for _, size in received)
 
-    async def _subscribe(self) -> ClientConnection:
-        socket = await connect(self._url, subprotocols=self._protocols)
+    async def _subscribe(self, token: str) -> ClientConnection:
+        protocols = [Subprotocol(SUBPROTOCOL), Subprotocol(f"{BEARER_PREFIX}{token}")]
+        socket = await connect(self._url, subprotocols=protocols)
         await socket.send(json.dumps({"action": "subscribe", "snapshot": 0}))
         reply = json.loads(await socket.recv())
         if reply["type"] != "subscribed":

@@ -52,6 +52,9 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "FANOUT_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/000000000000/fanout",
     "FANOUT_THRESHOLD": "5000",
     "ISSUER": "https://login.example.com",
+    "USER_HASH_KEY": "0" * 64,
+    "REVOCATIONS_TABLE_NAME": "revocations",
+    "MAX_CONNECTIONS_PER_USER": "20",
     "JWKS_URL": "https://login.example.com/keys",
     "MANAGEMENT_ENDPOINT": "https://abc123.execute-api.us-east-1.amazonaws.com/live",
     "MAX_CONNECTIONS_PER_TENANT": "1000",
@@ -93,8 +96,8 @@ class EntryPoint:
 
 
 ENTRY_POINTS: Final = (
-    EntryPoint("authorize", ["verifier"], ["tokens"], max_ratio=0.5),
-    EntryPoint("connect", ["connections_table"]),
+    EntryPoint("authorize", ["verifier", "hashes"], ["tokens"], max_ratio=0.5),
+    EntryPoint("connect", ["connections_table", "revocations_table"]),
     EntryPoint("message", ["sessions"], ["posting"]),
     EntryPoint("authenticate", ["sessions"], ["tokens", "posting"]),
     EntryPoint("persist", ["submissions_table"]),

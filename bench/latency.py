@@ -121,9 +121,10 @@ def measure(counts: Mapping[int, int] | None = None) -> Section:
 async def _take_turns(stack: Stack, state: Path, baseline: Baseline, clients: int, count: int) -> Latencies:
     latencies = Latencies(clients)
     tenant = f"t_bench_{clients}"
-    token = tokens.mint(stack, state, tenant)
+    # The gateway limits the connections of a user.
+    users = [tokens.mint(stack, state, tenant, user=f"{tenant}-{number}") for number in range(clients)]
     bus = Bus(stack)
-    async with _connected(stack, token, clients) as sockets:
+    async with _connected(stack, users) as sockets:
         # The first blocks are not measured, because the Lambdas start in them. The first submission of each block is
         # not measured either.
         for block in track(
@@ -140,15 +141,15 @@ async def _take_turns(stack: Stack, state: Path, baseline: Baseline, clients: in
 
 
 @asynccontextmanager
-async def _connected(stack: Stack, token: str, clients: int) -> AsyncGenerator[Sequence[ClientConnection]]:
-    """Connect and subscribe clients, and disconnect them at the end of the block.
+async def _connected(stack: Stack, users: Sequence[str]) -> AsyncGenerator[Sequence[ClientConnection]]:
+    """Connect and subscribe a client with each of the tokens, and disconnect them at the end of the block.
 
     The clients connect one after another, because the emulator starts one process for each concurrent `$connect`.
     """
-    protocols = [Subprotocol(SUBPROTOCOL), Subprotocol(f"{BEARER_PREFIX}{token}")]
     async with AsyncExitStack() as sockets:
         opened: list[ClientConnection] = []
-        for _ in range(clients):
+        for token in users:
+            protocols = [Subprotocol(SUBPROTOCOL), Subprotocol(f"{BEARER_PREFIX}{token}")]
             socket = await sockets.enter_async_context(
                 connect(stack.output("websocket_url"), subprotocols=protocols, proxy=None, ping_interval=None)
             )

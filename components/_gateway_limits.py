@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_MAX_CONNECTIONS_PER_TENANT = 5_000
+DEFAULT_MAX_CONNECTIONS_PER_USER = 20
+MAX_CONNECTIONS_PER_USER = 1_000
+"""Maximum of `max_connections_per_user`. One item holds the connections of a user, and DynamoDB bills each started
+kilobyte of an item that is written: a user with 1,000 connections costs about 30 units per connect."""
 DEFAULT_MESSAGES_PER_SECOND = 10
 MAX_MESSAGES_PER_SECOND = 1_000
 DEFAULT_MESSAGE_BURST = 20
@@ -35,6 +39,9 @@ class GatewayLimitsArgs(TypedDict):
 
     max_connections_per_tenant: NotRequired[IntegerInput]
     """Maximum number of open connections per tenant; 1 or more. Default: 5,000."""
+    max_connections_per_user: NotRequired[IntegerInput]
+    """Maximum number of open connections of one user of a tenant, 1 to 1,000. All clients that connect with tokens of
+    the same `sub` are one user. Default: 20."""
     messages_per_second: NotRequired[IntegerInput]
     """Messages per second that one connection may send on average, 1 to 1,000. This is the rate at which the token
     bucket of the connection fills. Default: 10."""
@@ -62,6 +69,7 @@ class GatewayLimits:
     """The checked inputs of `GatewayLimitsArgs`, with defaults."""
 
     max_connections_per_tenant: pulumi.Output[int]
+    max_connections_per_user: pulumi.Output[int]
     messages_per_second: pulumi.Output[int]
     message_burst: pulumi.Output[int]
     max_filter_length: pulumi.Output[int]
@@ -85,6 +93,9 @@ class GatewayLimits:
 
         return cls(
             max_connections_per_tenant=integer("max_connections_per_tenant", DEFAULT_MAX_CONNECTIONS_PER_TENANT, 1),
+            max_connections_per_user=integer(
+                "max_connections_per_user", DEFAULT_MAX_CONNECTIONS_PER_USER, 1, MAX_CONNECTIONS_PER_USER
+            ),
             messages_per_second=integer("messages_per_second", DEFAULT_MESSAGES_PER_SECOND, 1, MAX_MESSAGES_PER_SECOND),
             message_burst=integer("message_burst", DEFAULT_MESSAGE_BURST, 1, MAX_MESSAGE_BURST),
             max_filter_length=integer("max_filter_length", MAX_FILTER_LENGTH, 1, MAX_FILTER_LENGTH),
@@ -102,6 +113,7 @@ class GatewayLimits:
         return {
             "CONNECTION_TTL_SECONDS": self.connection_ttl_seconds.apply(str),
             "MAX_CONNECTIONS_PER_TENANT": self.max_connections_per_tenant.apply(str),
+            "MAX_CONNECTIONS_PER_USER": self.max_connections_per_user.apply(str),
         }
 
     @property
@@ -112,4 +124,5 @@ class GatewayLimits:
             "MESSAGE_BURST": self.message_burst.apply(str),
             "MAX_FILTER_LENGTH": self.max_filter_length.apply(str),
             "MAX_FRAME_BYTES": self.max_frame_bytes.apply(str),
+            "MAX_CONNECTIONS_PER_USER": self.max_connections_per_user.apply(str),
         }

@@ -19,12 +19,14 @@ ACCESS_LOG = {
     "status": "$context.status",
     "connectionId": "$context.connectionId",
     "tenantId": "$context.authorizer.tenant_id",
+    "user": "$context.authorizer.user",
     "sourceIp": "$context.identity.sourceIp",
     "error": "$context.error.message",
     "authorizerError": "$context.authorizer.error",
     "integrationError": "$context.integrationErrorMessage",
 }
-"""Fields of the access log. The log has no headers and no query strings, because they may contain tokens."""
+"""Fields of the access log. The log has no headers and no query strings, because they may contain tokens. `user` is a
+keyed hash."""
 
 
 class WebSocketApi:

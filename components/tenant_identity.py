@@ -84,6 +84,8 @@ class TenantIdentity(pulumi.ComponentResource):
     """The URL of the issuer's public keys."""
     client_id: pulumi.Output[str]
     """The audience of the tokens: the input `audience`, or the id of the user pool's app client."""
+    user_pool_id: pulumi.Output[str]
+    """The id of the user pool. Empty with the input `issuer`, because the component then creates no user pool."""
 
     def __init__(self, name: str, args: TenantIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-dashboard", MAX_USER_POOL_NAME)  # the limit of an app client's name is the same
@@ -109,12 +111,21 @@ class TenantIdentity(pulumi.ComponentResource):
         if issuer is not None and audience is not None:
             self.issuer = issuer
             self.client_id = audience
+            self.user_pool_id = pulumi.Output.from_input("")
         else:
             pool, client = self._create_user_pool(name, args, callback_urls, mfa)
             self.issuer = pulumi.Output.concat("https://", pool.endpoint)
             self.client_id = client.id
+            self.user_pool_id = pool.id
         self.jwks_url = jwks_url if jwks_url is not None else build_jwks_url(self.issuer)
-        self.register_outputs({"issuer": self.issuer, "jwks_url": self.jwks_url, "client_id": self.client_id})
+        self.register_outputs(
+            {
+                "issuer": self.issuer,
+                "jwks_url": self.jwks_url,
+                "client_id": self.client_id,
+                "user_pool_id": self.user_pool_id,
+            }
+        )
 
     def _create_user_pool(
         self,

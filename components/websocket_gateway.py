@@ -30,6 +30,7 @@ from ._naming import MAX_FUNCTION_NAME, check_name
 from ._packaging import DEFAULT_PACKAGE_FOR, check_package_for
 from ._queue_mapping import FUNCTION_SECONDS, allow_receive, map_queue
 from ._tags import Tags
+from ._user_hash_key import create_user_hash_key
 from ._websocket_api import WebSocketApi
 
 if TYPE_CHECKING:
@@ -93,9 +94,14 @@ class WebSocketGateway(pulumi.ComponentResource):
     """The name of the connections table. The row of a connection has the sort key `SK` = `CONN#{connection_id}`. Its
     partition key `PK` is `TENANT#{tenant_id}` in the first shard of the tenant, and `TENANT#{tenant_id}#{n}` in each
     further shard; see `connection_shards`. Its attribute `subscribed` is true while the client has a subscription. The
-    row with the sort key `TENANT` is not a connection: it counts the connections of the tenant."""
+    row with the sort key `TENANT` is not a connection: it counts the connections of the tenant. Rows whose sort key
+    begins with `USER#` count those of a user."""
     connections_table_arn: pulumi.Output[str]
     """The ARN of the connections table."""
+    revocations_table_name: pulumi.Output[str]
+    """The name of the revocations table, which `python -m tools revoke` writes."""
+    user_hash_key_parameter: pulumi.Output[str]
+    """The name of the SSM parameter with the key of the hashes that stand for users in rows and logs."""
     broadcast_function_arn: pulumi.Output[str]
     """The ARN of the broadcast Lambda, for the input `function_arn` of a `RealtimePipe`. The Lambda receives raw stream
     records of a `StreamTable`, and posts each change to the dashboards of the tenant."""
@@ -124,15 +130,17 @@ class WebSocketGateway(pulumi.ComponentResource):
         self._child_options = pulumi.ResourceOptions(parent=self)
 
         connections = self._create_connections_table()
+        revocations = self._create_revocations_table()
+        user_hash_key = create_user_hash_key(name, self, self._tags)
+        token_environment: Environment = {**self._access.token_environment, "USER_HASH_KEY": user_hash_key.value}
         api = WebSocketApi(name, self, self._tags)
-        authorizer = api.create_authorizer(self._create_authorize_function())
-        connect = self._create_connect_function(connections)
+        authorizer = api.create_authorizer(self._create_authorize_function(token_environment))
+        connect = self._create_connect_function(connections, revocations)
         api.add_route("connect", "$connect", connect, authorizer=authorizer)
         api.add_route("disconnect", "$disconnect", connect)
         api.add_route("default", "$default", self._create_message_function(connections, api), replies=True)
-        api.add_route(
-            "authenticate", "authenticate", self._create_authenticate_function(connections, api), replies=True
-        )
+        authenticate = self._create_authenticate_function(connections, revocations, api, token_environment)
+        api.add_route("authenticate", "authenticate", authenticate, replies=True)
         stage = api.create_stage(
             rate_limit=self._limits.rate_limit,
             burst_limit=self._limits.burst_limit,
@@ -143,12 +151,15 @@ class WebSocketGateway(pulumi.ComponentResource):
         broadcast = self._create_broadcast_function(connections, api, queue)
         fanout = self._create_fanout_function(connections, api, queue)
         map_queue(f"{name}-fanout", queue.arn, fanout, self._posting.fanout_concurrency, self, self._tags)
-        run_every_minute(f"{name}-janitor", self._create_janitor_function(connections, api), self, self._tags)
+        janitor = self._create_janitor_function(connections, revocations, api)
+        run_every_minute(f"{name}-janitor", janitor, self, self._tags)
         self.websocket_url = stage.invoke_url
         self.management_endpoint = api.management_endpoint
         self.manage_connections_arn = api.build_connections_arn("POST")
         self.connections_table_name = connections.name
         self.connections_table_arn = connections.arn
+        self.revocations_table_name = revocations.name
+        self.user_hash_key_parameter = user_hash_key.name
         self.broadcast_function_arn = broadcast.arn
         self.fanout_queue_url = queue.url
         self.fanout_queue_arn = queue.arn
@@ -159,6 +170,8 @@ class WebSocketGateway(pulumi.ComponentResource):
                 "manage_connections_arn": self.manage_connections_arn,
                 "connections_table_name": self.connections_table_name,
                 "connections_table_arn": self.connections_table_arn,
+                "revocations_table_name": self.revocations_table_name,
+                "user_hash_key_parameter": self.user_hash_key_parameter,
                 "broadcast_function_arn": self.broadcast_function_arn,
                 "fanout_queue_url": self.fanout_queue_url,
                 "fanout_queue_arn": self.fanout_queue_arn,
@@ -183,12 +196,38 @@ class WebSocketGateway(pulumi.ComponentResource):
             opts=self._child_options,
         )
 
-    def _create_authorize_function(self) -> HandlerFunction:
+    def _create_revocations_table(self) -> aws.dynamodb.Table:
+        """Create the revocations table.
+
+        Revocations have their own table, because they must survive a loss that connections may suffer: it has
+        point-in-time recovery.
+        """
+        return aws.dynamodb.Table(
+            f"{self._name}-revocations",
+            billing_mode="PAY_PER_REQUEST",
+            hash_key="PK",
+            range_key="SK",
+            attributes=[{"name": key, "type": "S"} for key in ("PK", "SK", keys.REVOCATIONS_INDEX_KEY)],
+            global_secondary_indexes=[
+                {
+                    "name": keys.REVOCATIONS_INDEX,
+                    "hash_key": keys.REVOCATIONS_INDEX_KEY,
+                    "projection_type": "ALL",
+                }
+            ],
+            server_side_encryption={"enabled": True},
+            point_in_time_recovery={"enabled": True},
+            ttl={"attribute_name": "ttl", "enabled": True},
+            tags=self._tags,
+            opts=self._child_options,
+        )
+
+    def _create_authorize_function(self, token_environment: Environment) -> HandlerFunction:
         """Create the authorizer, which verifies the token of a new connection."""
         return self._create_function(
             "authorize",
             environment={
-                **self._access.token_environment,
+                **token_environment,
                 **self._access.handshake_environment,
                 **self._posting.authorize_environment,
             },
@@ -197,20 +236,31 @@ class WebSocketGateway(pulumi.ComponentResource):
             requirements=["tokens"],
         )
 
-    def _create_connect_function(self, connections: aws.dynamodb.Table) -> HandlerFunction:
+    def _create_connect_function(
+        self, connections: aws.dynamodb.Table, revocations: aws.dynamodb.Table
+    ) -> HandlerFunction:
         """Create the Lambda that adds and removes the rows of connections."""
         return self._create_function(
             "connect",
-            environment={"CONNECTIONS_TABLE_NAME": connections.name, **self._limits.connect_environment},
+            environment={
+                "CONNECTIONS_TABLE_NAME": connections.name,
+                "REVOCATIONS_TABLE_NAME": revocations.name,
+                **self._limits.connect_environment,
+            },
             statements=[
-                Statement(["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"], [connections.arn])
+                Statement(["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"], [connections.arn]),
+                Statement(["dynamodb:BatchGetItem"], [revocations.arn]),
             ],
         )
 
     def _create_message_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
         """Create the Lambda that replies to all requests of clients, except `authenticate`."""
         environment = {**self._build_posting_environment(connections, api), **self._limits.message_environment}
-        statements = [Statement(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]), _allow_posts(api)]
+        # The tenant's row contains the epoch of the submissions, and the user's row the connections of the user.
+        statements = [
+            Statement(["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]),
+            _allow_posts(api),
+        ]
         if self._stream_arn is not None:
             environment["STREAM_ARN"] = self._stream_arn
         if self._table_arn is not None:
@@ -218,23 +268,29 @@ class WebSocketGateway(pulumi.ComponentResource):
             index_arn = pulumi.Output.concat(self._table_arn, "/index/", keys.SUBMISSIONS_INDEX)
             statements.append(Statement(["dynamodb:Query"], [index_arn]))
             statements.append(Statement(["dynamodb:BatchGetItem"], [self._table_arn]))
-            # The tenant's row contains the epoch of the submissions.
-            statements.append(Statement(["dynamodb:GetItem"], [connections.arn]))
         return self._create_function(
             "message", environment=environment, statements=statements, requirements=["posting"]
         )
 
-    def _create_authenticate_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
+    def _create_authenticate_function(
+        self,
+        connections: aws.dynamodb.Table,
+        revocations: aws.dynamodb.Table,
+        api: WebSocketApi,
+        token_environment: Environment,
+    ) -> HandlerFunction:
         """Create the Lambda that replies to `authenticate`: it extends a connection with a newer token."""
         return self._create_function(
             "authenticate",
             environment={
                 **self._build_posting_environment(connections, api),
+                "REVOCATIONS_TABLE_NAME": revocations.name,
                 **self._limits.message_environment,
-                **self._access.token_environment,
+                **token_environment,
             },
             statements=[
-                Statement(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]),
+                Statement(["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]),
+                Statement(["dynamodb:BatchGetItem"], [revocations.arn]),
                 _allow_posts(api),
             ],
             requirements=["tokens", "posting"],
@@ -281,13 +337,21 @@ class WebSocketGateway(pulumi.ComponentResource):
             memory_mb=512,
         )
 
-    def _create_janitor_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
-        """Create the janitor, which closes expired connections, posts missed resyncs and removes dead and old rows."""
+    def _create_janitor_function(
+        self, connections: aws.dynamodb.Table, revocations: aws.dynamodb.Table, api: WebSocketApi
+    ) -> HandlerFunction:
+        """Create the janitor, which closes expired and revoked connections, posts missed resyncs, removes old rows."""
         return self._create_function(
             "janitor",
-            environment=self._build_posting_environment(connections, api),
+            environment={
+                **self._build_posting_environment(connections, api),
+                "REVOCATIONS_TABLE_NAME": revocations.name,
+            },
             statements=[
                 Statement(["dynamodb:Scan", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], [connections.arn]),
+                Statement(
+                    ["dynamodb:Scan"], [pulumi.Output.concat(revocations.arn, "/index/", keys.REVOCATIONS_INDEX)]
+                ),
                 _allow_connection_requests(api, "POST", "DELETE", "GET"),
             ],
             requirements=["posting"],

@@ -19,6 +19,7 @@ const TICK_MS = 250;
  */
 const STOP_REASONS = {
   too_many_connections: "Too many dashboards are open for this tenant. Close one of them, then reconnect.",
+  too_many_connections_of_user: "You have too many dashboards open. Close one of them, then reconnect.",
   protocol_error: "The gateway rejected a message of this page. Reload the page to get the current version.",
   too_large: "The gateway rejected the subscription of this page, because it is too large. Reload the page.",
   revoked: "Access to this tenant was revoked. Sign in again to continue.",
@@ -33,6 +34,8 @@ const STOP_REASONS = {
 const RETRY_REASONS = {
   too_many_connections:
     "Too many dashboards are open for this tenant. Close one of them. This page connects as soon as there is room.",
+  too_many_connections_of_user:
+    "You have too many dashboards open. Close one of them. This page connects as soon as there is room.",
 };
 
 /**

@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from formbridge.access.keyed_hash import KeyedHash
 from formbridge.access.token_verifier import TokenVerifier
 from formbridge.connections.table import ConnectionsTable
+from formbridge.revocations.table import RevocationsTable
 from formbridge.runtime import aws, clock, environment
 from formbridge.runtime.logs import log_failures
 from formbridge.session import lambda_reply
-from formbridge.session.session import Session
+from formbridge.session.session import Authentication, Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,16 +23,23 @@ if TYPE_CHECKING:
 @cache
 def sessions() -> OpenSession:
     """Return a factory of sessions that verify tokens and read no submissions."""
+    client = aws.client("dynamodb")
+    authentication = Authentication(
+        TokenVerifier.from_environment(),
+        KeyedHash.from_hex(environment.string("USER_HASH_KEY"), environment.string("ISSUER")).identify,
+        RevocationsTable(client, environment.string("REVOCATIONS_TABLE_NAME")).find,
+    )
     return partial(
         Session,
-        connections=ConnectionsTable(aws.client("dynamodb"), environment.string("CONNECTIONS_TABLE_NAME")),
+        connections=ConnectionsTable(client, environment.string("CONNECTIONS_TABLE_NAME")),
         submissions=None,
         poster=lambda_reply.poster,
         rate=lambda_reply.read_rate(),
         limits=lambda_reply.read_limits(),
+        max_user_connections=environment.integer("MAX_CONNECTIONS_PER_USER"),
         now_ms=clock.now_ms,
         monotonic=clock.monotonic_seconds,
-        verifier=TokenVerifier.from_environment(),
+        authentication=authentication,
     )
 
 

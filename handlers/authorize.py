@@ -15,7 +15,6 @@ from formbridge.access.handshake import (
     BY_FRAME_CONTEXT,
     FORBIDDEN_CONTEXT,
     Forbidden,
-    Identity,
     Unauthorized,
     WrongTenant,
     build_policy,
@@ -23,6 +22,7 @@ from formbridge.access.handshake import (
     find_token,
     wants_refusal_by_frame,
 )
+from formbridge.access.keyed_hash import KeyedHash
 from formbridge.access.token_verifier import TokenVerifier
 from formbridge.runtime import environment
 from formbridge.runtime.logs import correlation_ids, log, log_failures
@@ -30,11 +30,20 @@ from formbridge.runtime.logs import correlation_ids, log, log_failures
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from formbridge.access.handshake import Identity
+    from formbridge.access.principal import Principal
+
 
 @cache
 def verifier() -> TokenVerifier:
     """Return the verifier of tokens that the environment variables describe."""
     return TokenVerifier.from_environment()
+
+
+@cache
+def hashes() -> KeyedHash:
+    """Return the hashes with the key and the issuer that the environment variables describe."""
+    return KeyedHash.from_hex(environment.string("USER_HASH_KEY"), environment.string("ISSUER"))
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
@@ -61,33 +70,37 @@ def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | Non
     except Unauthorized as error:
         log("unauthorized", {**ids, "reason": str(error)})
         return None
+    return decide(identity, event, ids)
+
+
+def decide(identity: Identity, event: Mapping[str, Any], ids: dict[str, str]) -> dict[str, Any]:
+    """Return the IAM policy of a handshake with a valid token. API Gateway passes its context to all other Lambdas."""
+    headers: Mapping[str, str] = event.get("headers") or {}
+    query: Mapping[str, str] = event.get("queryStringParameters") or {}
+    principal = hashes().identify(identity)
+    ids = {**ids, **principal.hashes}
     try:
         check_origin(headers, environment.strings("ALLOWED_ORIGINS"))
         tenant_id = identity.choose_tenant(query.get("tenant_id"))
     except Forbidden as error:
         log("forbidden", {**ids, "reason": str(error)})
-        if isinstance(error, WrongTenant) and wants_refusal_by_frame(query):
-            return build_policy(identity.subject, "Allow", event["methodArn"], FORBIDDEN_CONTEXT)
-        return build_policy(identity.subject, "Deny", event["methodArn"], {})
+        by_frame = isinstance(error, WrongTenant) and wants_refusal_by_frame(query)
+        context = {**(FORBIDDEN_CONTEXT if by_frame else {}), "user": principal.user}
+        return build_policy(principal.user, "Allow" if by_frame else "Deny", event["methodArn"], context)
     log("authorized", {**ids, "tenant_id": tenant_id})
-    return allow(identity, tenant_id, event, BY_FRAME_CONTEXT if wants_refusal_by_frame(query) else {})
+    context = build_context(identity, principal, tenant_id, event["requestContext"]["connectionId"])
+    context |= BY_FRAME_CONTEXT if wants_refusal_by_frame(query) else {}
+    return build_policy(principal.user, "Allow", event["methodArn"], context)
 
 
-def allow(
-    identity: Identity, tenant_id: str, event: Mapping[str, Any], refusal_context: Mapping[str, str]
-) -> dict[str, Any]:
-    """Return the IAM policy that allows a connection.
-
-    API Gateway passes the `context` of the policy to the Lambda of every route. `refusal_context` is a part of it.
-    """
-    context = {
+def build_context(identity: Identity, principal: Principal, tenant_id: str, connection_id: str) -> dict[str, str]:
+    """Return the context of a connection of a tenant."""
+    return {
         "tenant_id": tenant_id,
         "expires_at": str(identity.expires_at),
-        "issued_at": str(identity.issued_at),
-        "shard": str(choose_shard(event["requestContext"]["connectionId"])),
-        **refusal_context,
+        "shard": str(choose_shard(connection_id)),
+        **principal.context,
     }
-    return build_policy(identity.subject, "Allow", event["methodArn"], context)
 
 
 def choose_shard(connection_id: str) -> int:

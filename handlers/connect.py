@@ -6,8 +6,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from formbridge.access.handshake import is_forbidden, is_refused_by_frame, parse_subprotocols
+from formbridge.access.principal import Principal
 from formbridge.connections.connection import NO_TENANT, Connection, ConnectionKey
 from formbridge.connections.table import ConnectionsTable
+from formbridge.revocations.table import RevocationsTable
 from formbridge.runtime import aws, clock, environment
 from formbridge.runtime.logs import correlation_ids, log, log_failures
 from formbridge.wire import protocol
@@ -15,11 +17,19 @@ from formbridge.wire import protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from formbridge.connections.tenants import Refusal
+
 
 @cache
 def connections_table() -> ConnectionsTable:
     """Return the connections table that `CONNECTIONS_TABLE_NAME` names."""
     return ConnectionsTable(aws.client("dynamodb"), environment.string("CONNECTIONS_TABLE_NAME"))
+
+
+@cache
+def revocations_table() -> RevocationsTable:
+    """Return the revocations table that `REVOCATIONS_TABLE_NAME` names."""
+    return RevocationsTable(aws.client("dynamodb"), environment.string("REVOCATIONS_TABLE_NAME"))
 
 
 @log_failures
@@ -47,27 +57,49 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 def connect(event: Mapping[str, Any], key: ConnectionKey, ids: Mapping[str, str]) -> dict[str, Any]:
     """Add the row of a new connection. If the connection is refused, answer 403 and log the reason.
 
-    If the tenant's limit is reached and the client wants to be refused by a frame, accept the connection without a row.
-    The message Lambda refuses it when it sends its first frame.
+    If a limit is reached and the client wants to be refused by a frame, accept the connection without a row. The
+    message Lambda refuses it when it sends its first frame.
     """
     request = event["requestContext"]
-    connection = build_connection(key, request["authorizer"])
-    refusal = connections_table().add(connection, environment.integer("MAX_CONNECTIONS_PER_TENANT"))
+    refusal = add_row(build_connection(key, request["authorizer"]))
     if refusal is not None:
         log("refused", {**ids, "reason": refusal})
-        if refusal != "too_many_connections" or not is_refused_by_frame(request):
+        if refusal == "revoked" or not is_refused_by_frame(request):
             return {"statusCode": 403}
     return accept(event)
 
 
+def add_row(connection: Connection) -> Refusal | None:
+    """Add the row of a new connection, unless a limit is reached or the connection is revoked.
+
+    Add the row first, then read the revocations. `python -m tools revoke` writes the revocation first, then reads the
+    rows. So one of the two always finds what the other one wrote.
+    """
+    refusal = connections_table().add(
+        connection,
+        environment.integer("MAX_CONNECTIONS_PER_TENANT"),
+        environment.integer("MAX_CONNECTIONS_PER_USER"),
+    )
+    if refusal is not None:
+        return refusal
+    is_revoked = True  # also if the revocations cannot be read
+    try:
+        revocations = revocations_table().find(connection.tenant_id, connection.principal)
+        is_revoked = revocations.refuse(connection.tenant_id, connection.principal, clock.now_ms() // 1000)
+    finally:
+        if is_revoked:
+            connections_table().remove(connection.key)
+    return "revoked" if is_revoked else None
+
+
 def build_connection(key: ConnectionKey, authorizer: Mapping[str, str]) -> Connection:
-    """Return a new connection with the times that the authorizer read from the token."""
+    """Return a new connection with what the authorizer read from the token."""
     now_ms = clock.now_ms()
     return Connection(
         key,
         connected_at=now_ms,
         expires_at=int(authorizer["expires_at"]),
-        issued_at=int(authorizer["issued_at"]),
+        principal=Principal.from_context(authorizer),
         ttl=now_ms // 1000 + environment.integer("CONNECTION_TTL_SECONDS"),
     )
 

@@ -1,7 +1,7 @@
 """Janitor Lambda, which checks every row of the connections table once per minute.
 
-It closes connections whose token has expired or was revoked, posts a `resync` to connections that are behind, probes
-silent connections, removes old rows and corrects the numbers of reserved connections.
+It closes connections that are revoked or whose token has expired, posts a `resync` to connections that are behind,
+probes silent connections, removes old rows and corrects the reservations of connections.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from formbridge.broadcast.accounting import Accounting
 from formbridge.broadcast.janitor import ConnectionState, Janitor
 from formbridge.connections.table import ConnectionsTable
 from formbridge.posting.poster import build_connection_poster, invocation_deadlines
+from formbridge.revocations.table import RevocationsTable
 from formbridge.runtime import clock, environment, metrics
 from formbridge.runtime.aws import client
 from formbridge.runtime.logs import correlation_ids, log, log_failures
@@ -33,13 +34,20 @@ def connections_table() -> ConnectionsTable:
 
 
 @cache
+def revocations_table() -> RevocationsTable:
+    """Return the revocations table that `REVOCATIONS_TABLE_NAME` names."""
+    return RevocationsTable(client("dynamodb"), environment.string("REVOCATIONS_TABLE_NAME"))
+
+
+@cache
 def janitor() -> Janitor:
     """Return the janitor of the gateway that the environment variables describe."""
     writers = ThreadPoolExecutor(accounting.WRITER_THREADS)
     janitor_accounting = Accounting(
         connections_table(), writers, clock.now_ms, clock.monotonic_seconds, replaces_marks=False
     )
-    return Janitor(connections_table().tenants, build_connection_poster(), janitor_accounting, clock.now_ms)
+    table = connections_table()
+    return Janitor(table.tenants, table.users, build_connection_poster(), janitor_accounting, clock.now_ms)
 
 
 @log_failures
@@ -49,7 +57,8 @@ def handler(event: Mapping[str, Any], context: object) -> None:
     Raises:
         ExceptionGroup: A post or a write failed. The next run finds the same rows again.
     """
-    sweep = janitor().sweep(connections_table().scan(), invocation_deadlines(context))
+    revocations = revocations_table().read_all()
+    sweep = janitor().sweep(connections_table().scan(), revocations, invocation_deadlines(context))
     states, failures = sweep.states, len(sweep.tally.failures)
     metrics.emit(
         {

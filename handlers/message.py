@@ -30,6 +30,7 @@ def sessions() -> OpenSession:
         poster=lambda_reply.poster,
         rate=lambda_reply.read_rate(),
         limits=lambda_reply.read_limits(),
+        max_user_connections=environment.integer("MAX_CONNECTIONS_PER_USER"),
         now_ms=clock.now_ms,
         monotonic=clock.monotonic_seconds,
         history=environment.optional_string("STREAM_ARN") or "",

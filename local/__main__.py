@@ -105,10 +105,11 @@ def token(
             help=f"Lifetime in seconds, at most {tokens.MAX_LIFETIME_SECONDS}. A negative value makes an expired token."
         ),
     ] = tokens.DEFAULT_LIFETIME_SECONDS,
+    user: Annotated[str | None, typer.Option(help="Name of the user. Default: one user per tenant.")] = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
 ) -> None:
     """Print a JWT that the running gateway accepts."""
-    typer.echo(tokens.mint(stack.read(state_dir), state_dir, tenant, expires_in))
+    typer.echo(tokens.mint(stack.read(state_dir), state_dir, tenant, expires_in, user=user))
 
 
 @app.command()

@@ -53,7 +53,14 @@ def fetch_jwks(stack: Stack) -> bytes:
     return body
 
 
-def mint(stack: Stack, state_dir: Path, tenant: str, expires_in: int = DEFAULT_LIFETIME_SECONDS) -> str:
+def mint(
+    stack: Stack,
+    state_dir: Path,
+    tenant: str,
+    expires_in: int = DEFAULT_LIFETIME_SECONDS,
+    *,
+    user: str | None = None,
+) -> str:
     """Create an ID token for `tenant`.
 
     The function signs the token itself, with the pool's key from the emulator's files. It does not call Cognito's API,
@@ -64,6 +71,8 @@ def mint(stack: Stack, state_dir: Path, tenant: str, expires_in: int = DEFAULT_L
         state_dir: The state directory of `python -m local up`.
         tenant: The tenant id, such as `t_acme`.
         expires_in: The lifetime in seconds, at most `MAX_LIFETIME_SECONDS`; a negative number makes an expired token.
+        user: Any name of the user, from which the claim `sub` is made. None: one user per tenant. The gateway limits
+            the connections of a user.
 
     Raises:
         TokenError: The tenant or the lifetime is invalid.
@@ -83,7 +92,7 @@ def mint(stack: Stack, state_dir: Path, tenant: str, expires_in: int = DEFAULT_L
     now = int(time.time())
     # An expired token must have been issued before it expired.
     issued = min(now, now + expires_in - 1)
-    subject = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{issuer}/{tenant}"))
+    subject = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{issuer}/{user or tenant}"))
     claims = {
         "iss": issuer,
         "aud": stack.output("client_id"),

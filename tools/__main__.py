@@ -1,4 +1,4 @@
-r"""Command line for operators of a stack: `python -m tools tail`, `revoke`, `export` and `erase`.
+r"""Command line for operators of a stack, on AWS or on this machine.
 
 On AWS, `pulumi stack output` prints the addresses. The local run writes them to a file. While `make dev` runs, enter
 this in another terminal:
@@ -9,8 +9,7 @@ this in another terminal:
 
     export AWS_ENDPOINT_URL=$(get "['endpoint_url']") AWS_DEFAULT_REGION=$(get "['region']")
     export AWS_ACCESS_KEY_ID=$(get "['access_key_id']") AWS_SECRET_ACCESS_KEY=$(get "['secret_access_key']")
-    .venv/bin/python -m tools revoke --tenant t_acme --table $(get "['outputs']['connections_table_name']") \
-        --endpoint $(get "['outputs']['management_endpoint']")
+    .venv/bin/python -m tools revoke --outputs .local/stack.json --tenant t_acme --reason "a leaked token"
     .venv/bin/python -m tools export --tenant t_acme --table $(get "['outputs']['table_name']")
     .venv/bin/python -m tools erase --tenant t_acme --table $(get "['outputs']['table_name']") \
         --queue $(get "['outputs']['ingest_dead_letter_queue_url']") --bus $(get "['outputs']['event_bus_name']")
@@ -20,23 +19,25 @@ from __future__ import annotations
 
 import json
 import logging
-import signal
 import sys
-from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, cast
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from formbridge.runtime.identifiers import SUBMISSION_ID, TENANT_ID, quote
 
+from .access_commands import lift, revocations, revoke
 from .client import Client, Disconnected, HandshakeRefused, Subscription, Update
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-    from re import Pattern
+from .console import (
+    UsageError,
+    check_id,
+    create_client,
+    interruptible,
+    naming,
+    print_to_stderr,
+    progress,
+)
 
 REFUSAL_MESSAGES: Final = {
     401: "--token: the gateway rejected it as invalid or expired",
@@ -50,11 +51,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Command line for operators of a FormBridge Realtime stack, on AWS or on this machine.",
 )
-error_console = Console(stderr=True, soft_wrap=True)
-
-
-class UsageError(Exception):
-    """An error that the user can correct. The message names the option and its value."""
+app.command()(revoke)
+app.command()(lift)
+app.command()(revocations)
 
 
 @app.command()
@@ -84,7 +83,7 @@ def tail(
         client = Client(url, token.strip(), subscription)
     except ValueError as error:
         raise UsageError(f"--{error}") from None
-    with _interruptible():
+    with interruptible():
         try:
             with client:
                 for change in client:
@@ -97,7 +96,7 @@ def tail(
             raise UsageError(_describe_end(ended)) from None
         finally:
             if client.cursor:
-                _print_to_stderr(f"cursor: {client.cursor}")
+                print_to_stderr(f"cursor: {client.cursor}")
 
 
 def _describe_end(ended: Disconnected) -> str:
@@ -109,37 +108,6 @@ def _describe_end(ended: Disconnected) -> str:
             return "--token: does not grant the tenant, or grants several while --url has no ?tenant_id="
         case _:
             return f"disconnected: {ended}"
-
-
-@app.command()
-def revoke(
-    tenant: Annotated[str, typer.Option(help="Tenant id, for example t_acme.")],
-    table: Annotated[str, typer.Option(help="Output connections_table_name of the stack.")],
-    endpoint: Annotated[str, typer.Option(help="Output management_endpoint of the stack: https://HOST/STAGE.")],
-) -> None:
-    """Refuse every token that was issued to a tenant until now, and close its connections.
-
-    Tokens that are issued from the next second on are valid. boto3 finds the credentials and the region as usual. The
-    credentials must allow dynamodb:UpdateItem, dynamodb:Query and dynamodb:DeleteItem on the connections table, and
-    execute-api:ManageConnections on the gateway's stage.
-    """
-    # Imported here, because `tail` does not need them and starts faster without boto3.
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
-    from .revoke import revoke as revoke_tenant  # noqa: PLC0415
-
-    _check_id("--tenant", TENANT_ID, tenant)
-    if not endpoint.startswith(("https://", "http://")):
-        raise UsageError(f"--endpoint: must be https://HOST/STAGE, got {quote(endpoint)}")
-    try:
-        revocation = revoke_tenant(tenant, table, endpoint)
-    except (BotoCoreError, ClientError) as error:
-        raise UsageError(f"--table {table}: {error}") from error
-    typer.echo(f"{tenant} is revoked; connections closed: {revocation.closed}")
-    if revocation.failures:
-        raise UsageError(
-            "\n".join(("these connections could not be closed; run the command again:", *revocation.failures))
-        )
 
 
 @app.command()
@@ -161,13 +129,13 @@ def export(
     from .export import Export, write_file, write_stream  # noqa: PLC0415
     from .tenant_rows import TenantRows  # noqa: PLC0415
 
-    _check_id("--tenant", TENANT_ID, tenant)
+    check_id("--tenant", TENANT_ID, tenant)
     if after is not None and "#" not in after:
         raise UsageError(f"--after: must be a cursor that an export printed, got {quote(after)}")
-    running = Export(TenantRows(_create_client("dynamodb"), table, tenant), after)
+    running = Export(TenantRows(create_client("dynamodb"), table, tenant), after)
     try:
         is_shown = output is not None or not sys.stdout.isatty()
-        with _interruptible(), _naming("--table", table), _progress("submissions", is_shown=is_shown) as advance:
+        with interruptible(), naming("--table", table), progress("submissions", is_shown=is_shown) as advance:
             if output is None:
                 write_stream(running.pages(advance), sys.stdout.buffer)
             else:
@@ -182,12 +150,12 @@ def export(
         raise UsageError(f"--output {output}: {error.strerror}") from error
     finally:
         if running.cursor:
-            _print_to_stderr(f"cursor: {running.cursor}")
+            print_to_stderr(f"cursor: {running.cursor}")
     if not running.count and after is None:
         if output is not None:
             output.unlink()
         raise UsageError(f"--tenant: no submission of {tenant} is in the table {table}")
-    _print_to_stderr(f"submissions exported: {running.count}")
+    print_to_stderr(f"submissions exported: {running.count}")
 
 
 @app.command()
@@ -213,25 +181,25 @@ def erase(
     from . import dead_letters  # noqa: PLC0415
     from .erase import erase_rows, list_bus_copies, list_table_copies  # noqa: PLC0415
 
-    _check_id("--tenant", TENANT_ID, tenant)
+    check_id("--tenant", TENANT_ID, tenant)
     if submission is not None:
-        _check_id("--submission", SUBMISSION_ID, submission)
+        check_id("--submission", SUBMISSION_ID, submission)
     if not queue.startswith(("https://", "http://")):
         raise UsageError(f"--queue: must be https://HOST/ACCOUNT/NAME, got {quote(queue)}")
     scope = dead_letters.Scope(tenant, submission)
-    dynamodb, sqs = _create_client("dynamodb"), _create_client("sqs")
+    dynamodb, sqs = create_client("dynamodb"), create_client("sqs")
     # Check every option before anything is removed.
-    with _naming("--table", table):
+    with naming("--table", table):
         copies = list_table_copies(dynamodb, table, clock.now_ms())
-    with _naming("--bus", bus):
-        copies += list_bus_copies(_create_client("events"), bus, clock.now_ms())
-    with _naming("--queue", queue):
+    with naming("--bus", bus):
+        copies += list_bus_copies(create_client("events"), bus, clock.now_ms())
+    with naming("--queue", queue):
         total = dead_letters.count_messages(sqs, queue)
     try:
-        with _interruptible():
-            with _naming("--table", table), _progress("submissions") as advance:
+        with interruptible():
+            with naming("--table", table), progress("submissions") as advance:
                 rows = erase_rows(SubmissionsTable(dynamodb, table), scope, dry_run=dry_run, advance=advance)
-            with _naming("--queue", queue), _progress("dead letters", total) as advance:
+            with naming("--queue", queue), progress("dead letters", total) as advance:
                 searched = dead_letters.search(sqs, queue, scope, dry_run=dry_run, advance=advance)
     except KeyboardInterrupt:
         raise UsageError("interrupted; run the command again to continue") from None
@@ -250,78 +218,6 @@ def erase(
         problems.append(f"--tenant: nothing of {tenant} is in the table or the queue")
     if problems:
         raise UsageError("\n".join(problems))
-
-
-def _check_id(option: str, pattern: Pattern[str], value: str) -> None:
-    if not pattern.fullmatch(value):
-        raise UsageError(f"{option}: must match ^{pattern.pattern}$, got {quote(value)}")
-
-
-def _create_client(service: Any) -> Any:
-    """Create a boto3 client that repeats throttled and failed requests for up to a minute."""
-    import boto3  # noqa: PLC0415
-    from botocore.config import Config  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
-
-    try:
-        return boto3.client(service, config=Config(retries={"mode": "standard", "total_max_attempts": 10}))
-    except BotoCoreError as error:
-        raise UsageError(str(error)) from error
-
-
-@contextmanager
-def _naming(option: str, value: str) -> Generator[None]:
-    """Replace an error of AWS in the block by an error that names an option and its value."""
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        raise UsageError(f"{option} {value}: {error}") from error
-
-
-@contextmanager
-def _progress(
-    description: str, total: int | None = None, *, is_shown: bool = True
-) -> Generator[Callable[[int], object]]:
-    """Show a progress bar during the block, if stderr is a terminal.
-
-    Args:
-        description: Text before the bar.
-        total: Number of all steps; None if it is not known.
-        is_shown: Whether to show the bar on a terminal.
-
-    Yields:
-        A function that adds a number of steps to the progress.
-    """
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(
-        *columns,
-        console=error_console,
-        transient=True,
-        disable=not (is_shown and error_console.is_terminal),
-        redirect_stdout=False,
-        redirect_stderr=False,
-    ) as progress:
-        task = progress.add_task(description, total=total)
-        yield lambda steps: progress.advance(task, steps)
-
-
-@contextmanager
-def _interruptible() -> Generator[None]:
-    """Raise KeyboardInterrupt on SIGINT and on SIGTERM inside the block.
-
-    By default, Python raises KeyboardInterrupt only for SIGINT, and not if the process was started with SIGINT ignored.
-    A shell without job control starts its background jobs with SIGINT ignored. Without this function, such a job could
-    not be interrupted in a way that lets it print its cursor.
-    """
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _parse_filter(text: str | None) -> dict[str, Any] | None:
@@ -347,10 +243,6 @@ def _format_line(change: Update) -> str:
     return f"{data.get('updated_at', '-'):24}  {event:6}  {submission:36}  {form:16}  {status:12}  v{data['version']}"
 
 
-def _print_to_stderr(text: str, style: str | None = None) -> None:
-    error_console.print(text, style=style, markup=False, highlight=False)
-
-
 def main() -> None:
     """Run the command line. Print an error that the user can correct as one message, and exit with code 1."""
     logging.basicConfig(format="%(message)s")
@@ -358,7 +250,7 @@ def main() -> None:
     try:
         app()
     except UsageError as error:
-        _print_to_stderr(f"error: {error}", style="red")
+        print_to_stderr(f"error: {error}", style="red")
         sys.exit(1)
 
 

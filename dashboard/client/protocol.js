@@ -124,8 +124,9 @@ export const BEARER_PREFIX = "bearer.";
 
 /**
  * Query parameter with which the gateway sends a `disconnect` frame if the token does not grant the tenant
- * (`forbidden`), or if the tenant has too many connections (`too_many_connections`). Without it, the gateway refuses the
- * handshake with a status, which a browser does not show to the page.
+ * (`forbidden`), or if the tenant or the user has too many connections (`too_many_connections`,
+ * `too_many_connections_of_user`). Without it, the gateway refuses the handshake with a status, which a browser does not
+ * show to the page.
  */
 export const REFUSAL_BY_FRAME = { refusal: "frame" };
 

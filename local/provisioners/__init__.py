@@ -25,6 +25,7 @@ from . import (
     s3,
     sns,
     sqs,
+    ssm,
 )
 from ._aws import Aws
 
@@ -52,6 +53,7 @@ TYPES: Final[dict[str, ResourceType]] = {
     **s3.TYPES,
     **sns.TYPES,
     **sqs.TYPES,
+    **ssm.TYPES,
 }
 """The resource types that the local run supports, by Pulumi's type token."""
 

@@ -527,13 +527,14 @@ def test_a_disconnect_with_reconnect_comes_back_with_a_fresh_token(page: Page, g
     expect_state(page, "Live")
 
 
-def test_a_tenant_with_too_many_dashboards_is_told_and_tried_again(page: Page, gateway: FakeGateway) -> None:
+@pytest.mark.parametrize("code", ["too_many_connections", "too_many_connections_of_user"])
+def test_whoever_has_too_many_dashboards_is_told_and_tried_again(page: Page, gateway: FakeGateway, code: str) -> None:
     page.goto("/")
     for _ in range(2):
         connection = gateway.accept()
         assert connection.query["refusal"] == "frame"
         connection.expect("subscribe")
-        connection.disconnect("too_many_connections", reconnect=True)
+        connection.disconnect(code, reconnect=True)
         expect(page.locator("#notice-text")).to_contain_text("as soon as there is room")
     gateway.accept().subscribed()
     expect_state(page, "Live")
@@ -552,6 +553,7 @@ def test_after_a_wrong_tenant_reconnecting_asks_for_a_fresh_token(page: Page, ga
         ("token_expired", "Signed out", "Sign in again"),
         ("revoked", "Signed out", "Access to this tenant was revoked"),
         ("too_many_connections", "Disconnected", "Close one of them"),
+        ("too_many_connections_of_user", "Disconnected", "You have too many dashboards open"),
         ("protocol_error", "Disconnected", "Reload"),
         ("server_shutdown", "Disconnected", "server_shutdown"),
         ("forbidden", "Disconnected", "has no access to this tenant"),

@@ -63,6 +63,8 @@ def test_rows_of_connections_outlive_them(recording: Recording) -> None:
     [
         ("connection_ttl_seconds", 7199, ": must be an integer of at least 7,200, got 7199"),
         ("max_connections_per_tenant", 0, ": must be an integer of at least 1, got 0"),
+        ("max_connections_per_user", 0, ": must be an integer from 1 to 1,000, got 0"),
+        ("max_connections_per_user", 1_001, ": must be an integer from 1 to 1,000, got 1001"),
         ("messages_per_second", 0, ": must be an integer from 1 to 1,000, got 0"),
         ("messages_per_second", 1_001, ": must be an integer from 1 to 1,000, got 1001"),
         ("messages_per_second", 0.5, ": must be an integer from 1 to 1,000, got 0.5"),

@@ -132,6 +132,7 @@ def test_registers_the_pool_as_issuer_and_its_client_as_audience(recording: Reco
         "issuer": POOL_ISSUER,
         "jwks_url": f"{POOL_ISSUER}/.well-known/jwks.json",
         "client_id": api_id("identity-dashboard"),
+        "user_pool_id": user_pool_id("identity-users"),
     }
 
 
@@ -158,6 +159,7 @@ def test_an_issuer_of_ones_own_needs_no_resources() -> None:
         "issuer": ISSUER,
         "jwks_url": f"{ISSUER}/.well-known/jwks.json",
         "client_id": AUDIENCE,
+        "user_pool_id": "",
     }
 
 

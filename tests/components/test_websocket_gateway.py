@@ -19,6 +19,8 @@ from tests.support.components.gateway import (
     POSTING_ENVIRONMENT,
     QUEUE_ARN,
     REQUIRED,
+    REVOCATIONS,
+    REVOCATIONS_ARN,
     declare,
     environment,
     full_name,
@@ -36,13 +38,15 @@ def recording() -> Recording:
     return declare(REQUIRED)
 
 
-def test_declares_the_api_its_routes_its_lambdas_and_its_own_table(recording: Recording) -> None:
+def test_declares_the_api_its_routes_its_lambdas_and_its_own_tables(recording: Recording) -> None:
     assert recording.children("gateway") == {
         ("apigatewayv2/api:Api", "gateway-api"),
         ("apigatewayv2/authorizer:Authorizer", "gateway-authorizer"),
         ("apigatewayv2/stage:Stage", "gateway-stage"),
         ("cloudwatch/logGroup:LogGroup", "gateway-access-logs"),
         ("dynamodb/table:Table", "gateway-connections"),
+        ("dynamodb/table:Table", "gateway-revocations"),
+        ("ssm/parameter:Parameter", "gateway-user-hash-key"),
         ("apigatewayv2/integration:Integration", "gateway-connect-integration"),
         ("apigatewayv2/integration:Integration", "gateway-disconnect-integration"),
         ("apigatewayv2/integration:Integration", "gateway-default-integration"),
@@ -105,11 +109,14 @@ class TestLambdas:
         assert recording.json("gateway-connect-policy", "policy") == document(
             allow_logs("gateway-connect"),
             allow(["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"], CONNECTIONS_ARN),
+            allow(["dynamodb:BatchGetItem"], REVOCATIONS_ARN),
         )
         assert environment(recording, "connect") == {
             "CONNECTIONS_TABLE_NAME": CONNECTIONS,
+            "REVOCATIONS_TABLE_NAME": REVOCATIONS,
             "CONNECTION_TTL_SECONDS": "7800",
             "MAX_CONNECTIONS_PER_TENANT": "5000",
+            "MAX_CONNECTIONS_PER_USER": "20",
         }
 
     def test_for_messages_may_change_rows_close_connections_and_read_submissions_by_the_index_and_by_id(
@@ -117,11 +124,10 @@ class TestLambdas:
     ) -> None:
         assert recording.json("gateway-message-policy", "policy") == document(
             allow_logs("gateway-message"),
-            allow(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
+            allow(["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
             MAY_POST,
             allow(["dynamodb:Query"], f"{TABLE_ARN}/index/GSI1"),
             allow(["dynamodb:BatchGetItem"], TABLE_ARN),
-            allow(["dynamodb:GetItem"], CONNECTIONS_ARN),
         )
         assert environment(recording, "message") == {
             **POSTING_ENVIRONMENT,
@@ -140,7 +146,8 @@ class TestLambdas:
     def test_for_new_tokens_may_change_rows_and_close_connections(self, recording: Recording) -> None:
         assert recording.json("gateway-authenticate-policy", "policy") == document(
             allow_logs("gateway-authenticate"),
-            allow(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
+            allow(["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
+            allow(["dynamodb:BatchGetItem"], REVOCATIONS_ARN),
             MAY_POST,
         )
 
@@ -237,10 +244,32 @@ def test_registers_where_to_connect_where_to_post_and_what_the_pipe_invokes(reco
         "manage_connections_arn": f"{EXECUTION_ARN}/live/POST/@connections/*",
         "connections_table_name": CONNECTIONS,
         "connections_table_arn": CONNECTIONS_ARN,
+        "revocations_table_name": REVOCATIONS,
+        "user_hash_key_parameter": physical_name("gateway-user-hash-key"),
         "broadcast_function_arn": arn("lambda", f"function:{function_name('broadcast')}"),
         "fanout_queue_url": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{physical_name('gateway-fanout-queue')}",
         "fanout_queue_arn": arn("sqs", physical_name("gateway-fanout-queue")),
     }
+
+
+def test_revocations_survive_what_connections_do_not(recording: Recording) -> None:
+    revocations, connections = recording.inputs("gateway-revocations"), recording.inputs("gateway-connections")
+
+    assert revocations["pointInTimeRecovery"] == {"enabled": True}
+    assert connections["pointInTimeRecovery"] == {"enabled": False}
+    assert revocations["serverSideEncryption"] == {"enabled": True}
+    assert revocations["ttl"] == {"attributeName": "ttl", "enabled": True}
+    assert revocations["globalSecondaryIndexes"] == [
+        {"name": "REVOCATIONS", "hashKey": "target", "projectionType": "ALL"}
+    ]
+
+
+def test_the_access_log_names_a_user_by_the_hash_alone(recording: Recording) -> None:
+    written = recording.inputs("gateway-stage")["accessLogSettings"]["format"]
+
+    assert "$context.authorizer.user" in written
+    assert "principalId" not in written
+    assert "claims" not in written
 
 
 class TestWithoutATable:
@@ -252,7 +281,7 @@ class TestWithoutATable:
         assert "TABLE_NAME" not in environment(recording, "message")
         assert recording.json("gateway-message-policy", "policy") == document(
             allow_logs("gateway-message"),
-            allow(["dynamodb:UpdateItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
+            allow(["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
             MAY_POST,
         )
 

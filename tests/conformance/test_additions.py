@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from formbridge.revocations.revocation import Kind, Revocation, Target
 from tests.support.conformance.backstage import Backstage, made
 from tests.support.conformance.client import Client
 from tests.support.conformance.document import states
 from tests.support.conformance.wire import Gateway, ids_of
-from tests.support.e2e.client import aws_environment
 from tests.support.handlers.builders import inserted, modified
 from tools.client import Subscription
-from tools.revoke import revoke
 
 if TYPE_CHECKING:
     from tests.support.conformance.crowd import Crowd
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 LIMITS = (
     "Each of these limits is a setting of the stack:",
     "| connections per tenant | 5,000 |",
+    "| connections per user of a tenant | 20 |",
     "| messages per connection | 10 per second, 20 at once |",
     "| frame of a client | 32 KB |",
     "| filter | 4,096 characters as JSON |",
@@ -43,7 +43,9 @@ def test_the_limits_are_these_unless_the_stack_says_otherwise(backstage: Backsta
     }
     for function in ("gateway-message", "gateway-authenticate"):
         assert limits.items() <= backstage.variables(function).items()
-    assert backstage.variables("gateway-connect")["MAX_CONNECTIONS_PER_TENANT"] == "5000"
+        assert backstage.variables(function)["MAX_CONNECTIONS_PER_USER"] == "20"
+    connect = {"MAX_CONNECTIONS_PER_TENANT": "5000", "MAX_CONNECTIONS_PER_USER": "20"}
+    assert connect.items() <= backstage.variables("gateway-connect").items()
 
 
 @states(*LIMITS)
@@ -61,9 +63,12 @@ def test_other_limits_hold_where_the_stack_says_so(
         assert wire.next()["code"] == "too_large"
         assert wire.ask("subscribe", filter={"form_id": ["x" * 14]})["type"] == "subscribed"
         assert wire.ask("subscribe", filter={"form_id": ["x" * 15]})["code"] == "bad_filter"
+    with backstage.setting("gateway-connect", MAX_CONNECTIONS_PER_USER="1"), gateway.connect(issuer.token(tenant)):
+        assert gateway.status(issuer.token(tenant)) == 403
+        assert gateway.status(issuer.token(tenant, sub="another")) == 101
 
 
-@states(LIMITS[2])
+@states(LIMITS[3])
 def test_so_many_messages_at_once_are_answered(flood: Flood) -> None:
     assert flood.at_once >= 20
 
@@ -262,15 +267,16 @@ def test_of_two_tokens_at_once_the_later_expiry_stays(
     with gateway.join(issuer.token(tenant, exp=now + 3_600)):
         key = backstage.row(tenant).key
         # Both were verified against the first expiry before one of them was written.
-        assert backstage.connections_table.extend(key, now + 7_200, now) == now + 7_200
-        assert backstage.connections_table.extend(key, now + 5_400, now) == now + 7_200
+        principal = backstage.row(tenant).principal
+        assert backstage.connections_table.extend(key, now + 7_200, principal) == now + 7_200
+        assert backstage.connections_table.extend(key, now + 5_400, principal) == now + 7_200
         assert backstage.row(tenant).expires_at == now + 7_200
 
 
 @states(
     (
-        "`authenticate` gets `unauthorized` if the token does not verify, does not grant this connection's "
-        "tenant, or expires no later than the previous token."
+        "`authenticate` gets `unauthorized` if the token does not verify, belongs to another user, does not grant this "
+        "connection's tenant, or expires no later than the previous token."
     ),
     "The connection then continues unchanged.",
 )
@@ -282,6 +288,7 @@ def test_a_token_that_does_not_extend_a_connection_leaves_it_as_it_was(
         for useless in (
             issuer.token(tenant, exp=ends + 100, aud="another"),
             issuer.token(f"{tenant}-other", exp=ends + 100),
+            issuer.token(tenant, exp=ends + 100, sub="another"),
             issuer.token(tenant, exp=ends),
         ):
             refusal = wire.ask("authenticate", token=useless)
@@ -303,24 +310,49 @@ def test_an_expired_connection_is_not_extended(
 
 
 @states(
-    '`revoked` comes with `"reconnect": true`: a token that was issued after the revocation may connect '
-    "again, and an older token gets 403."
+    '`revoked` comes with `"reconnect": true`: after the user has signed in again, a token may connect again.',
+    "A token of an earlier sign-in gets 403, also if it was refreshed.",
 )
-def test_after_a_revocation_a_new_token_connects_and_an_old_one_does_not(
-    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str, monkeypatch: pytest.MonkeyPatch
+def test_after_a_revocation_a_new_sign_in_connects_and_an_earlier_one_does_not(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
-    stack = backstage.stack
-    for name, value in aws_environment(stack).items():
-        monkeypatch.setenv(name, value)
+    now = int(time.time())
     old = issuer.token(tenant)
     with gateway.join(old) as wire:
-        revoked = revoke(tenant, stack.output("connections_table_name"), stack.output("management_endpoint"))
+        backstage.revoke(Target(Kind.TENANT, tenant), Revocation(now + 2, revoked_until=now + 3_600))
+        backstage.sweep()
         (last,) = wire.until_closed()
 
-    assert (revoked.closed, revoked.failures) == (1, [])
     assert last == {"type": "disconnect", "code": "revoked", "reconnect": True}
     assert gateway.status(old) == 403
-    assert gateway.status(issuer.token(tenant, iat=int(time.time()) + 2)) == 101
+    assert gateway.status(issuer.token(tenant, auth_time=now, iat=now + 2)) == 403
+    assert gateway.status(issuer.token(tenant, auth_time=now + 2, iat=now + 2)) == 101
+
+
+@states("An `authenticate` with a revoked token gets `disconnect` `revoked`.")
+def test_a_revoked_token_ends_the_connection_that_it_should_extend(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
+) -> None:
+    now = int(time.time())
+    with gateway.join(issuer.token(tenant, exp=now + 3_600)) as wire:
+        backstage.revoke(Target(Kind.TENANT, tenant), Revocation(now + 2, revoked_until=now + 3_600))
+        wire.send({"action": "authenticate", "token": issuer.token(tenant, exp=now + 7_200, auth_time=now)})
+        assert wire.until_closed() == [{"type": "disconnect", "code": "revoked", "reconnect": True}]
+    assert backstage.rows(tenant) == []
+
+
+@states("While a tenant or a user is blocked, every token gets 403.")
+def test_while_a_user_is_blocked_no_token_connects(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
+) -> None:
+    now = int(time.time())
+    with gateway.join(issuer.token(tenant)):
+        user = Target(Kind.USER, backstage.row(tenant).principal.user)
+        backstage.revoke(user, Revocation(blocked_until=now + 3_600))
+    assert gateway.status(issuer.token(tenant, auth_time=now + 2, iat=now + 2)) == 403
+    assert gateway.status(issuer.token(tenant, sub="another")) == 101
+    backstage.revoke(user, Revocation())
+    assert gateway.status(issuer.token(tenant)) == 101
 
 
 @states('The error `internal` has `"retryable": true`.')

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from formbridge.revocations.revocation import FOREVER, Revocation, list_targets
 from tests.support.conformance.backstage import Backstage, made
 from tests.support.conformance.document import states
 from tests.support.conformance.wire import Gateway, ids_of, updates_of
@@ -173,7 +174,8 @@ def test_a_token_that_does_not_verify_is_401(gateway: Gateway, issuer: Issuer, t
 
 FORBIDDEN = (
     "It answers with 403 if the token verifies, but does not grant the tenant, or if the Origin is not on the "
-    "allow-list, or if the tenant's connection limit is reached."
+    "allow-list, or if the connection limit of the tenant or of the user is reached, or if the tenant, the user, the "
+    "session or the token is revoked."
 )
 
 
@@ -204,6 +206,18 @@ def test_a_connection_more_than_the_tenant_may_have_is_403(
 
 
 @states(FORBIDDEN)
+def test_whoever_is_revoked_is_403(gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str) -> None:
+    token = issuer.token(tenant, sid=f"session of {tenant}")
+    with gateway.connect(token):
+        principal = backstage.row(tenant).principal
+    for target in list_targets(tenant, principal):
+        backstage.revoke(target, Revocation(blocked_until=FOREVER))
+        assert gateway.status(token) == 403
+        backstage.revoke(target, Revocation())
+    assert gateway.status(token) == 101
+
+
+@states(FORBIDDEN)
 def test_a_dead_connection_is_found_and_makes_room(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
@@ -226,10 +240,13 @@ def test_a_dead_connection_is_found_and_makes_room(
 @states(
     (
         "A client that adds the query parameter `refusal=frame` gets no 403 if the token does not grant the tenant, "
-        "or if the connection limit is reached."
+        "or if a connection limit is reached."
     ),
     "The server accepts its connection, answers its first frame with `disconnect`, and closes it.",
-    ('The code is `forbidden` with `"reconnect": false`, or `too_many_connections` with `"reconnect": true`.'),
+    (
+        'The code is `forbidden` with `"reconnect": false`, or `too_many_connections` (of the tenant) or '
+        '`too_many_connections_of_user` with `"reconnect": true`.'
+    ),
     "Every client should use it.",
     "A browser needs it, because it cannot read the status of a refused handshake.",
     "Disconnect codes: `forbidden`",
@@ -244,6 +261,15 @@ def test_a_client_that_asks_for_it_is_refused_by_a_frame(
             assert wire.until_closed() == [{"type": "disconnect", "code": "too_many_connections", "reconnect": True}]
         assert gateway.status(token, query="?refusal=status") == 403
         assert len(backstage.rows(tenant)) == 1
+    with (
+        backstage.setting("gateway-connect", MAX_CONNECTIONS_PER_USER="1"),
+        backstage.setting("gateway-message", MAX_CONNECTIONS_PER_USER="1"),
+        gateway.connect(token),
+        gateway.connect(token, query=by_frame) as wire,
+    ):
+        wire.send({"action": "subscribe"})
+        of_user = {"type": "disconnect", "code": "too_many_connections_of_user", "reconnect": True}
+        assert wire.until_closed() == [of_user]
     with gateway.connect(token, query=by_frame) as wire:
         assert wire.ask("subscribe")["type"] == "subscribed"
 

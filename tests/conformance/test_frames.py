@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from formbridge.revocations.revocation import Kind, Revocation, Target
 from formbridge.runtime.clock import now_ms
 from formbridge.runtime.timestamps import to_iso
 from formbridge.wire.cursor import Cursor
@@ -389,7 +390,8 @@ def test_a_connection_of_a_revoked_tenant_is_told_and_closed(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
 ) -> None:
     with gateway.join(issuer.token(tenant)) as wire:
-        backstage.connections_table.tenants.revoke(tenant, int(time.time()) + 1)
+        now = int(time.time())
+        backstage.revoke(Target(Kind.TENANT, tenant), Revocation(now + 1, revoked_until=now + 3_600))
         backstage.sweep()
         (last,) = wire.until_closed()
 
@@ -401,8 +403,12 @@ def test_a_client_that_breaks_the_rules_is_told_and_disconnected(flood: Flood) -
     assert (flood.last["type"], flood.last["code"]) == ("disconnect", "protocol_error")
 
 
-@states("Disconnect codes: `too_many_connections`", "Disconnect codes: `server_shutdown`")
-@pytest.mark.parametrize("code", ["too_many_connections", "server_shutdown"])
+@states(
+    "Disconnect codes: `too_many_connections`",
+    "Disconnect codes: `too_many_connections_of_user`",
+    "Disconnect codes: `server_shutdown`",
+)
+@pytest.mark.parametrize("code", ["too_many_connections", "too_many_connections_of_user", "server_shutdown"])
 @pytest.mark.parametrize("reconnect", [True, False])
 def test_a_client_knows_the_codes_that_an_administrator_may_send(
     gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str, code: str, reconnect: bool

@@ -32,7 +32,7 @@ def ghost(backstage: Backstage, tenant: str, *, seconds_old: int) -> Connection:
     connected_at = now_ms() - seconds_old * 1_000
     key, ends_at = ConnectionKey(tenant, "ghost"), now_ms() // 1_000 + 600
     row = Connection(key, connected_at, expires_at=ends_at, ttl=ends_at)
-    assert backstage.connections_table.add(row, 100) is None
+    assert backstage.connections_table.add(row, 100, 100) is None
     assert backstage.connections_table.subscribe(key, None, "1") is Subscribed.DONE
     return row
 

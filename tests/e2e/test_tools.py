@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,10 +22,14 @@ from formbridge.connections.table import ConnectionsTable
 from local.emulator import build_local_environment
 from local.emulator_client import client
 from tests.e2e.conftest import ROOT
-from tests.support.e2e.client import PATIENCE, Producer, aws, aws_environment, dashboard
+from tests.support.conformance.tokens import Issuer
+from tests.support.e2e.client import PATIENCE, Producer, aws, dashboard
+from tests.support.e2e.places import find
 from tests.support.processes import Printed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from local.stack import Stack
 
 Mint = Callable[..., str]
@@ -137,35 +142,118 @@ def test_tail_ends_with_the_cursor_that_the_next_one_resumes_from(
             assert change == ("modify", submission_id, 2)
 
 
-def test_revoke_ends_every_connection_of_the_tenant_and_no_other(stack: Stack, token: Mint, tenant: str) -> None:
-    other = f"{tenant}-other"
-    old = token(tenant)
+@dataclass(frozen=True)
+class Operator:
+    """`python -m tools` with the file of the running stack."""
+
+    stack: Stack
+    state_dir: Path
+
+    def run(self, command: str, *words: str) -> tuple[int, str, str]:
+        credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        where = {"AWS_ENDPOINT_URL": self.stack.endpoint_url, "AWS_DEFAULT_REGION": self.stack.region}
+        outputs = str(self.state_dir / "stack.json")
+        with tools(command, "--outputs", outputs, *words, **credentials, **where) as process:
+            output, errors = process.communicate(timeout=PATIENCE)
+        return process.returncode, output, errors
+
+
+@pytest.fixture
+def operator(stack: Stack, state_dir: Path) -> Operator:
+    return Operator(stack, state_dir)
+
+
+@pytest.fixture
+def issuer(stack: Stack, state_dir: Path) -> Issuer:
+    """The user pool, which signs what a test wants."""
+    return Issuer(stack, state_dir)
+
+
+REVOKED = {"type": "disconnect", "code": "revoked", "reconnect": True}
+
+
+def expect_end(client: Any) -> None:
+    assert client.receive(PATIENCE) == REVOKED
+    with pytest.raises(ConnectionClosed):
+        client.receive(PATIENCE)
+
+
+def test_revoke_ends_every_connection_of_the_tenant_and_no_other(
+    stack: Stack, operator: Operator, issuer: Issuer, tenant: str
+) -> None:
+    other, now = f"{tenant}-other", int(time.time())
+    old = issuer.token(tenant)
     with ExitStack() as open_ones:
         theirs = [open_ones.enter_context(dashboard(stack, old, subscribe=number > 0)) for number in range(3)]
         for each in theirs:
             each.ask("ping")
-        untouched = open_ones.enter_context(dashboard(stack, token(other)))
-        options = {
-            "--tenant": tenant,
-            "--table": stack.output("connections_table_name"),
-            "--endpoint": stack.output("management_endpoint"),
-        }
-        words = [word for option in options.items() for word in option]
-        with tools("revoke", *words, **aws_environment(stack)) as run:
-            output, errors = run.communicate(timeout=PATIENCE)
-        assert (run.returncode, errors) == (0, "")
-        assert output == f"{tenant} is revoked; connections closed: 3\n"
+        untouched = open_ones.enter_context(dashboard(stack, issuer.token(other)))
+        code, output, errors = operator.run("revoke", "--tenant", tenant, "--reason", "a leaked token")
+        assert (code, errors) == (0, "")
+        assert output.startswith(f"tenant {tenant}: sign-ins before ")
+        assert output.splitlines()[1:] == ["connections closed: 3", "users signed out at Cognito: 0"]
         for each in theirs:
-            assert each.receive(PATIENCE) == {"type": "disconnect", "code": "revoked", "reconnect": True}
-            with pytest.raises(ConnectionClosed):
-                each.receive(PATIENCE)
+            expect_end(each)
         assert untouched.ask("ping")["type"] == "pong"
 
     assert refusal(stack, old) == 403
-    deadline = time.monotonic() + PATIENCE
-    # What was issued in the second of the revocation is refused too.
-    while refusal(stack, token(tenant)) is not None:
-        assert time.monotonic() < deadline
+    later = int(time.time()) + 2
+    # Issued 1.5 s later: by the refresh of the same sign-in, and by an issuer that does not say when that was.
+    assert refusal(stack, issuer.token(tenant, auth_time=now, iat=later)) == 403
+    assert refusal(stack, issuer.token(tenant, auth_time=None, iat=later)) == 403
+    assert refusal(stack, issuer.token(tenant, auth_time=later + 60, iat=later + 60)) is None
+
+    code, _, errors = operator.run("revoke", "--tenant", f"{tenant}-mistyped", "--reason", "a leaked token")
+    assert (code, "is not known to this stack" in errors) == (1, True)
+
+
+def test_a_user_is_revoked_blocked_and_lifted(stack: Stack, operator: Operator, issuer: Issuer, tenant: str) -> None:
+    subject, why = f"ada of {tenant}", ("--reason", "a lost laptop")
+    now = int(time.time())
+    old, eve = issuer.token(tenant, sub=subject), issuer.token(tenant, sub=f"eve of {tenant}")
+    with dashboard(stack, old) as ada, dashboard(stack, eve) as untouched:
+        code, output, _ = operator.run("revoke", "--user", subject, "--block", *why)
+        assert (code, output.splitlines()[1]) == (0, "connections closed: 1")
+        expect_end(ada)
+        assert untouched.ask("ping")["type"] == "pong"
+    new = issuer.token(tenant, sub=subject, auth_time=now + 120, iat=now + 120)
+    assert (refusal(stack, old), refusal(stack, new), refusal(stack, eve)) == (403, 403, None)
+
+    assert operator.run("lift", "--user", subject, *why)[0] == 0
+    assert (refusal(stack, old), refusal(stack, new)) == (403, None)
+
+    _, listed, _ = operator.run("revocations")
+    assert subject not in listed
+    assert listed.count("; a lost laptop") >= 2
+
+
+def test_a_session_and_a_token_are_revoked(stack: Stack, operator: Operator, issuer: Issuer, tenant: str) -> None:
+    session, other = (issuer.token(tenant, origin_jti=f"{name} of {tenant}") for name in ("s1", "s2"))
+    single = issuer.token(tenant, jti=f"k1 of {tenant}")
+    with ExitStack() as open_ones:
+        ended = [open_ones.enter_context(dashboard(stack, each)) for each in (session, single)]
+        untouched = open_ones.enter_context(dashboard(stack, other))
+        assert operator.run("revoke", "--session", f"s1 of {tenant}", "--reason", "a leaked token")[0] == 0
+        assert operator.run("revoke", "--token-id", f"k1 of {tenant}", "--reason", "a leaked token")[0] == 0
+        for each in ended:
+            expect_end(each)
+        assert untouched.ask("ping")["type"] == "pong"
+    assert [refusal(stack, each) for each in (session, single, other)] == [403, 403, None]
+
+
+def test_no_place_holds_the_name_of_a_user(
+    stack: Stack, issuer: Issuer, tenant: str, state_dir: Path, log: Path
+) -> None:
+    subject, session, token_id = (f"{name}-of-{uuid.uuid4()}" for name in ("ada", "session", "token"))
+    bearer = issuer.token(tenant, sub=subject, origin_jti=session, jti=token_id)
+    with dashboard(stack, bearer) as client:
+        client.ask("ping")
+        assert client.ask("authenticate", token=bearer)["code"] == "unauthorized"
+        assert {name: find(stack, [state_dir, log], name) for name in (subject, session, token_id)} == {
+            subject: set(),
+            session: set(),
+            token_id: set(),
+        }
 
 
 def refusal(stack: Stack, token: str) -> int | None:

@@ -28,9 +28,13 @@ def fill(client: DynamoDBClient) -> None:
     for tenant_id, connections in SUBSCRIBED.items():
         for connection_id in connections:
             key = ConnectionKey(tenant_id, connection_id)
-            connections_table.add(Connection(key, now_ms(), 2_000_000_000), max_connections=10)
+            connections_table.add(Connection(key, now_ms(), 2_000_000_000), max_connections=10, max_user_connections=10)
             connections_table.subscribe(key, None, "1")
-    connections_table.add(Connection(ConnectionKey("t_berlin", "silent"), now_ms(), 2_000_000_000), max_connections=10)
+    connections_table.add(
+        Connection(ConnectionKey("t_berlin", "silent"), now_ms(), 2_000_000_000),
+        max_connections=10,
+        max_user_connections=10,
+    )
 
 
 def test_a_notice_reaches_the_subscribed_connections_of_its_tenant(monkeypatch: pytest.MonkeyPatch) -> None:

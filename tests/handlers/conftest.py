@@ -23,11 +23,14 @@ from formbridge.session import lambda_reply
 from tests.support.handlers import issuer
 from tests.support.handlers.clock import Clock
 from tests.support.handlers.gateway import Gateway
+from tests.support.handlers.principals import USER_HASH_KEY
 from tests.support.handlers.region import (
     CONNECTIONS,
+    REVOCATIONS,
     SUBMISSIONS,
     Region,
     make_connections_table,
+    make_revocations_table,
     make_submissions_table,
 )
 from tests.support.handlers.server import Answer, LocalServer, serving
@@ -43,11 +46,14 @@ def forgetful_handlers() -> Iterator[None]:
         lambda_reply.poster,
         authenticate.sessions,
         authorize.verifier,
+        authorize.hashes,
         wiring.broadcaster,
         wiring.sqs,
         connect.connections_table,
+        connect.revocations_table,
         janitor.janitor,
         janitor.connections_table,
+        janitor.revocations_table,
         message.sessions,
         persist.submissions_table,
         persist.dead_letter_queue,
@@ -70,6 +76,7 @@ def aws() -> Iterator[Region]:
         sqs = boto3.client("sqs")
         make_submissions_table(dynamodb)
         make_connections_table(dynamodb)
+        make_revocations_table(dynamodb)
         dead_letters, fanout = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("dead-letters", "fanout"))
         yield Region(dynamodb, sqs, dead_letters, fanout)
 
@@ -81,11 +88,16 @@ def region(aws: Region, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: Non
     monkeypatch.setattr(accounting, "WRITER_THREADS", 1)
     monkeypatch.setenv("TABLE_NAME", SUBMISSIONS)
     monkeypatch.setenv("CONNECTIONS_TABLE_NAME", CONNECTIONS)
+    monkeypatch.setenv("REVOCATIONS_TABLE_NAME", REVOCATIONS)
+    monkeypatch.setenv("USER_HASH_KEY", USER_HASH_KEY)
+    monkeypatch.setenv("ISSUER", issuer.ISSUER)
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", aws.queue_url)
     monkeypatch.setenv("RETENTION_DAYS", "0")
     monkeypatch.setenv("MAX_CLOCK_SKEW_SECONDS", "300")
     monkeypatch.setenv("CONNECTION_TTL_SECONDS", "7800")
     monkeypatch.setenv("MAX_CONNECTIONS_PER_TENANT", "5000")
+    # As many as a test likes: all its connections are those of one user.
+    monkeypatch.setenv("MAX_CONNECTIONS_PER_USER", "5000")
     monkeypatch.setenv("MESSAGES_PER_SECOND", "10")
     monkeypatch.setenv("MESSAGE_BURST", "20")
     monkeypatch.setenv("MAX_FILTER_LENGTH", "4096")

@@ -10,12 +10,15 @@ import authenticate
 import connect
 import message
 from formbridge.connections.rate_limit import Rate
+from formbridge.revocations.revocation import FOREVER, Kind, Revocation, Target
 from tests.support.handlers import issuer
 from tests.support.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event, message_event
 from tests.support.handlers.issuer import BAD_TOKENS, CLAIM, claims, token
+from tests.support.handlers.principals import HASHES
 
 if TYPE_CHECKING:
     from tests.support.handlers.clock import Clock
+    from tests.support.handlers.gateway import Gateway
     from tests.support.handlers.region import Region
 
 FIRST: Final = NOW // 1000 + HOUR_S
@@ -56,7 +59,7 @@ def test_a_connection_lasts_as_long_as_the_token_that_its_client_brings(
 ) -> None:
     reply = bring(token(claims(exp=LATER, iat=ISSUED, **{CLAIM: claim})))
     assert reply == {"type": "authenticated", "id": "4", "expires_at": LATER}
-    assert (row(region)["expires_at"], row(region)["issued_at"]) == ({"N": str(LATER)}, {"N": str(ISSUED)})
+    assert (row(region)["expires_at"], row(region)["signed_in_at"]) == ({"N": str(LATER)}, {"N": str(ISSUED)})
 
     clock.ms = FIRST * 1000
     assert ping()["type"] == "pong"
@@ -109,6 +112,29 @@ def test_a_bad_token_is_unauthorized_and_no_word_of_it_comes_back_or_is_logged(
     assert [word for word in issuer.words(bad) - {"t_acme"} if word in logged + json.dumps(reply)] == []
     # It goes on as it was: only its bucket has a message less.
     assert {name: value for name, value in row(region).items() if name != "full_at"} == before
+
+
+def test_another_users_token_is_unauthorized_and_says_so(region: Region) -> None:
+    before = row(region)
+    reply = bring(token(claims(exp=LATER, sub="user-2")))
+    assert (reply["code"], reply["message"]) == ("unauthorized", "token: belongs to another user than the connection")
+    assert {name: value for name, value in row(region).items() if name != "full_at"} == before
+    assert ping()["type"] == "pong"
+
+
+def test_a_revoked_token_ends_the_connection(region: Region, gateway: Gateway) -> None:
+    region.revoke(Target(Kind.SESSION, HASHES.hash_session("session-1")), Revocation(blocked_until=FOREVER))
+    event = message_event({"action": "authenticate", "token": token(claims(exp=LATER, sid="session-1"))})
+    assert authenticate.handler(event, LambdaContext()) == {"statusCode": 200}
+    assert [frame["code"] for frame in gateway.posted("conn-1")] == ["revoked"]
+    assert region.connection("t_acme", "conn-1") is None
+
+
+def test_the_row_names_the_session_and_the_token_by_their_hashes_alone(region: Region) -> None:
+    bring(token(claims(exp=LATER, sid="session-1", jti="token-1")))
+    assert row(region)["session"] == {"S": HASHES.hash_session("session-1")}
+    assert row(region)["token_id"] == {"S": HASHES.hash_token_id("token-1")}
+    assert not [name for name in ("user-1", "session-1", "token-1") if name in str(row(region))]
 
 
 @pytest.mark.parametrize("claim", ["t_globex", ["t_globex", "t_acme2"], [], 5], ids=str)

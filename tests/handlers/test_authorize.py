@@ -13,6 +13,7 @@ from formbridge.access.key_cache import KeysUnavailable
 from tests.support.handlers import issuer
 from tests.support.handlers.builders import METHOD_ARN, LambdaContext, authorizer_event
 from tests.support.handlers.issuer import BAD_TOKENS, CLAIM, claims, token
+from tests.support.handlers.principals import HASHES, USER, USER_HASH_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,6 +42,7 @@ def jwks(serve: Callable[[Answer], LocalServer], monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("ALLOWED_ORIGINS", "")
     monkeypatch.setenv("TOKEN_IN_QUERY", "false")
     monkeypatch.setenv("CONNECTION_SHARDS", "1")
+    monkeypatch.setenv("USER_HASH_KEY", USER_HASH_KEY)
     return published
 
 
@@ -58,7 +60,7 @@ def effect(answer: dict[str, Any]) -> str:
 
 def denied(answer: dict[str, Any]) -> bool:
     """Whether the answer is what API Gateway makes a 403 of; such an answer says nothing of a tenant."""
-    return effect(answer) == "Deny" and answer["context"] == {} and answer["principalId"] == "user-1"
+    return effect(answer) == "Deny" and answer["context"] == {"user": USER} and answer["principalId"] == USER
 
 
 def unauthorized(
@@ -84,13 +86,37 @@ def said(caplog: pytest.LogCaptureFixture) -> str:
 def test_a_good_token_may_connect_as_its_tenant() -> None:
     now = int(time.time())
     assert authorization(token(claims(exp=now + 60, iat=now - 60))) == {
-        "principalId": "user-1",
+        "principalId": USER,
         "policyDocument": {
             "Version": "2012-10-17",
             "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": METHOD_ARN}],
         },
-        "context": {"tenant_id": "t_acme", "expires_at": str(now + 60), "issued_at": str(now - 60), "shard": "0"},
+        "context": {
+            "tenant_id": "t_acme",
+            "expires_at": str(now + 60),
+            "user": USER,
+            "signed_in_at": str(now - 60),
+            "shard": "0",
+        },
     }
+
+
+def test_the_context_names_user_session_and_token_by_their_hashes() -> None:
+    now = int(time.time())
+    said = claims(iat=now, auth_time=now - 600, origin_jti="session-1", jti="token-1")
+    context = authorization(token(said))["context"]
+    assert (context["user"], context["signed_in_at"]) == (USER, str(now - 600))
+    assert context["session"] == HASHES.hash_session("session-1")
+    assert context["token_id"] == HASHES.hash_token_id("token-1")
+
+
+@pytest.mark.parametrize("query", [{}, {"tenant_id": "t_globex"}, {"tenant_id": "t_globex", "refusal": "frame"}])
+def test_neither_the_answer_nor_the_log_names_the_user(query: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    answer = authorization(token(claims(sub="somebody", sid="session-5", jti="token-5")), query=query)
+    kept = said(caplog) + json.dumps(answer)
+    assert HASHES.hash_user("somebody") in said(caplog)
+    assert not [name for name in ("somebody", "session-5", "token-5") if name in kept]
 
 
 def test_a_connection_has_one_of_so_many_shards_by_its_id_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,14 +297,14 @@ def test_a_wrong_tenant_may_connect_to_be_refused_and_has_no_tenant(
     caplog.set_level(logging.INFO)
     answer = authorization(token(), query={"tenant_id": tenant_id, **BY_FRAME})
     assert effect(answer) == "Allow"
-    assert answer["context"] == {"refusal": "forbidden"}
+    assert answer["context"] == {"refusal": "forbidden", "user": USER}
     assert caplog.messages[-1] == "forbidden"
 
 
 @pytest.mark.parametrize("claim", UNSAID.values(), ids=UNSAID.keys())
 def test_so_may_a_token_that_does_not_say_which_tenant(claim: object) -> None:
     answer = authorization(token(claims(**{CLAIM: claim})), query=BY_FRAME)
-    assert (effect(answer), answer["context"]) == ("Allow", {"refusal": "forbidden"})
+    assert (effect(answer), answer["context"]) == ("Allow", {"refusal": "forbidden", "user": USER})
 
 
 @pytest.mark.parametrize("refusal", ["", "Frame", "frames", "status", "403"])
@@ -287,7 +313,8 @@ def test_another_value_is_ignored(refusal: str) -> None:
     assert authorization(token(), query={"refusal": refusal})["context"].keys() == {
         "tenant_id",
         "expires_at",
-        "issued_at",
+        "user",
+        "signed_in_at",
         "shard",
     }
 

@@ -32,10 +32,11 @@ from tests.support.handlers.builders import (
     inserted,
     message_event,
     received,
+    refused_by_frame,
     submission,
 )
 from tests.support.handlers.connections import connection
-from tests.support.handlers.region import CONNECTIONS, SUBMISSIONS
+from tests.support.handlers.region import CONNECTIONS, REVOCATIONS, SUBMISSIONS
 from tests.support.program import needs
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ Calls = set[tuple[str, str]]
 MANAGE: Final = "execute-api:ManageConnections"
 
 HANDLERS = Path(__file__).resolve().parents[2] / "handlers"
-TABLES = {SUBMISSIONS: needs.TABLE, CONNECTIONS: needs.CONNECTIONS}
+TABLES = {SUBMISSIONS: needs.TABLE, CONNECTIONS: needs.CONNECTIONS, REVOCATIONS: needs.REVOCATIONS}
 """Which of AWS's tables each of these stands for."""
 QUEUES = {
     "dead-letters": needs.INGEST_DEAD_LETTERS,
@@ -140,8 +141,10 @@ def test_message(calls: Calls, gateway: Gateway, clock: Clock, one_message_a_sec
         message.handler(message_event(request), LambdaContext())
     for _ in range(2):
         message.handler(message_event({"action": "ping"}), LambdaContext())
+    over_the_limit = refused_by_frame(message_event({"action": "ping"}, connection_id="conn-2"))
+    message.handler(over_the_limit, LambdaContext())
 
-    assert gateway.closed == ["conn-1"]
+    assert gateway.closed == ["conn-1", "conn-2"]
     assert calls | managed(gateway) == set(needs.CALLS["gateway-message"])
 
 
@@ -150,9 +153,11 @@ def test_authenticate(calls: Calls, gateway: Gateway, trusted_issuer: None, one_
     calls.clear()
     request = {"action": "authenticate", "token": issuer.token()}
     reply, *_ = [authenticate.handler(message_event(request), LambdaContext()) for _ in range(3)]
+    over_the_limit = refused_by_frame(message_event(request, connection_id="conn-2"))
+    authenticate.handler(over_the_limit, LambdaContext())
 
     assert json.loads(reply["body"])["type"] == "authenticated"
-    assert gateway.closed == ["conn-1"]
+    assert gateway.closed == ["conn-1", "conn-2"]
     assert calls | managed(gateway) == set(needs.CALLS["gateway-authenticate"])
 
 

@@ -9,6 +9,7 @@ import pytest
 import authorize
 import connect
 import message
+from formbridge.revocations.revocation import FOREVER, Kind, Revocation, Target
 from tests.support.handlers.builders import (
     HOUR_S,
     NOW,
@@ -18,19 +19,21 @@ from tests.support.handlers.builders import (
     message_event,
     refused_by_frame,
 )
+from tests.support.handlers.principals import HASHES, OTHER_USER, SUBJECT, USER
 
 if TYPE_CHECKING:
     from tests.support.handlers.clock import Clock
+    from tests.support.handlers.gateway import Gateway
     from tests.support.handlers.region import Region
 
 
 def test_a_connection_is_registered_for_the_tenant_that_the_authorizer_chose(region: Region, clock: Clock) -> None:
-    event = connect_event("t_acme", "conn-1", expires_at=NOW // 1000 + 60, issued_at=NOW // 1000 - 5)
+    event = connect_event("t_acme", "conn-1", expires_at=NOW // 1000 + 60, signed_in_at=NOW // 1000 - 5)
     assert connect.handler(event, LambdaContext()) == {"statusCode": 200, "headers": {}}
     row = region.connection("t_acme", "conn-1") or {}
     assert row["connected_at"] == {"N": str(NOW)}
     assert row["expires_at"] == {"N": str(NOW // 1000 + 60)}
-    assert row["issued_at"] == {"N": str(NOW // 1000 - 5)}
+    assert row["signed_in_at"] == {"N": str(NOW // 1000 - 5)}
     assert row["subscribed"] == {"BOOL": False}
 
 
@@ -125,16 +128,156 @@ def test_a_client_that_wants_to_be_refused_by_a_frame_is_registered_like_any_oth
 
 
 def test_a_revoked_token_is_403_whatever_the_client_wants(region: Region) -> None:
-    connect.connections_table().tenants.revoke("t_acme", NOW // 1000)
-    event = refused_by_frame(connect_event(issued_at=NOW // 1000 - 1))
+    region.revoke_tenant("t_acme", NOW // 1000)
+    event = refused_by_frame(connect_event(signed_in_at=NOW // 1000 - 1))
     assert connect.handler(event, LambdaContext()) == {"statusCode": 403}
 
 
-def test_a_token_that_was_issued_before_its_tenant_was_revoked_is_refused(region: Region) -> None:
-    connect.connections_table().tenants.revoke("t_acme", NOW // 1000)
-    assert connect.handler(connect_event(issued_at=NOW // 1000 - 1), LambdaContext()) == {"statusCode": 403}
-    assert region.connection("t_acme", "conn-1") is None
-    assert connect.handler(connect_event(issued_at=NOW // 1000), LambdaContext())["statusCode"] == 200
+# --- Revocations ----------------------------------------------------------------------------------------------
+
+SESSION, TOKEN_ID = HASHES.hash_session("session-1"), HASHES.hash_token_id("token-1")
+TARGETS = [
+    Target(Kind.TENANT, "t_acme"),
+    Target(Kind.USER, USER),
+    Target(Kind.USER, USER, "t_acme"),
+    Target(Kind.SESSION, SESSION),
+    Target(Kind.TOKEN, TOKEN_ID),
+]
+NOW_S = NOW // 1000
+
+
+def come(*, signed_in_at: int = NOW_S - 60) -> int:
+    event = connect_event(signed_in_at=signed_in_at)
+    event["requestContext"]["authorizer"] |= {"session": SESSION, "token_id": TOKEN_ID}
+    status: int = connect.handler(event, LambdaContext())["statusCode"]
+    return status
+
+
+def is_registered(region: Region) -> bool:
+    """Whether the connection has a row; if it has none, it is not counted either."""
+    has_row = region.connection("t_acme", "conn-1") is not None
+    assert (region.tenant("t_acme") or {})["connections"] == {"N": str(int(has_row))}
+    assert len((region.user("t_acme", USER) or {}).get("connections", {}).get("SS", [])) == int(has_row)
+    return has_row
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.key.partition("#")[0])
+def test_whoever_is_revoked_is_refused_and_leaves_nothing(region: Region, clock: Clock, target: Target) -> None:
+    region.revoke(target, Revocation(NOW_S, FOREVER))
+    assert come(signed_in_at=NOW_S - 1) == 403
+    assert not is_registered(region)
+    assert come(signed_in_at=NOW_S) == 200
+    assert is_registered(region)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.key.partition("#")[0])
+def test_whoever_is_blocked_is_refused_until_the_block_ends(region: Region, clock: Clock, target: Target) -> None:
+    region.revoke(target, Revocation(blocked_until=NOW_S + 60))
+    assert come(signed_in_at=NOW_S + 59) == 403
+    clock.advance(60_000)
+    assert come(signed_in_at=NOW_S) == 200
+
+
+@pytest.mark.parametrize(
+    "target",
+    [Target(Kind.TENANT, "t_globex"), Target(Kind.USER, OTHER_USER), Target(Kind.USER, USER, "t_globex")],
+    ids=lambda target: target.key,
+)
+def test_the_revocation_of_another_refuses_nothing(region: Region, clock: Clock, target: Target) -> None:
+    region.revoke(target, Revocation(blocked_until=FOREVER))
+    assert come() == 200
+
+
+def test_a_revocation_between_the_row_and_the_check_refuses(region: Region, clock: Clock) -> None:
+    """The connect Lambda has written the row when `revoke` writes its item: it finds the item itself."""
+
+    def revoke(**_: object) -> None:
+        region.revoke_tenant("t_acme", NOW_S)
+
+    events = connect.connections_table().client.meta.events
+    events.register("after-call.dynamodb.PutItem", revoke)
+    try:
+        assert come() == 403
+    finally:
+        events.unregister("after-call.dynamodb.PutItem", revoke)
+    assert not is_registered(region)
+
+
+def test_a_revocation_after_the_check_finds_the_row(region: Region, clock: Clock) -> None:
+    """The connect Lambda finds no item, but `revoke`, which lists the rows after its write, finds the row."""
+    listed: list[str] = []
+
+    def revoke(**_: object) -> None:
+        region.revoke_tenant("t_acme", NOW_S)
+        listed.extend(row.connection_id for row in connect.connections_table().list_connections("t_acme"))
+
+    events = connect.revocations_table().client.meta.events
+    events.register("after-call.dynamodb.BatchGetItem", revoke)
+    try:
+        assert come() == 200
+    finally:
+        events.unregister("after-call.dynamodb.BatchGetItem", revoke)
+    assert listed == ["conn-1"]
+
+
+def test_revocations_that_cannot_be_read_let_nobody_in(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REVOCATIONS_TABLE_NAME", "another")
+    with pytest.raises(Exception, match="ResourceNotFoundException"):
+        come()
+    assert not is_registered(region)
+
+
+# --- Users ----------------------------------------------------------------------------------------------------
+
+
+def test_a_user_at_the_limit_is_refused_until_a_connection_ends(
+    region: Region, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MAX_CONNECTIONS_PER_USER", "1")
+    connect.handler(connect_event(connection_id="conn-1"), LambdaContext())
+    caplog.set_level(logging.INFO, logger="formbridge")
+    assert connect.handler(connect_event(connection_id="conn-2"), LambdaContext()) == {"statusCode": 403}
+    line = vars(caplog.records[-1])
+    assert (line["msg"], line["reason"], line["user"]) == ("refused", "too_many_connections_of_user", USER)
+    other = connect_event(connection_id="conn-3", user=OTHER_USER)
+    assert connect.handler(other, LambdaContext())["statusCode"] == 200
+    connect.handler(disconnect_event(connection_id="conn-1"), LambdaContext())
+    assert connect.handler(connect_event(connection_id="conn-2"), LambdaContext())["statusCode"] == 200
+
+
+def test_a_user_over_the_limit_who_wants_it_is_refused_by_a_frame(
+    region: Region, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_CONNECTIONS_PER_USER", "1")
+    connect.handler(connect_event(connection_id="conn-1"), LambdaContext())
+    event = refused_by_frame(connect_event(connection_id="conn-2"))
+    assert connect.handler(event, LambdaContext())["statusCode"] == 200
+    frame = refused_by_frame(message_event({"action": "subscribe"}, connection_id="conn-2"))
+    assert message.handler(frame, LambdaContext()) == {"statusCode": 200}
+    disconnect = {"type": "disconnect", "code": "too_many_connections_of_user", "reconnect": True}
+    assert (gateway.posted("conn-2"), gateway.closed) == ([disconnect], ["conn-2"])
+
+
+def test_the_tenants_own_limit_is_told_from_that_of_a_user(
+    region: Region, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_CONNECTIONS_PER_TENANT", "1")
+    connect.handler(connect_event(connection_id="conn-1"), LambdaContext())
+    connect.handler(refused_by_frame(connect_event(connection_id="conn-2", user=OTHER_USER)), LambdaContext())
+    frame = refused_by_frame(message_event({"action": "subscribe"}, connection_id="conn-2"))
+    frame["requestContext"]["authorizer"]["user"] = OTHER_USER
+    message.handler(frame, LambdaContext())
+    assert [each["code"] for each in gateway.posted("conn-2")] == ["too_many_connections"]
+
+
+def test_neither_rows_nor_logs_name_a_user(region: Region, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    connect.handler(connect_event(), LambdaContext())
+    kept = str(region.dynamodb.scan(TableName="connections")["Items"]) + caplog.text
+    lines = [vars(line) for line in caplog.records if line.name == "formbridge"]
+    assert USER in kept
+    assert [line["user"] for line in lines] == [USER]
+    assert SUBJECT not in kept + str(lines)
 
 
 # --- Shards ---------------------------------------------------------------------------------------------------
@@ -160,14 +303,14 @@ def test_a_connection_that_was_authorized_before_there_were_shards_is_in_the_fir
 def test_whatever_number_of_shards_is_set_meanwhile_no_connection_is_stranded(
     region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def come(connection_id: str, shards: int) -> int:
+    def arrive(connection_id: str, shards: int) -> int:
         monkeypatch.setenv("CONNECTION_SHARDS", str(shards))
         shard = authorize.choose_shard(connection_id)
         event = connect_event(connection_id=connection_id, shard=shard)
         assert connect.handler(event, LambdaContext())["statusCode"] == 200
         return shard
 
-    came = {f"conn-{n}": come(f"conn-{n}", shards) for n, shards in enumerate([1, 1, 8, 8, 8, 8, 2, 2, 1])}
+    came = {f"conn-{n}": arrive(f"conn-{n}", shards) for n, shards in enumerate([1, 1, 8, 8, 8, 8, 2, 2, 1])}
     assert max(came.values()) > 1
 
     for connection_id, shard in came.items():

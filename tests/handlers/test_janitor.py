@@ -9,10 +9,12 @@ import pytest
 import connect
 import janitor
 import message
+from formbridge.access.principal import Principal
 from formbridge.broadcast.janitor import ConnectionState
 from formbridge.connections.connection import ConnectionKey
 from formbridge.connections.tenant_row import PERIOD_MS
 from tests.support.handlers.builders import HOUR_S, NOW, LambdaContext, connect_event, message_event
+from tests.support.handlers.principals import USER
 
 if TYPE_CHECKING:
     from tests.support.handlers.clock import Clock
@@ -52,7 +54,7 @@ def test_each_connection_is_put_right_and_what_is_left_is_counted(
     gateway.subscribe("expired", expires_in=60)
     gateway.subscribe("revoked", "t_globex")
     connect.connections_table().mark_behind(ConnectionKey("t_acme", "behind"), NOW)
-    connect.connections_table().tenants.revoke("t_globex", NOW_S)
+    region.revoke_tenant("t_globex", NOW_S)
     caplog.set_level(logging.INFO, logger="formbridge")
 
     sweep()
@@ -75,11 +77,12 @@ def test_each_connection_is_put_right_and_what_is_left_is_counted(
 
 
 def test_a_connection_whose_token_was_renewed_lives_on(
-    gateway: Gateway, clock: Clock, capsys: pytest.CaptureFixture[str]
+    gateway: Gateway, region: Region, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gateway.subscribe("a", expires_in=60)
-    connect.connections_table().extend(ConnectionKey("t_acme", "a"), clock.ms // 1000 + HOUR_S, clock.ms // 1000)
-    connect.connections_table().tenants.revoke("t_acme", NOW_S)
+    renewed = Principal(USER, signed_in_at=NOW_S)
+    connect.connections_table().extend(ConnectionKey("t_acme", "a"), clock.ms // 1000 + HOUR_S, renewed)
+    region.revoke_tenant("t_acme", NOW_S)
     sweep()
     assert gateway.server.requests == []
     assert counted(capsys) == 1

@@ -62,6 +62,7 @@ MAKES = {
     ),
     "kms/key:Key": "kms:CreateKey *",
     "kms/keyPolicy:KeyPolicy": "kms:PutKeyPolicy arn:aws:kms:REGION:ACCOUNT:key/{keyId}",
+    "ssm/parameter:Parameter": "ssm:PutParameter arn:aws:ssm:REGION:ACCOUNT:parameter/{name}",
     "sns/topic:Topic": "sns:CreateTopic arn:aws:sns:REGION:ACCOUNT:{name}",
     "sns/topicPolicy:TopicPolicy": "sns:SetTopicAttributes {arn}",
     "sns/topicSubscription:TopicSubscription": "sns:Subscribe {topic}",

@@ -48,10 +48,13 @@ def test_exports_are_what_operators_and_dashboards_need(recording: Recording) ->
         "ingest_dead_letter_queue_url": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{dead_letters}",
         "table_name": physical_name("submissions-table"),
         "connections_table_name": physical_name("gateway-connections"),
+        "revocations_table_name": physical_name("gateway-revocations"),
+        "user_hash_key_parameter": physical_name("gateway-user-hash-key"),
         "pipe_name": physical_name("realtime-pipe"),
         "issuer": issuer,
         "jwks_url": f"{issuer}/.well-known/jwks.json",
         "client_id": api_id("identity-dashboard"),
+        "user_pool_id": user_pool_id("identity-users"),
     }
 
 
@@ -269,6 +272,9 @@ class TestSettings:
         ("key", "value", "function", "variable"),
         [
             ("maxConnectionsPerTenant", "7", "connect", "MAX_CONNECTIONS_PER_TENANT"),
+            ("maxConnectionsPerUser", "7", "connect", "MAX_CONNECTIONS_PER_USER"),
+            ("maxConnectionsPerUser", "7", "message", "MAX_CONNECTIONS_PER_USER"),
+            ("maxConnectionsPerUser", "7", "authenticate", "MAX_CONNECTIONS_PER_USER"),
             ("messagesPerSecond", "7", "message", "MESSAGES_PER_SECOND"),
             ("messageBurst", "7", "message", "MESSAGE_BURST"),
             ("maxFilterLength", "7", "message", "MAX_FILTER_LENGTH"),

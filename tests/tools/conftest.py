@@ -1,21 +1,29 @@
-"""What the tests of the privacy tools share: a stack in memory, and the command line."""
+"""What the tests of the operators' commands share: stacks in memory, and the command line."""
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from formbridge.broadcast import accounting
+from formbridge.posting import poster
 from tests.support.handlers.region import make_submissions_table
+from tests.support.handlers.server import serving
+from tests.support.tools.access import NOW, AccessStack
+from tests.support.tools.pool import Pool
 from tests.support.tools.stack import BUS, Stack
-from tools import dead_letters
+from tools import access_commands, dead_letters, revocation_log
 from tools.__main__ import main
+from tools.console import create_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -28,6 +36,32 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         events.create_event_bus(Name=BUS)
         queue = sqs.create_queue(QueueName="ingest-dead-letters", Attributes={"MaximumMessageSize": str(1024 * 1024)})
         yield Stack(dynamodb, sqs, events, queue["QueueUrl"])
+
+
+@pytest.fixture
+def access(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[AccessStack]:
+    """What the commands for access use. The clock stands at `NOW`."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setattr(revocation_log, "now_seconds", lambda: NOW)
+    # moto keeps its tables in plain dictionaries, and two requests at once may trip over one.
+    monkeypatch.setattr(accounting, "WRITER_THREADS", 1)
+    monkeypatch.setattr(poster, "BACKOFF_SECONDS", 0.001)
+    statuses: dict[str, int] = {}
+
+    def answer(_method: str, path: str) -> tuple[int, str]:
+        status = statuses[path.rpartition("/")[2]]
+        return status, json.dumps({"__type": {410: "GoneException", 403: "ForbiddenException"}.get(status, "")})
+
+    with mock_aws(), serving(answer) as server:
+        pool = Pool()
+        made = AccessStack(boto3.client("dynamodb"), pool, server, statuses, tmp_path / "outputs.json")
+
+        def create(service: Any) -> Any:
+            return pool if service == "cognito-idp" else create_client(service)
+
+        monkeypatch.setattr(access_commands, "create_client", create)
+        made.build(boto3.client("ssm"))
+        yield made
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-import tools.__main__
+import tools.console
 from formbridge.runtime import clock
 from formbridge.submissions.submission import Submission, is_pending
 from formbridge.submissions.table import SubmissionsTable
@@ -255,7 +255,7 @@ class TestCommand:
     def test_on_a_terminal_stderr_has_a_progress_bar(
         self, stack: Stack, run: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(tools.__main__, "error_console", Console(stderr=True, force_terminal=True))
+        monkeypatch.setattr(tools.console, "error_console", Console(stderr=True, force_terminal=True))
         fill(stack)
 
         code, output, errors = run(*self.words(stack), "--dry-run")

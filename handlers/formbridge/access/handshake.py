@@ -41,19 +41,24 @@ class WrongTenant(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The claims of a verified token."""
+    """The claims of a verified token. They must not be stored or logged; `KeyedHash.identify` hides them."""
 
-    subject: str
+    subject: str = field(repr=False)
     """Claim `sub`: the user."""
     tenants: tuple[str, ...]
     """Ids of the tenants that the token grants."""
     expires_at: int
     """Claim `exp`, in epoch seconds."""
-    issued_at: int
-    """Claim `iat`, in epoch seconds."""
-    claims: Mapping[str, object] = field(default_factory=dict[str, object], compare=False, repr=False)
-    """All verified claims, such as `sid`, `jti` and `auth_time`. Apart from the other fields of this class, their
-    values may have any type."""
+    signed_in_at: int
+    """When the user signed in, in epoch seconds: the claim `auth_time`, or `iat` if the token has no `auth_time` or one
+    that is later than `iat`. A refreshed token has a new `iat` but the `auth_time` of the sign-in.
+    https://openid.net/specs/openid-connect-core-1_0.html#RefreshTokenResponse"""
+    session_id: str = field(default="", repr=False)
+    """The session in which the token was issued: the claim `sid`, or Cognito's `origin_jti`, which all tokens of one
+    sign-in share. Empty: the token names no session.
+    https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-id-token.html"""
+    token_id: str = field(default="", repr=False)
+    """Claim `jti`. Empty: the token has no id."""
 
     def choose_tenant(self, wanted: str | None) -> str:
         """Return the tenant of the new connection.
@@ -138,7 +143,7 @@ def build_policy(principal: str, effect: str, method_arn: str, context: Mapping[
     """Return the reply of a REQUEST authorizer: an IAM policy and its context.
 
     Args:
-        principal: Subject of the token.
+        principal: Keyed hash of the user. API Gateway may log it.
         effect: `Allow` or `Deny`.
         method_arn: The `methodArn` of the authorizer's event.
         context: Values that API Gateway passes to the Lambda function of every route, as strings.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from ..runtime import clock, environment, metrics
 from ..runtime.identifiers import TENANT_ID
@@ -15,6 +15,9 @@ from .key_request import fetch_document
 from .key_set import KeyFetchFailed, KeySet, parse_key_set
 from .public_key import load_public_key
 from .token_checks import check_claims, parse_token, read_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_LOGGED_KEYS: Final = 5
 """Maximum number of unusable keys whose reasons are logged."""
@@ -68,8 +71,9 @@ class TokenVerifier:
             subject=cast("str", claims["sub"]),
             tenants=_read_tenants(claims.get(self.tenant_claim)),
             expires_at=read_seconds(claims, "exp"),
-            issued_at=read_seconds(claims, "iat"),
-            claims=claims,
+            signed_in_at=_read_sign_in(claims),
+            session_id=_read_id(claims, "sid") or _read_id(claims, "origin_jti"),
+            token_id=_read_id(claims, "jti"),
         )
 
 
@@ -88,6 +92,18 @@ def fetch_keys(url: str) -> KeySet:
     log("keys fetched", {"keys": len(key_set.keys), "ignored": key_set.ignored[:MAX_LOGGED_KEYS]})
     metrics.emit({"KeyFetches": 1, "KeyFetchFailures": 0})
     return key_set
+
+
+def _read_sign_in(claims: Mapping[str, object]) -> int:
+    issued_at = read_seconds(claims, "iat")
+    signed_in_at = read_seconds(claims, "auth_time") if "auth_time" in claims else issued_at
+    # A sign-in after the token was issued is a mistake of the issuer, and would hide the token from a revocation.
+    return signed_in_at if 0 < signed_in_at <= issued_at else issued_at
+
+
+def _read_id(claims: Mapping[str, object], name: str) -> str:
+    value = claims.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _read_tenants(claim: object) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from ..posting.delivery import Outcome, Receipt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from ..connections.connection import Connection, ConnectionKey
+    from ..connections.connection import Connection, ConnectionKey, Reservation
     from ..posting.delivery import Delivery
 
 YOUNG_CONNECTION_MS: Final = 10_000
@@ -38,11 +38,11 @@ MAX_SHOWN_FAILURES: Final = 10
 class Connections(Protocol):
     """The part of the connections table that the accounting uses."""
 
-    def delete(self, key: ConnectionKey) -> int | None:
-        """Delete a connection's row. Return its `connected_at`, or None if there was no row."""
+    def delete(self, key: ConnectionKey) -> Reservation | None:
+        """Delete a connection's row. Return its reservation, or None if there was no row."""
         ...
 
-    def release(self, tenant_id: str, connected_at: Iterable[int]) -> None:
+    def release(self, tenant_id: str, reservations: Sequence[Reservation]) -> None:
         """Release the reservations of connections whose rows were deleted."""
         ...
 
@@ -96,8 +96,8 @@ class _Delete(NamedTuple):
     """The deletion of a row by a writer thread."""
 
     tenant_id: str
-    connected_at: Future[int | None]
-    """The row's `connected_at`, or None if there was no row."""
+    reservation: Future[Reservation | None]
+    """The reservation of the connection, or None if there was no row."""
     started_at: float
     """When it began, in seconds of the monotonic clock."""
 
@@ -174,24 +174,27 @@ class Accounting:
         return None
 
     def _delete(self, connection: Connection) -> _Delete:
-        connected_at = self.writers.submit(self.connections.delete, connection.key)
-        return _Delete(connection.tenant_id, connected_at, self.monotonic())
+        reservation = self.writers.submit(self.connections.delete, connection.key)
+        return _Delete(connection.tenant_id, reservation, self.monotonic())
 
     def _release(self, deletes: Sequence[_Delete], deadline: float, tally: Tally) -> None:
-        """Release the reservations of deleted rows, with one write per tenant.
+        """Release the reservations of deleted rows, with one write per tenant and one per user.
 
         Rows are deleted one by one, because a batch write of DynamoDB does not return which of the rows existed. The
         `$disconnect` Lambda may delete the same row at the same time. Only the caller that deleted the existing row
         releases its reservation, so a reservation is released once.
         """
-        done = self._await_writes([delete.connected_at for delete in deletes], deadline, tally)
-        released: defaultdict[str, list[int]] = defaultdict(list)
+        done = self._await_writes([delete.reservation for delete in deletes], deadline, tally)
+        released: defaultdict[str, list[Reservation]] = defaultdict(list)
         for delete in deletes:
-            if delete.connected_at in done and (connected_at := delete.connected_at.result()) is not None:
-                released[delete.tenant_id].append(connected_at)
+            if delete.reservation in done and (reservation := delete.reservation.result()) is not None:
+                released[delete.tenant_id].append(reservation)
         tally.removed += sum(map(len, released.values()))
         self.write(
-            [partial(self.connections.release, tenant_id, times) for tenant_id, times in released.items()],
+            [
+                partial(self.connections.release, tenant_id, reservations)
+                for tenant_id, reservations in released.items()
+            ],
             deadline,
             tally,
         )

@@ -1,7 +1,7 @@
 """The janitor, which finds and repairs problems that cause no event. Pure.
 
-It scans the connections table for expired and revoked tokens, missed frames, silent connections, old rows and wrong
-numbers of reserved connections.
+It scans the connections table for expired tokens, revoked connections, missed frames, silent connections, old rows and
+wrong reservations of connections.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ..connections.tenant_row import PERIOD_MS, TenantRow
+from ..connections.user_row import Member, UserRow
 from ..posting.delivery import Deadlines, Delivery, Poster, build_closing_delivery, build_probe
 from ..wire import protocol
 from .accounting import Accounting, Tally
 from .broadcaster import build_resync_delivery
-from .recount import Correction, Recount, TenantPeriod
+from .recount import Correction, Recount, TenantPeriod, find_ended_members
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ..connections.connection import Connection
+    from ..revocations.revocation import Revocations
 
 SILENCE_MS: Final = 2 * protocol.HEARTBEAT_SECONDS * 1000
 """Time without a sign of a connection after which it is probed, in milliseconds: two heartbeats."""
@@ -37,7 +39,7 @@ class ConnectionState(Enum):
     EXPIRED = "expired"
     """The token has expired. The connection is closed."""
     REVOKED = "revoked"
-    """The token was revoked. The connection is closed."""
+    """The tenant, the user, the session or the token is revoked. The connection is closed."""
     BEHIND = "behind"
     """The connection is subscribed and missed a frame. It is sent a `resync` frame."""
     SILENT = "silent"
@@ -59,6 +61,14 @@ class TenantRows(Protocol):
         ...
 
 
+class UserRows(Protocol):
+    """The part of the users' rows that the janitor uses."""
+
+    def remove(self, tenant_id: str, user: str, members: Iterable[Member]) -> None:
+        """Remove reserved connections from a user's row."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """The result of one sweep of the connections table."""
@@ -68,7 +78,7 @@ class Sweep:
     tally: Tally
     """The outcomes of the deliveries, and the failures."""
     corrections: int
-    """Number of corrections of the tenants' numbers of reserved connections. Removed periods do not count."""
+    """Number of corrections of the reservations of tenants and users. Removed periods do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,8 @@ class Janitor:
 
     tenants: TenantRows
     """The tenants' rows."""
+    users: UserRows
+    """The users' rows."""
     poster: Poster
     """Posts `resync` frames, closes connections and probes them."""
     accounting: Accounting
@@ -86,11 +98,14 @@ class Janitor:
     recount: Recount = field(default_factory=Recount)
     """Compares the tenants' numbers of reserved connections with the rows."""
 
-    def sweep(self, rows: Iterable[Connection | TenantRow], deadlines: Deadlines) -> Sweep:
+    def sweep(
+        self, rows: Iterable[Connection | TenantRow | UserRow], revocations: Revocations, deadlines: Deadlines
+    ) -> Sweep:
         """Process every row of the connections table.
 
         Args:
             rows: All rows of the table.
+            revocations: All revocations.
             deadlines: The deadlines of the invocation.
 
         Returns:
@@ -100,26 +115,32 @@ class Janitor:
         started_at = self.now_ms()
         connections: list[Connection] = []
         tenants: list[TenantRow] = []
+        users: list[UserRow] = []
         for row in rows:
-            if isinstance(row, TenantRow):
-                tenants.append(row)
-            else:
-                connections.append(row)
-        revoked_at = {tenant.tenant_id: tenant.revoked_at for tenant in tenants}
-        states = [
-            (self._classify(connection, revoked_at.get(connection.tenant_id, 0)), connection)
-            for connection in connections
-        ]
+            match row:
+                case TenantRow():
+                    tenants.append(row)
+                case UserRow():
+                    users.append(row)
+                case _:
+                    connections.append(row)
+        states = [(self._classify(connection, revocations), connection) for connection in connections]
+        ended_members = [*find_ended_members(users, connections, started_at)]
         corrections, wrong_totals = self._count(tenants, connections, started_at)
         # Posts may take all of the time, so do the work without posts first.
         tally = Tally()
         outlived = (connection for state, connection in states if state is ConnectionState.OUTLIVED)
         self.accounting.remove(outlived, deadlines.posting, tally)
         self.accounting.write(self._build_corrections(corrections, wrong_totals), deadlines.posting, tally)
+        self.accounting.write(
+            (partial(self.users.remove, user.tenant_id, user.user, user.members) for user in ended_members),
+            deadlines.posting,
+            tally,
+        )
         deliveries = chain(self._build_deliveries(states), self._build_probes(states))
         receipts = self.poster.deliver(deliveries, deadlines.posting)
         self.accounting.settle(receipts, deadlines.writing, tally)
-        changed = sum(1 for correction in corrections if correction.change) + len(wrong_totals)
+        changed = sum(1 for correction in corrections if correction.change) + len(wrong_totals) + len(ended_members)
         return Sweep(Counter(state for state, _ in states), tally, changed)
 
     def _count(
@@ -162,12 +183,11 @@ class Janitor:
             if state is ConnectionState.SILENT:
                 yield build_probe(connection)
 
-    def _classify(self, connection: Connection, revoked_at: int) -> ConnectionState:
-        """Return the state of a connection. Tokens that were issued before `revoked_at` are revoked."""
+    def _classify(self, connection: Connection, revocations: Revocations) -> ConnectionState:
         now = self.now_ms()
         if connection.ttl * 1000 <= now:
             return ConnectionState.OUTLIVED
-        if connection.issued_at < revoked_at:
+        if revocations.refuse(connection.tenant_id, connection.principal, now // 1000):
             return ConnectionState.REVOKED
         if connection.has_expired(now):
             return ConnectionState.EXPIRED

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterable, Iterator, Mapping
 
+    from ..connections.connection import Connection
     from ..connections.tenant_row import TenantRow
+    from ..connections.user_row import UserRow
 
 CONNECT_MS: Final = 60_000
 """Time after the end of a period, in milliseconds, after which no row is added to the period. A connect Lambda runs for
@@ -135,6 +137,31 @@ class Recount:
         for tenant in tenants:
             if tenant.connections != tenant.counted and tenant.tenant_id not in differing:
                 yield tenant
+
+
+def find_ended_members(
+    users: Iterable[UserRow], connections: Iterable[Connection], started_at: int
+) -> Iterator[UserRow]:
+    """Yield the users whose rows name connections that have ended, each with these connections only.
+
+    In a closed period, rows are only deleted. A sweep reads every row that exists from its beginning to its end. So a
+    member of a closed period without a row has ended, and one sweep proves it.
+
+    Args:
+        users: All rows of users.
+        connections: All rows of connections.
+        started_at: When the sweep began to read, in epoch milliseconds.
+    """
+    first_open = (started_at - CONNECT_MS) // PERIOD_MS
+    open_connections = {(connection.tenant_id, connection.connection_id) for connection in connections}
+    for user in users:
+        ended = frozenset(
+            member
+            for member in user.members
+            if member.period < first_open and (user.tenant_id, member.connection_id) not in open_connections
+        )
+        if ended:
+            yield replace(user, members=ended)
 
 
 def _count_closed_periods(

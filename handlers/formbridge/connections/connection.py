@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ..access.principal import UNKNOWN_PRINCIPAL, Principal
 from .rate_limit import MICROSECONDS_PER_MILLISECOND
 
 if TYPE_CHECKING:
@@ -38,6 +39,16 @@ class ConnectionKey(NamedTuple):
         return cls(authorizer["tenant_id"], request_context["connectionId"], int(authorizer.get("shard", 0)))
 
 
+class Reservation(NamedTuple):
+    """What a connection holds of the limits of its tenant and its user, until its row is deleted."""
+
+    connection_id: str
+    connected_at: int
+    """When the client connected, in epoch milliseconds."""
+    user: str = ""
+    """Keyed hash of the user. Empty: the connection belongs to no user."""
+
+
 class Span(NamedTuple):
     """A range of connection ids within a shard."""
 
@@ -57,8 +68,8 @@ class Connection:
     """When the client connected, in epoch milliseconds."""
     expires_at: int
     """When the client's token expires, in epoch seconds."""
-    issued_at: int = 0
-    """When the client's token was issued, in epoch seconds. 0: the token does not say when."""
+    principal: Principal = UNKNOWN_PRINCIPAL
+    """The user, the session and the token behind the connection."""
     subscribed: bool = False
     """Whether the connection receives updates."""
     filter: SubscriptionFilter | None = None
@@ -88,6 +99,11 @@ class Connection:
     def connection_id(self) -> str:
         """API Gateway's id of the connection."""
         return self.key.connection_id
+
+    @property
+    def reservation(self) -> Reservation:
+        """What the connection holds of the limits of its tenant and its user."""
+        return Reservation(self.connection_id, self.connected_at, self.principal.user)
 
     @property
     def seen_at(self) -> int:

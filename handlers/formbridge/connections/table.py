@@ -1,7 +1,8 @@
-"""The connections table: one row per connection, in a partition of its tenant, and one row per tenant."""
+"""The connections table: one row per connection, in a partition of its tenant, one row per tenant and one per user."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..access.principal import Principal
 from ..runtime import clock, keys
 from ..wire.subscription_filter import SubscriptionFilter
-from .connection import Connection, ConnectionKey, RateLimited, Span, Subscribed
+from .connection import Connection, ConnectionKey, RateLimited, Reservation, Span, Subscribed
 from .rate_limit import MICROSECONDS_PER_MILLISECOND, Rate
 from .tenant_row import TenantRow, read_integer, read_shard_count
 from .tenants import Refusal, Tenants
+from .user_row import UserRow
+from .users import Users
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -60,19 +64,32 @@ class ConnectionsTable:
         """The tenants' rows in the same table."""
         return Tenants(self.client, self.table_name)
 
-    def add(self, connection: Connection, max_connections: int) -> Refusal | None:
+    @property
+    def users(self) -> Users:
+        """The users' rows in the same table."""
+        return Users(self.client, self.table_name)
+
+    def add(self, connection: Connection, max_connections: int, max_user_connections: int) -> Refusal | None:
         """Add the row of a new connection. The connection receives no updates until it subscribes.
+
+        The connection is reserved for its user first. A user who exceeds the limit then causes no write to the tenant's
+        row, which all connections of the tenant share.
 
         Args:
             connection: The new connection.
             max_connections: Maximum number of connections of the tenant.
+            max_user_connections: Maximum number of connections of one user of the tenant. A connection without a user
+                is not limited by it.
 
         Returns:
             The reason for a refusal, or None if the row was added.
         """
         key, connected_at = connection.key, connection.connected_at
-        refusal = self.tenants.reserve(key.tenant_id, connected_at, connection.issued_at, max_connections, key.shard)
+        if not self.users.reserve(key.tenant_id, connection.reservation, connection.ttl, max_user_connections):
+            return "too_many_connections_of_user"
+        refusal = self.tenants.reserve(key.tenant_id, connected_at, max_connections, key.shard)
         if refusal is not None:
+            self.users.release(key.tenant_id, [connection.reservation])
             return refusal
         try:
             self.client.put_item(
@@ -81,7 +98,7 @@ class ConnectionsTable:
                     **_build_key(key),
                     "subscribed": {"BOOL": False},
                     "connected_at": {"N": str(connected_at)},
-                    "issued_at": {"N": str(connection.issued_at)},
+                    **_build_principal(connection.principal),
                     "expires_at": {"N": str(connection.expires_at)},
                     "ttl": {"N": str(connection.ttl)},
                 },
@@ -89,34 +106,36 @@ class ConnectionsTable:
         except (BotoCoreError, ClientError):
             # DynamoDB may have written the row although the call failed, so delete the row in any case.
             self.delete(key)
-            self.release(key.tenant_id, [connected_at])
+            self.release(key.tenant_id, [connection.reservation])
             raise
         return None
 
+    def is_user_full(self, tenant_id: str, user: str, limit: int) -> bool:
+        """Return whether a user of the tenant has reached the limit of connections. See `Users.is_full`."""
+        return self.users.is_full(tenant_id, user, limit)
+
     def remove(self, key: ConnectionKey) -> None:
         """Delete a connection's row and release its reservation. Do nothing if there is no row."""
-        connected_at = self.delete(key)
-        if connected_at is not None:
-            self.release(key.tenant_id, [connected_at])
+        reservation = self.delete(key)
+        if reservation is not None:
+            self.release(key.tenant_id, [reservation])
 
-    def delete(self, key: ConnectionKey) -> int | None:
+    def delete(self, key: ConnectionKey) -> Reservation | None:
         """Delete a connection's row, without releasing its reservation.
 
         Returns:
-            The row's `connected_at`, so that the caller can release the reservation, or None if there was no row.
+            The reservation, so that the caller can release it, or None if there was no row.
         """
         deleted = self.client.delete_item(TableName=self.table_name, Key=_build_key(key), ReturnValues="ALL_OLD")
         row = deleted.get("Attributes")
-        return read_integer(row, "connected_at") if row else None
+        if not row:
+            return None
+        return Reservation(key.connection_id, read_integer(row, "connected_at"), _parse_principal(row).user)
 
-    def release(self, tenant_id: str, connected_at: Iterable[int]) -> None:
-        """Release the reservations of connections whose rows were deleted.
-
-        Args:
-            tenant_id: The tenant.
-            connected_at: When each of the connections was opened, in epoch milliseconds.
-        """
-        self.tenants.release(tenant_id, connected_at)
+    def release(self, tenant_id: str, reservations: Sequence[Reservation]) -> None:
+        """Release the reservations of connections of a tenant whose rows were deleted."""
+        self.tenants.release(tenant_id, (reservation.connected_at for reservation in reservations))
+        self.users.release(tenant_id, reservations)
 
     def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | RateLimited | None:
         """Count a message of a connection against the connection's rate limit.
@@ -175,24 +194,28 @@ class ConnectionsTable:
         """
         return self._update_existing(key, "SET subscribed_at = :now", {":now": {"N": str(clock.now_ms())}})
 
-    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> int | None:
-        """Record the times of a connection's new token, unless the token of the row expires later.
+    def extend(self, key: ConnectionKey, expires_at: int, principal: Principal) -> int | None:
+        """Record the new token of a connection, unless the token of the row expires later.
 
         Of two tokens that come at the same time, the one that expires later stays.
 
         Args:
             key: The connection.
             expires_at: When the new token expires, in epoch seconds.
-            issued_at: When the new token was issued, in epoch seconds.
+            principal: The user, the session and the token behind the new token.
 
         Returns:
             When the connection's token expires now, in epoch seconds, or None if the connection has no row.
         """
+        # Session and token of the previous token must not stay if the new token names none.
+        absent = [name for name in ("session", "token_id") if name not in principal.hashes]
+        set_values: Row = {"expires_at": {"N": str(expires_at)}, **_build_principal(principal)}
         _, row = self._update_if(
             key,
-            "SET expires_at = :expires_at, issued_at = :issued_at",
+            f"SET {', '.join(f'#{name} = :{name}' for name in set_values)}"
+            + (f" REMOVE {', '.join(f'#{name}' for name in absent)}" if absent else ""),
             "expires_at < :expires_at",
-            {":expires_at": {"N": str(expires_at)}, ":issued_at": {"N": str(issued_at)}},
+            {f":{name}": value for name, value in set_values.items()},
         )
         return read_integer(row, "expires_at") if row else None
 
@@ -285,7 +308,7 @@ class ConnectionsTable:
         """Return all connections of a tenant, subscribed or not, with all their attributes."""
         return self._read_tenant(tenant_id, subscribed=False)[1]
 
-    def scan(self) -> Iterator[Connection | TenantRow]:
+    def scan(self) -> Iterator[Connection | TenantRow | UserRow]:
         """Yield every row of the table, of all tenants.
 
         The reads are strongly consistent, so that a connection with a renewed token is not closed as expired.
@@ -293,6 +316,8 @@ class ConnectionsTable:
         for row in _read_pages(partial(self.client.scan, TableName=self.table_name, ConsistentRead=True)):
             if row["SK"] == _TENANT_SORT_KEY:
                 yield TenantRow.from_row(row)
+            elif row["SK"].get("S", "").startswith(keys.USER_PREFIX):
+                yield UserRow.from_row(row)
             else:
                 tenant_id, shard = keys.parse_tenant_partition(row["PK"].get("S", ""))
                 yield from _parse_connections([row], tenant_id, shard)
@@ -376,7 +401,8 @@ class ConnectionsTable:
         Returns:
             Whether the row was updated, and the current row, which is empty if the connection has no row.
         """
-        names: dict[str, Any] = {"ExpressionAttributeNames": {"#filter": "filter"}} if "#filter" in update else {}
+        used = {name: name.removeprefix("#") for name in re.findall(r"#\w+", update)}
+        names: dict[str, Any] = {"ExpressionAttributeNames": used} if used else {}
         try:
             updated = self.client.update_item(
                 TableName=self.table_name,
@@ -411,6 +437,18 @@ def _build_key(key: ConnectionKey) -> dict[str, AttributeValueTypeDef]:
     }
 
 
+def _build_principal(principal: Principal) -> dict[str, AttributeValueTypeDef]:
+    return {
+        **{name: {"S": value} for name, value in principal.hashes.items()},
+        "signed_in_at": {"N": str(principal.signed_in_at)},
+    }
+
+
+def _parse_principal(row: Row) -> Principal:
+    user, session, token_id = (row.get(name, {}).get("S", "") for name in ("user", "session", "token_id"))
+    return Principal(user, session, token_id, read_integer(row, "signed_in_at"))
+
+
 def _parse_connections(rows: Iterable[Row], tenant_id: str, shard: int) -> Iterator[Connection]:
     """Yield the connections in the rows of a partition. Skip the tenant's row."""
     for row in rows:
@@ -428,7 +466,7 @@ def _parse_connection(row: Row, key: ConnectionKey) -> Connection:
         key,
         connected_at=read_integer(row, "connected_at"),
         expires_at=read_integer(row, "expires_at"),
-        issued_at=read_integer(row, "issued_at"),
+        principal=_parse_principal(row),
         subscribed=row.get("subscribed") == {"BOOL": True},
         filter=SubscriptionFilter.from_text(filter_text) if filter_text is not None else None,
         subscribed_at=read_integer(row, "subscribed_at"),

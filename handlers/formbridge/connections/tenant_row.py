@@ -1,6 +1,6 @@
 """A tenant's row in the connections table. Pure: no I/O, no clock.
 
-The row contains the tenant's number of reserved connections, its number of shards and its revocation.
+The row contains the tenant's number of reserved connections and its number of shards.
 
 Each reserved connection is counted in two attributes: in `connections` and in `period_{n}`. The number `n` identifies
 the period of five minutes in which the client connected. Periods are counted from the epoch.
@@ -31,8 +31,6 @@ class TenantRow:
     tenant_id: str
     connections: int
     """Number of reserved connections."""
-    revoked_at: int
-    """Time of the revocation in epoch seconds. Tokens that were issued earlier are refused. 0: no token is revoked."""
     periods: Mapping[int, int]
     """Number of reserved connections for each period. Periods are numbered from the epoch. A connection counts in the
     period in which it was opened."""
@@ -46,7 +44,6 @@ class TenantRow:
         return cls(
             keys.parse_tenant_partition(row["PK"].get("S", ""))[0],
             connections=read_integer(row, "connections"),
-            revoked_at=read_integer(row, "revoked_at"),
             periods={
                 int(name.removeprefix(PERIOD_PREFIX)): read_integer(row, name)
                 for name in row

@@ -1,4 +1,4 @@
-"""The tenants' rows in the connections table: reservations of connections, and revocations.
+"""The tenants' rows in the connections table: reservations of connections.
 
 A connection is reserved in its tenant's row before its own row is written, and released after its own row was deleted.
 Each reservation and each release is one conditional write to one item, so the number of connections never exceeds the
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-Refusal = Literal["too_many_connections", "revoked"]
-"""Why a connection is refused: the tenant has reached its limit, or the token was revoked."""
+Refusal = Literal["too_many_connections", "too_many_connections_of_user", "revoked"]
+"""Why a connection is refused: the tenant or the user has reached its limit, or the connection is revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,14 @@ class Tenants:
     table_name: str
     """Name of the connections table."""
 
-    def reserve(self, tenant_id: str, connected_at: int, issued_at: int, limit: int, shard: int = 0) -> Refusal | None:
-        """Reserve a connection, unless the tenant has reached its limit or the token was revoked.
+    def reserve(self, tenant_id: str, connected_at: int, limit: int, shard: int = 0) -> Refusal | None:
+        """Reserve a connection, unless the tenant has reached its limit.
 
         After a successful reservation, every reader of the tenant's connections also reads `shard`.
 
         Args:
             tenant_id: The tenant.
             connected_at: When the client connected, in epoch milliseconds.
-            issued_at: When the client's token was issued, in epoch seconds.
             limit: Maximum number of connections of the tenant.
             shard: The shard that the connection's row will be written to.
 
@@ -55,35 +54,26 @@ class Tenants:
             The reason for a refusal, or None if the connection was reserved.
         """
         shard_condition = " AND shards > :shard" if shard else ""
-        values: dict[str, AttributeValueTypeDef] = {
-            ":one": {"N": "1"},
-            ":limit": {"N": str(limit)},
-            ":issued_at": {"N": str(issued_at)},
-        }
+        values: dict[str, AttributeValueTypeDef] = {":one": {"N": "1"}, ":limit": {"N": str(limit)}}
         try:
             self.client.update_item(
                 TableName=self.table_name,
                 Key=_build_key(tenant_id),
                 UpdateExpression="ADD connections :one, #period :one",
-                ConditionExpression=(
-                    "(attribute_not_exists(connections) OR connections < :limit)"
-                    f" AND (attribute_not_exists(revoked_at) OR revoked_at <= :issued_at){shard_condition}"
-                ),
+                ConditionExpression=f"(attribute_not_exists(connections) OR connections < :limit){shard_condition}",
                 ExpressionAttributeNames={"#period": _name_period(connected_at // PERIOD_MS)},
                 ExpressionAttributeValues={**values, ":shard": {"N": str(shard)}} if shard else values,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except self.client.exceptions.ConditionalCheckFailedException as error:
             row = error.response.get("Item", {})
-            if issued_at < read_integer(row, "revoked_at"):
-                return "revoked"
             if read_shard_count(row) > shard or read_integer(row, "connections") >= limit:
                 return "too_many_connections"
         else:
             return None
         # Only the condition on the number of shards failed: increase the number and try again.
         self._add_shard(tenant_id, shard)
-        return self.reserve(tenant_id, connected_at, issued_at, limit, shard)
+        return self.reserve(tenant_id, connected_at, limit, shard)
 
     def _add_shard(self, tenant_id: str, shard: int) -> None:
         """Increase the tenant's number of shards so that it includes `shard`. The number never decreases."""
@@ -196,15 +186,6 @@ class Tenants:
             )
         except self.client.exceptions.ConditionalCheckFailedException:
             return
-
-    def revoke(self, tenant_id: str, issued_before: int) -> None:
-        """Refuse new connections with tokens that were issued before `issued_before`, in epoch seconds."""
-        self.client.update_item(
-            TableName=self.table_name,
-            Key=_build_key(tenant_id),
-            UpdateExpression="SET revoked_at = :moment",
-            ExpressionAttributeValues={":moment": {"N": str(issued_before)}},
-        )
 
     def _write_if(
         self,

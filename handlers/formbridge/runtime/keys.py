@@ -1,4 +1,4 @@
-"""The keys of both tables. Only this module builds partition keys, sort keys and index names."""
+"""The keys of the tables. Only this module builds partition keys, sort keys and index names."""
 
 from __future__ import annotations
 
@@ -18,6 +18,18 @@ CONNECTION_PREFIX: Final = "CONN#"
 """Prefix of a connection's sort key."""
 TENANT_SORT_KEY: Final = "TENANT"
 """Sort key of a tenant's own row. It sorts after the sort keys of all connections."""
+USER_PREFIX: Final = "USER#"
+"""Prefix of the sort key of a user's row. Such rows sort after the tenant's own row, so that no read of connections
+finds them."""
+
+REVOCATION_SORT_KEY: Final = "REVOCATION"
+"""Sort key of a revocation."""
+AUDIT_PREFIX: Final = "AUDIT#"
+"""Prefix of the sort key of an audit item in the revocations table."""
+REVOCATIONS_INDEX: Final = "REVOCATIONS"
+"""Name of the index that contains the revocations and no audit items."""
+REVOCATIONS_INDEX_KEY: Final = "target"
+"""Attribute that is the partition key of the index. Only revocations have it. Its value is their partition key."""
 
 _TENANT_PREFIX: Final = "TENANT#"
 
@@ -60,3 +72,34 @@ def connection_sort_key(connection_id: str) -> str:
 def parse_connection_sort_key(sort_key: str) -> str:
     """Return the connection id of a sort key that `connection_sort_key` built."""
     return sort_key.removeprefix(CONNECTION_PREFIX)
+
+
+def user_sort_key(user: str) -> str:
+    """Return the sort key of the row that counts the connections of a user. The user is a keyed hash."""
+    return f"{USER_PREFIX}{user}"
+
+
+def parse_user_sort_key(sort_key: str) -> str:
+    """Return the keyed hash of the user in a sort key that `user_sort_key` built."""
+    return sort_key.removeprefix(USER_PREFIX)
+
+
+def revocation_partition(kind: str, *ids: str) -> str:
+    """Return the partition key of a target's items in the revocations table. No id contains a `#`."""
+    return "#".join((kind, *ids))
+
+
+def parse_revocation_partition(partition: str) -> list[str]:
+    """Return the kind and the ids of a partition key that `revocation_partition` built."""
+    return partition.split("#")
+
+
+def audit_sort_key(recorded_at: str, number: str) -> str:
+    """Return the sort key of an audit item.
+
+    Args:
+        recorded_at: When the change was made, in ISO 8601 with a fixed length, so that the items are in the order of
+            time.
+        number: A random string that no other change of the same moment has.
+    """
+    return f"{AUDIT_PREFIX}{recorded_at}#{number}"

@@ -41,9 +41,10 @@ def log_failures(handler: Callable[[Event, object], Result]) -> Callable[[Event,
 
 
 def correlation_ids(event: object, context: object) -> dict[str, str]:
-    """Return the ids of an invocation for its log lines: `request_id`, `connection_id`, `event_id`.
+    """Return the ids of an invocation for its log lines: `request_id`, `connection_id`, `user`, `event_id`.
 
-    An id is left out if the event or the context does not have it.
+    An id is left out if the event or the context does not have it. `user` is the keyed hash that the authorizer
+    returned.
 
     Args:
         event: Event of the Lambda function.
@@ -53,6 +54,8 @@ def correlation_ids(event: object, context: object) -> dict[str, str]:
     if request_id := getattr(context, "aws_request_id", None):
         ids["request_id"] = str(request_id)
     match event:
+        case {"requestContext": {"connectionId": str(connection_id), "authorizer": {"user": str(user)}}}:
+            ids |= {"connection_id": connection_id, "user": user}
         case {"requestContext": {"connectionId": str(connection_id)}}:
             ids["connection_id"] = connection_id
         case {"id": str(event_id)}:

@@ -56,7 +56,7 @@ def build_request_order(request_context: Mapping[str, Any]) -> str:
 class OpenSession(Protocol):
     """A factory of sessions."""
 
-    def __call__(self, key: ConnectionKey, /, *, refused_by_frame: bool) -> Session:
+    def __call__(self, key: ConnectionKey, /, *, refused_by_frame: bool, user: str) -> Session:
         """Return the session of a connection."""
         ...
 
@@ -87,9 +87,10 @@ def reply_to_frame(open_session: OpenSession, event: Mapping[str, Any], context:
             frame = None
         else:
             key = ConnectionKey.from_request(request)
-            frame = open_session(key, refused_by_frame=is_refused_by_frame(request)).reply(
-                body, build_request_order(request)
+            session = open_session(
+                key, refused_by_frame=is_refused_by_frame(request), user=request["authorizer"].get("user", "")
             )
+            frame = session.reply(body, build_request_order(request))
     except Exception:  # noqa: BLE001 - logged, counted and reported to the client
         logger.exception("failed", extra=ids)
         metrics.emit({"InternalErrors": 1})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from ..access.handshake import Identity, Unauthorized
 from ..connections.connection import Connection, ConnectionKey, RateLimited, Subscribed
@@ -16,7 +16,9 @@ from .replay import Replay, SubmissionsReader
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..access.principal import Principal
     from ..connections.rate_limit import Rate
+    from ..revocations.revocation import Revocations
     from ..wire.subscription_filter import SubscriptionFilter
 
 MAX_REFUSALS: Final = 100
@@ -53,11 +55,15 @@ class Connections(Protocol):
         """Return the epoch of a tenant's history, which `history` identifies. Raise it if the history is another."""
         ...
 
-    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> int | None:
-        """Record the times of the connection's new token, in epoch seconds, unless its token expires later.
+    def extend(self, key: ConnectionKey, expires_at: int, principal: Principal) -> int | None:
+        """Record the connection's new token, unless its token expires later. `expires_at` is in epoch seconds.
 
         Return when the connection's token expires now, or None if the connection has no row.
         """
+        ...
+
+    def is_user_full(self, tenant_id: str, user: str, limit: int) -> bool:
+        """Return whether a user of the tenant has reached the limit of connections."""
         ...
 
     def remove(self, key: ConnectionKey) -> None:
@@ -77,6 +83,17 @@ class Verifier(Protocol):
         ...
 
 
+class Authentication(NamedTuple):
+    """What a session needs to process `authenticate` requests."""
+
+    verifier: Verifier
+    """The verifier of new tokens."""
+    identify: Callable[[Identity], Principal]
+    """Returns the principal of a verified token."""
+    find_revocations: Callable[[str, Principal], Revocations]
+    """Returns the revocations that apply to a tenant's connection of a principal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """The session of one connection."""
@@ -94,6 +111,8 @@ class Session:
     """Limit on the messages of the connection."""
     limits: protocol.Limits
     """Limits on a frame of the client."""
+    max_user_connections: int
+    """Maximum number of connections of one user of the tenant."""
     now_ms: Callable[[], int]
     """Returns the current time in epoch milliseconds."""
     monotonic: Callable[[], float]
@@ -101,11 +120,12 @@ class Session:
     history: str = ""
     """Identifies the history of the submissions table: the label of its stream. A table that is restored from a backup
     has another stream. Empty: unknown."""
-    verifier: Verifier | None = None
-    """The verifier of new tokens. None: this Lambda does not process `authenticate` requests. They have their own
-    route."""
+    authentication: Authentication | None = None
+    """What `authenticate` requests need. None: this Lambda does not process them. They have their own route."""
     refused_by_frame: bool = False
     """Whether the client wants to be refused by a frame instead of by the status of the handshake."""
+    user: str = ""
+    """Keyed hash of the user, as the authorizer returned it. Empty: the connection belongs to no user."""
 
     def reply(self, body: str | None, order: str) -> protocol.Frame | None:
         """Process one frame of the client.
@@ -144,9 +164,7 @@ class Session:
 
     def _refuse(self, refused: RateLimited) -> protocol.Frame | None:
         if refused.refusals > MAX_REFUSALS:
-            # If closing fails, the row stays, and the next refused message leads to another attempt.
-            if self._close(refused.connection, protocol.PROTOCOL_ERROR):
-                self.connections.remove(self.key)
+            self._end(refused.connection, protocol.PROTOCOL_ERROR)
             return None
         limit = f"at most {self.rate.per_second} messages per second, {self.rate.burst} at once"
         raise RequestError("rate_limited", limit, retry_after_ms=refused.retry_after_ms)
@@ -154,19 +172,31 @@ class Session:
     def _refuse_without_row(self) -> None:
         """Refuse the message of a connection that has no row.
 
-        A client that wants to be refused by a frame has no row if its tenant's limit was reached when it connected. Any
-        other client had a row, which was removed.
+        A client that wants to be refused by a frame has no row if its user's or its tenant's limit was reached when it
+        connected. Any other client had a row, which was removed.
         """
         if not self.refused_by_frame:
             raise _connection_removed()
-        self._close(Connection.without_row(self.key.connection_id), protocol.TOO_MANY_CONNECTIONS)
+        is_full = self.connections.is_user_full(self.key.tenant_id, self.user, self.max_user_connections)
+        reason = protocol.TOO_MANY_CONNECTIONS_OF_USER if is_full else protocol.TOO_MANY_CONNECTIONS
+        self._close(Connection.without_row(self.key.connection_id), reason)
+
+    def _end(self, connection: Connection, reason: protocol.Frame) -> None:
+        """Close a connection and remove its row.
+
+        If closing fails, the row stays. The next refused message, or the janitor, then makes another attempt.
+        """
+        if self._close(connection, reason):
+            self.connections.remove(self.key)
 
     def _close(self, connection: Connection, reason: protocol.Frame) -> bool:
         """Close a connection and return whether it is closed."""
         return close_connection(self.poster(), connection, reason, self.monotonic() + CLOSING_SECONDS)
 
-    def _dispatch(self, request: protocol.Request | RequestError, connection: Connection, order: str) -> protocol.Frame:
-        if self.verifier is not None and not isinstance(request, protocol.Authenticate | RequestError):
+    def _dispatch(
+        self, request: protocol.Request | RequestError, connection: Connection, order: str
+    ) -> protocol.Frame | None:
+        if self.authentication is not None and not isinstance(request, protocol.Authenticate | RequestError):
             raise RequestError("bad_request", "action: must be 'authenticate' on this route")
         match request:
             case RequestError():
@@ -228,20 +258,28 @@ class Session:
         _require_row(self.connections.restart_view(self.key))
         return {**replay.read_snapshot(protocol.DEFAULT_SNAPSHOT), "recovered": False}
 
-    def _authenticate(self, request: protocol.Authenticate, connection: Connection) -> protocol.Frame:
-        if self.verifier is None:
+    def _authenticate(self, request: protocol.Authenticate, connection: Connection) -> protocol.Frame | None:
+        if self.authentication is None:
             raise RequestError("unknown_action", "action: 'authenticate' is not available on this route")
         try:
-            identity = self.verifier.verify(request.token)
+            identity = self.authentication.verifier.verify(request.token)
         except Unauthorized as error:
             raise RequestError("unauthorized", f"token: does not verify ({error})") from error
+        principal = self.authentication.identify(identity)
+        if principal.user != connection.principal.user:
+            raise RequestError("unauthorized", "token: belongs to another user than the connection")
         if self.key.tenant_id not in identity.tenants:
             raise RequestError("unauthorized", "token: does not grant this connection's tenant")
         if identity.expires_at <= connection.expires_at:
             raise RequestError("unauthorized", "token: must expire later than the previous token")
-        expires_at = self.connections.extend(self.key, identity.expires_at, identity.issued_at)
+        expires_at = self.connections.extend(self.key, identity.expires_at, principal)
         if expires_at is None:
             raise _connection_removed()
+        # Write the row first, then read the revocations, as the connect Lambda does.
+        revocations = self.authentication.find_revocations(self.key.tenant_id, principal)
+        if revocations.refuse(self.key.tenant_id, principal, self.now_ms() // 1000):
+            self._end(connection, protocol.REVOKED)
+            return None
         return protocol.build_reply("authenticated", request.request_id, expires_at=expires_at)
 
     def _decode_cursor(self, text: str) -> Cursor:

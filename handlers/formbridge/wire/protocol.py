@@ -393,11 +393,18 @@ RESYNC: Final[Frame] = {"type": "resync", "reason": "behind"}
 TOKEN_EXPIRED: Final[Frame] = {"type": "disconnect", "code": "token_expired", "reconnect": True}
 """Frame that the server sends before it closes a connection whose token has expired."""
 REVOKED: Final[Frame] = {"type": "disconnect", "code": "revoked", "reconnect": True}
-"""Frame that the server sends before it closes a connection whose token was revoked. The client may connect again with
-a token that was issued after the revocation. Older tokens are refused."""
+"""Frame that the server sends before it closes a connection that is revoked. The client may connect again after the
+user has signed in again, unless the tenant or the user is blocked."""
 TOO_MANY_CONNECTIONS: Final[Frame] = {"type": "disconnect", "code": "too_many_connections", "reconnect": True}
 """Frame that the server sends before it closes a connection that it accepted although the tenant's limit was reached.
 The client connects again, because another client may have disconnected."""
+TOO_MANY_CONNECTIONS_OF_USER: Final[Frame] = {
+    "type": "disconnect",
+    "code": "too_many_connections_of_user",
+    "reconnect": True,
+}
+"""Frame that the server sends before it closes a connection that it accepted although the user's limit was reached. The
+client connects again, because another client of the user may have disconnected."""
 FORBIDDEN: Final[Frame] = {"type": "disconnect", "code": "forbidden", "reconnect": False}
 """Frame that the server sends before it closes a connection that it accepted although the token does not grant the
 tenant. The client must not connect again, because it would be refused again."""

@@ -126,7 +126,7 @@ def test_a_policy_is_as_api_gateway_wants_it() -> None:
 
 
 def identity(*tenants: str) -> Identity:
-    return Identity("user-1", tenants, expires_at=0, issued_at=0)
+    return Identity("user-1", tenants, expires_at=0, signed_in_at=0)
 
 
 def test_the_one_tenant_of_a_token_is_chosen() -> None:

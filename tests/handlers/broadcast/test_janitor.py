@@ -5,13 +5,17 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from formbridge.access.principal import Principal
 from formbridge.broadcast.accounting import Accounting
 from formbridge.broadcast.janitor import ConnectionState, Janitor
 from formbridge.connections.tenant_row import PERIOD_MS, TenantRow
+from formbridge.connections.user_row import Member, UserRow
 from formbridge.posting.delivery import Outcome
+from formbridge.revocations.revocation import FOREVER, Kind, Revocation, Revocations, Target
 from tests.support.handlers.broadcasts import NEVER, Inline
 from tests.support.handlers.builders import NOW
 from tests.support.handlers.connections import Registered, connection
+from tests.support.handlers.principals import USER
 from tests.support.handlers.world import Poster
 
 if TYPE_CHECKING:
@@ -28,6 +32,7 @@ REVOKED = {"type": "disconnect", "code": "revoked", "reconnect": True}
 
 NOW_S = NOW // 1000
 PERIOD = NOW // PERIOD_MS
+NONE = Revocations({})
 SILENCE_MS = 600_000
 
 
@@ -48,6 +53,16 @@ class TenantRows:
         self.totals.append((tenant_id, connections, total))
 
 
+@dataclass
+class UserRows:
+    """The users' rows."""
+
+    removed: list[tuple[str, str, set[Member]]] = field(default_factory=list[tuple[str, str, set[Member]]])
+
+    def remove(self, tenant_id: str, user: str, members: Iterable[Member]) -> None:
+        self.removed.append((tenant_id, user, set(members)))
+
+
 class World:
     """A janitor with its fakes."""
 
@@ -55,12 +70,17 @@ class World:
         self.registered = Registered()
         self.now_ms = NOW
         self.tenant_rows = TenantRows()
+        self.user_rows = UserRows()
+        self.revocations: dict[Target, Revocation] = {}
         self.poster = Poster(outcomes)
         accounting = Accounting(self.registered, Inline(), now_ms=lambda: self.now_ms, monotonic=time.monotonic)
-        self.janitor = Janitor(self.tenant_rows, self.poster, accounting, now_ms=lambda: self.now_ms)
+        self.janitor = Janitor(self.tenant_rows, self.user_rows, self.poster, accounting, now_ms=lambda: self.now_ms)
 
-    def sweep(self, *rows: Connection | TenantRow) -> Counter[ConnectionState]:
-        swept = self.janitor.sweep(rows, NEVER)
+    def revoke(self, target: Target, signed_in_before: int = NOW_S) -> None:
+        self.revocations[target] = Revocation(signed_in_before, FOREVER)
+
+    def sweep(self, *rows: Connection | TenantRow | UserRow) -> Counter[ConnectionState]:
+        swept = self.janitor.sweep(rows, Revocations(self.revocations), NEVER)
         swept.tally.raise_failures()
         return swept.states
 
@@ -74,10 +94,10 @@ class World:
         return not (self.poster.posted or self.poster.closed or self.poster.probed)
 
 
-def tenant(tenant_id: str = "t_acme", *, revoked_at: int = 0, **periods: int) -> TenantRow:
+def tenant(tenant_id: str = "t_acme", **periods: int) -> TenantRow:
     """A tenant; `periods` are named by how many before NOW's they were, as in `p2`."""
     reserved = {PERIOD - int(name[1:]): count for name, count in periods.items()}
-    return TenantRow(tenant_id, sum(reserved.values()), revoked_at, reserved)
+    return TenantRow(tenant_id, sum(reserved.values()), reserved)
 
 
 def test_live_connections_are_counted_and_left_alone() -> None:
@@ -108,10 +128,18 @@ def test_a_connection_whose_token_has_expired_is_told_closed_and_forgotten() -> 
     assert world.registered.removed == ["a"]
 
 
-def test_a_connection_of_a_revoked_token_is_told_closed_and_forgotten() -> None:
+ACME = Target(Kind.TENANT, "t_acme")
+
+
+def test_a_connection_that_is_revoked_is_told_closed_and_forgotten() -> None:
     world = World()
-    rows = [connection("a", issued_at=NOW_S - 1), connection("b", issued_at=0), connection("c", issued_at=NOW_S)]
-    assert world.sweep(*rows, tenant(revoked_at=NOW_S)) == {ConnectionState.REVOKED: 2, ConnectionState.LIVE: 1}
+    world.revoke(ACME)
+    rows = [
+        connection("a", principal=Principal(USER, signed_in_at=NOW_S - 1)),
+        connection("b", principal=Principal(USER, signed_in_at=0)),
+        connection("c", principal=Principal(USER, signed_in_at=NOW_S)),
+    ]
+    assert world.sweep(*rows) == {ConnectionState.REVOKED: 2, ConnectionState.LIVE: 1}
     assert world.got("a") == world.got("b") == [REVOKED]
     assert world.poster.closed == ["a", "b"]
     assert world.registered.removed == ["a", "b"]
@@ -119,16 +147,38 @@ def test_a_connection_of_a_revoked_token_is_told_closed_and_forgotten() -> None:
 
 def test_a_revocation_is_told_rather_than_an_expiry() -> None:
     world = World()
-    assert world.sweep(tenant(revoked_at=NOW_S), connection("a", expires_at=NOW_S)) == {ConnectionState.REVOKED: 1}
+    world.revoke(ACME)
+    assert world.sweep(connection("a", expires_at=NOW_S)) == {ConnectionState.REVOKED: 1}
     assert world.got("a") == [REVOKED]
 
 
 def test_another_tenants_revocation_touches_no_connection() -> None:
     world = World()
-    rows = [tenant("t_globex", revoked_at=NOW_S), tenant("t_acme"), connection("a"), connection("b", "t_initech")]
-    assert world.sweep(*rows) == {ConnectionState.LIVE: 2}
+    world.revoke(Target(Kind.TENANT, "t_globex"))
+    assert world.sweep(connection("a"), connection("b", "t_initech")) == {ConnectionState.LIVE: 2}
     assert world.is_silent
-    assert world.registered.untouched
+
+
+def test_a_user_loses_the_members_whose_connections_ended_in_a_closed_period() -> None:
+    world = World()
+    closed, young = PERIOD - 2, PERIOD
+    members = [Member(closed, "open"), Member(closed, "ended"), Member(young, "coming"), Member(closed, "elsewhere")]
+    rows = [
+        connection("open", connected_at=closed * PERIOD_MS),
+        connection("elsewhere", "t_globex", connected_at=closed * PERIOD_MS),
+    ]
+    user = UserRow("t_acme", USER, frozenset(members))
+    swept = world.janitor.sweep([user, *rows], NONE, NEVER)
+    assert world.user_rows.removed == [("t_acme", USER, {Member(closed, "ended"), Member(closed, "elsewhere")})]
+    assert swept.corrections == 1
+
+
+def test_a_user_whose_connections_are_all_open_is_left_alone() -> None:
+    world = World()
+    rows = [connection("a", connected_at=(PERIOD - 2) * PERIOD_MS)]
+    world.sweep(UserRow("t_acme", USER, frozenset({Member(PERIOD - 2, "a")})), *rows)
+    world.sweep(UserRow("t_acme", USER, frozenset()))
+    assert world.user_rows.removed == []
 
 
 def test_a_connection_behind_is_told_to_resync() -> None:
@@ -229,7 +279,7 @@ def test_a_number_that_is_wrong_in_every_sweep_for_a_minute_is_corrected() -> No
     rows = [tenant("t_acme", p2=3), tenant("t_globex", p2=1, p0=5), connection("a"), connection("b")]
     corrected: list[list[tuple[str, int, int, int]]] = []
     for _ in range(3):
-        world.janitor.sweep(rows, NEVER).tally.raise_failures()
+        world.janitor.sweep(rows, NONE, NEVER).tally.raise_failures()
         corrected.append(sorted(world.tenant_rows.corrected))
         world.now_ms += 59_000
     assert corrected == [[], [], [("t_acme", PERIOD - 2, 3, -1), ("t_globex", PERIOD - 2, 1, -1)]]
@@ -237,24 +287,24 @@ def test_a_number_that_is_wrong_in_every_sweep_for_a_minute_is_corrected() -> No
 
 def test_corrections_are_counted() -> None:
     world = World()
-    rows = [tenant(p2=3), tenant("t_globex", p3=0), TenantRow("t_initech", 1, 0, {})]
+    rows = [tenant(p2=3), tenant("t_globex", p3=0), TenantRow("t_initech", 1, {})]
     counted: list[int] = []
     for _ in range(2):
-        counted.append(world.janitor.sweep(rows, NEVER).corrections)
+        counted.append(world.janitor.sweep(rows, NONE, NEVER).corrections)
         world.now_ms += 60_000
     assert counted == [1, 2]
 
 
 def test_periods_whose_connections_have_all_ended_are_forgotten_and_not_counted() -> None:
     world = World()
-    swept = world.janitor.sweep([tenant(p2=0, p3=0)], NEVER)
+    swept = world.janitor.sweep([tenant(p2=0, p3=0)], NONE, NEVER)
     assert swept.corrections == 0
     assert sorted(world.tenant_rows.corrected) == [("t_acme", PERIOD - 3, 0, 0), ("t_acme", PERIOD - 2, 0, 0)]
 
 
 def test_a_number_that_is_not_that_of_its_periods_is_set_right() -> None:
     world = World()
-    world.sweep(TenantRow("t_acme", 7, 0, {PERIOD: 2}))
+    world.sweep(TenantRow("t_acme", 7, {PERIOD: 2}))
     assert world.tenant_rows.totals == [("t_acme", 7, 2)]
 
 
@@ -265,7 +315,7 @@ def test_what_fails_for_one_row_is_told_once_every_other_had_its_turn() -> None:
     world.tenant_rows.failing = frozenset({"t_globex"})
     due = [connection(name, expires_at=NOW_S) for name in "abc"]
     ended = [tenant("t_globex", p2=0), tenant("t_initech", p2=0), tenant(p2=4)]
-    swept = world.janitor.sweep([*ended, *due, connection("d", behind_since=NOW - 1)], NEVER)
+    swept = world.janitor.sweep([*ended, *due, connection("d", behind_since=NOW - 1)], NONE, NEVER)
     assert [str(error) for error in swept.tally.failures] == ["t_globex", "a", "c"]
     assert swept.states == {ConnectionState.EXPIRED: 3, ConnectionState.BEHIND: 1}
     assert world.registered.removed == ["b"]

@@ -28,7 +28,7 @@ KEY: Final = TenantPeriod("t_acme", PERIOD)
 
 
 def tenant(reserved: int, tenant_id: str = "t_acme", period: int = PERIOD) -> TenantRow:
-    return TenantRow(tenant_id, reserved, revoked_at=0, periods={period: reserved})
+    return TenantRow(tenant_id, reserved, periods={period: reserved})
 
 
 def find(counting: Recount, reserved: int, rows: int, started_at: int, ended_at: int | None = None) -> list[Correction]:
@@ -205,7 +205,7 @@ class World:
         unread = self.chance.sample([None, *self.rows], len(self.rows) + 1)
         for each in unread:
             if each is None:
-                row = TenantRow("t_acme", self.reserved.total(), 0, dict(self.reserved))
+                row = TenantRow("t_acme", self.reserved.total(), dict(self.reserved))
             elif each in self.rows:
                 found[TenantPeriod("t_acme", self.rows[each])] += 1
             self._meanwhile()
@@ -243,7 +243,7 @@ class World:
         self.chance = random.Random(1)
         for _ in range(4):
             rows = Counter(TenantPeriod("t_acme", period) for period in self.rows.values())
-            row = TenantRow("t_acme", self.reserved.total(), 0, dict(self.reserved))
+            row = TenantRow("t_acme", self.reserved.total(), dict(self.reserved))
             for correction in self.recounts[0].find_corrections([row], rows, self.now_ms, self.now_ms):
                 self.correct(correction)
             self.pass_time(60_000)

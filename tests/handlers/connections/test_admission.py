@@ -31,7 +31,7 @@ NEW = connection(subscribed=False, subscribed_at=0)
 @pytest.fixture
 def connections_table(region: Region, clock: Clock) -> ConnectionsTable:
     connections_table = ConnectionsTable(region.dynamodb, CONNECTIONS)
-    connections_table.add(NEW, 5_000)
+    connections_table.add(NEW, 5_000, 5_000)
     return connections_table
 
 
@@ -159,7 +159,7 @@ def test_the_registry_decides_as_a_bucket_of_tokens_does(
     connections_table: ConnectionsTable, rate: Rate, pauses_ms: list[int]
 ) -> None:
     connection_id = f"conn-of-example-{next(connection_numbers)}"
-    connections_table.add(connection(connection_id), 5_000)
+    connections_table.add(connection(connection_id), 5_000, 5_000)
     key = ConnectionKey("t_acme", connection_id)
     bucket = Bucket(rate, filled_us=rate.burst * rate.interval_us, at_us=NOW * 1000)
     now_ms = NOW

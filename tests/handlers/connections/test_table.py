@@ -9,14 +9,17 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.connections.connection import Connection, ConnectionKey, Span, Subscribed
+from formbridge.access.principal import Principal
+from formbridge.connections.connection import Connection, ConnectionKey, Reservation, Span, Subscribed
 from formbridge.connections.rate_limit import Rate
 from formbridge.connections.table import ConnectionsTable
-from formbridge.connections.tenant_row import TenantRow
+from formbridge.connections.tenant_row import PERIOD_MS, TenantRow
+from formbridge.connections.user_row import Member, UserRow
 from formbridge.runtime.identifiers import TENANT_ID
 from formbridge.runtime.keys import parse_tenant_partition, tenant_partition
 from tests.support.handlers.builders import HOUR_S, NOW
 from tests.support.handlers.connections import wanting
+from tests.support.handlers.principals import USER
 from tests.support.handlers.region import CONNECTIONS
 
 if TYPE_CHECKING:
@@ -29,6 +32,8 @@ TTL_SECONDS = 2 * HOUR_S + 600
 TWO_HOURS_MS = 2 * HOUR_S * 1000
 
 
+PERIOD = NOW // PERIOD_MS
+PRINCIPAL = Principal(USER, "5e55", "70ce", signed_in_at=NOW // 1000 - 60)
 KEY = ConnectionKey("t_acme", "conn-1")
 ORDER = "1795377600000#a"
 LATER = "1795377600000#b"
@@ -38,7 +43,7 @@ def connection(connection_id: str = "conn-1", tenant_id: str = "t_acme", shard: 
     """A connection that has just come."""
     values: dict[str, Any] = {
         "connected_at": NOW,
-        "issued_at": NOW // 1000 - 60,
+        "principal": PRINCIPAL,
         "expires_at": NOW // 1000 + HOUR_S,
         "ttl": NOW // 1000 + TTL_SECONDS,
     }
@@ -52,7 +57,7 @@ def connections_table(region: Region, clock: Clock) -> ConnectionsTable:
 
 def add(connections_table: ConnectionsTable, *connections: Connection) -> None:
     for each in connections or (connection(),):
-        assert connections_table.add(each, 5_000) is None
+        assert connections_table.add(each, 5_000, 5_000) is None
 
 
 def only(connections_table: ConnectionsTable, tenant_id: str = "t_acme") -> Connection:
@@ -65,6 +70,11 @@ def reserved(region: Region, tenant_id: str = "t_acme") -> int:
     return TenantRow.from_row(region.tenant(tenant_id) or {"PK": {"S": ""}}).connections
 
 
+def members(region: Region, user: str = USER) -> set[str]:
+    """The reserved connections of a user of t_acme."""
+    return set((region.user("t_acme", user) or {}).get("connections", {}).get("SS", []))
+
+
 # --- Coming and going -----------------------------------------------------------------------------------------
 
 
@@ -75,7 +85,10 @@ def test_a_connection_has_one_row_in_its_tenants_partition(region: Region, conne
         "SK": {"S": "CONN#conn-1"},
         "subscribed": {"BOOL": False},
         "connected_at": {"N": str(NOW)},
-        "issued_at": {"N": str(NOW // 1000 - 60)},
+        "user": {"S": USER},
+        "session": {"S": "5e55"},
+        "token_id": {"S": "70ce"},
+        "signed_in_at": {"N": str(NOW // 1000 - 60)},
         "expires_at": {"N": str(NOW // 1000 + HOUR_S)},
         "ttl": {"N": str(NOW // 1000 + TTL_SECONDS)},
     }
@@ -86,7 +99,7 @@ def test_a_connection_without_a_row_stays_without_one(region: Region, connection
     assert connections_table.subscribe(KEY, None, ORDER) is Subscribed.NO_ROW
     assert connections_table.unsubscribe(KEY, ORDER) is Subscribed.NO_ROW
     assert not connections_table.restart_view(KEY)
-    assert connections_table.extend(KEY, NOW, NOW) is None
+    assert connections_table.extend(KEY, NOW, PRINCIPAL) is None
     connections_table.mark_behind(KEY, NOW)
     connections_table.clear_behind(KEY, NOW)
     connections_table.record_probe(KEY, NOW)
@@ -98,7 +111,7 @@ def test_a_connection_of_another_tenant_is_not_touched(connections_table: Connec
     add(connections_table, connection("conn-1", "t_globex"))
     assert connections_table.subscribe(KEY, None, ORDER) is Subscribed.NO_ROW
     assert not connections_table.restart_view(KEY)
-    assert connections_table.extend(KEY, NOW, NOW) is None
+    assert connections_table.extend(KEY, NOW, PRINCIPAL) is None
     connections_table.remove(KEY)
     assert list(connections_table.list_connections("t_acme")) == []
     assert only(connections_table, "t_globex") == connection("conn-1", "t_globex")
@@ -111,29 +124,31 @@ def test_a_removed_connection_is_gone_and_released_once_however_often_it_is_remo
     connections_table.remove(KEY)
     connections_table.remove(KEY)
     assert region.connection("t_acme", "conn-1") is None
-    assert reserved(region) == 1
+    assert (reserved(region), members(region)) == (1, {f"{PERIOD}#conn-2"})
 
 
 def test_whoever_deletes_a_row_is_told_what_to_release(region: Region, connections_table: ConnectionsTable) -> None:
     add(connections_table, connection(connected_at=NOW + 5), connection("conn-2"))
-    assert connections_table.delete(KEY) == NOW + 5
+    reservation = Reservation("conn-1", NOW + 5, USER)
+    assert connections_table.delete(KEY) == reservation
     assert connections_table.delete(KEY) is None
-    assert reserved(region) == 2
-    connections_table.release("t_acme", [NOW + 5])
-    assert reserved(region) == 1
+    assert (reserved(region), len(members(region))) == (2, 2)
+    connections_table.release("t_acme", [reservation])
+    assert (reserved(region), members(region)) == (1, {f"{PERIOD}#conn-2"})
 
 
 @pytest.mark.parametrize(
-    ("max_connections", "issued_at", "refusal"), [(1, NOW, "too_many_connections"), (2, 0, "revoked")]
+    ("max_connections", "max_user_connections", "refusal"),
+    [(1, 2, "too_many_connections"), (2, 1, "too_many_connections_of_user"), (1, 1, "too_many_connections_of_user")],
 )
 def test_a_refused_connection_has_no_row_and_is_not_counted(
-    region: Region, connections_table: ConnectionsTable, max_connections: int, issued_at: int, refusal: str
+    region: Region, connections_table: ConnectionsTable, max_connections: int, max_user_connections: int, refusal: str
 ) -> None:
     add(connections_table)
-    connections_table.tenants.revoke("t_acme", 1)
-    assert connections_table.add(connection("conn-2", issued_at=issued_at), max_connections) == refusal
+    assert connections_table.add(connection("conn-2"), max_connections, max_user_connections) == refusal
     assert region.connection("t_acme", "conn-2") is None
     assert reserved(region) == 1
+    assert members(region) == {f"{PERIOD}#conn-1"}
 
 
 def refuse(**_: object) -> None:
@@ -161,10 +176,10 @@ def test_a_row_that_may_not_have_been_written_is_deleted_and_its_reservation_giv
     error: type[Exception],
 ) -> None:
     with region.on(event, disturb), pytest.raises(error):
-        connections_table.add(connection(), 1)
+        connections_table.add(connection(), 1, 1)
     assert region.connection("t_acme", "conn-1") is None
-    assert reserved(region) == 0
-    assert connections_table.add(connection("conn-2"), 1) is None
+    assert (reserved(region), members(region)) == (0, set())
+    assert connections_table.add(connection("conn-2"), 1, 1) is None
 
 
 # --- Subscriptions --------------------------------------------------------------------------------------------
@@ -207,15 +222,17 @@ def test_the_filter_of_an_unsubscribed_connection_is_forgotten(connections_table
 
 def test_a_later_token_makes_a_connection_last_longer(region: Region, connections_table: ConnectionsTable) -> None:
     add(connections_table)
-    assert connections_table.extend(KEY, NOW // 1000 + 2 * HOUR_S, NOW // 1000) == NOW // 1000 + 2 * HOUR_S
-    assert only(connections_table) == connection(expires_at=NOW // 1000 + 2 * HOUR_S, issued_at=NOW // 1000)
+    for principal in (Principal(USER, "another", "", NOW // 1000), PRINCIPAL, Principal(USER)):
+        expires_at = only(connections_table).expires_at + HOUR_S
+        assert connections_table.extend(KEY, expires_at, principal) == expires_at
+        assert only(connections_table) == connection(expires_at=expires_at, principal=principal)
 
 
 def test_a_token_that_expires_earlier_than_the_last_one_changes_nothing(connections_table: ConnectionsTable) -> None:
     add(connections_table)
     held = connection().expires_at
     for expires_at in (held, held - 1):
-        assert connections_table.extend(KEY, expires_at, NOW // 1000) == held
+        assert connections_table.extend(KEY, expires_at, Principal(USER)) == held
     assert only(connections_table) == connection()
 
 
@@ -355,7 +372,7 @@ def test_a_roster_holds_who_is_subscribed_with_what_a_broadcast_needs(connection
     connections_table.mark_behind(KEY, NOW + 5)
     roster = connections_table.read_tenant_connections("t_acme")
     assert (roster.reserved, roster.shards, roster.epoch) == (3, 1, 0)
-    read: dict[str, Any] = {"subscribed": True, "subscribed_at": NOW, "issued_at": 0, "ttl": 0}
+    read: dict[str, Any] = {"subscribed": True, "subscribed_at": NOW, "principal": Principal(), "ttl": 0}
     assert sorted(roster.subscribed, key=repr) == [
         connection("conn-1", behind_since=NOW + 5, **read),
         connection("conn-2", filter=wanted, **read),
@@ -379,15 +396,15 @@ def test_connections_are_read_though_their_tenants_row_is_not_there(
 def test_the_janitor_finds_every_row_of_every_tenant(connections_table: ConnectionsTable, clock: Clock) -> None:
     outlived = connection("conn-2", "t_globex", ttl=NOW // 1000)
     add(connections_table, connection("conn-1"), outlived, connection("conn-3", shard=12))
-    connections_table.tenants.revoke("t_globex", 7)
-    period = NOW // 1000 // 300
     found = list(connections_table.scan())
     assert sorted(found, key=repr) == [
         connection("conn-1"),
         connection("conn-3", shard=12),
         outlived,
-        TenantRow("t_acme", 2, revoked_at=0, periods={period: 2}, shards=13),
-        TenantRow("t_globex", 1, revoked_at=7, periods={period: 1}),
+        TenantRow("t_acme", 2, periods={PERIOD: 2}, shards=13),
+        TenantRow("t_globex", 1, periods={PERIOD: 1}),
+        UserRow("t_acme", USER, frozenset({Member(PERIOD, "conn-1"), Member(PERIOD, "conn-3")})),
+        UserRow("t_globex", USER, frozenset({Member(PERIOD, "conn-2")})),
     ]
 
 
@@ -440,7 +457,7 @@ def test_every_page_is_read(region: Region, connections_table: ConnectionsTable,
         assert (roster.reserved, names(roster.subscribed)) == (9, expected)
         assert names(connections_table.list_connections("t_acme")) == [*expected, "silent"]
         assert names(connections_table.read_shard("t_acme", 1)) == expected[1::2]
-        assert len(list(connections_table.scan())) == 10
+        assert len(list(connections_table.scan())) == 11
 
 
 # --- Shards ---------------------------------------------------------------------------------------------------
@@ -507,7 +524,7 @@ def test_a_shard_that_cannot_be_told_of_gets_no_row_and_nothing_is_reserved(
             refuse()
 
     with region.on("before-call.dynamodb.UpdateItem", refuse_the_second), pytest.raises(ClientError):
-        connections_table.add(connection(shard=1), 10)
+        connections_table.add(connection(shard=1), 10, 10)
     assert region.connection("t_acme", "conn-1", 1) is None
     assert reserved(region) == 0
 
@@ -520,10 +537,11 @@ def test_a_shard_is_told_of_once(region: Region, connections_table: ConnectionsT
 
     with region.on("before-call.dynamodb", note):
         add(connections_table, connection("conn-1", shard=1))
-        assert asked == ["UpdateItem", "UpdateItem", "UpdateItem", "PutItem"]
+        # The user's row, then the tenant's: refused, told of the shard, and asked again.
+        assert asked == ["UpdateItem", "UpdateItem", "UpdateItem", "UpdateItem", "PutItem"]
         asked.clear()
         add(connections_table, connection("conn-2", shard=1), connection("conn-3"))
-        assert asked == ["UpdateItem", "PutItem"] * 2
+        assert asked == ["UpdateItem", "UpdateItem", "PutItem"] * 2
 
 
 def test_two_that_tell_of_shards_at_once_leave_the_higher_number(
@@ -545,14 +563,14 @@ def test_two_that_tell_of_shards_at_once_leave_the_higher_number(
 
 @pytest.mark.parametrize("shard", [0, 1, 7])
 @pytest.mark.parametrize(
-    ("max_connections", "issued_at", "refusal"), [(1, NOW, "too_many_connections"), (2, 0, "revoked")]
+    ("max_connections", "max_user_connections", "refusal"),
+    [(1, 2, "too_many_connections"), (2, 1, "too_many_connections_of_user"), (1, 1, "too_many_connections_of_user")],
 )
 def test_a_refused_connection_opens_up_no_shard(
-    connections_table: ConnectionsTable, shard: int, max_connections: int, issued_at: int, refusal: str
+    connections_table: ConnectionsTable, shard: int, max_connections: int, max_user_connections: int, refusal: str
 ) -> None:
     add(connections_table)
-    connections_table.tenants.revoke("t_acme", 1)
-    assert connections_table.add(connection("conn-2", shard=shard, issued_at=issued_at), max_connections) == refusal
+    assert connections_table.add(connection("conn-2", shard=shard), max_connections, max_user_connections) == refusal
     assert connections_table.read_tenant_connections("t_acme").shards == 1
 
 
@@ -571,7 +589,7 @@ def test_no_other_tenants_shard_is_read_whatever_its_name(connections_table: Con
     }
 
 
-def is_one(row: Connection | TenantRow) -> TypeGuard[Connection]:
+def is_one(row: Connection | TenantRow | UserRow) -> TypeGuard[Connection]:
     return isinstance(row, Connection)
 
 

@@ -20,10 +20,10 @@ def test_the_number_of_a_tenant_is_the_sum_of_its_periods() -> None:
         "quarter_1994863": {"N": "7"},
     }
     tenant = TenantRow.from_row(row)
-    assert tenant == TenantRow("t_acme", 5, revoked_at=0, periods={period: 2, period + 1: 3})
+    assert tenant == TenantRow("t_acme", 5, periods={period: 2, period + 1: 3})
     assert tenant.counted == 5
 
 
 def test_a_row_without_attributes_is_an_empty_tenant_with_one_shard() -> None:
     row: dict[str, AttributeValueTypeDef] = {"PK": {"S": "TENANT#t_acme"}, "SK": {"S": "TENANT"}}
-    assert TenantRow.from_row(row) == TenantRow("t_acme", connections=0, revoked_at=0, periods={}, shards=1)
+    assert TenantRow.from_row(row) == TenantRow("t_acme", connections=0, periods={}, shards=1)

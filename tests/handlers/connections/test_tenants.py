@@ -14,7 +14,6 @@ from tests.support.handlers.region import CONNECTIONS
 if TYPE_CHECKING:
     from tests.support.handlers.region import Region
 
-ISSUED_AT = NOW // 1000
 PERIOD = NOW // PERIOD_MS
 
 
@@ -26,8 +25,8 @@ class World:
         self.tenant_id = tenant_id
         self.tenants = Tenants(region.dynamodb, CONNECTIONS)
 
-    def reserve(self, at: int = NOW, issued_at: int = ISSUED_AT, shard: int = 0) -> str | None:
-        return self.tenants.reserve(self.tenant_id, at, issued_at, limit=3, shard=shard)
+    def reserve(self, at: int = NOW, shard: int = 0) -> str | None:
+        return self.tenants.reserve(self.tenant_id, at, limit=3, shard=shard)
 
     def release(self, *at: int) -> None:
         self.tenants.release(self.tenant_id, at or (NOW,))
@@ -51,7 +50,7 @@ def world(region: Region) -> World:
 def test_a_reservation_is_counted_for_its_tenant_and_its_period(world: World) -> None:
     assert world.reserve() is None
     assert world.reserve(NOW + PERIOD_MS) is None
-    assert world.row == TenantRow("t_acme", 2, revoked_at=0, periods={PERIOD: 1, PERIOD + 1: 1})
+    assert world.row == TenantRow("t_acme", 2, periods={PERIOD: 1, PERIOD + 1: 1})
 
 
 def test_no_more_are_reserved_than_the_limit_allows(world: World) -> None:
@@ -78,7 +77,7 @@ def test_many_are_released_by_one_write_for_each_of_their_periods(region: Region
     with region.on("before-call.dynamodb", note):
         world.release(NOW, NOW + PERIOD_MS, NOW + 1)
     assert len(asked) == 2
-    assert world.row == TenantRow("t_acme", 0, revoked_at=0, periods={PERIOD: 0, PERIOD + 1: 0})
+    assert world.row == TenantRow("t_acme", 0, periods={PERIOD: 0, PERIOD + 1: 0})
 
 
 def test_each_tenant_has_its_own_number(region: Region, world: World) -> None:
@@ -121,19 +120,19 @@ def test_a_correction_changes_the_number_of_the_period_and_of_the_tenant(world: 
     for period in (0, 0, 1):
         world.reserve(NOW + period * PERIOD_MS)
     world.tenants.correct("t_acme", PERIOD, 2, -1)
-    assert world.row == TenantRow("t_acme", 2, revoked_at=0, periods={PERIOD: 1, PERIOD + 1: 1})
+    assert world.row == TenantRow("t_acme", 2, periods={PERIOD: 1, PERIOD + 1: 1})
     world.tenants.correct("t_acme", PERIOD, 1, 4)
-    assert world.row == TenantRow("t_acme", 6, revoked_at=0, periods={PERIOD: 5, PERIOD + 1: 1})
+    assert world.row == TenantRow("t_acme", 6, periods={PERIOD: 5, PERIOD + 1: 1})
 
 
 def test_a_period_that_is_corrected_to_zero_is_forgotten(world: World) -> None:
     world.reserve()
     world.reserve(NOW + PERIOD_MS)
     world.tenants.correct("t_acme", PERIOD, 1, -1)
-    assert world.row == TenantRow("t_acme", 1, revoked_at=0, periods={PERIOD + 1: 1})
+    assert world.row == TenantRow("t_acme", 1, periods={PERIOD + 1: 1})
     world.release(NOW + PERIOD_MS)
     world.tenants.correct("t_acme", PERIOD + 1, 0, 0)
-    assert world.row == TenantRow("t_acme", 0, revoked_at=0, periods={})
+    assert world.row == TenantRow("t_acme", 0, periods={})
 
 
 def test_a_period_that_changed_meanwhile_is_not_corrected(world: World) -> None:
@@ -142,7 +141,7 @@ def test_a_period_that_changed_meanwhile_is_not_corrected(world: World) -> None:
     world.release()
     for change in (-2, 1):
         world.tenants.correct("t_acme", PERIOD, 2, change)
-    assert world.row == TenantRow("t_acme", 1, revoked_at=0, periods={PERIOD: 1})
+    assert world.row == TenantRow("t_acme", 1, periods={PERIOD: 1})
 
 
 def test_a_correction_that_is_repeated_counts_once(world: World) -> None:
@@ -157,7 +156,7 @@ def test_a_correction_that_is_repeated_counts_once(world: World) -> None:
 def test_a_period_without_a_number_gets_one(world: World) -> None:
     for _ in range(2):
         world.tenants.correct("t_acme", PERIOD, 0, 3)
-    assert world.row == TenantRow("t_acme", 3, revoked_at=0, periods={PERIOD: 3})
+    assert world.row == TenantRow("t_acme", 3, periods={PERIOD: 3})
 
 
 def test_a_release_that_comes_after_its_period_was_forgotten_changes_nothing(world: World) -> None:
@@ -165,7 +164,7 @@ def test_a_release_that_comes_after_its_period_was_forgotten_changes_nothing(wor
     world.reserve(NOW + PERIOD_MS)
     world.tenants.correct("t_acme", PERIOD, 1, -1)
     world.release()
-    assert world.row == TenantRow("t_acme", 1, revoked_at=0, periods={PERIOD + 1: 1})
+    assert world.row == TenantRow("t_acme", 1, periods={PERIOD + 1: 1})
 
 
 @pytest.mark.parametrize(("seen", "total"), [(2, 5), (1, 2)])
@@ -173,40 +172,12 @@ def test_a_total_is_set_unless_it_changed_meanwhile(world: World, seen: int, tot
     for _ in range(2):
         world.reserve()
     world.tenants.set_total("t_acme", seen, 5)
-    assert world.row == TenantRow("t_acme", total, revoked_at=0, periods={PERIOD: 2})
+    assert world.row == TenantRow("t_acme", total, periods={PERIOD: 2})
 
 
 def test_a_total_that_is_not_there_is_set(world: World) -> None:
-    world.tenants.revoke("t_acme", 7)
     world.tenants.set_total("t_acme", 0, 2)
-    assert world.row == TenantRow("t_acme", 2, revoked_at=7, periods={})
-
-
-# --- Revocation -----------------------------------------------------------------------------------------------
-
-
-def test_tokens_that_were_issued_before_a_revocation_are_refused(world: World) -> None:
-    world.tenants.revoke("t_acme", ISSUED_AT)
-    assert world.reserve(issued_at=ISSUED_AT - 1) == "revoked"
-    assert world.reserve(issued_at=0) == "revoked"
-    assert world.reserve(issued_at=ISSUED_AT) is None
-    assert world.row == TenantRow("t_acme", 1, revoked_at=ISSUED_AT, periods={PERIOD: 1})
-
-
-def test_a_revoked_token_is_told_from_a_tenant_that_is_full(world: World) -> None:
-    for _ in range(3):
-        world.reserve()
-    world.tenants.revoke("t_acme", ISSUED_AT)
-    assert world.reserve(issued_at=ISSUED_AT - 1) == "revoked"
-    assert world.reserve(issued_at=ISSUED_AT) == "too_many_connections"
-
-
-def test_a_revocation_leaves_what_is_reserved_and_every_other_tenant_alone(region: Region, world: World) -> None:
-    other = World(region, "t_globex")
-    world.reserve()
-    world.tenants.revoke("t_acme", ISSUED_AT + 60)
-    assert world.row.connections == 1
-    assert other.reserve(issued_at=0) is None
+    assert world.row == TenantRow("t_acme", 2, periods={})
 
 
 # --- The history ----------------------------------------------------------------------------------------------
@@ -217,7 +188,7 @@ def test_the_first_history_of_a_tenant_replaces_none(world: World) -> None:
     assert world.tenants.read_epoch("t_acme", "stream-1", NOW) == 0
     assert world.tenants.read_epoch("t_acme", "stream-1", NOW + 1) == 0
     assert world.epoch == 0
-    assert world.row == TenantRow("t_acme", 1, revoked_at=0, periods={PERIOD: 1})
+    assert world.row == TenantRow("t_acme", 1, periods={PERIOD: 1})
 
 
 def test_the_first_history_keeps_the_epoch_that_is_there(world: World) -> None:

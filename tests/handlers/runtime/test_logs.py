@@ -21,6 +21,7 @@ from tests.support.handlers.builders import (
     message_event,
 )
 from tests.support.handlers.issuer import KeysInMemory, claims, token
+from tests.support.handlers.principals import HASHES, USER
 
 if TYPE_CHECKING:
     from tests.support.handlers.clock import Clock
@@ -63,15 +64,16 @@ def test_a_handler_that_does_well_answers_and_logs_nothing(lines: Lines) -> None
 @pytest.mark.parametrize(
     ("event", "ids"),
     [
-        (connect_event(connection_id="conn-1"), {"connection_id": "conn-1"}),
-        (message_event({}, connection_id="conn-1"), {"connection_id": "conn-1"}),
+        (connect_event(connection_id="conn-1"), {"connection_id": "conn-1", "user": USER}),
+        (message_event({}, connection_id="conn-1"), {"connection_id": "conn-1", "user": USER}),
+        (authorizer_event(connection_id="conn-1"), {"connection_id": "conn-1"}),
         (bus_event("submission.received", {}, event_id="e1"), {"event_id": "e1"}),
         ([], {}),
         (None, {}),
         ({"id": 5}, {}),
         ({"requestContext": None}, {}),
     ],
-    ids=["connect", "message", "bus", "batch", "nothing", "a number", "no context"],
+    ids=["connect", "message", "authorizer", "bus", "batch", "nothing", "a number", "no context"],
 )
 def test_a_line_is_tied_to_its_request(event: object, ids: dict[str, str]) -> None:
     assert correlation_ids(event, LambdaContext()) == {"request_id": "request-1", **ids}
@@ -122,6 +124,7 @@ def test_the_authorizer_logs_what_it_decided_and_nothing_of_the_token(
     bearer = make()
     trusted = authorize.TokenVerifier(issuer.ISSUER, issuer.AUDIENCE, issuer.CLAIM, KeysInMemory())
     monkeypatch.setattr(authorize, "verifier", lambda: trusted)
+    monkeypatch.setattr(authorize, "hashes", lambda: HASHES)
     monkeypatch.setenv("TOKEN_IN_QUERY", "true")
     monkeypatch.setenv("CONNECTION_SHARDS", "1")
     headers, query = brought(place, bearer)

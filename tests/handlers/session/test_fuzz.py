@@ -365,7 +365,10 @@ def furnished(random: Random) -> World:
 
 def authenticator(world: World) -> Session:
     """The session of the `authenticate` route, with a verifier of real tokens."""
-    return replace(world.authenticator, verifier=TokenVerifier(ISSUER, AUDIENCE, CLAIM, KeysInMemory()))
+    session = world.authenticator
+    assert session.authentication is not None
+    verifier = TokenVerifier(ISSUER, AUDIENCE, CLAIM, KeysInMemory())
+    return replace(session, authentication=session.authentication._replace(verifier=verifier))
 
 
 def route(vandal: Vandal, world: World, body: str) -> Session:

@@ -15,6 +15,7 @@ from formbridge.session.session import MAX_REFUSALS, Session
 from formbridge.wire import protocol
 from formbridge.wire.protocol import Limits
 from tests.support.handlers.builders import NOW, LambdaContext, forbidden, message_event, refused_by_frame
+from tests.support.handlers.principals import USER
 from tests.support.handlers.world import KEY, World
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def answered(
     """The integration's answer to a frame; `changes` are made to the event."""
     OPENED.clear()
 
-    def open_session(key: ConnectionKey, *, refused_by_frame: bool) -> Session:
+    def open_session(key: ConnectionKey, *, refused_by_frame: bool, user: str) -> Session:
         OPENED.append(key)
         if isinstance(session, Exception):
             raise session
@@ -77,17 +78,17 @@ def test_the_shard_is_the_one_that_the_authorizer_said_and_the_first_where_it_sa
 
 
 @pytest.mark.parametrize("change", [refused_by_frame, dict], ids=["wanted", "not wanted"])
-def test_the_session_knows_whether_the_client_wants_to_be_refused_by_a_frame(
+def test_the_session_knows_the_user_and_whether_the_client_wants_to_be_refused_by_a_frame(
     world: World, change: Callable[[Mapping[str, Any]], dict[str, Any]]
 ) -> None:
-    told: list[bool] = []
+    told: list[tuple[bool, str]] = []
 
-    def open_session(_key: ConnectionKey, *, refused_by_frame: bool) -> Session:
-        told.append(refused_by_frame)
+    def open_session(_key: ConnectionKey, *, refused_by_frame: bool, user: str) -> Session:
+        told.append((refused_by_frame, user))
         return world.session
 
     lambda_reply.reply_to_frame(open_session, change(message_event({"action": "ping"})), LambdaContext())
-    assert told == [change is refused_by_frame]
+    assert told == [(change is refused_by_frame, USER)]
 
 
 @pytest.mark.parametrize("body", ['{"action":"subscribe"}', "no JSON", ""])

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from formbridge.access.handshake import Identity
+from formbridge.access.principal import Principal
 from formbridge.connections.connection import Connection, ConnectionKey
 from formbridge.connections.rate_limit import Rate
 from formbridge.posting.delivery import Delivery, Outcome, Receipt
+from formbridge.revocations.revocation import FOREVER, Kind, Revocation, Target
 from formbridge.runtime import timestamps
 from formbridge.session import replay
 from formbridge.session.session import CLOSING_SECONDS, MAX_REFUSALS
@@ -22,8 +24,19 @@ from formbridge.wire.cursor import CONSISTENCY_WINDOW_MS, MAX_AGE_MS, Cursor
 from formbridge.wire.event_pattern import matches
 from formbridge.wire.protocol import Limits, parse_request
 from tests.support.handlers.builders import NOW, NOW_ISO, iso, submission
+from tests.support.handlers.principals import HASHES, OTHER_USER, USER
 from tests.support.handlers.strategies import ANY_TEXT
-from tests.support.handlers.world import EXPIRES_AT, LIMITS, MAX_FRAME_BYTES, World, all_ids, cursor, ids, to_the_end
+from tests.support.handlers.world import (
+    EXPIRES_AT,
+    LIMITS,
+    MAX_FRAME_BYTES,
+    MAX_USER_CONNECTIONS,
+    World,
+    all_ids,
+    cursor,
+    ids,
+    to_the_end,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -695,6 +708,16 @@ def test_a_client_over_the_limit_that_wants_a_frame_is_told_and_disconnected(
     assert world.calls == []
 
 
+def test_a_user_over_the_limit_is_told_so(world: World) -> None:
+    world.connections.rows.clear()
+    for number in range(MAX_USER_CONNECTIONS):
+        world.connections.put(Connection(ConnectionKey("t_acme", f"other-{number}"), NOW, EXPIRES_AT, Principal(USER)))
+    session = replace(world.session, refused_by_frame=True, user=USER)
+    assert session.reply('{"action":"ping"}', "1") is None
+    (told,) = world.poster.to("conn-1")
+    assert told == '{"type":"disconnect","code":"too_many_connections_of_user","reconnect":true}'
+
+
 def test_a_client_that_wants_a_frame_and_has_a_row_is_served(world: World) -> None:
     session = replace(world.session, refused_by_frame=True)
     assert session.reply('{"action":"ping"}', "1") == {"type": "pong", "timestamp": NOW}
@@ -865,11 +888,12 @@ class TestOverTheRate:
 # --- Authenticate ---------------------------------------------------------------------------------------------
 
 TOKENS = {
-    "later": Identity("user-1", ("t_acme",), EXPIRES_AT + 600, 1_790_000_000),
+    "later": Identity("user-1", ("t_acme",), EXPIRES_AT + 600, 1_790_000_000, "session-1", "token-1"),
     "later, of two tenants": Identity("user-1", ("t_globex", "t_acme"), EXPIRES_AT + 600, 0),
     "of another tenant": Identity("user-1", ("t_globex",), EXPIRES_AT + 600, 0),
     "of no tenant": Identity("user-1", (), EXPIRES_AT + 600, 0),
     "as late": Identity("user-1", ("t_acme",), EXPIRES_AT, 0),
+    "of another user": Identity("user-2", ("t_acme",), EXPIRES_AT + 600, 0),
     "earlier": Identity("user-1", ("t_acme",), EXPIRES_AT - 1, 0),
 }
 
@@ -885,7 +909,7 @@ class TestAuthenticate:
         reply = world.ask("authenticate", id="4", token=token)
         assert reply == {"type": "authenticated", "id": "4", "expires_at": EXPIRES_AT + 600}
         assert world.row is not None
-        assert (world.row.expires_at, world.row.issued_at) == (EXPIRES_AT + 600, TOKENS[token].issued_at)
+        assert (world.row.expires_at, world.row.principal) == (EXPIRES_AT + 600, HASHES.identify(TOKENS[token]))
         world.clock.ms = EXPIRES_AT * 1000
         assert world.ask("ping")["type"] == "pong"
         assert world.ask("subscribe")["expires_at"] == EXPIRES_AT + 600
@@ -895,6 +919,7 @@ class TestAuthenticate:
         [
             ("of another tenant", "token: does not grant this connection's tenant"),
             ("of no tenant", "token: does not grant this connection's tenant"),
+            ("of another user", "token: belongs to another user than the connection"),
             ("as late", "token: must expire later than the previous token"),
             ("earlier", "token: must expire later than the previous token"),
             ("none of these", "token: does not verify (InvalidSignatureError)"),
@@ -921,14 +946,51 @@ class TestAuthenticate:
         """Both read the row before either writes it."""
         extend = world.connections.extend
 
-        def write_later_first(key: ConnectionKey, expires_at: int, issued_at: int) -> int | None:
-            extend(key, EXPIRES_AT + 900, 1)
-            return extend(key, expires_at, issued_at)
+        later = Principal(USER, signed_in_at=1)
+
+        def write_later_first(key: ConnectionKey, expires_at: int, principal: Principal) -> int | None:
+            extend(key, EXPIRES_AT + 900, later)
+            return extend(key, expires_at, principal)
 
         monkeypatch.setattr(world.connections, "extend", write_later_first)
         assert world.ask("authenticate", token="later") == {"type": "authenticated", "expires_at": EXPIRES_AT + 900}
         assert world.row is not None
-        assert (world.row.expires_at, world.row.issued_at) == (EXPIRES_AT + 900, 1)
+        assert (world.row.expires_at, world.row.principal) == (EXPIRES_AT + 900, later)
+
+    def test_a_token_without_the_session_of_the_one_before_is_fine(self, world: World) -> None:
+        world.ask("authenticate", token="later")
+        assert world.row is not None
+        assert world.row.principal.session == HASHES.hash_session("session-1")
+        world.verifier.identities["much later"] = Identity("user-1", ("t_acme",), EXPIRES_AT + 900, 0)
+        assert world.ask("authenticate", token="much later")["type"] == "authenticated"
+        assert world.row.principal == Principal(USER)
+
+    @pytest.mark.parametrize(
+        "target",
+        [
+            Target(Kind.TENANT, "t_acme"),
+            Target(Kind.USER, USER),
+            Target(Kind.USER, USER, "t_acme"),
+            Target(Kind.SESSION, HASHES.hash_session("session-1")),
+            Target(Kind.TOKEN, HASHES.hash_token_id("token-1")),
+        ],
+        ids=lambda target: target.key.partition("#")[0],
+    )
+    def test_a_revoked_token_ends_the_connection(self, world: World, target: Target) -> None:
+        world.revocations[target] = Revocation(TOKENS["later"].signed_in_at + 1, FOREVER)
+        assert world.tell("authenticate", token="later") is None
+        assert world.poster.to("conn-1") == ['{"type":"disconnect","code":"revoked","reconnect":true}']
+        assert world.poster.closed == ["conn-1"]
+        assert world.row is None
+
+    def test_the_row_is_written_before_the_revocations_are_read(self, world: World) -> None:
+        world.ask("authenticate", token="later")
+        assert world.calls == ["extend", "find_revocations"]
+
+    def test_the_revocation_of_another_refuses_nothing(self, world: World) -> None:
+        for target in (Target(Kind.TENANT, "t_globex"), Target(Kind.USER, OTHER_USER), Target(Kind.USER, USER, "t_a")):
+            world.revocations[target] = Revocation(blocked_until=FOREVER)
+        assert world.ask("authenticate", token="later")["type"] == "authenticated"
 
     def test_the_subscription_and_its_filter_stay(self, world: World) -> None:
         world.subscribed(filter=WANTED)

@@ -359,10 +359,11 @@ def test_a_resync() -> None:
         (protocol.TOKEN_EXPIRED, "token_expired", "true"),
         (protocol.REVOKED, "revoked", "true"),
         (protocol.TOO_MANY_CONNECTIONS, "too_many_connections", "true"),
+        (protocol.TOO_MANY_CONNECTIONS_OF_USER, "too_many_connections_of_user", "true"),
         (protocol.FORBIDDEN, "forbidden", "false"),
         (protocol.PROTOCOL_ERROR, "protocol_error", "false"),
     ],
-    ids=["token_expired", "revoked", "too_many_connections", "forbidden", "protocol_error"],
+    ids=["token_expired", "revoked", "too_many_connections", "of_user", "forbidden", "protocol_error"],
 )
 def test_a_disconnect(frame: protocol.Frame, code: str, reconnect: str) -> None:
     assert protocol.encode(frame) == f'{{"type":"disconnect","code":"{code}","reconnect":{reconnect}}}'

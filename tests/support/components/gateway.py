@@ -20,6 +20,8 @@ API = api_id("gateway-api")
 EXECUTION_ARN = arn("execute-api", API)
 CONNECTIONS = physical_name("gateway-connections")
 CONNECTIONS_ARN = arn("dynamodb", f"table/{CONNECTIONS}")
+REVOCATIONS = physical_name("gateway-revocations")
+REVOCATIONS_ARN = arn("dynamodb", f"table/{REVOCATIONS}")
 ENDPOINT = f"https://{API}.execute-api.{REGION}.amazonaws.com/live"
 QUEUE = physical_name("gateway-fanout-queue")
 QUEUE_ARN = arn("sqs", QUEUE)
@@ -28,6 +30,7 @@ LIMITS = {
     "MESSAGE_BURST": "20",
     "MAX_FILTER_LENGTH": "4096",
     "MAX_FRAME_BYTES": "32768",
+    "MAX_CONNECTIONS_PER_USER": "20",
 }
 """Default environment variables that limit the messages of one connection."""
 TOKENS = {

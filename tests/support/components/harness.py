@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -179,6 +180,11 @@ def _exception_of(context: dict[str, Any]) -> BaseException:
     return context.get("exception") or RuntimeError(context["message"])
 
 
+def kept_value(resource: str, name: str) -> str:
+    """The value of a resource's input whose changes are ignored, as the state of the stack has it."""
+    return hashlib.sha256(f"{resource} {name}".encode()).hexdigest()
+
+
 class RecordingMonitor(MockMonitor):
     """The SDK's mock monitor, which keeps the requests: the mocks themselves see neither parent nor dependencies."""
 
@@ -205,6 +211,9 @@ class RecordingMonitor(MockMonitor):
     ) -> resource_pb2.RegisterResourceResponse:
         # All by itself: the SDK's own reads the message on an event loop that it opens in each thread and never closes.
         urn = self.make_urn(request.parent, request.type, request.name)
+        for name in request.ignoreChanges:
+            # The engine keeps what the state holds.
+            request.object.update({name: {wire.SIGNATURE: wire.SECRET, "value": kept_value(request.name, name)}})
         if urn in self.recording.resources:
             raise ValueError(f"declared twice: {urn}")
         declared = Declared(

@@ -151,6 +151,8 @@ def _outputs(kind: str, logical_name: str, inputs: Values) -> Values:
             return {"id": key_id(logical_name), "keyId": key_id(logical_name), "arn": key_arn(logical_name)}
         case "aws:kms/keyPolicy:KeyPolicy":
             return {"id": inputs["keyId"]}
+        case "aws:ssm/parameter:Parameter":
+            return {"id": name, "name": name, "arn": arn("ssm", f"parameter/{name}")}
         case "aws:sns/topic:Topic":
             topic = arn("sns", name)
             return {"id": topic, "name": name, "arn": topic}

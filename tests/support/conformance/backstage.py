@@ -19,6 +19,7 @@ from formbridge.submissions.submission import Submission
 from local.emulator_client import client
 from tests.support.conformance.wire import PATIENCE, Frame
 from tests.support.handlers.builders import image, message_event, submission
+from tests.support.handlers.region import put_revocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_lambda.type_defs import EnvironmentTypeDef
 
+    from formbridge.revocations.revocation import Revocation, Target
     from local.stack import Stack
 
 BATCH_WRITE = 25
@@ -124,13 +126,17 @@ class Backstage:
         """Let the time go by for two heartbeats, in which a tenant's one connection sends nothing."""
         self._change_row(tenant_id, "SET connected_at = :past REMOVE full_at", now_ms() - 601_000)
 
+    def revoke(self, target: Target, revocation: Revocation) -> None:
+        """Revoke a target, without closing its connections."""
+        put_revocation(self._dynamodb, self.stack.output("revocations_table_name"), target, revocation)
+
     def leave_a_row(self, tenant_id: str) -> None:
         """Let a connection of a tenant end two heartbeats ago, of which the gateway never heard."""
         key = ConnectionKey(tenant_id, f"ended-{tenant_id}")
         in_an_hour = int(time.time()) + 3600
         long_ago = now_ms() - 601_000
-        connection = Connection(key, connected_at=long_ago, expires_at=in_an_hour, issued_at=0, ttl=in_an_hour)
-        assert self.connections_table.add(connection, 1) is None
+        connection = Connection(key, connected_at=long_ago, expires_at=in_an_hour, ttl=in_an_hour)
+        assert self.connections_table.add(connection, 1, 1) is None
 
     def _change_row(self, tenant_id: str, update: str, past: int) -> None:
         key = self.row(tenant_id).key

@@ -16,10 +16,11 @@ from formbridge.broadcast.accounting import Accounting
 from formbridge.broadcast.broadcaster import Broadcaster
 from formbridge.broadcast.changes import Batch
 from formbridge.broadcast.janitor import Janitor
-from formbridge.connections.connection import Connection, ConnectionKey, RateLimited, Span, Subscribed
+from formbridge.connections.connection import Connection, ConnectionKey, RateLimited, Reservation, Span, Subscribed
 from formbridge.connections.rate_limit import Rate
 from formbridge.connections.table import TenantConnections
 from formbridge.posting.delivery import Delivery, Outcome, Receipt
+from formbridge.revocations.revocation import Revocations
 from formbridge.runtime import timestamps
 from formbridge.session.session import Session
 from formbridge.submissions.event import MalformedEvent, SubmissionEvent
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+    from formbridge.access.principal import Principal
+    from formbridge.connections.user_row import Member
 
 Item = dict[str, "AttributeValueTypeDef"]
 Name = tuple[str, str]
@@ -176,6 +180,13 @@ class Table:
         return {name: Submission.from_item(item) for name, item in items.items() if item and not is_pending(item)}
 
 
+class Users:
+    """The users' rows."""
+
+    def remove(self, tenant_id: str, user: str, members: Iterable[Member]) -> None:
+        """No user has a row here."""
+
+
 @dataclass
 class Rows:
     """The connections table."""
@@ -198,8 +209,11 @@ class Rows:
     def restart_view(self, key: ConnectionKey) -> bool:
         return self._change(key, subscribed_at=self.now_ms())
 
-    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> int | None:
-        return expires_at if self._change(key, expires_at=expires_at, issued_at=issued_at) else None
+    def extend(self, key: ConnectionKey, expires_at: int, principal: Principal) -> int | None:
+        return expires_at if self._change(key, expires_at=expires_at, principal=principal) else None
+
+    def is_user_full(self, tenant_id: str, user: str, limit: int) -> bool:
+        return False
 
     def remove(self, key: ConnectionKey) -> None:
         self.held.pop(key, None)
@@ -224,11 +238,11 @@ class Rows:
     def split_shard(self, tenant_id: str, shard: int, size: int) -> list[Span]:
         return [Span()]
 
-    def delete(self, key: ConnectionKey) -> int | None:
+    def delete(self, key: ConnectionKey) -> Reservation | None:
         row = self.held.pop(key, None)
-        return row.connected_at if row else None
+        return row.reservation if row else None
 
-    def release(self, tenant_id: str, connected_at: Iterable[int]) -> None:
+    def release(self, tenant_id: str, reservations: Sequence[Reservation]) -> None:
         """No tenant has a row here."""
 
     def mark_behind(self, key: ConnectionKey, since_ms: int) -> None:
@@ -333,7 +347,7 @@ class World:
         self.broadcaster = Broadcaster(
             self.rows, self, accounting, self.queue, threshold=4, now_ms=lambda: self.table.now_ms
         )
-        self.janitor = Janitor(self.rows, self, accounting, now_ms=lambda: self.table.now_ms)
+        self.janitor = Janitor(self.rows, Users(), self, accounting, now_ms=lambda: self.table.now_ms)
 
     def _make_client(self, tenant: str) -> Client:
         kind = self.chance.choice((Subscription, Subscription, EagerSubscription))
@@ -503,6 +517,7 @@ class World:
                 lambda: self,
                 Rate(10, 20),
                 protocol.Limits(32_768, 4_096),
+                max_user_connections=20,
                 now_ms=lambda: self.table.now_ms,
                 monotonic=time.monotonic,
                 history=self.table.history,
@@ -533,7 +548,7 @@ class World:
                 self.queue.sent.pop(0)
 
     def clean(self) -> None:
-        self.janitor.sweep(list(self.rows.held.values()), NEVER).tally.raise_failures()
+        self.janitor.sweep(list(self.rows.held.values()), Revocations({}), NEVER).tally.raise_failures()
 
     def deliver(self, deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
         """@connections."""

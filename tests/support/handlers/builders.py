@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from formbridge.runtime import timestamps
 from formbridge.submissions.submission import Submission
+from tests.support.handlers.principals import USER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,13 +112,20 @@ def _request_context(route: str, event_type: str, connection_id: str, at: int = 
     }
 
 
-def _granted(tenant_id: str, expires_at: int, shard: int | None, issued_at: int = NOW // 1000 - 60) -> dict[str, str]:
+SIGNED_IN_AT: Final = NOW // 1000 - 60
+"""When the user of every connection signed in, in epoch seconds, unless a test says another time."""
+
+
+def _granted(
+    tenant_id: str, expires_at: int, shard: int | None, signed_in_at: int = SIGNED_IN_AT, user: str = USER
+) -> dict[str, str]:
     # What the authorizer put in its context arrives as texts, whatever it was.
     granted = {
-        "principalId": "user-1",
+        "principalId": user,
         "tenant_id": tenant_id,
         "expires_at": str(expires_at),
-        "issued_at": str(issued_at),
+        "user": user,
+        "signed_in_at": str(signed_in_at),
     }
     return granted if shard is None else {**granted, "shard": str(shard)}
 
@@ -146,7 +154,8 @@ def connect_event(
     connection_id: str = "conn-1",
     *,
     expires_at: int = NOW // 1000 + HOUR_S,
-    issued_at: int = NOW // 1000 - 60,
+    signed_in_at: int = SIGNED_IN_AT,
+    user: str = USER,
     shard: int | None = 0,
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
@@ -154,7 +163,7 @@ def connect_event(
     context = _request_context("$connect", "CONNECT", connection_id)
     return {
         "headers": {"Host": "api123.execute-api.us-east-1.amazonaws.com", **(headers or {})},
-        "requestContext": {**context, "authorizer": _granted(tenant_id, expires_at, shard, issued_at)},
+        "requestContext": {**context, "authorizer": _granted(tenant_id, expires_at, shard, signed_in_at, user)},
         "isBase64Encoded": False,
     }
 
@@ -213,7 +222,7 @@ def refused_by_frame(event: Mapping[str, Any]) -> dict[str, Any]:
 
 def forbidden(event: Mapping[str, Any]) -> dict[str, Any]:
     """The same event of a client that is refused by a frame because its token does not grant the tenant."""
-    return with_context(event, {"principalId": "user-1", "refusal": "forbidden"})
+    return with_context(event, {"principalId": USER, "user": USER, "refusal": "forbidden"})
 
 
 # --- DynamoDB -------------------------------------------------------------------------------------------------

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from formbridge.connections.connection import Connection, ConnectionKey, Span
+from formbridge.access.principal import Principal
+from formbridge.connections.connection import Connection, ConnectionKey, Reservation, Span
 from formbridge.connections.table import TenantConnections
 from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.support.handlers.builders import HOUR_S, NOW
+from tests.support.handlers.principals import USER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
 EVERYWHERE: Final = Span()
 
@@ -20,7 +22,7 @@ def connection(connection_id: str = "conn-1", tenant_id: str = "t_acme", shard: 
     """A subscribed connection of ten minutes, whose token is good for an hour."""
     values: dict[str, Any] = {
         "connected_at": NOW - 600_000,
-        "issued_at": NOW // 1000 - 600,
+        "principal": Principal(USER, signed_in_at=NOW // 1000 - 600),
         "expires_at": NOW // 1000 + HOUR_S,
         "ttl": NOW // 1000 + 2 * HOUR_S,
         "subscribed": True,
@@ -85,16 +87,16 @@ class Registered:
         ends = [*names[size - 1 : len(names) - 1 : size], None]
         return [Span(after, until) for after, until in zip([None, *ends], ends, strict=False)]
 
-    def delete(self, key: ConnectionKey) -> int | None:
+    def delete(self, key: ConnectionKey) -> Reservation | None:
         self._write(key)
         if key.connection_id in self.removed:
             return None
         self.removed.append(key.connection_id)
-        return next((row.connected_at for row in self.rows if row.key == key), NOW)
+        return next((row.reservation for row in self.rows if row.key == key), Reservation(key.connection_id, NOW))
 
-    def release(self, tenant_id: str, connected_at: Iterable[int]) -> None:
+    def release(self, tenant_id: str, reservations: Sequence[Reservation]) -> None:
         self.releases += 1
-        self.released += [(tenant_id, each) for each in connected_at]
+        self.released += [(tenant_id, each.connected_at) for each in reservations]
 
     def mark_behind(self, key: ConnectionKey, since_ms: int) -> None:
         self._write(key)

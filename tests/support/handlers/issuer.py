@@ -22,8 +22,8 @@ from formbridge.access.key_cache import KeyCache
 from formbridge.access.key_set import KeySet, parse_key_set
 from formbridge.access.public_key import load_public_key
 from formbridge.runtime import clock
+from tests.support.handlers.principals import ISSUER, SUBJECT
 
-ISSUER: Final = "https://issuer.example/pool-1"
 AUDIENCE: Final = "client-1"
 CLAIM: Final = "custom:tenant_id"
 SHARED_SECRET: Final = b"a secret that is long enough, and no secret"
@@ -51,7 +51,7 @@ def claims(**changes: object) -> dict[str, Any]:
     good: dict[str, Any] = {
         "iss": ISSUER,
         "aud": AUDIENCE,
-        "sub": "user-1",
+        "sub": SUBJECT,
         "iat": now,
         "exp": now + 3600,
         CLAIM: "t_acme",

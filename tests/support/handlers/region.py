@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from formbridge.revocations.revocation import FOREVER, Kind, Revocation, Target
+from formbridge.revocations.table import build_revocation_key
 from tests.support.handlers.builders import image
 
 if TYPE_CHECKING:
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
 
 SUBMISSIONS = "submissions"
 CONNECTIONS = "connections"
+REVOCATIONS = "revocations"
+
+
+def put_revocation(dynamodb: DynamoDBClient, table: str, target: Target, revocation: Revocation) -> None:
+    """Write a revocation as `python -m tools revoke` leaves it."""
+    times: dict[str, AttributeValueTypeDef] = {name: {"N": str(at)} for name, at in asdict(revocation).items()}
+    dynamodb.put_item(TableName=table, Item={**build_revocation_key(target), "target": {"S": target.key}, **times})
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,7 @@ class Region:
 
     def clear(self) -> None:
         """Empty the tables and the queues."""
-        for table in (SUBMISSIONS, CONNECTIONS):
+        for table in (SUBMISSIONS, CONNECTIONS, REVOCATIONS):
             for item in self.dynamodb.scan(TableName=table)["Items"]:
                 self.dynamodb.delete_item(TableName=table, Key={"PK": item["PK"], "SK": item["SK"]})
         self.dead_letters()
@@ -52,6 +61,15 @@ class Region:
 
     def tenant(self, tenant_id: str) -> dict[str, AttributeValueTypeDef] | None:
         return self._get(CONNECTIONS, f"TENANT#{tenant_id}", "TENANT")
+
+    def user(self, tenant_id: str, user: str) -> dict[str, AttributeValueTypeDef] | None:
+        return self._get(CONNECTIONS, f"TENANT#{tenant_id}", f"USER#{user}")
+
+    def revoke(self, target: Target, revocation: Revocation) -> None:
+        put_revocation(self.dynamodb, REVOCATIONS, target, revocation)
+
+    def revoke_tenant(self, tenant_id: str, signed_in_before: int) -> None:
+        self.revoke(Target(Kind.TENANT, tenant_id), Revocation(signed_in_before, FOREVER))
 
     def _get(self, table: str, partition: str, sort: str) -> dict[str, AttributeValueTypeDef] | None:
         return self.dynamodb.get_item(TableName=table, Key={"PK": {"S": partition}, "SK": {"S": sort}}).get("Item")
@@ -127,4 +145,21 @@ def make_connections_table(dynamodb: DynamoDBClient) -> None:
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}],
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("PK", "SK")],
+    )
+
+
+def make_revocations_table(dynamodb: DynamoDBClient) -> None:
+    """As components/websocket_gateway.py makes it."""
+    dynamodb.create_table(
+        TableName=REVOCATIONS,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("PK", "SK", "target")],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "REVOCATIONS",
+                "KeySchema": [{"AttributeName": "target", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
     )

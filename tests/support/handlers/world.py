@@ -9,16 +9,19 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from formbridge.access.handshake import Identity, Unauthorized
+from formbridge.access.principal import Principal
 from formbridge.connections.connection import Connection, ConnectionKey, RateLimited, Subscribed
 from formbridge.connections.rate_limit import Rate
 from formbridge.posting.delivery import Delivery, Outcome, Receipt
-from formbridge.session.session import Session
+from formbridge.revocations.revocation import Revocation, Revocations, Target
+from formbridge.session.session import Authentication, Session
 from formbridge.submissions.submission import Page, Submission
 from formbridge.wire import protocol
 from formbridge.wire.cursor import Cursor
 from formbridge.wire.protocol import Limits
 from tests.support.handlers.builders import HOUR_S, NOW, NOW_ISO
 from tests.support.handlers.clock import Clock
+from tests.support.handlers.principals import HASHES, USER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,6 +34,7 @@ EXPIRES_AT: Final = NOW // 1000 + HOUR_S
 LIMITS: Final = Limits(max_frame_bytes=32_768, max_filter_length=4_096)
 KEY: Final = ConnectionKey("t_acme", "conn-1")
 """Of the connection that a session is on."""
+MAX_USER_CONNECTIONS: Final = 20
 NO_RATE: Final = Rate(per_second=1_000, burst=1_000_000)
 """More than any test sends at once."""
 
@@ -81,12 +85,16 @@ class Connections:
         self.histories.add((tenant_id, history))
         return self.epochs.get(tenant_id, 0)
 
-    def extend(self, key: ConnectionKey, expires_at: int, issued_at: int) -> int | None:
+    def extend(self, key: ConnectionKey, expires_at: int, principal: Principal) -> int | None:
         held = self.rows.get(key)
         if held is None or held.expires_at >= expires_at:
             return held and held.expires_at
-        self._change("extend", key, expires_at=expires_at, issued_at=issued_at)
+        self._change("extend", key, expires_at=expires_at, principal=principal)
         return expires_at
+
+    def is_user_full(self, tenant_id: str, user: str, limit: int) -> bool:
+        members = [row for row in self.rows.values() if (row.tenant_id, row.principal.user) == (tenant_id, user)]
+        return len(members) >= limit
 
     def remove(self, key: ConnectionKey) -> None:
         self.calls.append("remove")
@@ -206,10 +214,11 @@ class World:
         """What was asked of the tables, apart from letting a message through."""
         self.clock = Clock()
         self.connections = Connections(self.calls, self.clock.now_ms)
-        self.connections.put(Connection(KEY, NOW, EXPIRES_AT))
+        self.connections.put(Connection(KEY, NOW, EXPIRES_AT, Principal(USER, signed_in_at=NOW // 1000 - 60)))
         self.submissions = Submissions(self.calls)
         self.poster = Poster()
         self.verifier = Verifier()
+        self.revocations: dict[Target, Revocation] = {}
         self.requests = 0
         self.session = Session(
             KEY,
@@ -218,6 +227,7 @@ class World:
             lambda: self.poster,
             NO_RATE,
             LIMITS,
+            max_user_connections=MAX_USER_CONNECTIONS,
             now_ms=self.clock.now_ms,
             monotonic=time.monotonic,
             history="stream-1",
@@ -226,7 +236,12 @@ class World:
     @property
     def authenticator(self) -> Session:
         """The session of the same connection on the `authenticate` route."""
-        return replace(self.session, submissions=None, history="", verifier=self.verifier)
+        authentication = Authentication(self.verifier, HASHES.identify, self._find_revocations)
+        return replace(self.session, submissions=None, history="", authentication=authentication)
+
+    def _find_revocations(self, _tenant_id: str, _principal: Principal) -> Revocations:
+        self.calls.append("find_revocations")
+        return Revocations(self.revocations)
 
     @property
     def row(self) -> Connection | None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 TABLE: Final = arn("dynamodb", f"table/{physical_name('submissions-table')}")
 STREAM: Final = f"{TABLE}/stream/2026-11-22T20:00:00.000"
 CONNECTIONS: Final = arn("dynamodb", f"table/{physical_name('gateway-connections')}")
+REVOCATIONS: Final = arn("dynamodb", f"table/{physical_name('gateway-revocations')}")
 INGEST_DEAD_LETTERS: Final = arn("sqs", physical_name("ingest-dead-letters"))
 FANOUT_QUEUE: Final = arn("sqs", physical_name("gateway-fanout-queue"))
 UNREAD_DEAD_LETTERS: Final = arn("sqs", physical_name("realtime-recovery-dead-letters"))
@@ -43,6 +44,7 @@ CALLS: Final[Mapping[str, list[tuple[str, str]]]] = {
         ("dynamodb:PutItem", CONNECTIONS),
         ("dynamodb:DeleteItem", CONNECTIONS),
         ("dynamodb:UpdateItem", CONNECTIONS),
+        ("dynamodb:BatchGetItem", REVOCATIONS),
     ],
     "gateway-message": [
         ("dynamodb:GetItem", CONNECTIONS),
@@ -53,6 +55,8 @@ CALLS: Final[Mapping[str, list[tuple[str, str]]]] = {
         ("dynamodb:BatchGetItem", TABLE),
     ],
     "gateway-authenticate": [
+        ("dynamodb:BatchGetItem", REVOCATIONS),
+        ("dynamodb:GetItem", CONNECTIONS),
         ("dynamodb:UpdateItem", CONNECTIONS),
         ("dynamodb:DeleteItem", CONNECTIONS),
         *POSTS,
@@ -73,6 +77,7 @@ CALLS: Final[Mapping[str, list[tuple[str, str]]]] = {
     ],
     "gateway-janitor": [
         ("dynamodb:Scan", CONNECTIONS),
+        ("dynamodb:Scan", f"{REVOCATIONS}/index/REVOCATIONS"),
         ("dynamodb:UpdateItem", CONNECTIONS),
         ("dynamodb:DeleteItem", CONNECTIONS),
         *POSTS,

@@ -1,0 +1,1 @@
+"""Revocations: tenants, users, sessions and tokens whose connections the gateway refuses."""

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tools.console import UsageError
+from tools.stack_outputs import StackOutputs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    "written", [{"table_name": "t"}, {"endpoint_url": "http://127.0.0.1:1", "outputs": {"table_name": "t"}}]
+)
+def test_outputs_are_read_from_what_pulumi_prints_and_from_the_file_of_a_local_run(
+    tmp_path: Path, written: object
+) -> None:
+    file = tmp_path / "outputs.json"
+    file.write_text(json.dumps(written))
+    outputs = StackOutputs.read(str(file))
+
+    assert (outputs.get("table_name"), outputs.find("table_name"), outputs.find("issuer")) == ("t", "t", "")
+    with pytest.raises(UsageError, match="must have the output 'issuer', got table_name"):
+        outputs.get("issuer")
+
+
+@pytest.mark.parametrize(("written", "message"), [("no JSON", "must be JSON"), ("[]", "must be a JSON object")])
+def test_a_file_of_another_form_is_an_error_that_names_it(tmp_path: Path, written: str, message: str) -> None:
+    file = tmp_path / "outputs.json"
+    file.write_text(written)
+    with pytest.raises(UsageError, match=f"--outputs {file}: {message}"):
+        StackOutputs.read(str(file))
+
+
+def test_a_file_that_is_not_there_is_an_error_that_names_it() -> None:
+    with pytest.raises(UsageError, match=r"--outputs missing\.json: No such file"):
+        StackOutputs.read("missing.json")

@@ -1,0 +1,62 @@
+"""The outputs of a stack, from a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from .console import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STDIN: Final = "-"
+"""Name of the file that stands for stdin."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackOutputs:
+    """The outputs of a stack."""
+
+    source: str
+    """The file that they were read from."""
+    values: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, source: str) -> StackOutputs:
+        """Read the outputs from JSON that `pulumi stack output --json` printed, or from the file of a local run.
+
+        Args:
+            source: Name of the file; `-` for stdin.
+
+        Raises:
+            UsageError: The file cannot be read, or it is not a JSON object.
+        """
+        try:
+            with open(sys.stdin.fileno() if source == STDIN else source, closefd=source != STDIN) as file:
+                values: object = json.load(file)
+        except OSError as error:
+            raise UsageError(f"--outputs {source}: {error.strerror}") from None
+        except ValueError as error:
+            raise UsageError(f"--outputs {source}: must be JSON ({error})") from None
+        if not isinstance(values, dict):
+            raise UsageError(f"--outputs {source}: must be a JSON object")
+        values = cast("dict[str, Any]", values)
+        # The local run writes the outputs beside the address of the emulator.
+        return cls(source, values.get("outputs", values))
+
+    def find(self, name: str) -> str:
+        """Return an output that the stack may not have. An empty string stands for none."""
+        return str(self.values.get(name) or "")
+
+    def get(self, name: str) -> str:
+        """Return an output of the stack.
+
+        Raises:
+            UsageError: The stack has no such output.
+        """
+        if not (value := self.find(name)):
+            raise UsageError(f"--outputs {self.source}: must have the output {name!r}, got {', '.join(self.values)}")
+        return value
