@@ -23,7 +23,7 @@ from local.emulator import build_local_environment
 from local.emulator_client import client
 from tests.e2e.conftest import ROOT
 from tests.support.conformance.tokens import Issuer
-from tests.support.e2e.client import PATIENCE, Producer, aws, dashboard
+from tests.support.e2e.client import PATIENCE, Producer, aws, aws_environment, dashboard
 from tests.support.e2e.places import find
 from tests.support.processes import Printed
 
@@ -150,10 +150,8 @@ class Operator:
     state_dir: Path
 
     def run(self, command: str, *words: str) -> tuple[int, str, str]:
-        credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-        where = {"AWS_ENDPOINT_URL": self.stack.endpoint_url, "AWS_DEFAULT_REGION": self.stack.region}
         outputs = str(self.state_dir / "stack.json")
-        with tools(command, "--outputs", outputs, *words, **credentials, **where) as process:
+        with tools(command, "--outputs", outputs, *words, **aws_environment(self.stack)) as process:
             output, errors = process.communicate(timeout=PATIENCE)
         return process.returncode, output, errors
 

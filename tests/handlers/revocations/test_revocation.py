@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from formbridge.access.principal import Principal
-from formbridge.access.token_verifier import CLOCK_LEEWAY_SECONDS
+from formbridge.access.token_checks import CLOCK_LEEWAY_SECONDS
 from formbridge.revocations.revocation import (
     FOREVER,
     LEEWAY_SECONDS,
