@@ -11,6 +11,7 @@ from .submission_ingest import SubmissionIngest, SubmissionIngestArgs
 from .tenant_identity import TenantIdentity, TenantIdentityArgs
 from .websocket_gateway import (
     GatewayAccessArgs,
+    GatewayConcurrencyArgs,
     GatewayLimitsArgs,
     GatewayPostingArgs,
     WebSocketGateway,
@@ -30,6 +31,7 @@ __all__ = [
     "WebSocketGateway",
     "WebSocketGatewayArgs",
     "GatewayAccessArgs",
+    "GatewayConcurrencyArgs",
     "GatewayLimitsArgs",
     "GatewayPostingArgs",
     "TenantIdentity",

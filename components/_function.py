@@ -29,6 +29,9 @@ class HandlerFunction(pulumi.ComponentResource):
         timeout_seconds: Timeout of one invocation in seconds.
         memory_mb: Memory in MB.
         log_retention_days: Days for which CloudWatch keeps the logs.
+        reserved_concurrency: Number of concurrent invocations that Lambda keeps free for the function. The function
+            cannot have more. None: it shares the account's concurrency with all other functions.
+            https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
         tags: Tags of every resource that supports tags.
         opts: Resource options of the component.
     """
@@ -52,6 +55,7 @@ class HandlerFunction(pulumi.ComponentResource):
         timeout_seconds: int = 10,
         memory_mb: int = 256,
         log_retention_days: pulumi.Input[int] = DEFAULT_LOG_RETENTION_DAYS,
+        reserved_concurrency: pulumi.Input[int] | None = None,
         tags: Tags | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -82,6 +86,7 @@ class HandlerFunction(pulumi.ComponentResource):
             environment={"variables": environment},
             timeout=timeout_seconds,
             memory_size=memory_mb,
+            reserved_concurrent_executions=reserved_concurrency,
             logging_config={
                 "log_format": "JSON",
                 "log_group": logs.name,

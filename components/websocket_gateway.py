@@ -21,8 +21,9 @@ from ._checks import IntegerInput
 from ._fanout_queue import create_fanout_queue
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
 from ._gateway_access import GatewayAccess, GatewayAccessArgs
+from ._gateway_concurrency import GatewayConcurrency, GatewayConcurrencyArgs
 from ._gateway_limits import GatewayLimits, GatewayLimitsArgs
-from ._gateway_posting import GatewayPosting, GatewayPostingArgs
+from ._gateway_posting import DEFAULT_BROADCAST_CONCURRENCY, GatewayPosting, GatewayPostingArgs
 from ._iam import Statement
 from ._janitor_schedule import JANITOR_SECONDS, run_every_minute
 from ._naming import MAX_FUNCTION_NAME, check_name
@@ -57,6 +58,8 @@ class WebSocketGatewayArgs(TypedDict):
     """Limits on tenants, connections and messages. Default: the default of each limit."""
     posting: NotRequired[GatewayPostingArgs]
     """How Lambdas post frames: rate, concurrency and fan-out. Default: the default of each input."""
+    concurrency: NotRequired[GatewayConcurrencyArgs]
+    """Reserved concurrency of the Lambdas. Default: nothing is reserved."""
     log_retention_days: NotRequired[IntegerInput]
     """Days for which CloudWatch keeps the logs; a value that CloudWatch accepts, such as 14, 30, 90 or 365.
     Default: 14."""
@@ -73,8 +76,8 @@ class WebSocketGateway(pulumi.ComponentResource):
     """An API Gateway WebSocket API for the protocol `formbridge.v1`.
 
     The component creates the API, its authorizer, the Lambdas, the connections table and the fan-out queue. The stage
-    of the API limits the message rate and has an access log. The account must have a role in this region with which
-    API Gateway writes logs; see `ApiGatewayLogRole`.
+    of the API limits the rate of each route and has an access log. The account must have a role in this region with
+    which API Gateway writes logs; see `ApiGatewayLogRole`.
     """
 
     websocket_url: pulumi.Output[str]
@@ -105,6 +108,12 @@ class WebSocketGateway(pulumi.ComponentResource):
         self._access = GatewayAccess.check(args["access"], _checks.qualify("access"))
         self._limits = GatewayLimits.check(args.get("limits", {}), _checks.qualify("limits"))
         self._posting = GatewayPosting.check(args.get("posting", {}), _checks.qualify("posting"))
+        self._concurrency = GatewayConcurrency.check(
+            args.get("concurrency", {}),
+            _checks.qualify("concurrency"),
+            args.get("posting", {}).get("broadcast_concurrency", DEFAULT_BROADCAST_CONCURRENCY),
+            "posting.broadcast_concurrency",
+        )
         self._table_arn = _checks.check_optional(_checks.table_arn, "table_arn", args.get("table_arn"))
         self._stream_arn = _checks.check_optional(_checks.stream_arn, "stream_arn", args.get("stream_arn"))
         self._log_retention_days = _checks.log_retention(
@@ -120,18 +129,25 @@ class WebSocketGateway(pulumi.ComponentResource):
         connections = self._create_connections_table()
         api = WebSocketApi(name, self, self._tags)
         authorizer = api.create_authorizer(self._create_authorize_function())
-        connect = self._create_connect_function(connections)
-        api.add_route("connect", "$connect", connect, authorizer=authorizer)
-        api.add_route("disconnect", "$disconnect", connect)
-        api.add_route("default", "$default", self._create_message_function(connections, api), replies=True)
+        limits = self._limits
+        connect = self._create_connect_function(connections, api)
+        api.add_route("connect", "$connect", connect, throttle=limits.connect_throttle, authorizer=authorizer)
+        api.add_route("disconnect", "$disconnect", connect, throttle=limits.disconnect_throttle)
         api.add_route(
-            "authenticate", "authenticate", self._create_authenticate_function(connections, api), replies=True
+            "default",
+            "$default",
+            self._create_message_function(connections, api),
+            throttle=limits.default_throttle,
+            replies=True,
         )
-        stage = api.create_stage(
-            rate_limit=self._limits.rate_limit,
-            burst_limit=self._limits.burst_limit,
-            log_retention_days=self._log_retention_days,
+        api.add_route(
+            "authenticate",
+            "authenticate",
+            self._create_authenticate_function(connections, api),
+            throttle=limits.authenticate_throttle,
+            replies=True,
         )
+        stage = api.create_stage(default_throttle=limits.default_throttle, log_retention_days=self._log_retention_days)
         queue = create_fanout_queue(f"{name}-fanout", self, self._tags, alarm_topic_arn)
         broadcast = self._create_broadcast_function(connections, api, queue)
         fanout = self._create_fanout_function(connections, api, queue)
@@ -187,16 +203,24 @@ class WebSocketGateway(pulumi.ComponentResource):
             },
             statements=[],
             requirements=["tokens"],
+            reserved_concurrency=self._concurrency.authorize,
         )
 
-    def _create_connect_function(self, connections: aws.dynamodb.Table) -> HandlerFunction:
-        """Create the Lambda that adds and removes the rows of connections."""
+    def _create_connect_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
+        """Create the Lambda that adds and removes the rows of connections.
+
+        A client can send a frame whose `action` is `$connect` or `$disconnect`, and API Gateway routes it to this
+        Lambda. So the Lambda has what it takes to close the connection of a client that sends too many.
+        """
         return self._create_function(
             "connect",
-            environment={"CONNECTIONS_TABLE_NAME": connections.name, **self._limits.connect_environment},
+            environment={**self._build_posting_environment(connections, api), **self._limits.connect_environment},
             statements=[
-                Statement(["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"], [connections.arn])
+                Statement(["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"], [connections.arn]),
+                _allow_posts(api),
             ],
+            requirements=["posting"],
+            reserved_concurrency=self._concurrency.connect,
         )
 
     def _create_message_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
@@ -213,7 +237,11 @@ class WebSocketGateway(pulumi.ComponentResource):
             # The tenant's row contains the epoch of the submissions.
             statements.append(Statement(["dynamodb:GetItem"], [connections.arn]))
         return self._create_function(
-            "message", environment=environment, statements=statements, requirements=["posting"]
+            "message",
+            environment=environment,
+            statements=statements,
+            requirements=["posting"],
+            reserved_concurrency=self._concurrency.message,
         )
 
     def _create_authenticate_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
@@ -250,6 +278,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             requirements=["posting"],
             timeout_seconds=60,
             memory_mb=512,
+            reserved_concurrency=self._concurrency.broadcast,
         )
 
     def _create_fanout_function(
@@ -312,6 +341,7 @@ class WebSocketGateway(pulumi.ComponentResource):
         requirements: Sequence[str] = (),
         timeout_seconds: int = 10,
         memory_mb: int = 256,
+        reserved_concurrency: pulumi.Input[int] | None = None,
     ) -> HandlerFunction:
         """Create a Lambda with the inputs that all Lambdas of the gateway share."""
         return HandlerFunction(
@@ -324,6 +354,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             timeout_seconds=timeout_seconds,
             memory_mb=memory_mb,
             log_retention_days=self._log_retention_days,
+            reserved_concurrency=reserved_concurrency,
             tags=self._tags,
             opts=self._child_options,
         )

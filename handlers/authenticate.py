@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from formbridge.access.token_verifier import TokenVerifier
 from formbridge.connections.table import ConnectionsTable
-from formbridge.runtime import aws, clock, environment
+from formbridge.runtime import aws, environment
 from formbridge.runtime.logs import log_failures
 from formbridge.session import lambda_reply
-from formbridge.session.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,15 +20,8 @@ if TYPE_CHECKING:
 @cache
 def sessions() -> OpenSession:
     """Return a factory of sessions that verify tokens and read no submissions."""
-    return partial(
-        Session,
-        connections=ConnectionsTable(aws.client("dynamodb"), environment.string("CONNECTIONS_TABLE_NAME")),
-        submissions=None,
-        poster=lambda_reply.poster,
-        rate=lambda_reply.read_rate(),
-        limits=lambda_reply.read_limits(),
-        now_ms=clock.now_ms,
-        monotonic=clock.monotonic_seconds,
+    return lambda_reply.build_sessions(
+        ConnectionsTable(aws.client("dynamodb"), environment.string("CONNECTIONS_TABLE_NAME")),
         verifier=TokenVerifier.from_environment(),
     )
 

@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from formbridge.access.handshake import is_forbidden, is_refused_by_frame, parse_subprotocols
 from formbridge.connections.connection import NO_TENANT, Connection, ConnectionKey
+from formbridge.connections.rate_limit import Rate
 from formbridge.connections.table import ConnectionsTable
-from formbridge.runtime import aws, clock, environment
+from formbridge.runtime import aws, clock, environment, metrics
 from formbridge.runtime.logs import correlation_ids, log, log_failures
 from formbridge.wire import protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from formbridge.connections.tenants import Refusal
+    from formbridge.session.lambda_reply import OpenSession
+
+METRICS: Final[Mapping[Refusal, str]] = {
+    "connect_rate": "ConnectsOverTenantRate",
+    "too_many_connections": "ConnectsOverTenantLimit",
+    "revoked": "ConnectsRevoked",
+}
+"""Metric that counts the refused connections, by reason."""
+
 
 @cache
 def connections_table() -> ConnectionsTable:
     """Return the connections table that `CONNECTIONS_TABLE_NAME` names."""
     return ConnectionsTable(aws.client("dynamodb"), environment.string("CONNECTIONS_TABLE_NAME"))
+
+
+@cache
+def sessions() -> OpenSession:
+    """Return a factory of sessions that read no submissions and verify no tokens."""
+    # Imported only when it is needed: no client of ours sends such a frame, and every connect would start later.
+    from formbridge.session import lambda_reply  # noqa: PLC0415
+
+    return lambda_reply.build_sessions(connections_table())
+
+
+def read_connect_rate() -> Rate:
+    """Return the rate of new connections of a tenant from the environment."""
+    return Rate(environment.integer("TENANT_CONNECTS_PER_SECOND"), environment.integer("TENANT_CONNECT_BURST"))
 
 
 @log_failures
@@ -39,25 +64,37 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
             return {"statusCode": 200}
         case _:
             # A client has sent a frame whose `action` is `$connect` or `$disconnect`. API Gateway routes this frame
-            # to this Lambda, but it neither opens nor closes a connection. Answer with an error.
-            refusal = protocol.build_unknown_action(request["routeKey"], protocol.find_request_id(event.get("body")))
-            return {"statusCode": 200, "body": protocol.encode(protocol.build_error(refusal))}
+            # to this Lambda, but it neither opens nor closes a connection. It counts against the same limits as every
+            # frame, and the reply is the error of an unknown action.
+            from formbridge.session import lambda_reply  # noqa: PLC0415 - see `sessions`
+
+            return lambda_reply.reply_to_frame(sessions(), event, context)
 
 
 def connect(event: Mapping[str, Any], key: ConnectionKey, ids: Mapping[str, str]) -> dict[str, Any]:
-    """Add the row of a new connection. If the connection is refused, answer 403 and log the reason.
+    """Add the row of a new connection. If the connection is refused, answer 429 or 403, log the reason and count it.
 
     If the tenant's limit is reached and the client wants to be refused by a frame, accept the connection without a row.
-    The message Lambda refuses it when it sends its first frame.
+    The message Lambda refuses it when it sends its first frame. Such a connection counts against the connect rate too,
+    because API Gateway keeps it open until then.
+
+    A connection over the connect rate gets 429 from the handshake in any case. To accept it first would cost more than
+    the rate saves, and a client connects again after 429 as it does after a lost connection (docs/adr/0030).
     """
     request = event["requestContext"]
-    connection = build_connection(key, request["authorizer"])
-    refusal = connections_table().add(connection, environment.integer("MAX_CONNECTIONS_PER_TENANT"))
-    if refusal is not None:
-        log("refused", {**ids, "reason": refusal})
-        if refusal != "too_many_connections" or not is_refused_by_frame(request):
-            return {"statusCode": 403}
-    return accept(event)
+    connection, rate = build_connection(key, request["authorizer"]), read_connect_rate()
+    table = connections_table()
+    refusal = table.add(connection, environment.integer("MAX_CONNECTIONS_PER_TENANT"), rate)
+    if refusal is None:
+        return accept(event)
+    by_frame = refusal == "too_many_connections" and is_refused_by_frame(request)
+    if by_frame and table.tenants.take_connect(key.tenant_id, rate, connection.connected_at) is not None:
+        refusal, by_frame = "connect_rate", False
+    log("refused", {**ids, "reason": refusal})
+    metrics.emit({METRICS[refusal]: 1})
+    if by_frame:
+        return accept(event)
+    return {"statusCode": 429 if refusal == "connect_rate" else 403}
 
 
 def build_connection(key: ConnectionKey, authorizer: Mapping[str, str]) -> Connection:

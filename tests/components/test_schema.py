@@ -61,7 +61,10 @@ def test_states_the_default_of_every_input_that_is_not_required(component: str) 
 
 
 def test_has_the_groups_of_inputs() -> None:
-    assert set(GROUPS) == {"GatewayAccessArgs", "GatewayLimitsArgs", "GatewayPostingArgs", "DashboardSignInArgs"}
+    assert set(GROUPS) == {
+        *("GatewayAccessArgs", "GatewayConcurrencyArgs", "GatewayLimitsArgs", "GatewayPostingArgs"),
+        "DashboardSignInArgs",
+    }
 
 
 @each_group

@@ -103,11 +103,15 @@ class TestLambdas:
         assert recording.json("gateway-connect-policy", "policy") == document(
             allow_logs("gateway-connect"),
             allow(["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"], CONNECTIONS_ARN),
+            MAY_POST,
         )
         assert environment(recording, "connect") == {
-            "CONNECTIONS_TABLE_NAME": CONNECTIONS,
+            **POSTING_ENVIRONMENT,
+            **LIMITS,
             "CONNECTION_TTL_SECONDS": "7800",
             "MAX_CONNECTIONS_PER_TENANT": "5000",
+            "TENANT_CONNECTS_PER_SECOND": "50",
+            "TENANT_CONNECT_BURST": "500",
         }
 
     def test_for_messages_may_change_rows_close_connections_and_read_submissions_by_the_index_and_by_id(
@@ -156,7 +160,7 @@ class TestLambdas:
         ("packaged", "functions"),
         [
             (PACKAGED, {"authorize", "authenticate"}),
-            (POSTING, {"message", "authenticate", "broadcast", "fanout", "janitor"}),
+            (POSTING, {"connect", "message", "authenticate", "broadcast", "fanout", "janitor"}),
         ],
         ids=["verify tokens", "post"],
     )

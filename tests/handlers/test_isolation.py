@@ -280,6 +280,8 @@ def poster(region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Pos
     monkeypatch.setenv("TOKEN_IN_QUERY", "false")
     # As many frames as a test likes.
     monkeypatch.setenv("MESSAGE_BURST", "10000")
+    monkeypatch.setenv("TENANT_MESSAGE_BURST", "10000")
+    monkeypatch.setenv("TENANT_CONNECT_BURST", "10000")
 
     def verifier() -> TokenVerifier:
         return TokenVerifier(issuer.ISSUER, issuer.AUDIENCE, issuer.CLAIM, issuer.KeysInMemory())

@@ -14,6 +14,7 @@ import connect
 from formbridge.broadcast.accounting import Accounting
 from formbridge.broadcast.janitor import Janitor
 from formbridge.connections.connection import ConnectionKey
+from formbridge.connections.rate_limit import Rate
 from formbridge.connections.table import ConnectionsTable, Row
 from formbridge.connections.tenant_row import PERIOD_MS, TenantRow
 from formbridge.connections.tenants import Refusal, Tenants
@@ -72,6 +73,7 @@ class Turns:
 def limited(region: Region, monkeypatch: pytest.MonkeyPatch) -> Region:
     """A region in which no tenant may have more than 100 connections."""
     monkeypatch.setenv("MAX_CONNECTIONS_PER_TENANT", str(LIMIT))
+    monkeypatch.setenv("TENANT_CONNECT_BURST", "100000")
     return region
 
 
@@ -216,13 +218,13 @@ def test_a_limit_that_is_read_and_then_written_would_let_more_in(
     reserve = Tenants.reserve
 
     def read_and_write(
-        tenants: Tenants, tenant_id: str, connected_at: int, issued_at: int, limit: int, shard: int
+        tenants: Tenants, tenant_id: str, connected_at: int, issued_at: int, limit: int, shard: int, rate: Rate | None
     ) -> Refusal | None:
         key: Row = {"PK": {"S": f"TENANT#{tenant_id}"}, "SK": {"S": "TENANT"}}
         row: Row = tenants.client.get_item(TableName=tenants.table_name, Key=key).get("Item", key)
         if TenantRow.from_row(row).connections >= limit:
             return "too_many_connections"
-        return reserve(tenants, tenant_id, connected_at, issued_at, CONNECTS, shard)
+        return reserve(tenants, tenant_id, connected_at, issued_at, CONNECTS, shard, rate)
 
     monkeypatch.setattr(Tenants, "reserve", read_and_write)
     assert run(come, range(3 * LIMIT))[200] > LIMIT

@@ -42,6 +42,8 @@ CALLS: Final[Mapping[str, list[tuple[str, str]]]] = {
         ("dynamodb:PutItem", CONNECTIONS),
         ("dynamodb:DeleteItem", CONNECTIONS),
         ("dynamodb:UpdateItem", CONNECTIONS),
+        # A client that sends too many frames with the action `$connect` is closed.
+        *POSTS,
     ],
     "gateway-message": [
         ("dynamodb:GetItem", CONNECTIONS),
