@@ -8,7 +8,7 @@ import pytest
 from components import WebSocketGateway
 from tests.support.components.examples import TABLE_ARN
 from tests.support.components.gateway import REQUIRED, declare, gateway_args
-from tests.support.components.harness import Recording, refusal
+from tests.support.components.harness import Recording, refusal, run
 
 FUNCTIONS = ("authorize", "connect", "message", "broadcast")
 INPUTS = {f"{function}_reserved_concurrency": number for number, function in enumerate(FUNCTIONS, 11)}
@@ -45,15 +45,18 @@ def test_fewer_broadcast_lambdas_than_the_pipe_invokes_are_refused(concurrency: 
     args = gateway_args({"table_arn": TABLE_ARN, "broadcast_reserved_concurrency": needed - 1, **concurrency})
 
     assert refusal(lambda: WebSocketGateway("gateway", args)) == (
-        f"concurrency.broadcast_reserved_concurrency: must be at least posting.broadcast_concurrency ({needed}), because "
-        f"the pipe invokes as many at once, got {needed - 1}"
+        f"concurrency.broadcast_reserved_concurrency: must be at least posting.broadcast_concurrency ({needed}), "
+        f"because the pipe invokes as many at once, got {needed - 1}"
     )
 
 
 def test_fewer_are_refused_once_they_are_known() -> None:
-    args = gateway_args({"table_arn": TABLE_ARN, "broadcast_reserved_concurrency": pulumi.Output.from_input(3)})
+    def program() -> None:
+        reserved = pulumi.Output.from_input(3)
+        WebSocketGateway("gateway", gateway_args({"table_arn": TABLE_ARN, "broadcast_reserved_concurrency": reserved}))
 
-    assert "must be at least posting.broadcast_concurrency (4)" in refusal(lambda: WebSocketGateway("gateway", args))
+    with pytest.raises(ValueError, match=r"must be at least posting.broadcast_concurrency \(4\), .*, got 3$"):
+        run(program)
 
 
 @pytest.mark.parametrize("name", INPUTS)

@@ -13,7 +13,7 @@ from tests.support.components.harness import run
 PLAIN = {
     "StreamTable": {"hashKey", "rangeKey"},
     "SubmissionIngest": {"packageFor"},
-    "WebSocketGateway": {"access", "limits", "posting", "packageFor"},
+    "WebSocketGateway": {"access", "limits", "posting", "concurrency", "packageFor"},
     "DeadLetterResync": {"packageFor"},
     "TenantIdentity": {"callbackUrls"},
     "DashboardPage": {"signIn"},

@@ -282,7 +282,9 @@ NAMED_LIKE_A_ROUTE = pytest.mark.parametrize("action", ["$connect", "$disconnect
 
 
 @NAMED_LIKE_A_ROUTE
-def test_a_frame_named_like_a_route_of_ours_neither_connects_nor_disconnects(region: Region, action: str) -> None:
+def test_a_frame_named_like_a_route_of_ours_neither_connects_nor_disconnects(
+    region: Region, clock: Clock, action: str
+) -> None:
     connect.handler(connect_event(), LambdaContext())
     before = region.connection("t_acme", "conn-1") or {}
     reply = json.loads(connect.handler(frame_named(action), LambdaContext())["body"])

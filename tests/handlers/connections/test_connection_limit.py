@@ -14,7 +14,6 @@ import connect
 from formbridge.broadcast.accounting import Accounting
 from formbridge.broadcast.janitor import Janitor
 from formbridge.connections.connection import ConnectionKey
-from formbridge.connections.rate_limit import Rate
 from formbridge.connections.table import ConnectionsTable, Row
 from formbridge.connections.tenant_row import PERIOD_MS, TenantRow
 from formbridge.connections.tenants import Refusal, Tenants
@@ -27,6 +26,7 @@ from tests.support.handlers.world import Poster
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from formbridge.connections.rate_limit import Rate
     from tests.support.handlers.clock import Clock
     from tests.support.handlers.region import Region
 
