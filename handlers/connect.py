@@ -75,26 +75,35 @@ def connect(event: Mapping[str, Any], key: ConnectionKey, ids: Mapping[str, str]
     """Add the row of a new connection. If the connection is refused, answer 429 or 403, log the reason and count it.
 
     If the tenant's limit is reached and the client wants to be refused by a frame, accept the connection without a row.
-    The message Lambda refuses it when it sends its first frame. Such a connection counts against the connect rate too,
-    because API Gateway keeps it open until then.
+    The message Lambda refuses it when it sends its first frame.
 
-    A connection over the connect rate gets 429 from the handshake in any case. To accept it first would cost more than
-    the rate saves, and a client connects again after 429 as it does after a lost connection (docs/adr/0030).
+    A connection over the connect rate gets 429 in any case. A refusal by a frame would cost more than the connection
+    itself, and a client connects again after 429 as it does after a lost connection (docs/adr/0030).
     """
     request = event["requestContext"]
-    connection, rate = build_connection(key, request["authorizer"]), read_connect_rate()
-    table = connections_table()
-    refusal = table.add(connection, environment.integer("MAX_CONNECTIONS_PER_TENANT"), rate)
+    by_frame = is_refused_by_frame(request)
+    refusal = add(build_connection(key, request["authorizer"]), by_frame=by_frame)
     if refusal is None:
         return accept(event)
-    by_frame = refusal == "too_many_connections" and is_refused_by_frame(request)
-    if by_frame and table.tenants.take_connect(key.tenant_id, rate, connection.connected_at) is not None:
-        refusal, by_frame = "connect_rate", False
     log("refused", {**ids, "reason": refusal})
     metrics.emit({METRICS[refusal]: 1})
-    if by_frame:
+    if by_frame and refusal == "too_many_connections":
         return accept(event)
     return {"statusCode": 429 if refusal == "connect_rate" else 403}
+
+
+def add(connection: Connection, *, by_frame: bool) -> Refusal | None:
+    """Add the row of a new connection, or return why it is refused.
+
+    A connection that is accepted to be refused by a frame counts against the connect rate like one with a row, because
+    API Gateway keeps it open until its first frame.
+    """
+    table, rate = connections_table(), read_connect_rate()
+    refusal = table.add(connection, environment.integer("MAX_CONNECTIONS_PER_TENANT"), rate)
+    if by_frame and refusal == "too_many_connections":
+        shortage = table.tenants.take_connect(connection.tenant_id, rate, connection.connected_at)
+        return "connect_rate" if shortage else refusal
+    return refusal
 
 
 def build_connection(key: ConnectionKey, authorizer: Mapping[str, str]) -> Connection:

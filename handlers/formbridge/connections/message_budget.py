@@ -74,7 +74,7 @@ class MessageBudget:
         """Charge one message to the budget of its tenant.
 
         If the budget is used up, the connection must wait for about one turn. In a turn, the budget allows one message
-        per connection of the tenant. So if every connection waits as it is told, their next messages fit the budget.
+        per connection of the tenant. So if every connection waits that long, their next messages fit the budget.
         The waits of a tenant's connections are spread evenly from half a turn to one and a half.
 
         Args:

@@ -158,7 +158,7 @@ class Session:
         """Charge the message to the tenant's budget.
 
         If the budget is used up, hold the connection back. The connection may have done nothing wrong: it is closed
-        only if it keeps sending before the time that it is told.
+        only if it keeps sending before the wait is over.
         """
         now_ms = self.now_ms()
         wait_ms = self.budget.charge(self.key, now_ms)
