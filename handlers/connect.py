@@ -63,12 +63,18 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
                 connections_table().remove(key)
             return {"statusCode": 200}
         case _:
-            # A client has sent a frame whose `action` is `$connect` or `$disconnect`. API Gateway routes this frame
-            # to this Lambda, but it neither opens nor closes a connection. It counts against the same limits as every
-            # frame, and the reply is the error of an unknown action.
-            from formbridge.session import lambda_reply  # noqa: PLC0415 - see `sessions`
+            return reply(event, context)
 
-            return lambda_reply.reply_to_frame(sessions(), event, context)
+
+def reply(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    """Reply to a frame whose `action` is `$connect` or `$disconnect`.
+
+    API Gateway routes such a frame to this Lambda, but it neither opens nor closes a connection. It counts against the
+    same limits as every frame, and the reply is the error of an unknown action.
+    """
+    from formbridge.session import lambda_reply  # noqa: PLC0415 - see `sessions`
+
+    return lambda_reply.reply_to_frame(sessions(), event, context)
 
 
 def connect(event: Mapping[str, Any], key: ConnectionKey, ids: Mapping[str, str]) -> dict[str, Any]:

@@ -123,8 +123,9 @@ def test_a_frame_named_like_a_route_counts(
         answer = wire.next()
         assert (answer["id"], answer["code"]) == ("1", "unknown_action")
         backstage.use_up_rates(tenant)
-        wire.send({"action": action, "id": "2"})
-        answer = wire.next()
+        while answer["code"] == "unknown_action":  # the Lambda has leased ten messages at once
+            wire.send({"action": action, "id": "2"})
+            answer = wire.next()
         assert (answer["id"], answer["code"], answer["limit"]) == ("2", "rate_limited", "tenant")
 
 

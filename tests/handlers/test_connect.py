@@ -251,7 +251,7 @@ def test_a_storm_of_a_full_tenant_heals_by_the_backoff_of_its_clients(region: Re
     """The defaults, at a hundredth: 50 clients, 5 at once, and one more every two seconds."""
     rate, chance = Rate(per_second=1, burst=5), Random("storm")
     tenants = connect.connections_table().tenants
-    waiting = dict.fromkeys(range(50), (0, clock.ms))
+    waiting: dict[int, tuple[int, int]] = dict.fromkeys(range(50), (0, clock.ms))
     attempts = 0
     while waiting:
         clock.advance(100)

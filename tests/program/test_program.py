@@ -301,7 +301,7 @@ class TestSettings:
         ],
     )
     def test_concurrency_is_reserved_as_is_set_and_else_not_at_all(self, key: str, function: str) -> None:
-        recording = declare(**{key: "50"})
+        recording = declare(preview=False, **{key: "50"})
         functions = recording.of_type("lambda/function:Function")
 
         assert {one.name: one.inputs.get("reservedConcurrentExecutions") for one in functions} == {
