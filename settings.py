@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 
 import pulumi
 
-from components import GatewayLimitsArgs, GatewayPostingArgs, _checks, _urls
+from components import GatewayConcurrencyArgs, GatewayLimitsArgs, GatewayPostingArgs, _checks, _urls
+from components._gateway_concurrency import GatewayConcurrency
 from components._gateway_limits import GatewayLimits
 from components._gateway_posting import GatewayPosting
 from components._packaging import check_package_for
@@ -25,6 +26,8 @@ class Settings:
     token_in_query: bool
     limits: GatewayLimitsArgs
     posting: GatewayPostingArgs
+    concurrency: GatewayConcurrencyArgs
+    persist_reserved_concurrency: int | None
     retention_days: int
     max_clock_skew_seconds: int
     log_retention_days: int
@@ -59,6 +62,10 @@ class Settings:
                 "max_connections_per_user": config.require_int("maxConnectionsPerUser"),
                 "messages_per_second": config.require_int("messagesPerSecond"),
                 "message_burst": config.require_int("messageBurst"),
+                "tenant_messages_per_second": config.require_int("tenantMessagesPerSecond"),
+                "tenant_message_burst": config.require_int("tenantMessageBurst"),
+                "tenant_connects_per_second": config.require_int("tenantConnectsPerSecond"),
+                "tenant_connect_burst": config.require_int("tenantConnectBurst"),
                 "max_filter_length": config.require_int("maxFilterLength"),
                 "max_frame_bytes": config.require_int("maxFrameBytes"),
             },
@@ -70,6 +77,13 @@ class Settings:
                 "connection_shards": config.require_int("connectionShards"),
                 "failure_identifier": config.require("failureIdentifier"),
             },
+            concurrency={
+                "authorize_reserved_concurrency": config.require_int("authorizeReservedConcurrency") or None,
+                "connect_reserved_concurrency": config.require_int("connectReservedConcurrency") or None,
+                "message_reserved_concurrency": config.require_int("messageReservedConcurrency") or None,
+                "broadcast_reserved_concurrency": config.require_int("broadcastReservedConcurrency") or None,
+            },
+            persist_reserved_concurrency=config.require_int("persistReservedConcurrency") or None,
             retention_days=config.require_int("retentionDays"),
             max_clock_skew_seconds=config.require_int("maxClockSkewSeconds"),
             log_retention_days=config.require_int("logRetentionDays"),
@@ -99,6 +113,12 @@ class Settings:
         _checks.check_each(_urls.connect_source, "connectSources", self.connect_sources)
         GatewayLimits.check(self.limits, _config_key)
         GatewayPosting.check(self.posting, _config_key)
+        GatewayConcurrency.check(
+            self.concurrency, _config_key, self.posting.get("broadcast_concurrency", 0), "broadcastConcurrency"
+        )
+        _checks.check_optional(
+            _checks.reserved_concurrency, "persistReservedConcurrency", self.persist_reserved_concurrency
+        )
         _checks.integer("retentionDays", self.retention_days, 0)
         _checks.integer("maxClockSkewSeconds", self.max_clock_skew_seconds, 0, MAX_CLOCK_SKEW_SECONDS)
         _checks.log_retention("logRetentionDays", self.log_retention_days)

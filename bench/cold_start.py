@@ -67,6 +67,10 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "MAX_CLOCK_SKEW_SECONDS": "300",
     "TABLE_NAME": "submissions",
     "TENANT_CLAIM": "tenant_id",
+    "TENANT_CONNECTS_PER_SECOND": "50",
+    "TENANT_CONNECT_BURST": "500",
+    "TENANT_MESSAGES_PER_SECOND": "200",
+    "TENANT_MESSAGE_BURST": "1000",
     "TOKEN_IN_QUERY": "false",
 }
 """Environment variables of all Lambdas together. Each measured program gets these, and none of this machine's."""

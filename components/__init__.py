@@ -12,6 +12,7 @@ from .submission_ingest import SubmissionIngest, SubmissionIngestArgs
 from .tenant_identity import TenantIdentity, TenantIdentityArgs
 from .websocket_gateway import (
     GatewayAccessArgs,
+    GatewayConcurrencyArgs,
     GatewayLimitsArgs,
     GatewayPostingArgs,
     WebSocketGateway,
@@ -31,6 +32,7 @@ __all__ = [
     "WebSocketGateway",
     "WebSocketGatewayArgs",
     "GatewayAccessArgs",
+    "GatewayConcurrencyArgs",
     "GatewayLimitsArgs",
     "GatewayPostingArgs",
     "TenantIdentity",

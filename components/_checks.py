@@ -182,6 +182,15 @@ def integer(field: str, value: IntegerInput, minimum: int, maximum: int | None =
     return check_input(value, check)
 
 
+def reserved_concurrency(field: str, value: IntegerInput) -> pulumi.Output[int]:
+    """Check the reserved concurrency of a Lambda.
+
+    Raises:
+        ValueError: It is not an integer of at least 1. AWS accepts 0, but the Lambda could then never run.
+    """
+    return integer(field, value, 1)
+
+
 def log_retention(field: str, value: IntegerInput) -> pulumi.Output[int]:
     """Check the number of days for which CloudWatch Logs keeps a log.
 

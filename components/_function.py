@@ -30,6 +30,9 @@ class HandlerFunction(pulumi.ComponentResource):
         memory_mb: Memory in MB.
         log_retention_days: Days for which CloudWatch keeps the logs.
         kms_key_arn: The KMS key that encrypts the logs. None: a key of CloudWatch encrypts them.
+        reserved_concurrency: Number of concurrent invocations that Lambda keeps free for the function. The function
+            cannot have more. None: it shares the account's concurrency with all other functions.
+            https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
         tags: Tags of every resource that supports tags.
         opts: Resource options of the component.
     """
@@ -54,6 +57,7 @@ class HandlerFunction(pulumi.ComponentResource):
         memory_mb: int = 256,
         log_retention_days: pulumi.Input[int] = DEFAULT_LOG_RETENTION_DAYS,
         kms_key_arn: pulumi.Input[str] | None = None,
+        reserved_concurrency: pulumi.Input[int] | None = None,
         tags: Tags | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -90,6 +94,7 @@ class HandlerFunction(pulumi.ComponentResource):
             environment={"variables": environment},
             timeout=timeout_seconds,
             memory_size=memory_mb,
+            reserved_concurrent_executions=reserved_concurrency,
             logging_config={
                 "log_format": "JSON",
                 "log_group": logs.name,

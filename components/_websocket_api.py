@@ -1,6 +1,7 @@
 """The WebSocket API of a gateway in API Gateway: its authorizer, its routes to Lambdas and its stage."""
 
 import json
+from typing import NamedTuple
 
 import pulumi
 import pulumi_aws as aws
@@ -29,6 +30,19 @@ ACCESS_LOG = {
 keyed hash."""
 
 
+class Throttle(NamedTuple):
+    """What API Gateway lets through to a route from all clients together, as a token bucket.
+
+    A client whose frame exceeds it gets an error frame of API Gateway, and a handshake the status 429.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-protect.html
+    """
+
+    rate: pulumi.Output[int]
+    """Maximum number of requests per second."""
+    burst: pulumi.Output[int]
+    """Maximum number of requests at once."""
+
+
 class WebSocketApi:
     """The API `{name}-api` with an authorizer, routes and a stage.
 
@@ -50,6 +64,7 @@ class WebSocketApi:
         self._child_options = pulumi.ResourceOptions(parent=parent)
         self._tags = tags
         self._stage_dependencies: list[pulumi.Resource] = []
+        self._throttles: dict[str, Throttle] = {}
         self._api = aws.apigatewayv2.Api(
             f"{name}-api",
             protocol_type="WEBSOCKET",
@@ -87,6 +102,7 @@ class WebSocketApi:
         route_key: str,
         function: HandlerFunction,
         *,
+        throttle: Throttle,
         authorizer: aws.apigatewayv2.Authorizer | None = None,
         replies: bool = False,
     ) -> None:
@@ -97,11 +113,13 @@ class WebSocketApi:
             route_key: The frames that take this route: the value of `action` in a frame, or `$connect`, `$disconnect`
                 or `$default`.
             function: The Lambda.
+            throttle: The throttle of the route.
             authorizer: The authorizer that API Gateway invokes before the Lambda. None: API Gateway invokes none.
             replies: Whether the Lambda replies to the client. If true, the Lambda returns the reply as `body`, and API
                 Gateway sends it to the client.
         """
         name = f"{self._name}-{suffix}"
+        self._throttles[route_key] = throttle
         integration = aws.apigatewayv2.Integration(
             f"{name}-integration",
             api_id=self._api.id,
@@ -135,18 +153,17 @@ class WebSocketApi:
     def create_stage(
         self,
         *,
-        rate_limit: pulumi.Input[int],
-        burst_limit: pulumi.Input[int],
+        default_throttle: Throttle,
         log_retention_days: pulumi.Input[int],
         kms_key_arn: pulumi.Input[str] | None = None,
     ) -> aws.apigatewayv2.Stage:
         """Create the stage. Call this after all routes have been added.
 
-        A stage serves only the routes that exist when it is deployed.
+        A stage serves only the routes that exist when it is deployed. AWS refuses route settings for a route that does
+        not exist. The settings of a route replace all default settings and not only the throttle.
 
         Args:
-            rate_limit: Maximum number of messages per second to each route, from all connections together.
-            burst_limit: Maximum number of messages at once to each route, from all connections together.
+            default_throttle: Throttle of every route that `add_route` has not added.
             log_retention_days: Days for which CloudWatch keeps the access log.
             kms_key_arn: The KMS key that encrypts the access log. None: a key of CloudWatch encrypts it.
         """
@@ -164,11 +181,21 @@ class WebSocketApi:
             auto_deploy=True,
             access_log_settings={"destination_arn": logs.arn, "format": json.dumps(ACCESS_LOG)},
             default_route_settings={
-                "throttling_rate_limit": rate_limit,
-                "throttling_burst_limit": burst_limit,
+                "throttling_rate_limit": default_throttle.rate,
+                "throttling_burst_limit": default_throttle.burst,
                 "detailed_metrics_enabled": True,
                 "data_trace_enabled": False,  # data traces contain the frames of clients, and these may contain tokens
             },
+            route_settings=[
+                {
+                    "route_key": route_key,
+                    "throttling_rate_limit": throttle.rate,
+                    "throttling_burst_limit": throttle.burst,
+                    "detailed_metrics_enabled": True,
+                    "data_trace_enabled": False,
+                }
+                for route_key, throttle in self._throttles.items()
+            ],
             tags=self._tags,
             opts=pulumi.ResourceOptions(parent=self._parent, depends_on=self._stage_dependencies),
         )

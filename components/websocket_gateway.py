@@ -22,8 +22,9 @@ from ._encryption import READ, SEND, allow_key_use, encrypt_table
 from ._fanout_queue import create_fanout_queue
 from ._function import DEFAULT_LOG_RETENTION_DAYS, HandlerFunction
 from ._gateway_access import GatewayAccess, GatewayAccessArgs
+from ._gateway_concurrency import GatewayConcurrency, GatewayConcurrencyArgs
 from ._gateway_limits import GatewayLimits, GatewayLimitsArgs
-from ._gateway_posting import GatewayPosting, GatewayPostingArgs
+from ._gateway_posting import DEFAULT_BROADCAST_CONCURRENCY, GatewayPosting, GatewayPostingArgs
 from ._iam import Statement
 from ._janitor_schedule import JANITOR_SECONDS, run_every_minute
 from ._naming import MAX_FUNCTION_NAME, check_name
@@ -59,6 +60,8 @@ class WebSocketGatewayArgs(TypedDict):
     """Limits on tenants, connections and messages. Default: the default of each limit."""
     posting: NotRequired[GatewayPostingArgs]
     """How Lambdas post frames: rate, concurrency and fan-out. Default: the default of each input."""
+    concurrency: NotRequired[GatewayConcurrencyArgs]
+    """Reserved concurrency of the Lambdas. Default: nothing is reserved."""
     log_retention_days: NotRequired[IntegerInput]
     """Days for which CloudWatch keeps the logs; a value that CloudWatch accepts, such as 14, 30, 90 or 365.
     Default: 14."""
@@ -79,8 +82,8 @@ class WebSocketGateway(pulumi.ComponentResource):
     """An API Gateway WebSocket API for the protocol `formbridge.v1`.
 
     The component creates the API, its authorizer, the Lambdas, the connections table and the fan-out queue. The stage
-    of the API limits the message rate and has an access log. The account must have a role in this region with which
-    API Gateway writes logs; see `ApiGatewayLogRole`.
+    of the API limits the rate of each route and has an access log. The account must have a role in this region with
+    which API Gateway writes logs; see `ApiGatewayLogRole`.
     """
 
     websocket_url: pulumi.Output[str]
@@ -116,6 +119,12 @@ class WebSocketGateway(pulumi.ComponentResource):
         self._access = GatewayAccess.check(args["access"], _checks.qualify("access"))
         self._limits = GatewayLimits.check(args.get("limits", {}), _checks.qualify("limits"))
         self._posting = GatewayPosting.check(args.get("posting", {}), _checks.qualify("posting"))
+        self._concurrency = GatewayConcurrency.check(
+            args.get("concurrency", {}),
+            _checks.qualify("concurrency"),
+            args.get("posting", {}).get("broadcast_concurrency", DEFAULT_BROADCAST_CONCURRENCY),
+            "posting.broadcast_concurrency",
+        )
         self._table_arn = _checks.check_optional(_checks.table_arn, "table_arn", args.get("table_arn"))
         self._stream_arn = _checks.check_optional(_checks.stream_arn, "stream_arn", args.get("stream_arn"))
         self._log_retention_days = _checks.log_retention(
@@ -135,15 +144,26 @@ class WebSocketGateway(pulumi.ComponentResource):
         token_environment: Environment = {**self._access.token_environment, "USER_HASH_KEY": user_hash_key.value}
         api = WebSocketApi(name, self, self._tags)
         authorizer = api.create_authorizer(self._create_authorize_function(token_environment))
-        connect = self._create_connect_function(connections, revocations)
-        api.add_route("connect", "$connect", connect, authorizer=authorizer)
-        api.add_route("disconnect", "$disconnect", connect)
-        api.add_route("default", "$default", self._create_message_function(connections, api), replies=True)
-        authenticate = self._create_authenticate_function(connections, revocations, api, token_environment)
-        api.add_route("authenticate", "authenticate", authenticate, replies=True)
+        limits = self._limits
+        connect = self._create_connect_function(connections, revocations, api)
+        api.add_route("connect", "$connect", connect, throttle=limits.connect_throttle, authorizer=authorizer)
+        api.add_route("disconnect", "$disconnect", connect, throttle=limits.disconnect_throttle)
+        api.add_route(
+            "default",
+            "$default",
+            self._create_message_function(connections, api),
+            throttle=limits.default_throttle,
+            replies=True,
+        )
+        api.add_route(
+            "authenticate",
+            "authenticate",
+            self._create_authenticate_function(connections, revocations, api, token_environment),
+            throttle=limits.authenticate_throttle,
+            replies=True,
+        )
         stage = api.create_stage(
-            rate_limit=self._limits.rate_limit,
-            burst_limit=self._limits.burst_limit,
+            default_throttle=limits.default_throttle,
             log_retention_days=self._log_retention_days,
             kms_key_arn=self._kms_key_arn,
         )
@@ -234,23 +254,31 @@ class WebSocketGateway(pulumi.ComponentResource):
             statements=[],
             key_actions=(),
             requirements=["tokens"],
+            reserved_concurrency=self._concurrency.authorize,
         )
 
     def _create_connect_function(
-        self, connections: aws.dynamodb.Table, revocations: aws.dynamodb.Table
+        self, connections: aws.dynamodb.Table, revocations: aws.dynamodb.Table, api: WebSocketApi
     ) -> HandlerFunction:
-        """Create the Lambda that adds and removes the rows of connections."""
+        """Create the Lambda that adds and removes the rows of connections.
+
+        A client can send a frame whose `action` is `$connect` or `$disconnect`, and API Gateway routes it to this
+        Lambda. So the Lambda has what it takes to close the connection of a client that sends too many.
+        """
         return self._create_function(
             "connect",
             environment={
-                "CONNECTIONS_TABLE_NAME": connections.name,
+                **self._build_posting_environment(connections, api),
                 "REVOCATIONS_TABLE_NAME": revocations.name,
                 **self._limits.connect_environment,
             },
             statements=[
                 Statement(["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"], [connections.arn]),
                 Statement(["dynamodb:BatchGetItem"], [revocations.arn]),
+                _allow_posts(api),
             ],
+            requirements=["posting"],
+            reserved_concurrency=self._concurrency.connect,
         )
 
     def _create_message_function(self, connections: aws.dynamodb.Table, api: WebSocketApi) -> HandlerFunction:
@@ -269,7 +297,11 @@ class WebSocketGateway(pulumi.ComponentResource):
             statements.append(Statement(["dynamodb:Query"], [index_arn]))
             statements.append(Statement(["dynamodb:BatchGetItem"], [self._table_arn]))
         return self._create_function(
-            "message", environment=environment, statements=statements, requirements=["posting"]
+            "message",
+            environment=environment,
+            statements=statements,
+            requirements=["posting"],
+            reserved_concurrency=self._concurrency.message,
         )
 
     def _create_authenticate_function(
@@ -315,6 +347,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             requirements=["posting"],
             timeout_seconds=60,
             memory_mb=512,
+            reserved_concurrency=self._concurrency.broadcast,
         )
 
     def _create_fanout_function(
@@ -387,6 +420,7 @@ class WebSocketGateway(pulumi.ComponentResource):
         requirements: Sequence[str] = (),
         timeout_seconds: int = 10,
         memory_mb: int = 256,
+        reserved_concurrency: pulumi.Input[int] | None = None,
     ) -> HandlerFunction:
         """Create a Lambda with the inputs that all Lambdas of the gateway share.
 
@@ -403,6 +437,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             memory_mb=memory_mb,
             log_retention_days=self._log_retention_days,
             kms_key_arn=self._kms_key_arn,
+            reserved_concurrency=reserved_concurrency,
             tags=self._tags,
             opts=self._child_options,
         )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from formbridge.access.keyed_hash import KeyedHash
 from formbridge.access.token_verifier import TokenVerifier
 from formbridge.connections.table import ConnectionsTable
 from formbridge.revocations.table import RevocationsTable
-from formbridge.runtime import aws, clock, environment
+from formbridge.runtime import aws, environment
 from formbridge.runtime.logs import log_failures
 from formbridge.session import lambda_reply
-from formbridge.session.session import Authentication, Session
+from formbridge.session.session import Authentication
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,17 +29,8 @@ def sessions() -> OpenSession:
         KeyedHash.from_hex(environment.string("USER_HASH_KEY"), environment.string("ISSUER")).identify,
         RevocationsTable(client, environment.string("REVOCATIONS_TABLE_NAME")).find,
     )
-    return partial(
-        Session,
-        connections=ConnectionsTable(client, environment.string("CONNECTIONS_TABLE_NAME")),
-        submissions=None,
-        poster=lambda_reply.poster,
-        rate=lambda_reply.read_rate(),
-        limits=lambda_reply.read_limits(),
-        max_user_connections=environment.integer("MAX_CONNECTIONS_PER_USER"),
-        now_ms=clock.now_ms,
-        monotonic=clock.monotonic_seconds,
-        authentication=authentication,
+    return lambda_reply.build_sessions(
+        ConnectionsTable(client, environment.string("CONNECTIONS_TABLE_NAME")), authentication=authentication
     )
 
 

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from formbridge.access.handshake import is_forbidden, is_refused_by_frame, parse_subprotocols
 from formbridge.access.principal import Principal
 from formbridge.connections.connection import NO_TENANT, Connection, ConnectionKey
+from formbridge.connections.rate_limit import Rate
 from formbridge.connections.table import ConnectionsTable
 from formbridge.revocations.table import RevocationsTable
-from formbridge.runtime import aws, clock, environment
+from formbridge.runtime import aws, clock, environment, metrics
 from formbridge.runtime.logs import correlation_ids, log, log_failures
 from formbridge.wire import protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from formbridge.connections.tenants import Refusal
+    from formbridge.session.lambda_reply import OpenSession
+
+METRICS: Final[Mapping[Refusal, str]] = {
+    "connect_rate": "ConnectsOverTenantRate",
+    "too_many_connections": "ConnectsOverTenantLimit",
+    "too_many_connections_of_user": "ConnectsOverUserLimit",
+    "revoked": "ConnectsRevoked",
+}
+"""Metric that counts the refused connections, by reason."""
+BY_FRAME: Final[Sequence[Refusal]] = ("too_many_connections", "too_many_connections_of_user")
+"""Reasons for which a client can be refused by a frame."""
 
 
 @cache
@@ -30,6 +42,20 @@ def connections_table() -> ConnectionsTable:
 def revocations_table() -> RevocationsTable:
     """Return the revocations table that `REVOCATIONS_TABLE_NAME` names."""
     return RevocationsTable(aws.client("dynamodb"), environment.string("REVOCATIONS_TABLE_NAME"))
+
+
+@cache
+def sessions() -> OpenSession:
+    """Return a factory of sessions that read no submissions and verify no tokens."""
+    # Imported only when it is needed: no client of ours sends such a frame, and every connect would start later.
+    from formbridge.session import lambda_reply  # noqa: PLC0415
+
+    return lambda_reply.build_sessions(connections_table())
+
+
+def read_connect_rate() -> Rate:
+    """Return the rate of new connections of a tenant from the environment."""
+    return Rate(environment.integer("TENANT_CONNECTS_PER_SECOND"), environment.integer("TENANT_CONNECT_BURST"))
 
 
 @log_failures
@@ -48,40 +74,71 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
                 connections_table().remove(key)
             return {"statusCode": 200}
         case _:
-            # A client has sent a frame whose `action` is `$connect` or `$disconnect`. API Gateway routes this frame
-            # to this Lambda, but it neither opens nor closes a connection. Answer with an error.
-            refusal = protocol.build_unknown_action(request["routeKey"], protocol.find_request_id(event.get("body")))
-            return {"statusCode": 200, "body": protocol.encode(protocol.build_error(refusal))}
+            return reply(event, context)
+
+
+def reply(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    """Reply to a frame whose `action` is `$connect` or `$disconnect`.
+
+    API Gateway routes such a frame to this Lambda, but it neither opens nor closes a connection. It counts against the
+    same limits as every frame, and the reply is the error of an unknown action.
+    """
+    from formbridge.session import lambda_reply  # noqa: PLC0415 - see `sessions`
+
+    return lambda_reply.reply_to_frame(sessions(), event, context)
 
 
 def connect(event: Mapping[str, Any], key: ConnectionKey, ids: Mapping[str, str]) -> dict[str, Any]:
-    """Add the row of a new connection. If the connection is refused, answer 403 and log the reason.
+    """Add the row of a new connection. If the connection is refused, answer 429 or 403, log the reason and count it.
 
-    If a limit is reached and the client wants to be refused by a frame, accept the connection without a row. The
-    message Lambda refuses it when it sends its first frame.
+    If a limit on connections is reached and the client wants to be refused by a frame, accept the connection without a
+    row. The message Lambda refuses it when it sends its first frame.
+
+    A connection over the connect rate gets 429 in any case. A refusal by a frame would cost more than the connection
+    itself, and a client connects again after 429 as it does after a lost connection (docs/adr/0030).
     """
     request = event["requestContext"]
-    refusal = add_row(build_connection(key, request["authorizer"]))
-    if refusal is not None:
-        log("refused", {**ids, "reason": refusal})
-        if refusal == "revoked" or not is_refused_by_frame(request):
-            return {"statusCode": 403}
-    return accept(event)
+    by_frame = is_refused_by_frame(request)
+    refusal = add_row(build_connection(key, request["authorizer"]), by_frame=by_frame)
+    if refusal is None:
+        return accept(event)
+    log("refused", {**ids, "reason": refusal})
+    metrics.emit({METRICS[refusal]: 1})
+    if by_frame and refusal in BY_FRAME:
+        return accept(event)
+    return {"statusCode": 429 if refusal == "connect_rate" else 403}
 
 
-def add_row(connection: Connection) -> Refusal | None:
-    """Add the row of a new connection, unless a limit is reached or the connection is revoked.
+def add_row(connection: Connection, *, by_frame: bool) -> Refusal | None:
+    """Add the row of a new connection, or return why it is refused.
 
-    Add the row first, then read the revocations. `python -m tools revoke` writes the revocation first, then reads the
-    rows. So one of the two always finds what the other one wrote.
+    A connection that is accepted to be refused by a frame counts against the connect rate like one with a row, because
+    API Gateway keeps it open until its first frame.
     """
-    refusal = connections_table().add(
+    table, rate = connections_table(), read_connect_rate()
+    refusal = table.add(
         connection,
         environment.integer("MAX_CONNECTIONS_PER_TENANT"),
         environment.integer("MAX_CONNECTIONS_PER_USER"),
+        rate,
     )
-    if refusal is not None:
-        return refusal
+    if refusal is None:
+        return remove_revoked(connection)
+    if (
+        by_frame
+        and refusal in BY_FRAME
+        and table.tenants.take_connect(connection.tenant_id, rate, connection.connected_at)
+    ):
+        return "connect_rate"
+    return refusal
+
+
+def remove_revoked(connection: Connection) -> Refusal | None:
+    """Remove the row of a new connection if the connection is revoked, and return this reason.
+
+    The row is added first, then the revocations are read. `python -m tools revoke` writes the revocation first, then
+    reads the rows. So one of the two always finds what the other one wrote.
+    """
     is_revoked = True  # also if the revocations cannot be read
     try:
         revocations = revocations_table().find(connection.tenant_id, connection.principal)

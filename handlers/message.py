@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from formbridge.connections.table import ConnectionsTable
-from formbridge.runtime import aws, clock, environment
+from formbridge.runtime import aws, environment
 from formbridge.runtime.logs import log_failures
 from formbridge.session import lambda_reply
-from formbridge.session.session import Session
 from formbridge.submissions.table import SubmissionsTable
 
 if TYPE_CHECKING:
@@ -23,16 +22,9 @@ def sessions() -> OpenSession:
     """Return a factory of sessions that read submissions and verify no tokens."""
     client = aws.client("dynamodb")
     table_name = environment.optional_string("TABLE_NAME")
-    return partial(
-        Session,
-        connections=ConnectionsTable(client, environment.string("CONNECTIONS_TABLE_NAME")),
+    return lambda_reply.build_sessions(
+        ConnectionsTable(client, environment.string("CONNECTIONS_TABLE_NAME")),
         submissions=SubmissionsTable(client, table_name) if table_name else None,
-        poster=lambda_reply.poster,
-        rate=lambda_reply.read_rate(),
-        limits=lambda_reply.read_limits(),
-        max_user_connections=environment.integer("MAX_CONNECTIONS_PER_USER"),
-        now_ms=clock.now_ms,
-        monotonic=clock.monotonic_seconds,
         history=environment.optional_string("STREAM_ARN") or "",
     )
 

@@ -1,10 +1,12 @@
-"""The emulator's process: MiniStack with two fixes and six additions.
+"""The emulator's process: MiniStack with three fixes and six additions.
 
 `local.emulator` starts this process. It differs from plain `ministack` as follows:
 
 - Fix: API Gateway accepts a WebSocket with the subprotocol that the `$connect` integration returned in its
   `Sec-WebSocket-Protocol` header. MiniStack ignores the header, and a browser that offered subprotocols then closes the
   connection.
+- Fix: a handshake that the `$connect` integration refuses gets the status that the integration returned, as on AWS.
+  MiniStack returns 403.
 - Fix: a `$connect` authorizer that raises "Unauthorized" causes status 401, as on AWS. MiniStack returns 500.
 - Addition: GetRecords of a DynamoDB stream supports long polling. The request header `x-wait-seconds` is a number of
   seconds. With the header, the response is sent as soon as there is a record, or at the end of this time. Without the
@@ -150,6 +152,34 @@ def select_subprotocol(apigateway: Any) -> None:
 
     apigateway.handle_websocket = handle_with_subprotocol
     setattr(apigateway, INVOKE_INTEGRATION, invoke_and_store_subprotocol)
+
+
+def refuse_with_status(apigateway: Any) -> None:
+    """Make API Gateway refuse a handshake with the status that the `$connect` integration returned."""
+    handle_websocket, invoke_integration = apigateway.handle_websocket, getattr(apigateway, INVOKE_INTEGRATION)
+    returned: ContextVar[int | None] = ContextVar("returned", default=None)
+
+    async def invoke_and_store_status(*args: Any, **kwargs: Any) -> Fields | None:
+        response: Fields | None = await invoke_integration(*args, **kwargs)
+        returned.set((response or {}).get("statusCode"))
+        return response
+
+    async def handle_with_status(scope: Any, receive: Any, send: Any, *args: Any, **kwargs: Any) -> None:
+        is_accepted = False
+
+        async def send_with_status(message: Fields) -> None:
+            nonlocal is_accepted
+            is_accepted = is_accepted or message["type"] == "websocket.accept"
+            status = returned.get()
+            if status is not None and not is_accepted and message["type"] == "websocket.close":
+                await send({"type": "websocket.http.response.start", "status": int(status), "headers": []})
+                message = {"type": "websocket.http.response.body", "body": b""}
+            await send(message)
+
+        await handle_websocket(scope, receive, send_with_status, *args, **kwargs)
+
+    apigateway.handle_websocket = handle_with_status
+    setattr(apigateway, INVOKE_INTEGRATION, invoke_and_store_status)
 
 
 def process_frames_in_random_order(apigateway: Any) -> None:
@@ -379,6 +409,7 @@ def main() -> None:
     require_signatures(app, modules["core.iam_evaluator"], modules["core.sigv4"])
     issue_run_credentials(app, modules["core.lambda_runtime"], functions)
     select_subprotocol(apigateway)
+    refuse_with_status(apigateway)
     refuse_unauthorized(apigateway)
     if os.environ.get("RANDOM_FRAME_ORDER") == "1":
         process_frames_in_random_order(apigateway)

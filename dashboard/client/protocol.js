@@ -111,6 +111,7 @@
  * @property {string} [message]
  * @property {boolean} [retryable]
  * @property {number} [retry_after_ms]
+ * @property {"connection" | "tenant"} [limit]  Whose message rate was exceeded. Only in `rate_limited` errors.
  *
  * @typedef {Reply | UpdateFrame | UpdatesFrame | AuthenticatedFrame | ResyncFrame | DisconnectFrame
  *   | ErrorFrame} GatewayFrame

@@ -72,6 +72,13 @@ def test_the_function_runs_our_entry_point_as_its_role(recording: Recording) -> 
     assert (function["timeout"], function["memorySize"]) == (10, 256)
 
 
+def test_the_function_reserves_no_concurrency_unless_it_is_told(recording: Recording) -> None:
+    reserving = run(lambda: HandlerFunction("worker", "connect", environment={}, statements=[], reserved_concurrency=7))
+
+    assert "reservedConcurrentExecutions" not in recording.inputs("worker-function")
+    assert reserving.inputs("worker-function")["reservedConcurrentExecutions"] == 7
+
+
 def test_the_function_logs_json_to_its_own_group_which_forgets_after_two_weeks(recording: Recording) -> None:
     assert recording.inputs("worker-function")["loggingConfig"] == {
         "logFormat": "JSON",

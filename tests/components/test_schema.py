@@ -13,7 +13,7 @@ from tests.support.components.harness import run
 PLAIN = {
     "StreamTable": {"hashKey", "rangeKey"},
     "SubmissionIngest": {"packageFor"},
-    "WebSocketGateway": {"access", "limits", "posting", "packageFor"},
+    "WebSocketGateway": {"access", "limits", "posting", "concurrency", "packageFor"},
     "DeadLetterResync": {"packageFor"},
     "TenantIdentity": {"callbackUrls"},
     "DashboardSite": {"accessLog"},
@@ -62,7 +62,10 @@ def test_states_the_default_of_every_input_that_is_not_required(component: str) 
 
 
 def test_has_the_groups_of_inputs() -> None:
-    assert set(GROUPS) == {"GatewayAccessArgs", "GatewayLimitsArgs", "GatewayPostingArgs", "DashboardSignInArgs"}
+    assert set(GROUPS) == {
+        *("GatewayAccessArgs", "GatewayConcurrencyArgs", "GatewayLimitsArgs", "GatewayPostingArgs"),
+        "DashboardSignInArgs",
+    }
 
 
 @each_group

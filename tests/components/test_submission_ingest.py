@@ -172,12 +172,22 @@ def test_a_cursor_trails_the_clock_by_more_than_the_persist_lambda_may_run(recor
         ("table_arn", arn("dynamodb", "table/orders/stream/1"), "must be the ARN of a DynamoDB table, got "),
         ("alarm_topic_arn", "alarms", "must be the ARN of a standard SNS topic, got 'alarms'"),
         ("package_for", "arm64", "must be one of lambda, host, got 'arm64'"),
+        ("reserved_concurrency", 0, "must be an integer of at least 1, got 0"),
     ],
 )
 def test_a_bad_value_is_refused_by_name_before_anything_is_made(field: str, value: object, message: str) -> None:
     args: Any = {"table_arn": TABLE_ARN, field: value}
 
     assert refusal(lambda: SubmissionIngest("ingest", args)).startswith(f"{field}: {message}")
+
+
+def test_events_that_find_no_reserved_concurrency_wait_for_an_hour_and_then_go_to_the_queue() -> None:
+    recording = run(lambda: SubmissionIngest("ingest", {"table_arn": TABLE_ARN, "reserved_concurrency": 5}))
+
+    assert recording.inputs("ingest-persist-function")["reservedConcurrentExecutions"] == 5
+    retries = recording.inputs("ingest-persist-retries")
+    assert retries["maximumEventAgeInSeconds"] == 3600
+    assert retries["destinationConfig"] == {"onFailure": {"destination": QUEUE_ARN}}
 
 
 def test_the_alarm_goes_to_a_topic_where_there_is_one() -> None:

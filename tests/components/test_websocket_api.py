@@ -44,6 +44,14 @@ def invoke_arn(function: str) -> str:
     return f"arn:aws:apigateway:{REGION}:lambda:{path}"
 
 
+def throttles(recording: Recording) -> dict[str, tuple[int, int]]:
+    """Rate and burst of each route."""
+    return {
+        route["routeKey"]: (route["throttlingRateLimit"], route["throttlingBurstLimit"])
+        for route in recording.inputs("gateway-stage")["routeSettings"]
+    }
+
+
 @pytest.fixture(scope="module")
 def recording() -> Recording:
     return declare(REQUIRED)
@@ -157,12 +165,41 @@ class TestStage:
             "dataTraceEnabled": False,
         }
 
+    def test_throttles_each_route_that_exists_for_itself(self, recording: Recording) -> None:
+        assert throttles(recording) == {
+            "$connect": (500, 500),
+            "$disconnect": (500, 2_000),
+            "$default": (1_000, 2_000),
+            "authenticate": (250, 500),
+        }
+        assert set(throttles(recording)) == set(ROUTES.values())
+
+    def test_measures_each_route_and_traces_no_data_of_it(self, recording: Recording) -> None:
+        """What a route does not set is not as in the default settings, but as AWS has it."""
+        for route in recording.inputs("gateway-stage")["routeSettings"]:
+            assert (route["detailedMetricsEnabled"], route["dataTraceEnabled"]) == (True, False)
+
     def test_is_throttled_as_it_is_told(self) -> None:
-        settings = declare(gateway_args({"table_arn": TABLE_ARN, "rate_limit": 5, "burst_limit": 10})).inputs(
-            "gateway-stage"
-        )["defaultRouteSettings"]
+        told = {
+            "rate_limit": 5,
+            "burst_limit": 10,
+            "connect_rate_limit": 6,
+            "connect_burst_limit": 11,
+            "disconnect_rate_limit": 7,
+            "disconnect_burst_limit": 12,
+            "authenticate_rate_limit": 8,
+            "authenticate_burst_limit": 13,
+        }
+        recording = declare(gateway_args({"table_arn": TABLE_ARN, **told}))
+        settings = recording.inputs("gateway-stage")["defaultRouteSettings"]
 
         assert (settings["throttlingRateLimit"], settings["throttlingBurstLimit"]) == (5, 10)
+        assert throttles(recording) == {
+            "$connect": (6, 11),
+            "$disconnect": (7, 12),
+            "$default": (5, 10),
+            "authenticate": (8, 13),
+        }
 
     def test_logs_who_asked_for_what_and_how_it_went(self, recording: Recording) -> None:
         access_log = recording.inputs("gateway-stage")["accessLogSettings"]

@@ -110,13 +110,17 @@ class TestLambdas:
             allow_logs("gateway-connect"),
             allow(["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"], CONNECTIONS_ARN),
             allow(["dynamodb:BatchGetItem"], REVOCATIONS_ARN),
+            MAY_POST,
         )
         assert environment(recording, "connect") == {
-            "CONNECTIONS_TABLE_NAME": CONNECTIONS,
+            **POSTING_ENVIRONMENT,
+            **LIMITS,
             "REVOCATIONS_TABLE_NAME": REVOCATIONS,
             "CONNECTION_TTL_SECONDS": "7800",
             "MAX_CONNECTIONS_PER_TENANT": "5000",
             "MAX_CONNECTIONS_PER_USER": "20",
+            "TENANT_CONNECTS_PER_SECOND": "50",
+            "TENANT_CONNECT_BURST": "500",
         }
 
     def test_for_messages_may_change_rows_close_connections_and_read_submissions_by_the_index_and_by_id(
@@ -165,7 +169,7 @@ class TestLambdas:
         ("packaged", "functions"),
         [
             (PACKAGED, {"authorize", "authenticate"}),
-            (POSTING, {"message", "authenticate", "broadcast", "fanout", "janitor"}),
+            (POSTING, {"connect", "message", "authenticate", "broadcast", "fanout", "janitor"}),
         ],
         ids=["verify tokens", "post"],
     )

@@ -28,6 +28,8 @@ LIMITS = (
     "| connections per tenant | 5,000 |",
     "| connections per user of a tenant | 20 |",
     "| messages per connection | 10 per second, 20 at once |",
+    "| messages per tenant | 200 per second, 1,000 at once |",
+    "| new connections per tenant | 50 per second, 500 at once |",
     "| frame of a client | 32 KB |",
     "| filter | 4,096 characters as JSON |",
 )
@@ -38,14 +40,21 @@ def test_the_limits_are_these_unless_the_stack_says_otherwise(backstage: Backsta
     limits = {
         "MESSAGES_PER_SECOND": "10",
         "MESSAGE_BURST": "20",
+        "TENANT_MESSAGES_PER_SECOND": "200",
+        "TENANT_MESSAGE_BURST": "1000",
         "MAX_FRAME_BYTES": str(32 * 1024),
         "MAX_FILTER_LENGTH": "4096",
     }
     for function in ("gateway-message", "gateway-authenticate"):
         assert limits.items() <= backstage.variables(function).items()
         assert backstage.variables(function)["MAX_CONNECTIONS_PER_USER"] == "20"
-    connect = {"MAX_CONNECTIONS_PER_TENANT": "5000", "MAX_CONNECTIONS_PER_USER": "20"}
-    assert connect.items() <= backstage.variables("gateway-connect").items()
+    connects = {
+        "MAX_CONNECTIONS_PER_TENANT": "5000",
+        "MAX_CONNECTIONS_PER_USER": "20",
+        "TENANT_CONNECTS_PER_SECOND": "50",
+        "TENANT_CONNECT_BURST": "500",
+    }
+    assert connects.items() <= backstage.variables("gateway-connect").items()
 
 
 @states(*LIMITS)
@@ -73,11 +82,57 @@ def test_so_many_messages_at_once_are_answered(flood: Flood) -> None:
     assert flood.at_once >= 20
 
 
-@states("A message over the rate gets `rate_limited` with `retry_after_ms`.")
+WHOSE_LIMIT = (
+    "In this error, `limit` is `connection` if the connection has exceeded its rate, or `tenant` if all connections of "
+    "the tenant together have exceeded theirs."
+)
+
+
+@states("A message over the rate gets `rate_limited` with `retry_after_ms`.", WHOSE_LIMIT)
 def test_over_the_rate_a_message_is_refused_for_a_while(flood: Flood) -> None:
     for refused in flood.refused:
         assert (refused["code"], refused["retryable"], refused["id"]) == ("rate_limited", True, "more")
+        assert refused["limit"] == "connection"
         assert 0 < refused["retry_after_ms"] <= 1_000
+
+
+@states(
+    WHOSE_LIMIT,
+    "After the limit `tenant`, the server refuses each message of that connection until `retry_after_ms` has passed, "
+    "and the sixth message that a connection sends too early gets `disconnect` `protocol_error`.",
+)
+def test_over_the_tenants_rate_a_connection_waits_or_is_closed(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
+) -> None:
+    token = issuer.token(tenant)
+    with gateway.connect(token) as hasty, gateway.connect(issuer.token(f"{tenant}-other")) as other:
+        backstage.use_up_rates(tenant)
+        refused = [hasty.ask("ping") for _ in range(6)]
+        hasty.send({"action": "ping"})
+        assert hasty.until_closed() == [{"type": "disconnect", "code": "protocol_error", "reconnect": False}]
+        assert other.ask("ping")["type"] == "pong"
+    assert {(frame["code"], frame["limit"], frame["retryable"]) for frame in refused} == {
+        ("rate_limited", "tenant", True)
+    }
+    waits = [frame["retry_after_ms"] for frame in refused]
+    assert 0 < waits[-1] <= waits[0] < 1_500
+    assert waits == sorted(waits, reverse=True)
+
+
+@states("A frame with the action `$connect` or `$disconnect` counts like any other frame and gets `unknown_action`.")
+@pytest.mark.parametrize("action", ["$connect", "$disconnect"])
+def test_a_frame_named_like_a_route_counts(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str, action: str
+) -> None:
+    with gateway.connect(issuer.token(tenant)) as wire:
+        wire.send({"action": action, "id": "1"})
+        answer = wire.next()
+        assert (answer["id"], answer["code"]) == ("1", "unknown_action")
+        backstage.use_up_rates(tenant)
+        while answer["code"] == "unknown_action":  # the Lambda has leased ten messages at once
+            wire.send({"action": action, "id": "2"})
+            answer = wire.next()
+        assert (answer["id"], answer["code"], answer["limit"]) == ("2", "rate_limited", "tenant")
 
 
 @states(

@@ -205,6 +205,17 @@ def test_a_connection_more_than_the_tenant_may_have_is_403(
         assert gateway.status(issuer.token(f"{tenant}-other")) == 101
 
 
+@states("It answers with 429 in any case if the tenant opens connections too fast.")
+@pytest.mark.parametrize("query", ["", "?refusal=frame"])
+def test_a_tenant_that_connects_too_fast_is_429(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str, query: str
+) -> None:
+    assert gateway.status(issuer.token(tenant), query=query) == 101
+    backstage.use_up_rates(tenant)
+    assert gateway.status(issuer.token(tenant), query=query) == 429
+    assert gateway.status(issuer.token(f"{tenant}-other"), query=query) == 101
+
+
 @states(FORBIDDEN)
 def test_whoever_is_revoked_is_403(gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str) -> None:
     token = issuer.token(tenant, sid=f"session of {tenant}")

@@ -131,6 +131,8 @@ def world(region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setenv("POSTS_PER_SECOND", "100000")
     monkeypatch.setenv("MESSAGES_PER_SECOND", "1000")
     monkeypatch.setenv("MESSAGE_BURST", "10000")
+    monkeypatch.setenv("TENANT_MESSAGE_BURST", "10000")
+    monkeypatch.setenv("TENANT_CONNECT_BURST", "10000")
     world = World(region, clock, random.Random("every pair"))
     with world.line.served():
         monkeypatch.setenv("MANAGEMENT_ENDPOINT", world.line.url)

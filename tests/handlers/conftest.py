@@ -51,6 +51,7 @@ def forgetful_handlers() -> Iterator[None]:
         wiring.sqs,
         connect.connections_table,
         connect.revocations_table,
+        connect.sessions,
         janitor.janitor,
         janitor.connections_table,
         janitor.revocations_table,
@@ -100,6 +101,10 @@ def region(aws: Region, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: Non
     monkeypatch.setenv("MAX_CONNECTIONS_PER_USER", "5000")
     monkeypatch.setenv("MESSAGES_PER_SECOND", "10")
     monkeypatch.setenv("MESSAGE_BURST", "20")
+    monkeypatch.setenv("TENANT_MESSAGES_PER_SECOND", "200")
+    monkeypatch.setenv("TENANT_MESSAGE_BURST", "1000")
+    monkeypatch.setenv("TENANT_CONNECTS_PER_SECOND", "50")
+    monkeypatch.setenv("TENANT_CONNECT_BURST", "500")
     monkeypatch.setenv("MAX_FILTER_LENGTH", "4096")
     monkeypatch.setenv("MAX_FRAME_BYTES", "32768")
     monkeypatch.setenv("MANAGEMENT_ENDPOINT", "http://127.0.0.1:1/live")

@@ -120,11 +120,13 @@ def test_persist(calls: Calls) -> None:
     assert calls == set(needs.CALLS["ingest-persist"])
 
 
-def test_connect(calls: Calls, clock: Clock) -> None:
+def test_connect(calls: Calls, gateway: Gateway, clock: Clock, one_message_a_second: None) -> None:
     connect.handler(connect_event(), LambdaContext())
+    for _ in range(3):
+        connect.handler(message_event({"action": "$connect"}), LambdaContext())
     connect.handler(disconnect_event(), LambdaContext())
 
-    assert calls == set(needs.CALLS["gateway-connect"])
+    assert calls | managed(gateway) == set(needs.CALLS["gateway-connect"])
 
 
 def test_message(calls: Calls, gateway: Gateway, clock: Clock, one_message_a_second: None) -> None:

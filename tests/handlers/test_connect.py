@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING
+from random import Random
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import authorize
 import connect
 import message
+from formbridge.connections.rate_limit import Rate
 from formbridge.revocations.revocation import FOREVER, Kind, Revocation, Target
 from tests.support.handlers.builders import (
     HOUR_S,
@@ -19,6 +21,7 @@ from tests.support.handlers.builders import (
     message_event,
     refused_by_frame,
 )
+from tests.support.handlers.builders import forbidden as with_forbidden
 from tests.support.handlers.principals import HASHES, OTHER_USER, SUBJECT, USER
 
 if TYPE_CHECKING:
@@ -325,15 +328,144 @@ def test_whatever_number_of_shards_is_set_meanwhile_no_connection_is_stranded(
     assert connect.connections_table().read_tenant_connections("t_acme").reserved == 0
 
 
+# --- The rate of new connections ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two connections of a tenant at once, and one more per second."""
+    monkeypatch.setenv("TENANT_CONNECTS_PER_SECOND", "1")
+    monkeypatch.setenv("TENANT_CONNECT_BURST", "2")
+
+
+def arrive(connection_id: str, tenant_id: str = "t_acme", *, by_frame: bool = False) -> int:
+    """The status of a handshake."""
+    event = connect_event(tenant_id, connection_id)
+    return connect.handler(refused_by_frame(event) if by_frame else event, LambdaContext())["statusCode"]
+
+
+@pytest.mark.parametrize("by_frame", [False, True])
+def test_a_tenant_that_connects_too_fast_is_429_until_there_are_tokens(
+    region: Region,
+    clock: Clock,
+    two_at_once: None,
+    by_frame: bool,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert [arrive(f"conn-{n}", by_frame=by_frame) for n in range(2)] == [200, 200]
+    caplog.set_level(logging.INFO, logger="formbridge")
+    assert arrive("conn-3", by_frame=by_frame) == 429
+    line = vars(caplog.records[-1])
+    assert (line["msg"], line["reason"], line["tenant_id"]) == ("refused", "connect_rate", "t_acme")
+    assert json.loads(capsys.readouterr().out)["ConnectsOverTenantRate"] == 1
+    assert region.connection("t_acme", "conn-3") is None
+    assert (region.tenant("t_acme") or {})["connections"] == {"N": "2"}
+    assert arrive("conn-4", "t_globex") == 200
+    clock.advance(999)
+    assert arrive("conn-3", by_frame=by_frame) == 429
+    clock.advance(1)
+    assert arrive("conn-3", by_frame=by_frame) == 200
+    assert arrive("conn-5", by_frame=by_frame) == 429
+
+
+def test_connections_that_are_accepted_to_be_refused_count_too(
+    region: Region, clock: Clock, two_at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """API Gateway keeps such a connection until it sends a frame, or for ten minutes."""
+    monkeypatch.setenv("MAX_CONNECTIONS_PER_TENANT", "1")
+    assert [arrive(f"conn-{n}", by_frame=True) for n in range(4)] == [200, 200, 429, 429]
+    assert (region.tenant("t_acme") or {})["connections"] == {"N": "1"}
+    clock.advance(1_000)
+    assert arrive("conn-5", by_frame=True) == 200
+
+
+def test_handshakes_that_are_refused_by_status_take_no_token(
+    region: Region, clock: Clock, two_at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_CONNECTIONS_PER_TENANT", "1")
+    assert [arrive(f"conn-{n}") for n in range(4)] == [200, 403, 403, 403]
+    connect.handler(disconnect_event(connection_id="conn-0"), LambdaContext())
+    assert arrive("conn-5") == 200
+
+
+def test_a_storm_of_a_full_tenant_heals_by_the_backoff_of_its_clients(region: Region, clock: Clock) -> None:
+    """The defaults, at a hundredth: 50 clients, 5 at once, and one more every two seconds."""
+    rate, chance = Rate(per_second=1, burst=5), Random("storm")
+    tenants = connect.connections_table().tenants
+    waiting: dict[int, tuple[int, int]] = dict.fromkeys(range(50), (0, clock.ms))
+    attempts = 0
+    while waiting:
+        clock.advance(100)
+        for number, (failures, due) in [*waiting.items()]:
+            if due > clock.ms:
+                continue
+            attempts += 1
+            if tenants.reserve("t_acme", clock.ms, NOW // 1000, 50, 0, rate) is None:
+                del waiting[number]
+            else:
+                wait_ms = chance.uniform(0, min(30, 2**failures)) * 1_000
+                waiting[number] = (failures + 1, clock.ms + int(wait_ms))
+    assert clock.ms - NOW < 3 * (50 - 5) * 1_000
+    assert attempts < 50 * 15
+
+
 # --- What is no connection's ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("action", ["$connect", "$disconnect"])
-def test_a_frame_named_like_a_route_of_ours_neither_connects_nor_disconnects(region: Region, action: str) -> None:
-    connect.handler(connect_event(), LambdaContext())
-    before = region.connection("t_acme", "conn-1")
-    frame = message_event({"action": action, "id": "7"})
+def frame_named(action: str, tenant_id: str = "t_acme", connection_id: str = "conn-1") -> dict[str, Any]:
+    """A frame that API Gateway routes to the connect Lambda."""
+    frame = message_event({"action": action, "id": "7"}, tenant_id, connection_id)
     frame["requestContext"]["routeKey"] = action
-    reply = json.loads(connect.handler(frame, LambdaContext())["body"])
+    return frame
+
+
+NAMED_LIKE_A_ROUTE = pytest.mark.parametrize("action", ["$connect", "$disconnect"])
+
+
+@NAMED_LIKE_A_ROUTE
+def test_a_frame_named_like_a_route_of_ours_neither_connects_nor_disconnects(
+    region: Region, clock: Clock, action: str
+) -> None:
+    connect.handler(connect_event(), LambdaContext())
+    before = region.connection("t_acme", "conn-1") or {}
+    reply = json.loads(connect.handler(frame_named(action), LambdaContext())["body"])
     assert (reply["type"], reply["id"], reply["code"]) == ("error", "7", "unknown_action")
-    assert region.connection("t_acme", "conn-1") == before
+    after = region.connection("t_acme", "conn-1") or {}
+    assert after.pop("full_at")
+    assert after == before
+
+
+@NAMED_LIKE_A_ROUTE
+def test_such_frames_count_like_all_frames_and_end_the_connection(
+    region: Region, gateway: Gateway, clock: Clock, action: str
+) -> None:
+    connect.handler(connect_event(), LambdaContext())
+    answers = [connect.handler(frame_named(action), LambdaContext()) for _ in range(300)]
+    replies = [json.loads(answer["body"])["code"] for answer in answers if "body" in answer]
+    assert replies[:120] == ["unknown_action"] * 20 + ["rate_limited"] * 100
+    assert "body" not in answers[120]
+    assert set(replies[120:]) == {"unauthorized"}
+    assert [method for method, *_ in gateway.server.requests] == ["POST", "DELETE"]
+    assert region.connection("t_acme", "conn-1") is None
+
+
+def test_such_frames_count_against_the_tenants_budget_too(
+    region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TENANT_MESSAGE_BURST", "3")
+    for number in range(5):
+        connect.handler(connect_event(connection_id=f"conn-{number}"), LambdaContext())
+    answers = [connect.handler(frame_named("$connect", connection_id=f"conn-{n}"), LambdaContext()) for n in range(5)]
+    replies = [json.loads(answer["body"]) for answer in answers]
+    assert [reply.get("limit") for reply in replies] == [None] * 3 + ["tenant"] * 2
+
+
+@NAMED_LIKE_A_ROUTE
+def test_a_forbidden_connection_that_sends_such_a_frame_is_closed(
+    region: Region, gateway: Gateway, clock: Clock, action: str
+) -> None:
+    answer = connect.handler(with_forbidden(frame_named(action)), LambdaContext())
+    assert answer == {"statusCode": 200}
+    assert gateway.server.requests[0][2] == '{"type":"disconnect","code":"forbidden","reconnect":false}'
+    assert [method for method, *_ in gateway.server.requests] == ["POST", "DELETE"]

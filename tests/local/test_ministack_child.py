@@ -71,6 +71,8 @@ def handler(event, context):
 CONNECT = """
 def handler(event, context):
     offered = event["headers"].get("sec-websocket-protocol")
+    if event["headers"].get("x-refuse-with"):
+        return {"statusCode": int(event["headers"]["x-refuse-with"])}
     return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "second"} if offered else {}}
 """
 
@@ -106,11 +108,11 @@ def gateway_url(emulator: Emulator) -> str:
     return emulator.endpoint_url.replace("http:", "ws:") + f"/_aws/execute-api/{api_id}/live"
 
 
-def handshake(url: str, token: str, *subprotocols: str) -> str | None:
+def handshake(url: str, token: str, *subprotocols: str, **headers: str) -> str | None:
     async def connect() -> str | None:
         async with websockets.connect(
             url,
-            additional_headers={"Authorization": token},
+            additional_headers={"Authorization": token, **headers},
             subprotocols=[websockets.Subprotocol(name) for name in subprotocols] or None,
             proxy=None,
         ) as connection:
@@ -131,6 +133,13 @@ def test_no_subprotocol_is_selected_where_none_is_returned(gateway_url: str) -> 
 def test_an_authorizers_errors(gateway_url: str, token: str, status: int) -> None:
     with pytest.raises(websockets.InvalidStatus) as caught:
         handshake(gateway_url, token, "first", "second")
+    assert caught.value.response.status_code == status
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_a_handshake_gets_the_status_that_the_integration_refuses_it_with(gateway_url: str, status: int) -> None:
+    with pytest.raises(websockets.InvalidStatus) as caught:
+        handshake(gateway_url, "good", **{"x-refuse-with": str(status)})
     assert caught.value.response.status_code == status
 
 

@@ -277,6 +277,10 @@ class TestSettings:
             ("maxConnectionsPerUser", "7", "authenticate", "MAX_CONNECTIONS_PER_USER"),
             ("messagesPerSecond", "7", "message", "MESSAGES_PER_SECOND"),
             ("messageBurst", "7", "message", "MESSAGE_BURST"),
+            ("tenantMessagesPerSecond", "7", "message", "TENANT_MESSAGES_PER_SECOND"),
+            ("tenantMessageBurst", "7", "authenticate", "TENANT_MESSAGE_BURST"),
+            ("tenantConnectsPerSecond", "7", "connect", "TENANT_CONNECTS_PER_SECOND"),
+            ("tenantConnectBurst", "7", "connect", "TENANT_CONNECT_BURST"),
             ("maxFilterLength", "7", "message", "MAX_FILTER_LENGTH"),
             ("maxFrameBytes", "7000", "message", "MAX_FRAME_BYTES"),
         ],
@@ -304,6 +308,24 @@ class TestSettings:
         mapping = declare(fanoutConcurrency="13").inputs("gateway-fanout-mapping")
 
         assert mapping["scalingConfig"] == {"maximumConcurrency": 13}
+
+    @pytest.mark.parametrize(
+        ("key", "function"),
+        [
+            ("authorizeReservedConcurrency", "gateway-authorize"),
+            ("connectReservedConcurrency", "gateway-connect"),
+            ("messageReservedConcurrency", "gateway-message"),
+            ("broadcastReservedConcurrency", "gateway-broadcast"),
+            ("persistReservedConcurrency", "ingest-persist"),
+        ],
+    )
+    def test_concurrency_is_reserved_as_is_set_and_else_not_at_all(self, key: str, function: str) -> None:
+        recording = declare(preview=False, **{key: "50"})
+        functions = recording.of_type("lambda/function:Function")
+
+        assert {one.name: one.inputs.get("reservedConcurrentExecutions") for one in functions} == {
+            one.name: 50 if one.name == f"{function}-function" else None for one in functions
+        }
 
     def test_submissions_expire_after_retention_days(self) -> None:
         assert environment(declare(retentionDays="30"), "ingest-persist")["RETENTION_DAYS"] == "30"

@@ -30,6 +30,10 @@ OTHER: dict[str, str] = {
     "maxConnectionsPerUser": "3",
     "messagesPerSecond": "5",
     "messageBurst": "50",
+    "tenantMessagesPerSecond": "300",
+    "tenantMessageBurst": "900",
+    "tenantConnectsPerSecond": "30",
+    "tenantConnectBurst": "90",
     "maxFilterLength": "1000",
     "maxFrameBytes": "131072",
     "postsPerSecond": "100",
@@ -38,6 +42,11 @@ OTHER: dict[str, str] = {
     "fanoutThreshold": "100",
     "connectionShards": "64",
     "failureIdentifier": "SequenceNumber",
+    "authorizeReservedConcurrency": "20",
+    "connectReservedConcurrency": "21",
+    "messageReservedConcurrency": "22",
+    "broadcastReservedConcurrency": "23",
+    "persistReservedConcurrency": "24",
     "retentionDays": "30",
     "maxClockSkewSeconds": "60",
     "logRetentionDays": "7",
@@ -88,8 +97,8 @@ def test_each_key_of_the_schema_has_a_type_a_default_and_a_description() -> None
 def flat(settings: Settings) -> dict[str, Any]:
     """Return the settings without groups."""
     values = asdict(settings)
-    limits, posting = values.pop("limits"), values.pop("posting")
-    return {**values, **limits, **posting}
+    groups = [values.pop(name) for name in ("limits", "posting", "concurrency")]
+    return values | groups[0] | groups[1] | groups[2]
 
 
 @pytest.mark.parametrize("key", schema())
@@ -114,6 +123,10 @@ def test_the_defaults_are_those_of_the_smallest_use() -> None:
             "max_connections_per_user": 20,
             "messages_per_second": 10,
             "message_burst": 20,
+            "tenant_messages_per_second": 200,
+            "tenant_message_burst": 1000,
+            "tenant_connects_per_second": 50,
+            "tenant_connect_burst": 500,
             "max_filter_length": 4096,
             "max_frame_bytes": 32768,
         },
@@ -125,6 +138,13 @@ def test_the_defaults_are_those_of_the_smallest_use() -> None:
             "connection_shards": 1,
             "failure_identifier": "eventID",
         },
+        concurrency={
+            "authorize_reserved_concurrency": None,
+            "connect_reserved_concurrency": None,
+            "message_reserved_concurrency": None,
+            "broadcast_reserved_concurrency": None,
+        },
+        persist_reserved_concurrency=None,
         retention_days=0,
         max_clock_skew_seconds=300,
         log_retention_days=14,
@@ -185,6 +205,14 @@ def test_a_value_of_another_type_is_an_error_that_names_key_and_value(key: str, 
         ({"messagesPerSecond": "1001"}, "messagesPerSecond: must be an integer from 1 to 1,000, got 1001"),
         ({"messageBurst": "0"}, "messageBurst: must be an integer from 1 to 10,000, got 0"),
         ({"messageBurst": "10001"}, "messageBurst: must be an integer from 1 to 10,000, got 10001"),
+        ({"tenantMessagesPerSecond": "0"}, "tenantMessagesPerSecond: must be an integer from 1 to 10,000, got 0"),
+        ({"tenantConnectBurst": "0"}, "tenantConnectBurst: must be an integer from 1 to 100,000, got 0"),
+        ({"persistReservedConcurrency": "-1"}, "persistReservedConcurrency: must be an integer of at least 1, got -1"),
+        (
+            {"broadcastReservedConcurrency": "3"},
+            "broadcastReservedConcurrency: must be at least broadcastConcurrency (4), because the pipe invokes as many "
+            "at once, got 3",
+        ),
         ({"maxFilterLength": "0"}, "maxFilterLength: must be an integer from 1 to 4,096, got 0"),
         ({"maxFilterLength": "4097"}, "maxFilterLength: must be an integer from 1 to 4,096, got 4097"),
         ({"maxFrameBytes": "1023"}, "maxFrameBytes: must be an integer from 1,024 to 131,072, got 1023"),

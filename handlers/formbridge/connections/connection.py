@@ -82,6 +82,9 @@ class Connection:
     """When the row may be deleted, in epoch seconds. API Gateway has closed the connection by then."""
     full_at: int = 0
     """When the connection's token bucket is full again, in epoch microseconds. 0: the client has sent no frame."""
+    held_until: int = 0
+    """When the connection may send again after its tenant's budget was used up, in epoch milliseconds. 0: it never
+    was."""
     probed_at: int = 0
     """When a probe last found the connection open, in epoch milliseconds. 0: no probe has."""
 
@@ -110,7 +113,8 @@ class Connection:
         """When the connection was last known to be open, in epoch milliseconds.
 
         A frame of the client sets `full_at` to a time that is later than the frame by at most the time in which the
-        token bucket fills. With the default rate, that is two seconds.
+        token bucket fills. With the default rate, that is two seconds. If the connection is held back, it is at most
+        92 seconds later (`message_budget.MAX_TURN_MS`).
         """
         return max(self.connected_at, self.full_at // MICROSECONDS_PER_MILLISECOND, self.probed_at)
 
@@ -121,14 +125,17 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class RateLimited:
-    """A message that was refused because its connection exceeded the message rate."""
+    """A message that was refused because its connection exceeded the message rate or is held back."""
 
     connection: Connection
     """The connection that sent the message."""
     retry_after_ms: int
     """Milliseconds until a message of the connection is accepted again."""
     refusals: int
-    """Number of messages refused since the token bucket was last full, including this message."""
+    """Number of refused messages, including this message: since the token bucket was last full, or if `is_early`, since
+    the connection was opened."""
+    is_early: bool = False
+    """Whether the connection is held back, and the client sent the message before the time that it was told."""
 
 
 class Subscribed(Enum):

@@ -69,7 +69,13 @@ class ConnectionsTable:
         """The users' rows in the same table."""
         return Users(self.client, self.table_name)
 
-    def add(self, connection: Connection, max_connections: int, max_user_connections: int) -> Refusal | None:
+    def add(
+        self,
+        connection: Connection,
+        max_connections: int,
+        max_user_connections: int,
+        connect_rate: Rate | None = None,
+    ) -> Refusal | None:
         """Add the row of a new connection. The connection receives no updates until it subscribes.
 
         The connection is reserved for its user first. A user who exceeds the limit then causes no write to the tenant's
@@ -80,6 +86,7 @@ class ConnectionsTable:
             max_connections: Maximum number of connections of the tenant.
             max_user_connections: Maximum number of connections of one user of the tenant. A connection without a user
                 is not limited by it.
+            connect_rate: Limit on the new connections of the tenant. None: they are not limited.
 
         Returns:
             The reason for a refusal, or None if the row was added.
@@ -87,7 +94,7 @@ class ConnectionsTable:
         key, connected_at = connection.key, connection.connected_at
         if not self.users.reserve(key.tenant_id, connection.reservation, connection.ttl, max_user_connections):
             return "too_many_connections_of_user"
-        refusal = self.tenants.reserve(key.tenant_id, connected_at, max_connections, key.shard)
+        refusal = self.tenants.reserve(key.tenant_id, connected_at, max_connections, key.shard, connect_rate)
         if refusal is not None:
             self.users.release(key.tenant_id, [connection.reservation])
             return refusal
@@ -143,8 +150,8 @@ class ConnectionsTable:
         For most messages the token bucket is full. Then a single write takes the token and returns the row.
 
         Returns:
-            The connection if the message is accepted, `RateLimited` if it exceeds the rate, or None if the connection
-            has no row.
+            The connection if the message is accepted, `RateLimited` if it exceeds the rate or the connection is held
+            back, or None if the connection has no row.
         """
         now_us = now_ms * MICROSECONDS_PER_MILLISECOND
         accepted, row = self._update_if(
@@ -153,7 +160,8 @@ class ConnectionsTable:
             "attribute_exists(PK) AND (attribute_not_exists(full_at) OR full_at <= :now)",
             {":next": {"N": str(now_us + rate.interval_us)}, ":now": {"N": str(now_us)}},
         )
-        if not accepted and row:
+        is_early = not accepted and read_integer(row, "held_until") > now_ms
+        if not accepted and row and not is_early:
             accepted, row = self._update_if(
                 key,
                 "SET full_at = full_at + :interval",
@@ -163,8 +171,26 @@ class ConnectionsTable:
         if accepted or not row:
             return _parse_connection(row, key) if row else None
         wait_ms = rate.wait_ms(read_integer(row, "full_at"), now_us)
-        _, row = self._update_if(key, "ADD refusals :one", "attribute_exists(PK)", {":one": {"N": "1"}})
-        return RateLimited(_parse_connection(row, key), wait_ms, read_integer(row, "refusals")) if row else None
+        count = "early" if is_early else "refusals"
+        _, row = self._update_if(key, f"ADD {count} :one", "attribute_exists(PK)", {":one": {"N": "1"}})
+        return RateLimited(_parse_connection(row, key), wait_ms, read_integer(row, count), is_early) if row else None
+
+    def hold_back(self, key: ConnectionKey, rate: Rate, until_ms: int) -> None:
+        """Refuse the messages of a connection until a time. Do nothing if the connection has no row.
+
+        `admit` then refuses them as it refuses messages over the connection's rate, and counts them as early.
+
+        Args:
+            key: The connection.
+            rate: The connection's rate limit.
+            until_ms: The time, in epoch milliseconds. The connection's token bucket holds one token then.
+        """
+        full_at = until_ms * MICROSECONDS_PER_MILLISECOND + rate.tolerance_us
+        self._update_existing(
+            key,
+            "SET full_at = :full_at, held_until = :until",
+            {":full_at": {"N": str(full_at)}, ":until": {"N": str(until_ms)}},
+        )
 
     def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None, order: str) -> Subscribed:
         """Subscribe a connection to the updates of its tenant that pass the filter.
@@ -473,5 +499,6 @@ def _parse_connection(row: Row, key: ConnectionKey) -> Connection:
         behind_since=read_integer(row, "behind") if "behind" in row else None,
         ttl=read_integer(row, "ttl"),
         full_at=read_integer(row, "full_at"),
+        held_until=read_integer(row, "held_until"),
         probed_at=read_integer(row, "probed_at"),
     )

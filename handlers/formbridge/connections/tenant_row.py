@@ -1,6 +1,6 @@
 """A tenant's row in the connections table. Pure: no I/O, no clock.
 
-The row contains the tenant's number of reserved connections and its number of shards.
+The row contains the tenant's number of reserved connections, its number of shards and its token buckets.
 
 Each reserved connection is counted in two attributes: in `connections` and in `period_{n}`. The number `n` identifies
 the period of five minutes in which the client connected. Periods are counted from the epoch.
@@ -56,6 +56,16 @@ class TenantRow:
     def counted(self) -> int:
         """Number of reserved connections in all periods. It is equal to `connections` unless an attribute is lost."""
         return sum(self.periods.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """Result of taking tokens from a bucket that does not hold enough."""
+
+    wait_us: int
+    """Time until the bucket holds enough tokens, in microseconds, if nobody else takes one."""
+    connections: int
+    """Number of reserved connections of the tenant."""
 
 
 def read_shard_count(row: Mapping[str, AttributeValueTypeDef]) -> int:

@@ -1,4 +1,4 @@
-"""The tenants' rows in the connections table: reservations of connections.
+"""The tenants' rows in the connections table: reservations of connections, and token buckets.
 
 A connection is reserved in its tenant's row before its own row is written, and released after its own row was deleted.
 Each reservation and each release is one conditional write to one item, so the number of connections never exceeds the
@@ -10,16 +10,21 @@ the janitor can compare its number with its rows (docs/adr/0023).
 
 The rows of a tenant's connections are spread over the tenant's shards. Each shard is one partition of the table. The
 tenant's row contains the number of shards to read. This number is increased before a row is written to a new shard.
+
+A tenant's row also has two token buckets: one for the messages of all its connections, one for its new connections.
+Each is stored as the time at which it is full again. A conditional write takes tokens. The first write assumes that the
+bucket is full. If it is not full but holds enough, a second write takes the tokens.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from ..runtime import keys
-from .tenant_row import PERIOD_MS, PERIOD_PREFIX, read_integer, read_shard_count
+from .rate_limit import MICROSECONDS_PER_MILLISECOND
+from .tenant_row import PERIOD_MS, PERIOD_PREFIX, Shortage, read_integer, read_shard_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,8 +32,27 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-Refusal = Literal["too_many_connections", "too_many_connections_of_user", "revoked"]
-"""Why a connection is refused: the tenant or the user has reached its limit, or the connection is revoked."""
+    from .rate_limit import Rate
+
+Refusal = Literal["too_many_connections", "too_many_connections_of_user", "revoked", "connect_rate"]
+"""Why a connection is refused: the tenant or the user has reached its limit of connections, the connection is revoked,
+or the tenant connects too fast."""
+_MESSAGES: Final = "messages_full_at"
+"""Attribute of the bucket for messages: when it is full again, in epoch microseconds."""
+_CONNECTS: Final = "connects_full_at"
+"""Attribute of the bucket for new connections: when it is full again, in epoch microseconds."""
+
+
+class _Take(NamedTuple):
+    """A conditional write that takes tokens from a bucket."""
+
+    update: str
+    condition: str
+    values: Mapping[str, AttributeValueTypeDef]
+
+
+_NOTHING: Final = _Take("", "", {})
+"""A write that takes no tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +63,10 @@ class Tenants:
     table_name: str
     """Name of the connections table."""
 
-    def reserve(self, tenant_id: str, connected_at: int, limit: int, shard: int = 0) -> Refusal | None:
-        """Reserve a connection, unless the tenant has reached its limit.
+    def reserve(
+        self, tenant_id: str, connected_at: int, limit: int, shard: int = 0, rate: Rate | None = None
+    ) -> Refusal | None:
+        """Reserve a connection, unless the tenant has reached a limit.
 
         After a successful reservation, every reader of the tenant's connections also reads `shard`.
 
@@ -49,31 +75,76 @@ class Tenants:
             connected_at: When the client connected, in epoch milliseconds.
             limit: Maximum number of connections of the tenant.
             shard: The shard that the connection's row will be written to.
+            rate: Limit on the new connections of the tenant. None: they are not limited.
 
         Returns:
             The reason for a refusal, or None if the connection was reserved.
         """
+        now_us, is_full = connected_at * MICROSECONDS_PER_MILLISECOND, True
+        while True:
+            take = _build_take(_CONNECTS, rate, 1, now_us, is_full=is_full) if rate else _NOTHING
+            row = self._reserve_if(tenant_id, connected_at, limit, shard, take)
+            if row is None:
+                return None
+            if read_integer(row, "connections") >= limit:
+                return "too_many_connections"
+            full_at = read_integer(row, _CONNECTS)
+            if rate and rate.wait_us(full_at, now_us):
+                return "connect_rate"
+            # Only the number of shards or the state of the bucket was not as expected: try again.
+            is_full = full_at <= now_us
+            if read_shard_count(row) <= shard:
+                self._add_shard(tenant_id, shard)
+
+    def _reserve_if(
+        self, tenant_id: str, connected_at: int, limit: int, shard: int, take: _Take
+    ) -> Mapping[str, AttributeValueTypeDef] | None:
+        """Reserve a connection and take a token, if all conditions hold. Else return the tenant's row."""
         shard_condition = " AND shards > :shard" if shard else ""
-        values: dict[str, AttributeValueTypeDef] = {":one": {"N": "1"}, ":limit": {"N": str(limit)}}
+        take_condition = f" AND {take.condition}" if take.condition else ""
+        values: dict[str, AttributeValueTypeDef] = {":one": {"N": "1"}, ":limit": {"N": str(limit)}, **take.values}
         try:
             self.client.update_item(
                 TableName=self.table_name,
                 Key=_build_key(tenant_id),
-                UpdateExpression="ADD connections :one, #period :one",
-                ConditionExpression=f"(attribute_not_exists(connections) OR connections < :limit){shard_condition}",
+                UpdateExpression=f"ADD connections :one, #period :one {take.update}",
+                ConditionExpression=(
+                    f"(attribute_not_exists(connections) OR connections < :limit){shard_condition}{take_condition}"
+                ),
                 ExpressionAttributeNames={"#period": _name_period(connected_at // PERIOD_MS)},
                 ExpressionAttributeValues={**values, ":shard": {"N": str(shard)}} if shard else values,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except self.client.exceptions.ConditionalCheckFailedException as error:
-            row = error.response.get("Item", {})
-            if read_shard_count(row) > shard or read_integer(row, "connections") >= limit:
-                return "too_many_connections"
-        else:
+            return error.response.get("Item", {})
+        return None
+
+    def take_messages(self, tenant_id: str, rate: Rate, tokens: int, now_ms: int) -> Shortage | None:
+        """Take tokens for messages of a tenant.
+
+        Args:
+            tenant_id: The tenant.
+            rate: Limit on the messages of the tenant.
+            tokens: Number of tokens; at most the burst of the rate.
+            now_ms: Current time in epoch milliseconds.
+
+        Returns:
+            None if the tokens were taken, else how long to wait for them.
+        """
+        return self._take(_MESSAGES, tenant_id, rate, tokens, now_ms)
+
+    def take_connect(self, tenant_id: str, rate: Rate, now_ms: int) -> Shortage | None:
+        """Take a token for a new connection that is not reserved. The parameters are those of `take_messages`."""
+        return self._take(_CONNECTS, tenant_id, rate, 1, now_ms)
+
+    def _take(self, bucket: str, tenant_id: str, rate: Rate, tokens: int, now_ms: int) -> Shortage | None:
+        now_us = now_ms * MICROSECONDS_PER_MILLISECOND
+        row = self._write_if(tenant_id, *_build_take(bucket, rate, tokens, now_us, is_full=True))
+        if row is not None and not rate.wait_us(read_integer(row, bucket), now_us, tokens):
+            row = self._write_if(tenant_id, *_build_take(bucket, rate, tokens, now_us, is_full=False))
+        if row is None:
             return None
-        # Only the condition on the number of shards failed: increase the number and try again.
-        self._add_shard(tenant_id, shard)
-        return self.reserve(tenant_id, connected_at, limit, shard)
+        return Shortage(rate.wait_us(read_integer(row, bucket), now_us, tokens), read_integer(row, "connections"))
 
     def _add_shard(self, tenant_id: str, shard: int) -> None:
         """Increase the tenant's number of shards so that it includes `shard`. The number never decreases."""
@@ -194,8 +265,8 @@ class Tenants:
         condition: str,
         values: Mapping[str, AttributeValueTypeDef],
         names: Mapping[str, str] | None = None,
-    ) -> None:
-        """Update a tenant's row. Do nothing if the condition does not hold."""
+    ) -> Mapping[str, AttributeValueTypeDef] | None:
+        """Update a tenant's row and return None. If the condition does not hold, do nothing and return the row."""
         name_options: dict[str, Any] = {"ExpressionAttributeNames": names} if names else {}
         try:
             self.client.update_item(
@@ -204,10 +275,29 @@ class Tenants:
                 UpdateExpression=update,
                 ConditionExpression=condition,
                 ExpressionAttributeValues=values,
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 **name_options,
             )
-        except self.client.exceptions.ConditionalCheckFailedException:
-            return
+        except self.client.exceptions.ConditionalCheckFailedException as error:
+            return error.response.get("Item", {})
+        return None
+
+
+def _build_take(bucket: str, rate: Rate, tokens: int, now_us: int, *, is_full: bool) -> _Take:
+    """Return the write that takes tokens from a bucket that is full, or from one that is not."""
+    cost_us = tokens * rate.interval_us
+    if is_full:
+        return _Take(
+            f"SET {bucket} = :next",
+            f"(attribute_not_exists({bucket}) OR {bucket} <= :now)",
+            {":next": {"N": str(now_us + cost_us)}, ":now": {"N": str(now_us)}},
+        )
+    latest = now_us + rate.burst * rate.interval_us - cost_us
+    return _Take(
+        f"SET {bucket} = {bucket} + :cost",
+        f"{bucket} <= :latest",
+        {":cost": {"N": str(cost_us)}, ":latest": {"N": str(latest)}},
+    )
 
 
 def _build_key(tenant_id: str) -> dict[str, AttributeValueTypeDef]:

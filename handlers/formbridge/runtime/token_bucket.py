@@ -33,9 +33,9 @@ class TokenBucket:
         """The longest time until `full_at` at which the bucket still holds a token."""
         return (self.burst - 1) * self.interval
 
-    def wait(self, full_at: int, now: int) -> int:
-        """Return the time until the bucket holds a token; 0 if it holds one now."""
-        return max(0, full_at - self.tolerance - now)
+    def wait(self, full_at: int, now: int, tokens: int = 1) -> int:
+        """Return the time until the bucket holds so many tokens, at most `burst`; 0 if it holds them now."""
+        return max(0, full_at - (self.burst - tokens) * self.interval - now)
 
     def take(self, full_at: int, now: int) -> int:
         """Return the new `full_at` after one token is taken."""

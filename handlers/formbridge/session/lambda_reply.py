@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..access.handshake import is_forbidden, is_refused_by_frame
 from ..connections.connection import NO_TENANT, Connection, ConnectionKey
+from ..connections.message_budget import MessageBudget
 from ..connections.rate_limit import Rate
 from ..posting.delivery import close_connection
 from ..runtime import clock, environment, metrics
 from ..runtime.logs import correlation_ids, log, logger
 from ..wire import protocol
 from ..wire.protocol import Limits, RequestError
-from .session import CLOSING_SECONDS
+from .session import CLOSING_SECONDS, Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..connections.table import ConnectionsTable
     from ..posting.delivery import Poster
-    from .session import Session
+    from .replay import SubmissionsReader
+    from .session import Authentication
 
 RETRY_AFTER_MS: Final = 1_000
 """Milliseconds after which a client may repeat a request that failed with `internal`."""
+
+RATE_METRICS: Final[Mapping[protocol.RateLimit, str]] = {
+    "connection": "MessagesOverConnectionRate",
+    "tenant": "MessagesOverTenantRate",
+}
+"""Metric that counts the refused messages, by the limit that was exceeded."""
 
 
 @cache
@@ -37,6 +46,11 @@ def poster() -> Poster:
 def read_rate() -> Rate:
     """Return the message rate of a connection from the environment."""
     return Rate(environment.integer("MESSAGES_PER_SECOND"), environment.integer("MESSAGE_BURST"))
+
+
+def read_tenant_rate() -> Rate:
+    """Return the message rate of a tenant from the environment."""
+    return Rate(environment.integer("TENANT_MESSAGES_PER_SECOND"), environment.integer("TENANT_MESSAGE_BURST"))
 
 
 def read_limits() -> Limits:
@@ -59,6 +73,33 @@ class OpenSession(Protocol):
     def __call__(self, key: ConnectionKey, /, *, refused_by_frame: bool, user: str) -> Session:
         """Return the session of a connection."""
         ...
+
+
+def build_sessions(
+    connections: ConnectionsTable,
+    *,
+    submissions: SubmissionsReader | None = None,
+    authentication: Authentication | None = None,
+    history: str = "",
+) -> OpenSession:
+    """Return a factory of sessions with the limits that the environment names. See `Session` for the arguments.
+
+    All sessions of the factory share one message budget, so a Lambda keeps the factory between invocations.
+    """
+    return partial(
+        Session,
+        connections=connections,
+        submissions=submissions,
+        poster=poster,
+        rate=read_rate(),
+        budget=MessageBudget(connections.tenants, read_tenant_rate()),
+        limits=read_limits(),
+        max_user_connections=environment.integer("MAX_CONNECTIONS_PER_USER"),
+        now_ms=clock.now_ms,
+        monotonic=clock.monotonic_seconds,
+        history=history,
+        authentication=authentication,
+    )
 
 
 def reply_to_frame(open_session: OpenSession, event: Mapping[str, Any], context: object) -> dict[str, Any]:
@@ -99,8 +140,12 @@ def reply_to_frame(open_session: OpenSession, event: Mapping[str, Any], context:
         frame = protocol.build_error(failure)
     if frame is None:
         log("disconnected", ids)
+        metrics.emit({"RefusedConnections": 1})
         return {"statusCode": 200}
-    log("answered", {**ids, "reply": frame["type"], "code": frame.get("code")})
+    limit: protocol.RateLimit | None = frame.get("limit")
+    log("answered", {**ids, "reply": frame["type"], "code": frame.get("code"), "limit": limit})
+    if limit is not None:
+        metrics.emit({RATE_METRICS[limit]: 1})
     return {"statusCode": 200, "body": protocol.encode(frame)}
 
 

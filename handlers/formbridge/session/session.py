@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..access.principal import Principal
+    from ..connections.message_budget import MessageBudget
     from ..connections.rate_limit import Rate
     from ..revocations.revocation import Revocations
     from ..wire.subscription_filter import SubscriptionFilter
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 MAX_REFUSALS: Final = 100
 """Maximum number of refused messages of a connection. The next refused message closes the connection. The count
 restarts when the connection's token bucket is full again."""
+
+MAX_EARLY: Final = 5
+"""Maximum number of messages that a connection sends while it is held back. The next one closes the connection. A
+client that waits for each reply sends at most two: `authenticate` and `ping` may be sent during another request."""
 
 CLOSING_SECONDS: Final = 3.0
 """Time limit for closing a connection. The Lambda has ten seconds in all, and a cold start may take some of them."""
@@ -37,6 +42,10 @@ class Connections(Protocol):
 
         Return the connection, `RateLimited` if the message must be refused, or None if the connection has no row.
         """
+        ...
+
+    def hold_back(self, key: ConnectionKey, rate: Rate, until_ms: int) -> None:
+        """Refuse the messages of the connection until a time in epoch milliseconds."""
         ...
 
     def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None, order: str) -> Subscribed:
@@ -109,6 +118,8 @@ class Session:
     poster takes time."""
     rate: Rate
     """Limit on the messages of the connection."""
+    budget: MessageBudget
+    """Limit on the messages of the tenant."""
     limits: protocol.Limits
     """Limits on a frame of the client."""
     max_user_connections: int
@@ -158,16 +169,36 @@ class Session:
             return self._refuse_without_row()
         if isinstance(admitted, RateLimited):
             return self._refuse(admitted)
+        self._charge_tenant()
         if admitted.has_expired(self.now_ms()):
             raise RequestError("unauthorized", "the token has expired")
         return self._dispatch(request, admitted, order)
 
+    def _charge_tenant(self) -> None:
+        """Charge the message to the tenant's budget.
+
+        If the budget is used up, hold the connection back. The connection may have done nothing wrong: it is closed
+        only if it keeps sending before the wait is over.
+        """
+        now_ms = self.now_ms()
+        wait_ms = self.budget.charge(self.key, now_ms)
+        if wait_ms:
+            self.connections.hold_back(self.key, self.rate, now_ms + wait_ms)
+            raise self._over_tenant_rate(wait_ms)
+
+    def _over_tenant_rate(self, wait_ms: int) -> RequestError:
+        rate = self.budget.rate
+        limit = f"the tenant's limit is {rate.per_second} messages per second, {rate.burst} at once"
+        return RequestError("rate_limited", limit, retry_after_ms=wait_ms, limit="tenant")
+
     def _refuse(self, refused: RateLimited) -> protocol.Frame | None:
-        if refused.refusals > MAX_REFUSALS:
+        if refused.refusals > (MAX_EARLY if refused.is_early else MAX_REFUSALS):
             self._end(refused.connection, protocol.PROTOCOL_ERROR)
             return None
+        if refused.is_early:
+            raise self._over_tenant_rate(refused.retry_after_ms)
         limit = f"at most {self.rate.per_second} messages per second, {self.rate.burst} at once"
-        raise RequestError("rate_limited", limit, retry_after_ms=refused.retry_after_ms)
+        raise RequestError("rate_limited", limit, retry_after_ms=refused.retry_after_ms, limit="connection")
 
     def _refuse_without_row(self) -> None:
         """Refuse the message of a connection that has no row.

@@ -59,6 +59,8 @@ ErrorCode = Literal[
     "internal",
 ]
 """Value of `code` in an `error` frame."""
+RateLimit = Literal["connection", "tenant"]
+"""Value of `limit` in a `rate_limited` error: whose message rate was exceeded."""
 Frame = dict[str, Any]
 """One JSON object that the server sends."""
 
@@ -67,7 +69,13 @@ class RequestError(Exception):
     """A request that the server answers with an `error` frame."""
 
     def __init__(
-        self, code: ErrorCode, message: str, request_id: str | None = None, *, retry_after_ms: int | None = None
+        self,
+        code: ErrorCode,
+        message: str,
+        request_id: str | None = None,
+        *,
+        retry_after_ms: int | None = None,
+        limit: RateLimit | None = None,
     ) -> None:
         super().__init__(message)
         self.code: ErrorCode = code
@@ -78,6 +86,8 @@ class RequestError(Exception):
         """The `id` of the request; None if it has none."""
         self.retry_after_ms = retry_after_ms
         """Milliseconds after which the client may repeat the request; None if a repetition would be refused too."""
+        self.limit: RateLimit | None = limit
+        """Whose message rate was exceeded; None unless the code is `rate_limited`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,8 +365,9 @@ def build_error(refusal: RequestError) -> Frame:
     """Return the `error` frame of a refused request."""
     delay_ms = refusal.retry_after_ms
     retry = {"retryable": True, "retry_after_ms": delay_ms} if delay_ms is not None else {"retryable": False}
+    limit = {"limit": refusal.limit} if refusal.limit is not None else {}
     return build_reply(
-        "error", refusal.request_id, code=refusal.code, message=refusal.message[:MAX_ERROR_MESSAGE], **retry
+        "error", refusal.request_id, code=refusal.code, message=refusal.message[:MAX_ERROR_MESSAGE], **retry, **limit
     )
 
 

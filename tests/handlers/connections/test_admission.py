@@ -84,6 +84,32 @@ def test_refusals_are_counted_until_a_message_finds_the_bucket_full(connections_
     assert refused(connections_table, full).refusals == 1
 
 
+def test_a_connection_that_is_held_back_sends_nothing_until_its_time(connections_table: ConnectionsTable) -> None:
+    until = NOW + 5_000
+    admit(connections_table)
+    connections_table.hold_back(KEY, RATE, until)
+    for number in range(1, 4):
+        early = refused(connections_table, NOW + number)
+        assert (early.is_early, early.refusals, early.retry_after_ms) == (True, number, 5_000 - number)
+    assert isinstance(admit(connections_table, until), Connection)
+    late = refused(connections_table, until)
+    assert (late.is_early, late.refusals, late.retry_after_ms) == (False, 1, 100)
+
+
+def test_early_messages_are_counted_as_long_as_the_connection_lasts(connections_table: ConnectionsTable) -> None:
+    connections_table.hold_back(KEY, RATE, NOW + 1_000)
+    assert refused(connections_table).refusals == 1
+    much_later = NOW + 60_000
+    admit(connections_table, much_later)
+    connections_table.hold_back(KEY, RATE, much_later + 1_000)
+    assert refused(connections_table, much_later).refusals == 2
+
+
+def test_a_connection_without_a_row_is_not_held_back(region: Region, connections_table: ConnectionsTable) -> None:
+    connections_table.hold_back(ConnectionKey("t_acme", "conn-9"), RATE, NOW + 1_000)
+    assert region.connection("t_acme", "conn-9") is None
+
+
 def test_a_connection_without_a_row_is_told_from_one_that_comes_too_soon(
     region: Region, connections_table: ConnectionsTable
 ) -> None:

@@ -27,6 +27,7 @@ from tests.support.handlers.world import Poster
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from formbridge.connections.rate_limit import Rate
     from tests.support.handlers.clock import Clock
     from tests.support.handlers.region import Region
 
@@ -73,6 +74,7 @@ class Turns:
 def limited(region: Region, monkeypatch: pytest.MonkeyPatch) -> Region:
     """A region in which no tenant may have more than 100 connections."""
     monkeypatch.setenv("MAX_CONNECTIONS_PER_TENANT", str(LIMIT))
+    monkeypatch.setenv("TENANT_CONNECT_BURST", "100000")
     return region
 
 
@@ -217,12 +219,14 @@ def test_a_limit_that_is_read_and_then_written_would_let_more_in(
     """That these tests can fail: the plain way to keep a limit does not keep it."""
     reserve = Tenants.reserve
 
-    def read_and_write(tenants: Tenants, tenant_id: str, connected_at: int, limit: int, shard: int) -> Refusal | None:
+    def read_and_write(
+        tenants: Tenants, tenant_id: str, connected_at: int, limit: int, shard: int, rate: Rate | None
+    ) -> Refusal | None:
         key: Row = {"PK": {"S": f"TENANT#{tenant_id}"}, "SK": {"S": "TENANT"}}
         row: Row = tenants.client.get_item(TableName=tenants.table_name, Key=key).get("Item", key)
         if TenantRow.from_row(row).connections >= limit:
             return "too_many_connections"
-        return reserve(tenants, tenant_id, connected_at, CONNECTS, shard)
+        return reserve(tenants, tenant_id, connected_at, CONNECTS, shard, rate)
 
     monkeypatch.setattr(Tenants, "reserve", read_and_write)
     assert run(come, range(3 * LIMIT))[200] > LIMIT

@@ -54,6 +54,20 @@ def test_after_the_wait_and_not_before_there_is_a_token(takes: int, burst: int, 
         assert bucket.wait(full_at, now + wait - 1) == 1
 
 
+@given(takes=st.integers(0, 40), tokens=st.integers(1, 20), interval=st.integers(1, 1_000), now=st.integers(0, 10_000))
+def test_after_the_wait_for_several_tokens_so_many_can_be_taken(
+    takes: int, tokens: int, interval: int, now: int
+) -> None:
+    bucket = TokenBucket(20, interval)
+    full_at = 0
+    for _ in range(takes):
+        full_at = bucket.take(full_at, now)
+    later = now + bucket.wait(full_at, now, tokens)
+    for _ in range(tokens):
+        assert bucket.wait(full_at, later) == 0
+        full_at = bucket.take(full_at, later)
+
+
 @pytest.mark.parametrize(("tokens", "interval"), [(1, 1_000_000), (3, 333_334), (1_000_000, 1)])
 def test_a_rate_is_never_exceeded_by_rounding(tokens: int, interval: int) -> None:
     assert TokenBucket.per_second(tokens, 1, MICROSECONDS).interval == interval

@@ -223,10 +223,18 @@ def test_what_a_client_does_wrong_is_not_counted(world: World, capsys: pytest.Ca
 
 
 def test_the_limits_are_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = {"MESSAGES_PER_SECOND": 7, "MESSAGE_BURST": 9, "MAX_FRAME_BYTES": 1_024, "MAX_FILTER_LENGTH": 99}
+    settings = {
+        "MESSAGES_PER_SECOND": 7,
+        "MESSAGE_BURST": 9,
+        "MAX_FRAME_BYTES": 1_024,
+        "MAX_FILTER_LENGTH": 99,
+        "TENANT_MESSAGES_PER_SECOND": 70,
+        "TENANT_MESSAGE_BURST": 90,
+    }
     for name, value in settings.items():
         monkeypatch.setenv(name, str(value))
     assert lambda_reply.read_rate() == Rate(per_second=7, burst=9)
+    assert lambda_reply.read_tenant_rate() == Rate(per_second=70, burst=90)
     assert lambda_reply.read_limits() == Limits(max_frame_bytes=1_024, max_filter_length=99)
 
 

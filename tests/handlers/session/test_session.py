@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from formbridge.access.handshake import Identity
 from formbridge.access.principal import Principal
 from formbridge.connections.connection import Connection, ConnectionKey
+from formbridge.connections.message_budget import MessageBudget
 from formbridge.connections.rate_limit import Rate
 from formbridge.posting.delivery import Delivery, Outcome, Receipt
 from formbridge.revocations.revocation import FOREVER, Kind, Revocation, Target
 from formbridge.runtime import timestamps
 from formbridge.session import replay
-from formbridge.session.session import CLOSING_SECONDS, MAX_REFUSALS
+from formbridge.session.session import CLOSING_SECONDS, MAX_EARLY, MAX_REFUSALS
 from formbridge.submissions.submission import Page, Submission, build_removal
 from formbridge.wire import protocol
 from formbridge.wire.cursor import CONSISTENCY_WINDOW_MS, MAX_AGE_MS, Cursor
@@ -818,6 +819,7 @@ class TestOverTheRate:
             "message": "at most 2 messages per second, 2 at once",
             "retryable": True,
             "retry_after_ms": 400,
+            "limit": "connection",
         }
         assert world.calls == []
         world.clock.advance(399)
@@ -883,6 +885,87 @@ class TestOverTheRate:
         for _ in range(2 + MAX_REFUSALS):
             assert world.tell("ping") is not None
         assert world.poster.closed == []
+
+
+class TestOverTheTenantsRate:
+    """Ten messages at once for the whole tenant, and two more per second. It has 20 connections: a turn is 10 s."""
+
+    @pytest.fixture
+    def world(self, world: World) -> World:
+        world.buckets.connections = 20
+        world.session = replace(world.session, budget=MessageBudget(world.buckets, Rate(per_second=2, burst=10)))
+        return world
+
+    @staticmethod
+    def use_up(world: World) -> None:
+        """Send what the tenant may send at once, on other connections."""
+        for number in range(10):
+            key = ConnectionKey("t_acme", f"other-{number}")
+            world.connections.put(Connection(key, NOW, EXPIRES_AT))
+            assert (world.send(replace(world.session, key=key), "ping") or {})["type"] == "pong"
+
+    def test_a_message_too_many_is_refused_and_told_whose_limit_it_is_and_when_to_try_again(self, world: World) -> None:
+        self.use_up(world)
+        reply = world.ask("subscribe", id="7")
+        assert 5_000 <= reply.pop("retry_after_ms") < 15_000
+        assert reply == {
+            "type": "error",
+            "id": "7",
+            "code": "rate_limited",
+            "message": "the tenant's limit is 2 messages per second, 10 at once",
+            "retryable": True,
+            "limit": "tenant",
+        }
+        assert world.calls == []
+
+    def test_a_client_that_waits_as_it_is_told_is_answered_and_never_closed(self, world: World) -> None:
+        self.use_up(world)
+        for _ in range(2 * MAX_REFUSALS):
+            world.clock.advance(world.ask("ping")["retry_after_ms"])
+            world.buckets.full_at["t_acme"] = (world.clock.ms + 10_000) * 1_000
+        assert world.poster.closed == []
+        world.buckets.full_at.clear()
+        assert world.ask("ping")["type"] == "pong"
+
+    def test_a_client_that_sends_before_its_time_is_told_the_rest_and_then_disconnected(self, world: World) -> None:
+        self.use_up(world)
+        wait_ms = world.ask("ping")["retry_after_ms"]
+        for number in range(MAX_EARLY):
+            world.clock.advance(100)
+            reply = world.ask("ping")
+            assert (reply["limit"], reply["retry_after_ms"]) == ("tenant", wait_ms - 100 * (number + 1))
+        assert world.poster.posted == []
+        assert world.tell("ping") is None
+        assert world.poster.posted == [("conn-1", '{"type":"disconnect","code":"protocol_error","reconnect":false}')]
+        assert world.row is None
+
+    def test_messages_before_its_time_cost_the_tenant_nothing(self, world: World) -> None:
+        self.use_up(world)
+        world.ask("ping")
+        writes = world.buckets.writes
+        assert [world.ask("ping")["limit"] for _ in range(MAX_EARLY)] == ["tenant"] * MAX_EARLY
+        assert world.buckets.writes == writes
+
+    def test_what_its_own_connection_refuses_costs_the_tenant_nothing(self, world: World) -> None:
+        world.session = replace(world.session, rate=Rate(per_second=1, burst=1))
+        assert [world.ask("ping").get("limit") for _ in range(50)] == [None, *["connection"] * 49]
+        assert world.buckets.writes == 1
+
+    def test_the_route_of_authenticate_charges_the_same_budget(self, world: World) -> None:
+        self.use_up(world)
+        assert world.ask("authenticate", token="later")["limit"] == "tenant"
+
+    def test_another_tenants_messages_are_answered(self, world: World) -> None:
+        self.use_up(world)
+        key = ConnectionKey("t_globex", "theirs")
+        world.connections.put(Connection(key, NOW, EXPIRES_AT))
+        assert (world.send(replace(world.session, key=key), "ping") or {})["type"] == "pong"
+
+    def test_messages_that_are_wrong_or_expired_count_too(self, world: World) -> None:
+        assert world.ask("dance")["code"] == "unknown_action"
+        world.clock.ms = EXPIRES_AT * 1_000
+        assert world.ask("ping")["code"] == "unauthorized"
+        assert world.buckets.writes == 2
 
 
 # --- Authenticate ---------------------------------------------------------------------------------------------

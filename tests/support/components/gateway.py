@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from components import GatewayAccessArgs, GatewayLimitsArgs, GatewayPostingArgs, WebSocketGateway, WebSocketGatewayArgs
+from components import (
+    GatewayAccessArgs,
+    GatewayConcurrencyArgs,
+    GatewayLimitsArgs,
+    GatewayPostingArgs,
+    WebSocketGateway,
+    WebSocketGatewayArgs,
+)
 from tests.support.components.examples import AUDIENCE, ISSUER, TABLE_ARN
 from tests.support.components.harness import Recording, run
 from tests.support.components.policies import allow
@@ -13,7 +20,12 @@ from tests.support.components.provider import ACCOUNT, REGION, Provider, api_id,
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-GROUPS: dict[str, Any] = {"access": GatewayAccessArgs, "limits": GatewayLimitsArgs, "posting": GatewayPostingArgs}
+GROUPS: dict[str, Any] = {
+    "access": GatewayAccessArgs,
+    "limits": GatewayLimitsArgs,
+    "posting": GatewayPostingArgs,
+    "concurrency": GatewayConcurrencyArgs,
+}
 GROUP_OF = {name: group for group, kind in GROUPS.items() for name in kind.__annotations__}
 
 API = api_id("gateway-api")
@@ -28,11 +40,13 @@ QUEUE_ARN = arn("sqs", QUEUE)
 LIMITS = {
     "MESSAGES_PER_SECOND": "10",
     "MESSAGE_BURST": "20",
+    "TENANT_MESSAGES_PER_SECOND": "200",
+    "TENANT_MESSAGE_BURST": "1000",
     "MAX_FILTER_LENGTH": "4096",
     "MAX_FRAME_BYTES": "32768",
     "MAX_CONNECTIONS_PER_USER": "20",
 }
-"""Default environment variables that limit the messages of one connection."""
+"""Default environment variables that limit the messages of one connection and of one tenant."""
 TOKENS = {
     "ISSUER": ISSUER,
     "AUDIENCE": AUDIENCE,

@@ -138,6 +138,20 @@ class Backstage:
         connection = Connection(key, connected_at=long_ago, expires_at=in_an_hour, ttl=in_an_hour)
         assert self.connections_table.add(connection, 1, 1) is None
 
+    def use_up_rates(self, tenant_id: str) -> None:
+        """Let a tenant send and connect so much that for a minute it may neither send nor connect."""
+        in_a_minute = (now_ms() + 60_000) * 1_000
+        self._dynamodb.update_item(
+            TableName=self.stack.output("connections_table_name"),
+            Key={"PK": {"S": f"TENANT#{tenant_id}"}, "SK": {"S": "TENANT"}},
+            # With the default rates, the buckets are filled in so many microseconds.
+            UpdateExpression="SET messages_full_at = :messages, connects_full_at = :connects",
+            ExpressionAttributeValues={
+                ":messages": {"N": str(in_a_minute + 5_000_000)},
+                ":connects": {"N": str(in_a_minute + 10_000_000)},
+            },
+        )
+
     def _change_row(self, tenant_id: str, update: str, past: int) -> None:
         key = self.row(tenant_id).key
         self._dynamodb.update_item(

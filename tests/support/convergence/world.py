@@ -17,6 +17,7 @@ from formbridge.broadcast.broadcaster import Broadcaster
 from formbridge.broadcast.changes import Batch
 from formbridge.broadcast.janitor import Janitor
 from formbridge.connections.connection import Connection, ConnectionKey, RateLimited, Reservation, Span, Subscribed
+from formbridge.connections.message_budget import MessageBudget
 from formbridge.connections.rate_limit import Rate
 from formbridge.connections.table import TenantConnections
 from formbridge.posting.delivery import Delivery, Outcome, Receipt
@@ -37,6 +38,7 @@ from formbridge.wire.cursor import CONSISTENCY_WINDOW_MS
 from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.support.handlers.broadcasts import NEVER, Inline, Queue
 from tests.support.handlers.builders import HOUR_S, NOW, bus_event, record
+from tests.support.handlers.world import TenantBuckets
 from tools.client import Disconnected, Subscription
 
 if TYPE_CHECKING:
@@ -199,6 +201,9 @@ class Rows:
 
     def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | RateLimited | None:
         return self.held.get(key)
+
+    def hold_back(self, key: ConnectionKey, rate: Rate, until_ms: int) -> None:
+        raise AssertionError("no tenant sends that much")
 
     def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None, order: str) -> Subscribed:
         return self._request(key, order, subscribed=True, filter=subscription_filter, subscribed_at=self.now_ms())
@@ -516,6 +521,7 @@ class World:
                 self.table,
                 lambda: self,
                 Rate(10, 20),
+                MessageBudget(TenantBuckets(), Rate(200, 1_000)),
                 protocol.Limits(32_768, 4_096),
                 max_user_connections=20,
                 now_ms=lambda: self.table.now_ms,

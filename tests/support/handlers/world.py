@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from formbridge.access.handshake import Identity, Unauthorized
 from formbridge.access.principal import Principal
 from formbridge.connections.connection import Connection, ConnectionKey, RateLimited, Subscribed
+from formbridge.connections.message_budget import MessageBudget
 from formbridge.connections.rate_limit import Rate
+from formbridge.connections.tenant_row import Shortage
 from formbridge.posting.delivery import Delivery, Outcome, Receipt
 from formbridge.revocations.revocation import Revocation, Revocations, Target
 from formbridge.session.session import Authentication, Session
@@ -48,6 +50,8 @@ class Connections:
     rows: dict[ConnectionKey, Connection] = field(default_factory=dict[ConnectionKey, Connection])
     full_at: dict[ConnectionKey, int] = field(default_factory=dict[ConnectionKey, int])
     refusals: dict[ConnectionKey, int] = field(default_factory=dict[ConnectionKey, int])
+    held_until: dict[ConnectionKey, int] = field(default_factory=dict[ConnectionKey, int])
+    early: dict[ConnectionKey, int] = field(default_factory=dict[ConnectionKey, int])
     requested: dict[ConnectionKey, str] = field(default_factory=dict[ConnectionKey, str])
     """The order of the last request that changed the subscription."""
     epochs: dict[str, int] = field(default_factory=dict[str, int])
@@ -61,6 +65,9 @@ class Connections:
         held, full_at, now_us = self.rows.get(key), self.full_at.get(key, 0), now_ms * 1000
         if held is None:
             return None
+        if self.held_until.get(key, 0) > now_ms:
+            self.early[key] = self.early.get(key, 0) + 1
+            return RateLimited(held, rate.wait_ms(full_at, now_us), self.early[key], is_early=True)
         if full_at > now_us + rate.tolerance_us:
             self.refusals[key] = self.refusals.get(key, 0) + 1
             return RateLimited(held, rate.wait_ms(full_at, now_us), self.refusals[key])
@@ -68,6 +75,10 @@ class Connections:
             self.refusals.pop(key, None)
         self.full_at[key] = max(full_at, now_us) + rate.interval_us
         return held
+
+    def hold_back(self, key: ConnectionKey, rate: Rate, until_ms: int) -> None:
+        self.full_at[key] = until_ms * 1000 + rate.tolerance_us
+        self.held_until[key] = until_ms
 
     def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None, order: str) -> Subscribed:
         return self._request(
@@ -115,6 +126,25 @@ class Connections:
         if held is not None:
             self.put(replace(held, **changes))
         return held is not None
+
+
+@dataclass
+class TenantBuckets:
+    """The tenants' buckets for messages."""
+
+    connections: int = 1
+    """Of each tenant."""
+    full_at: dict[str, int] = field(default_factory=dict[str, int])
+    writes: int = 0
+
+    def take_messages(self, tenant_id: str, rate: Rate, tokens: int, now_ms: int) -> Shortage | None:
+        self.writes += 1
+        full_at, now_us = self.full_at.get(tenant_id, 0), now_ms * 1000
+        wait_us = rate.wait_us(full_at, now_us, tokens)
+        if wait_us:
+            return Shortage(wait_us, self.connections)
+        self.full_at[tenant_id] = max(full_at, now_us) + tokens * rate.interval_us
+        return None
 
 
 @dataclass
@@ -215,6 +245,7 @@ class World:
         self.clock = Clock()
         self.connections = Connections(self.calls, self.clock.now_ms)
         self.connections.put(Connection(KEY, NOW, EXPIRES_AT, Principal(USER, signed_in_at=NOW // 1000 - 60)))
+        self.buckets = TenantBuckets()
         self.submissions = Submissions(self.calls)
         self.poster = Poster()
         self.verifier = Verifier()
@@ -226,6 +257,7 @@ class World:
             self.submissions,
             lambda: self.poster,
             NO_RATE,
+            MessageBudget(self.buckets, NO_RATE),
             LIMITS,
             max_user_connections=MAX_USER_CONNECTIONS,
             now_ms=self.clock.now_ms,
