@@ -68,6 +68,7 @@ class Stage:
             CONNECTION,
             self.budgets[number % PROCESSES],
             LIMITS,
+            max_user_connections=20,
             now_ms=lambda: self.now_ms,
             monotonic=time.monotonic,
         )

@@ -401,7 +401,7 @@ def test_a_storm_of_a_full_tenant_heals_by_the_backoff_of_its_clients(region: Re
             if due > clock.ms:
                 continue
             attempts += 1
-            if tenants.reserve("t_acme", clock.ms, NOW // 1000, 50, 0, rate) is None:
+            if tenants.reserve("t_acme", clock.ms, 50, 0, rate) is None:
                 del waiting[number]
             else:
                 wait_ms = chance.uniform(0, min(30, 2**failures)) * 1_000
