@@ -337,12 +337,14 @@ class DirectServer:
         """Answer the requests of each connection in a thread, until the parent closes `control`."""
         while True:
             # Each connection comes with one byte, because descriptors cannot be sent without data.
-            _byte, descriptors, _flags, _address = socket.recv_fds(self._control, 1, 1)
-            if not descriptors:
+            byte, descriptors, _flags, _address = socket.recv_fds(self._control, 1, 1)
+            if not byte:
                 return
-            connection = socket.socket(fileno=descriptors[0])
-            connection.set_inheritable(False)  # the Lambda workers must not inherit it
-            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+            # There is no descriptor if the process has too many open files. The system then closes the connection.
+            for descriptor in descriptors:
+                connection = socket.socket(fileno=descriptor)
+                connection.set_inheritable(False)  # the Lambda workers must not inherit it
+                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:
         """Answer the requests of a connection in order, until the parent closes it."""

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from local.stack import Stack
 
-Mint = Callable[..., str]
+Mint = Callable[[str], str]
 
 EVIL = "https://evil.example"
 SUPPORT = Path(__file__).parents[1] / "support" / "e2e"
@@ -83,9 +83,15 @@ PAGES = ("/", "/config.json", "/.well-known/jwks.json", "/_ministack/health", "/
 
 
 @pytest.fixture(scope="module")
-def ports(stack: Stack, producer: Producer, state_dir: Path) -> list[int]:
+def mint(stack: Stack, state_dir: Path) -> Mint:
+    """A token of a tenant."""
+    return partial(tokens.mint, stack, state_dir)
+
+
+@pytest.fixture(scope="module")
+def ports(stack: Stack, producer: Producer, mint: Mint) -> list[int]:
     """The ports that the processes of the run listen on, while Lambdas run, as the system sees them."""
-    with dashboard(stack, tokens.mint(stack, state_dir, "t_ports")) as client:
+    with dashboard(stack, mint("t_ports")) as client:
         submission_id = producer.received("t_ports")
         client.until_held(lambda held: submission_id in held)
         found = all_listeners([stack.pid, *descendants(stack.pid)])
@@ -94,11 +100,11 @@ def ports(stack: Stack, producer: Producer, state_dir: Path) -> list[int]:
 
 
 @pytest.fixture
-def harmless(stack: Stack, producer: Producer, token: Mint, tenant: str) -> Iterator[None]:
+def harmless(stack: Stack, producer: Producer, mint: Mint, tenant: str) -> Iterator[None]:
     """Check after the test that nothing of what the attacker sent has had an effect."""
     before = contents(stack)
     yield
-    with dashboard(stack, token("t_evil")) as evil, dashboard(stack, token(tenant)) as client:
+    with dashboard(stack, mint("t_evil")) as evil, dashboard(stack, mint(tenant)) as client:
         # What was put on the bus before it has arrived when this has.
         submission_id = producer.received(tenant)
         client.until_held(lambda held: submission_id in held)
@@ -224,10 +230,8 @@ def handshake(url: str, origin: str | None, token: str) -> int:
         return refused.response.status_code
 
 
-def test_only_the_dashboards_page_may_open_a_websocket(
-    stack: Stack, ports: list[int], token: Mint, tenant: str
-) -> None:
-    url, granted = stack.output("websocket_url"), token(tenant)
+def test_only_the_dashboards_page_may_open_a_websocket(stack: Stack, ports: list[int], mint: Mint, tenant: str) -> None:
+    url, granted = stack.output("websocket_url"), mint(tenant)
     own = stack.dashboard_url.replace("127.0.0.1", "localhost")
     for origin in (None, stack.dashboard_url, own):
         assert handshake(url, origin, granted) == 101
@@ -263,10 +267,15 @@ def context(browser: Browser, stack: Stack) -> Iterator[BrowserContext]:
     context.close()
 
 
+# What a browser may do is the same whatever the Lambdas' roles allow.
+iam_off = pytest.mark.parametrize("enforce_iam", [False], ids=["iam-off"], indirect=True)
+
+
+@iam_off
 @pytest.mark.usefixtures("harmless")
 @pytest.mark.parametrize("host", ["evil.example", "localhost", "127.0.0.1"])
 def test_a_page_of_another_origin_reaches_nothing(
-    context: BrowserContext, stack: Stack, ports: list[int], other_port: int, token: Mint, tenant: str, host: str
+    context: BrowserContext, stack: Stack, ports: list[int], other_port: int, mint: Mint, tenant: str, host: str
 ) -> None:
     page = context.new_page()
     if host == "evil.example":
@@ -276,7 +285,7 @@ def test_a_page_of_another_origin_reaches_nothing(
         page.goto(f"http://{host}:{other_port}/foreign_page.html")
     bases = [f"http://127.0.0.1:{port}" for port in ports]
     # A token that was stolen does not help a page.
-    protocols = ["formbridge.v1", f"bearer.{token(tenant)}"]
+    protocols = ["formbridge.v1", f"bearer.{mint(tenant)}"]
     seen = page.evaluate(
         "attempts => attack(attempts)",
         {
@@ -293,6 +302,7 @@ def test_a_page_of_another_origin_reaches_nothing(
     assert len(seen) == 2 * (4 * len(posts(stack)) + 3 * len(PAGES)) + 3
 
 
+@iam_off
 def test_the_file_that_the_browser_is_given_opens_the_dashboard(
     browser: Browser, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,6 +315,7 @@ def test_the_file_that_the_browser_is_given_opens_the_dashboard(
     page.close()
 
 
+@iam_off
 def test_a_browser_without_the_key_is_told_what_to_do(browser: Browser, stack: Stack) -> None:
     page = browser.new_page()
     page.goto(stack.dashboard_url)
@@ -332,9 +343,9 @@ def test_every_file_is_private_and_no_secret_is_in_a_log_or_a_command_line(
 # --- boto3 ----------------------------------------------------------------------------------------------------
 
 
-def test_boto3_works_as_the_documentation_writes_it(stack: Stack, token: Mint, state_dir: Path, tmp_path: Path) -> None:
+def test_boto3_works_as_the_documentation_writes_it(stack: Stack, mint: Mint, state_dir: Path, tmp_path: Path) -> None:
     (tmp_path / ".local").symlink_to(state_dir)
     (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "local-run.md").read_text(), re.DOTALL)
-    with dashboard(stack, token("t_acme")) as client:
+    with dashboard(stack, mint("t_acme")) as client:
         subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, env=build_local_environment({}), check=True)
         client.until_held(lambda held: "sub-1" in held)
