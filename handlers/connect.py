@@ -75,11 +75,8 @@ def add_row(connection: Connection) -> Refusal | None:
     Add the row first, then read the revocations. `python -m tools revoke` writes the revocation first, then reads the
     rows. So one of the two always finds what the other one wrote.
     """
-    refusal = connections_table().add(
-        connection,
-        environment.integer("MAX_CONNECTIONS_PER_TENANT"),
-        environment.integer("MAX_CONNECTIONS_PER_USER"),
-    )
+    limits = environment.integer("MAX_CONNECTIONS_PER_TENANT"), environment.integer("MAX_CONNECTIONS_PER_USER")
+    refusal = connections_table().add(connection, *limits)
     if refusal is not None:
         return refusal
     is_revoked = True  # also if the revocations cannot be read
