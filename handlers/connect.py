@@ -116,20 +116,13 @@ def add_row(connection: Connection, *, by_frame: bool) -> Refusal | None:
     API Gateway keeps it open until its first frame.
     """
     table, rate = connections_table(), read_connect_rate()
-    refusal = table.add(
-        connection,
-        environment.integer("MAX_CONNECTIONS_PER_TENANT"),
-        environment.integer("MAX_CONNECTIONS_PER_USER"),
-        rate,
-    )
+    limits = environment.integer("MAX_CONNECTIONS_PER_TENANT"), environment.integer("MAX_CONNECTIONS_PER_USER")
+    refusal = table.add(connection, *limits, rate)
     if refusal is None:
         return remove_revoked(connection)
-    if (
-        by_frame
-        and refusal in BY_FRAME
-        and table.tenants.take_connect(connection.tenant_id, rate, connection.connected_at)
-    ):
-        return "connect_rate"
+    if by_frame and refusal in BY_FRAME:
+        shortage = table.tenants.take_connect(connection.tenant_id, rate, connection.connected_at)
+        return "connect_rate" if shortage else refusal
     return refusal
 
 

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from local import type_metadata
 from local.errors import ProgramError
-from local.provisioners import TYPES, Provisioner, cloudfront, find_problems, s3, sns
+from local.provisioners import TYPES, Provisioner, cloudfront, find_problems, s3, sns, ssm
 from local.resource import Resource
 from local.wire import UNKNOWN
 from tests.local.conftest import REGION
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 def test_the_program_makes_every_type(made: Monitor) -> None:
     # `SITE_PROGRAM` has these.
-    rest = {kind for kind in TYPES if kind.split("/")[0] in ("aws:s3", "aws:cloudfront", "aws:sns", "aws:kms")}
+    rest = {
+        kind for kind in TYPES if kind.split("/")[0] in ("aws:s3", "aws:cloudfront", "aws:sns", "aws:kms", "aws:ssm")
+    }
     rest |= {kind for kind in TYPES if kind.startswith(("aws:cloudwatch/logDelivery", "aws:cloudwatch/logResource"))}
     rest.add("aws:cognito/userPoolDomain:UserPoolDomain")
 
@@ -35,7 +37,7 @@ def test_the_program_makes_every_type(made: Monitor) -> None:
 def test_the_program_makes_every_type_of_these_services(site: Monitor) -> None:
     types = {resource.type for resource in site.resources.values()}
 
-    assert types >= {*s3.TYPES, *cloudfront.TYPES, *sns.TYPES, "aws:cognito/userPoolDomain:UserPoolDomain"}
+    assert types >= {*s3.TYPES, *cloudfront.TYPES, *sns.TYPES, *ssm.TYPES, "aws:cognito/userPoolDomain:UserPoolDomain"}
 
 
 def test_exports_are_those_of_the_emulator(made: Monitor) -> None:
