@@ -430,7 +430,7 @@ def _parse_connection(row: Row, key: ConnectionKey) -> Connection:
         expires_at=read_integer(row, "expires_at"),
         issued_at=read_integer(row, "issued_at"),
         subscribed=row.get("subscribed") == {"BOOL": True},
-        filter=SubscriptionFilter.from_text(filter_text) if filter_text is not None else None,
+        filter=SubscriptionFilter(filter_text) if filter_text is not None else None,
         subscribed_at=read_integer(row, "subscribed_at"),
         behind_since=read_integer(row, "behind") if "behind" in row else None,
         ttl=read_integer(row, "ttl"),

@@ -19,7 +19,7 @@ from formbridge.session.session import CLOSING_SECONDS, MAX_REFUSALS
 from formbridge.submissions.submission import Page, Submission, build_removal
 from formbridge.wire import protocol
 from formbridge.wire.cursor import CONSISTENCY_WINDOW_MS, MAX_AGE_MS, Cursor
-from formbridge.wire.event_pattern import matches
+from formbridge.wire.event_matcher import matches
 from formbridge.wire.protocol import Limits, parse_request
 from tests.support.handlers.builders import NOW, NOW_ISO, iso, submission
 from tests.support.handlers.strategies import ANY_TEXT

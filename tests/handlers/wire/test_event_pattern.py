@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.wire.event_pattern import MAX_COMBINATIONS, MAX_DEPTH, BadPattern, matches, validate
+from formbridge.wire.event_matcher import matches
+from formbridge.wire.event_pattern import MAX_COMBINATIONS, MAX_DEPTH, BadPattern, validate
 
 # --- The examples of the EventBridge user guide, "Comparison operators" and "Content filtering" ------------
 

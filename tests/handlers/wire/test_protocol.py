@@ -30,7 +30,7 @@ from tests.support.handlers.world import LIMITS
 
 FIELDS = st.sampled_from(["action", "id", "cursor", "snapshot", "filter", "token", "filter_id", "held"])
 ACTIONS = st.sampled_from(["subscribe", "sync", "reconcile", "unsubscribe", "ping", "authenticate"])
-CONTACT = SubscriptionFilter('{"form_id":["contact"]}', {"form_id": ["contact"]})
+CONTACT = SubscriptionFilter('{"form_id":["contact"]}')
 
 
 def refusal(body: str | None) -> RequestError:
