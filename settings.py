@@ -57,6 +57,7 @@ class Settings:
                 "messages_per_second": config.require_int("messagesPerSecond"),
                 "message_burst": config.require_int("messageBurst"),
                 "max_filter_length": config.require_int("maxFilterLength"),
+                "max_filters_per_tenant": config.require_int("maxFiltersPerTenant"),
                 "max_frame_bytes": config.require_int("maxFrameBytes"),
             },
             posting={

@@ -1,7 +1,7 @@
 """Janitor Lambda, which checks every row of the connections table once per minute.
 
 It closes connections whose token has expired or was revoked, posts a `resync` to connections that are behind, probes
-silent connections, removes old rows and corrects the numbers of reserved connections.
+silent connections, removes old rows, and corrects the numbers of reserved connections and the recorded filters.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def janitor() -> Janitor:
     janitor_accounting = Accounting(
         connections_table(), writers, clock.now_ms, clock.monotonic_seconds, replaces_marks=False
     )
-    return Janitor(connections_table().tenants, build_connection_poster(), janitor_accounting, clock.now_ms)
+    table = connections_table()
+    return Janitor(table.tenants, table.filters, build_connection_poster(), janitor_accounting, clock.now_ms)
 
 
 @log_failures

@@ -39,6 +39,7 @@ def test_the_limits_are_these_unless_the_stack_says_otherwise(backstage: Backsta
         "MESSAGE_BURST": "20",
         "MAX_FRAME_BYTES": str(32 * 1024),
         "MAX_FILTER_LENGTH": "4096",
+        "MAX_FILTERS_PER_TENANT": "100",
     }
     for function in ("gateway-message", "gateway-authenticate"):
         assert limits.items() <= backstage.variables(function).items()

@@ -259,6 +259,7 @@ class TestSettings:
             ("messagesPerSecond", "7", "message", "MESSAGES_PER_SECOND"),
             ("messageBurst", "7", "message", "MESSAGE_BURST"),
             ("maxFilterLength", "7", "message", "MAX_FILTER_LENGTH"),
+            ("maxFiltersPerTenant", "7", "message", "MAX_FILTERS_PER_TENANT"),
             ("maxFrameBytes", "7000", "message", "MAX_FRAME_BYTES"),
         ],
     )

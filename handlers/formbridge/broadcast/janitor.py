@@ -1,18 +1,19 @@
 """The janitor, which finds and repairs problems that cause no event. Pure.
 
-It scans the connections table for expired and revoked tokens, missed frames, silent connections, old rows and wrong
-numbers of reserved connections.
+It scans the connections table for expired and revoked tokens, missed frames, silent connections, old rows, wrong
+numbers of reserved connections, and recorded subscription filters that no connection has.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
+from ..connections.tenant_filters import TenantFiltersRow, build_entry
 from ..connections.tenant_row import PERIOD_MS, TenantRow
 from ..posting.delivery import Deadlines, Delivery, Poster, build_closing_delivery, build_probe
 from ..wire import protocol
@@ -21,9 +22,10 @@ from .broadcaster import build_resync_delivery
 from .recount import Correction, Recount, TenantPeriod
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from ..connections.connection import Connection
+    from ..wire.subscription_filter import SubscriptionFilter
 
 SILENCE_MS: Final = 2 * protocol.HEARTBEAT_SECONDS * 1000
 """Time without a sign of a connection after which it is probed, in milliseconds: two heartbeats."""
@@ -59,6 +61,18 @@ class TenantRows(Protocol):
         ...
 
 
+class TenantFilters(Protocol):
+    """The part of the tenants' rows of subscription filters that the janitor uses."""
+
+    def restore(self, tenant_id: str, entries: Collection[str], now_ms: int) -> None:
+        """Record filters that connections of the tenant have."""
+        ...
+
+    def remove(self, tenant_id: str, entries: Collection[str]) -> None:
+        """Remove filters that no connection of the tenant has."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """The result of one sweep of the connections table."""
@@ -77,6 +91,8 @@ class Janitor:
 
     tenants: TenantRows
     """The tenants' rows."""
+    filters: TenantFilters
+    """The tenants' rows of subscription filters."""
     poster: Poster
     """Posts `resync` frames, closes connections and probes them."""
     accounting: Accounting
@@ -86,7 +102,7 @@ class Janitor:
     recount: Recount = field(default_factory=Recount)
     """Compares the tenants' numbers of reserved connections with the rows."""
 
-    def sweep(self, rows: Iterable[Connection | TenantRow], deadlines: Deadlines) -> Sweep:
+    def sweep(self, rows: Iterable[Connection | TenantRow | TenantFiltersRow], deadlines: Deadlines) -> Sweep:
         """Process every row of the connections table.
 
         Args:
@@ -100,9 +116,12 @@ class Janitor:
         started_at = self.now_ms()
         connections: list[Connection] = []
         tenants: list[TenantRow] = []
+        recorded: dict[str, frozenset[str]] = {}
         for row in rows:
             if isinstance(row, TenantRow):
                 tenants.append(row)
+            elif isinstance(row, TenantFiltersRow):
+                recorded[row.tenant_id] = row.entries
             else:
                 connections.append(row)
         revoked_at = {tenant.tenant_id: tenant.revoked_at for tenant in tenants}
@@ -115,7 +134,10 @@ class Janitor:
         tally = Tally()
         outlived = (connection for state, connection in states if state is ConnectionState.OUTLIVED)
         self.accounting.remove(outlived, deadlines.posting, tally)
-        self.accounting.write(self._build_corrections(corrections, wrong_totals), deadlines.posting, tally)
+        writes = chain(
+            self._build_corrections(corrections, wrong_totals), self._build_filter_corrections(recorded, connections)
+        )
+        self.accounting.write(writes, deadlines.posting, tally)
         deliveries = chain(self._build_deliveries(states), self._build_probes(states))
         receipts = self.poster.deliver(deliveries, deadlines.posting)
         self.accounting.settle(receipts, deadlines.writing, tally)
@@ -140,6 +162,25 @@ class Janitor:
             yield partial(self.tenants.correct, *found.key, found.reserved, found.change)
         for tenant in wrong_totals:
             yield partial(self.tenants.set_total, tenant.tenant_id, tenant.connections, tenant.counted)
+
+    def _build_filter_corrections(
+        self, recorded: Mapping[str, frozenset[str]], connections: Iterable[Connection]
+    ) -> Iterator[Callable[[], None]]:
+        """Yield the writes that make the tenants' recorded filters those of their connections.
+
+        A client may record a filter during the sweep, and its connection may have been read before. The filter is then
+        removed too early, and the next sweep restores it.
+        """
+        filters: defaultdict[str, set[SubscriptionFilter]] = defaultdict(set)
+        for connection in connections:
+            if connection.filter is not None:
+                filters[connection.tenant_id].add(connection.filter)
+        for tenant_id in recorded.keys() | filters.keys():
+            used, known = set(map(build_entry, filters[tenant_id])), recorded.get(tenant_id, frozenset())
+            if unused := known - used:
+                yield partial(self.filters.remove, tenant_id, unused)
+            if missing := used - known:
+                yield partial(self.filters.restore, tenant_id, missing, self.now_ms())
 
     @staticmethod
     def _build_deliveries(states: Iterable[tuple[ConnectionState, Connection]]) -> Iterator[Delivery]:

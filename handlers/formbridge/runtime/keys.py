@@ -16,8 +16,10 @@ SUBMISSIONS_INDEX_SORT_KEY: Final = "GSI1SK"
 """Attribute that is the sort key of `GSI1`. Its value is the `submission_position` of the submission."""
 CONNECTION_PREFIX: Final = "CONN#"
 """Prefix of a connection's sort key."""
+FILTERS_SORT_KEY: Final = "FILTERS"
+"""Sort key of a tenant's row of subscription filters. It sorts between the connections and the tenant's own row."""
 TENANT_SORT_KEY: Final = "TENANT"
-"""Sort key of a tenant's own row. It sorts after the sort keys of all connections."""
+"""Sort key of a tenant's own row. It sorts after the sort keys of all other rows."""
 
 _TENANT_PREFIX: Final = "TENANT#"
 

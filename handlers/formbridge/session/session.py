@@ -37,6 +37,10 @@ class Connections(Protocol):
         """
         ...
 
+    def record_filter(self, tenant_id: str, subscription_filter: SubscriptionFilter, limit: int) -> bool:
+        """Record a filter of the tenant. Return False if the tenant already has `limit` other filters."""
+        ...
+
     def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None, order: str) -> Subscribed:
         """Start sending updates to the connection, unless a later request of the connection was processed before."""
         ...
@@ -93,7 +97,7 @@ class Session:
     rate: Rate
     """Limit on the messages of the connection."""
     limits: protocol.Limits
-    """Limits on a frame of the client."""
+    """Limits on the client's requests."""
     now_ms: Callable[[], int]
     """Returns the current time in epoch milliseconds."""
     monotonic: Callable[[], float]
@@ -187,6 +191,8 @@ class Session:
 
     def _subscribe(self, request: protocol.Subscribe, connection: Connection, order: str) -> protocol.Frame:
         cursor = self._decode_cursor(request.cursor) if request.cursor is not None else None
+        if request.filter is not None:
+            self._record_filter(request.filter)
         # Subscribe first, then read the table. A change that is made in between is then posted, read or both, but not
         # lost.
         _require_newest(self.connections.subscribe(self.key, request.filter, order))
@@ -205,6 +211,12 @@ class Session:
             expires_at=connection.expires_at,
             server_time=self.now_ms(),
         )
+
+    def _record_filter(self, subscription_filter: SubscriptionFilter) -> None:
+        limit = self.limits.max_filters_per_tenant
+        if not self.connections.record_filter(self.key.tenant_id, subscription_filter, limit):
+            message = f"filter: must be one of the {limit:,} filters that this tenant's connections have, or wait"
+            raise RequestError("too_many_filters", message)
 
     def _sync(self, request: protocol.Sync, connection: Connection) -> protocol.Frame:
         cursor = self._decode_cursor(request.cursor)

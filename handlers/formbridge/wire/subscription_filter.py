@@ -55,7 +55,7 @@ class SubscriptionFilter:
         """Cost of the filter: the number of its values, and of the fields of all its combinations.
 
         - Each alternative is one value. Each value in a list of `anything-but` counts. An operand that ignores case and
-          is not in ASCII counts one per character.
+          is not in ASCII counts two per character, because its characters are compared one by one.
         - A filter without `$or` has one combination. A combination chooses one member of each `$or`.
         """
         return _measure(self.pattern, "").cost
@@ -157,7 +157,7 @@ def _count_values(alternative: object, path: str) -> int:
             | {"prefix": {"equals-ignore-case": str(text)}}
             | {"suffix": {"equals-ignore-case": str(text)}}
         ):
-            return 1 if text.isascii() else len(text)
+            return 1 if text.isascii() else 2 * len(text)
         case _:
             return 1
 

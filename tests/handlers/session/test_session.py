@@ -493,7 +493,7 @@ def test_where_rows_cannot_be_read_by_id_a_comparison_starts_the_view_anew(world
 
 def test_a_comparison_of_the_longest_names_is_one_frame_and_the_rest_is_compared_later(world: World) -> None:
     world.subscribed()
-    world.session = replace(world.session, limits=Limits(MAX_FRAME_BYTES, 4_096))
+    world.session = replace(world.session, limits=Limits(MAX_FRAME_BYTES, 4_096, 100))
     # Each takes two bytes in the request and six in the reply.
     held = [[f"{n:03}" + "é" * 253, 10**15, 10**15] for n in range(100)]
     request = json.dumps({"action": "reconcile", "id": WAVES, "held": held}, ensure_ascii=False)

@@ -99,8 +99,8 @@ COSTS: list[tuple[dict[str, Any], int]] = [
     ({"form_id": [{"anything-but": "a"}]}, 1 + 1),
     ({"form_id": [{"anything-but": TEN}, {"anything-but": [1]}]}, 11 + 1),
     ({"form_id": [{"equals-ignore-case": "sss"}, {"prefix": LONG_S * 4}]}, 2 + 1),
-    ({"form_id": [{"equals-ignore-case": LONG_S * 3}]}, 3 + 1),
-    ({"form_id": [{"suffix": {"equals-ignore-case": LONG_S * 3}}, {"prefix": {"equals-ignore-case": "s"}}]}, 4 + 1),
+    ({"form_id": [{"equals-ignore-case": LONG_S * 3}]}, 6 + 1),
+    ({"form_id": [{"suffix": {"equals-ignore-case": LONG_S * 3}}, {"prefix": {"equals-ignore-case": "s"}}]}, 7 + 1),
     ({"$or": [{"form_id": ["a"]}, {"status": ["b"]}]}, 2 + 2),
     ({"$or": [{"form_id": ["a"], "status": ["b"]}, {"status": ["b"]}]}, 3 + 3),
     ({"submission_id": ["a"], "$or": [{"form_id": ["a"]}, {"status": ["b"]}]}, 3 + 4),
@@ -121,7 +121,7 @@ def costing(cost: int) -> list[dict[str, Any]]:
     return [
         {"form_id": names[1:]},
         {"form_id": [{"anything-but": names[1:]}]},
-        {"form_id": [{"equals-ignore-case": LONG_S * (cost - 1)}]},
+        {"form_id": [{"equals-ignore-case": LONG_S * (half - 1)}, *names[: cost - 2 * half + 1]]},
         {"$or": [*({"form_id": [name]} for name in names[1:half]), {"form_id": names[half * 2 - 2 : cost - 1]}]},
     ]
 

@@ -27,6 +27,7 @@ LIMITS = {
     "MESSAGES_PER_SECOND": "10",
     "MESSAGE_BURST": "20",
     "MAX_FILTER_LENGTH": "4096",
+    "MAX_FILTERS_PER_TENANT": "100",
     "MAX_FRAME_BYTES": "32768",
 }
 """Default environment variables that limit the messages of one connection."""

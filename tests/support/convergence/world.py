@@ -40,7 +40,7 @@ from tools.client import Disconnected, Subscription
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
@@ -176,6 +176,16 @@ class Table:
         return {name: Submission.from_item(item) for name, item in items.items() if item and not is_pending(item)}
 
 
+class Filters:
+    """The rows of filters, which no tenant has here."""
+
+    def restore(self, tenant_id: str, entries: Collection[str], now_ms: int) -> None:
+        """Record nothing."""
+
+    def remove(self, tenant_id: str, entries: Collection[str]) -> None:
+        """Remove nothing."""
+
+
 @dataclass
 class Rows:
     """The connections table."""
@@ -188,6 +198,9 @@ class Rows:
 
     def admit(self, key: ConnectionKey, rate: Rate, now_ms: int) -> Connection | RateLimited | None:
         return self.held.get(key)
+
+    def record_filter(self, tenant_id: str, subscription_filter: SubscriptionFilter, limit: int) -> bool:
+        return True
 
     def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None, order: str) -> Subscribed:
         return self._request(key, order, subscribed=True, filter=subscription_filter, subscribed_at=self.now_ms())
@@ -216,7 +229,7 @@ class Rows:
 
     def read_tenant_connections(self, tenant_id: str) -> TenantConnections:
         rows = list(self.read_shard(tenant_id, 0, Span()))
-        return TenantConnections(len(rows), 1, self.epochs.get(tenant_id, 0), iter(rows))
+        return TenantConnections(len(rows), 1, self.epochs.get(tenant_id, 0), (), iter(rows))
 
     def read_shard(self, tenant_id: str, shard: int, span: Span) -> Iterator[Connection]:
         return iter([row for row in self.held.values() if row.subscribed and row.tenant_id == tenant_id])
@@ -333,7 +346,7 @@ class World:
         self.broadcaster = Broadcaster(
             self.rows, self, accounting, self.queue, threshold=4, now_ms=lambda: self.table.now_ms
         )
-        self.janitor = Janitor(self.rows, self, accounting, now_ms=lambda: self.table.now_ms)
+        self.janitor = Janitor(self.rows, Filters(), self, accounting, now_ms=lambda: self.table.now_ms)
 
     def _make_client(self, tenant: str) -> Client:
         kind = self.chance.choice((Subscription, Subscription, EagerSubscription))
@@ -502,7 +515,7 @@ class World:
                 self.table,
                 lambda: self,
                 Rate(10, 20),
-                protocol.Limits(32_768, 4_096),
+                protocol.Limits(32_768, 4_096, 100),
                 now_ms=lambda: self.table.now_ms,
                 monotonic=time.monotonic,
                 history=self.table.history,
