@@ -7,9 +7,9 @@ measured. Each post adds the time that the pacer of a Lambda takes for it.
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -28,7 +28,7 @@ from formbridge.wire.event_pattern import BadPattern
 from formbridge.wire.subscription_filter import SubscriptionFilter
 
 from . import report
-from .arithmetic import Deployment
+from .arithmetic import QUEUE_SECONDS, Deployment
 from .report import Section
 
 if TYPE_CHECKING:
@@ -71,12 +71,14 @@ class Attack:
     connections: int
     changes: int
     """Number of changes of the attacker in the batch."""
+    before: float = math.nan
+    """The ratio of the p99 with the code before ADR 29, measured once on 2026-12-01 on the machine of the page."""
 
 
 ATTACKS: Final = (
-    Attack("5,000 connections, 1 change", 5_000, 1),
-    Attack("100 connections, 10 changes", 100, 10),
-    Attack("20 connections, 100 changes", 20, 100),
+    Attack("5,000 connections, 1 change", 5_000, 1, before=1_107),
+    Attack("100 connections, 10 changes", 100, 10, before=223),
+    Attack("20 connections, 100 changes", 20, 100, before=435),
 )
 
 NOTES: Final = """\
@@ -86,11 +88,14 @@ have. The table shows the milliseconds from the start of the batch until the las
 handed to the poster, and their ratio to those of the quiet tenant alone. All batches took turns in {rounds} rounds. A
 post counts as {post:g} ms, because a Lambda makes its share of the posts per second.
 
+Before [ADR 29](adr/0029-the-work-of-filters.md), the quiet tenant waited for all posts and filters of the attacker, and
+each connection could have a filter of its own. The last column has the ratios of that code.
+
 The most expensive filter of all shapes takes {expensive:.1f} µs per match. That is {times:.0f} times the {usual:.2f} µs
 of a usual filter.
 """
 
-COLUMNS: Final = ("batch", "p50, ms", "p99, ms", "p50 / alone", "p99 / alone")
+COLUMNS: Final = ("batch", "p50, ms", "p99, ms", "p50 / alone", "p99 / alone", "p99 / alone before ADR 29")
 
 
 def build_candidates() -> Iterator[Mapping[str, Any]]:
@@ -111,7 +116,7 @@ def build_candidates() -> Iterator[Mapping[str, Any]]:
             "submission_id": [TAG, {"prefix": {fold: "s"}}],
             "$or": [{"form_id": [*affixes[-each - 1 :][:1]], "status": [str(each)]} for each in range(n + 1)],
         },
-        lambda n: {"form_id": [TAG, *affixes[-60:], {"prefix": {fold: LONG_S * n}}]},
+        lambda n: {"form_id": [TAG, *affixes[-40:], {"prefix": {fold: LONG_S * n}}]},
     )
     for shape in shapes:
         size = 1
@@ -173,11 +178,8 @@ class Gateway:
     """Costs of the distinct filters of each tenant."""
     clock: Clock
     handed: dict[str, float] = field(default_factory=dict[str, float])
-    """When the last delivery of each tenant was handed to the poster, in seconds since the start."""
-    queued: Counter[str] = field(default_factory=Counter[str])
-    """Number of fan-out tasks by tenant."""
-    epoch: int = 0
-    shards: int = 1
+    """When the last delivery of each tenant was handed to the poster, or its tasks to a fan-out Lambda. In seconds
+    since the start."""
 
     def raise_epoch(self, tenant_id: str) -> None:
         """Do nothing, because no change replaces the history."""
@@ -196,8 +198,9 @@ class Gateway:
         return [Span()]
 
     def send(self, tasks: Sequence[FanoutTask]) -> None:
-        """Count the tasks."""
-        self.queued.update(task.tenant_id for task in tasks)
+        """Note when a fan-out Lambda receives the tasks."""
+        for task in tasks:
+            self.handed[task.tenant_id] = self.clock.read() + QUEUE_SECONDS
 
     def deliver(self, deliveries: Iterable[Delivery], _: float) -> Iterator[Receipt]:
         """Note when each delivery was read."""
@@ -245,6 +248,7 @@ def build_section(taken: Mapping[str, Sequence[float]], rounds: int, expensive: 
         for name, each in taken.items()
     }
     alone = next(iter(percentiles.values()))
+    before = {attack.name: attack.before for attack in ATTACKS}
     return Section(
         name="fairness",
         title="A quiet tenant beside an attacking tenant",
@@ -257,7 +261,10 @@ def build_section(taken: Mapping[str, Sequence[float]], rounds: int, expensive: 
             times=expensive / usual,
         ),
         columns=COLUMNS,
-        rows=[(name, p50, p99, p50 / alone[0], p99 / alone[1]) for name, (p50, p99) in percentiles.items()],
+        rows=[
+            (name, p50, p99, p50 / alone[0], p99 / alone[1], before.get(name, 1.0))
+            for name, (p50, p99) in percentiles.items()
+        ],
     )
 
 

@@ -20,8 +20,8 @@ MAX_FILTER_LENGTH = 4_096
 """Maximum number of characters of a subscription filter in the protocol `formbridge.v1`."""
 DEFAULT_MAX_FILTERS_PER_TENANT = 100
 MAX_FILTERS_PER_TENANT = 1_000
-"""Limit of `max_filters_per_tenant`. Each `subscribe` with a filter writes the item with all filters of its tenant. With
-1,000 filters, the item has about 17 KB, and DynamoDB bills a write by the size of the item."""
+"""Limit of `max_filters_per_tenant`. Each `subscribe` with a filter writes the item with all filters of its tenant.
+With 1,000 filters, the item has about 17 KB, and DynamoDB bills a write by the size of the item."""
 MIN_FRAME_BYTES = 1_024
 MAX_FRAME_BYTES = 128 * 1024
 """Maximum size of a message in API Gateway. API Gateway bills each started 32 KB as one message.

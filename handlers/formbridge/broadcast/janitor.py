@@ -13,7 +13,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
-from ..connections.tenant_filters import TenantFiltersRow, build_entry
+from ..connections.filters_row import FiltersRow, build_entry
 from ..connections.tenant_row import PERIOD_MS, TenantRow
 from ..posting.delivery import Deadlines, Delivery, Poster, build_closing_delivery, build_probe
 from ..wire import protocol
@@ -102,7 +102,7 @@ class Janitor:
     recount: Recount = field(default_factory=Recount)
     """Compares the tenants' numbers of reserved connections with the rows."""
 
-    def sweep(self, rows: Iterable[Connection | TenantRow | TenantFiltersRow], deadlines: Deadlines) -> Sweep:
+    def sweep(self, rows: Iterable[Connection | TenantRow | FiltersRow], deadlines: Deadlines) -> Sweep:
         """Process every row of the connections table.
 
         Args:
@@ -120,7 +120,7 @@ class Janitor:
         for row in rows:
             if isinstance(row, TenantRow):
                 tenants.append(row)
-            elif isinstance(row, TenantFiltersRow):
+            elif isinstance(row, FiltersRow):
                 recorded[row.tenant_id] = row.entries
             else:
                 connections.append(row)

@@ -13,8 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ..runtime import clock, keys
 from ..wire.subscription_filter import SubscriptionFilter
 from .connection import Connection, ConnectionKey, RateLimited, Span, Subscribed
+from .filters_row import FiltersRow, read_costs
 from .rate_limit import MICROSECONDS_PER_MILLISECOND, Rate
-from .tenant_filters import TenantFilters, TenantFiltersRow, read_costs
+from .tenant_filters import TenantFilters
 from .tenant_row import TenantRow, read_integer, read_shard_count
 from .tenants import Refusal, Tenants
 
@@ -302,7 +303,7 @@ class ConnectionsTable:
         """Return all connections of a tenant, subscribed or not, with all their attributes."""
         return self._read_tenant(tenant_id, subscribed=False)[2]
 
-    def scan(self) -> Iterator[Connection | TenantRow | TenantFiltersRow]:
+    def scan(self) -> Iterator[Connection | TenantRow | FiltersRow]:
         """Yield every row of the table, of all tenants.
 
         The reads are strongly consistent, so that a connection with a renewed token is not closed as expired.
@@ -311,7 +312,7 @@ class ConnectionsTable:
             if row["SK"] == _TENANT_SORT_KEY:
                 yield TenantRow.from_row(row)
             elif row["SK"] == _FILTERS_SORT_KEY:
-                yield TenantFiltersRow.from_row(row)
+                yield FiltersRow.from_row(row)
             else:
                 tenant_id, shard = keys.parse_tenant_partition(row["PK"].get("S", ""))
                 yield from _parse_connections([row], tenant_id, shard)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..runtime import keys
+from .filters_row import build_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -27,20 +28,6 @@ by then, because it keeps a connection for at most two hours."""
 
 _ADD: Final = "ADD filters :entries SET #ttl = :ttl"
 """Update that adds entries and extends the life of the row."""
-
-
-@dataclass(frozen=True, slots=True)
-class TenantFiltersRow:
-    """A tenant's row of subscription filters."""
-
-    tenant_id: str
-    entries: frozenset[str]
-    """The recorded filters, as `build_entry` returns them."""
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, AttributeValueTypeDef]) -> TenantFiltersRow:
-        """Read a row as DynamoDB returns it."""
-        return cls(keys.parse_tenant_partition(row["PK"].get("S", ""))[0], read_entries(row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +87,6 @@ class TenantFilters:
             UpdateExpression="DELETE filters :entries",
             ExpressionAttributeValues={":entries": {"SS": sorted(entries)}},
         )
-
-
-def build_entry(subscription_filter: SubscriptionFilter) -> str:
-    """Return the entry of a filter in its tenant's row: its id and its cost."""
-    return f"{subscription_filter.id}:{subscription_filter.cost}"
-
-
-def read_entries(row: Mapping[str, AttributeValueTypeDef]) -> frozenset[str]:
-    """Return the entries of a row."""
-    return frozenset(row.get("filters", {}).get("SS", ()))
-
-
-def read_costs(row: Mapping[str, AttributeValueTypeDef]) -> Sequence[int]:
-    """Return the costs of the recorded filters, in ascending order."""
-    return tuple(sorted(int(entry.partition(":")[2]) for entry in read_entries(row)))
 
 
 def _build_key(tenant_id: str) -> dict[str, AttributeValueTypeDef]:

@@ -215,7 +215,7 @@ class Session:
     def _record_filter(self, subscription_filter: SubscriptionFilter) -> None:
         limit = self.limits.max_filters_per_tenant
         if not self.connections.record_filter(self.key.tenant_id, subscription_filter, limit):
-            message = f"filter: must be one of the {limit:,} filters that this tenant's connections have, or wait"
+            message = f"filter: must be one of the {limit:,} filters that connections of this tenant have at present"
             raise RequestError("too_many_filters", message)
 
     def _sync(self, request: protocol.Sync, connection: Connection) -> protocol.Frame:

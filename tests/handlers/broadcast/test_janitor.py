@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from formbridge.broadcast.accounting import Accounting
 from formbridge.broadcast.janitor import ConnectionState, Janitor
-from formbridge.connections.tenant_filters import TenantFiltersRow, build_entry
+from formbridge.connections.filters_row import FiltersRow, build_entry
 from formbridge.connections.tenant_row import PERIOD_MS, TenantRow
 from formbridge.posting.delivery import Outcome
 from tests.support.handlers.broadcasts import NEVER, Inline
@@ -77,7 +77,7 @@ class World:
         self.filter_rows = FilterRows()
         self.janitor = Janitor(self.tenant_rows, self.filter_rows, self.poster, accounting, now_ms=lambda: self.now_ms)
 
-    def sweep(self, *rows: Connection | TenantRow | TenantFiltersRow) -> Counter[ConnectionState]:
+    def sweep(self, *rows: Connection | TenantRow | FiltersRow) -> Counter[ConnectionState]:
         swept = self.janitor.sweep(rows, NEVER)
         swept.tally.raise_failures()
         return swept.states
@@ -296,8 +296,8 @@ def test_what_fails_for_one_row_is_told_once_every_other_had_its_turn() -> None:
 NEW, DONE, SPAM = (wanting({"status": [status]}) for status in ("new", "done", "spam"))
 
 
-def recorded(tenant_id: str, *filters: SubscriptionFilter) -> TenantFiltersRow:
-    return TenantFiltersRow(tenant_id, frozenset(map(build_entry, filters)))
+def recorded(tenant_id: str, *filters: SubscriptionFilter) -> FiltersRow:
+    return FiltersRow(tenant_id, frozenset(map(build_entry, filters)))
 
 
 def test_filters_that_connections_have_stay_recorded() -> None:

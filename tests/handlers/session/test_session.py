@@ -231,6 +231,22 @@ def test_a_filter_that_is_wrong_is_refused_by_its_place_and_changes_nothing(
     assert world.calls == []
 
 
+def test_a_filter_that_is_one_too_many_is_refused_and_changes_nothing(world: World) -> None:
+    world.session = replace(world.session, limits=replace(world.session.limits, max_filters_per_tenant=1))
+    world.subscribed(filter=WANTED)
+    before = world.row
+    assert world.ask("subscribe", id="1", filter={"status": ["of another"]}) == {
+        "type": "error",
+        "id": "1",
+        "code": "too_many_filters",
+        "message": "filter: must be one of the 1 filters that connections of this tenant have at present",
+        "retryable": False,
+    }
+    assert world.row == before
+    assert world.ask("subscribe", filter=WANTED)["type"] == "subscribed"
+    assert world.ask("subscribe")["type"] == "subscribed"
+
+
 # --- Resume and sync ------------------------------------------------------------------------------------------
 
 
