@@ -67,6 +67,7 @@ class Settings:
                 "tenant_connects_per_second": config.require_int("tenantConnectsPerSecond"),
                 "tenant_connect_burst": config.require_int("tenantConnectBurst"),
                 "max_filter_length": config.require_int("maxFilterLength"),
+                "max_filters_per_tenant": config.require_int("maxFiltersPerTenant"),
                 "max_frame_bytes": config.require_int("maxFrameBytes"),
             },
             posting={

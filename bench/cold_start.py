@@ -59,6 +59,7 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "MANAGEMENT_ENDPOINT": "https://abc123.execute-api.us-east-1.amazonaws.com/live",
     "MAX_CONNECTIONS_PER_TENANT": "1000",
     "MAX_FILTER_LENGTH": "4096",
+    "MAX_FILTERS_PER_TENANT": "100",
     "MAX_FRAME_BYTES": "4096",
     "MESSAGES_PER_SECOND": "2",
     "MESSAGE_BURST": "20",

@@ -44,6 +44,10 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"""
 MAX_TENANT_BURST = 100_000
 MAX_FILTER_LENGTH = 4_096
 """Maximum number of characters of a subscription filter in the protocol `formbridge.v1`."""
+DEFAULT_MAX_FILTERS_PER_TENANT = 100
+MAX_FILTERS_PER_TENANT = 1_000
+"""Limit of `max_filters_per_tenant`. Each `subscribe` with a filter writes the item with all filters of its tenant.
+With 1,000 filters, the item has about 17 KB, and DynamoDB bills a write by the size of the item."""
 MIN_FRAME_BYTES = 1_024
 MAX_FRAME_BYTES = 128 * 1024
 """Maximum size of a message in API Gateway. API Gateway bills each started 32 KB as one message.
@@ -90,6 +94,9 @@ class GatewayLimitsArgs(TypedDict):
     """Number of connections that one tenant may open at once, 1 to 100,000. Default: 500."""
     max_filter_length: NotRequired[IntegerInput]
     """Maximum number of characters of a subscription filter as JSON, 1 to 4,096. Default: 4,096."""
+    max_filters_per_tenant: NotRequired[IntegerInput]
+    """Maximum number of distinct subscription filters of all connections of a tenant, 1 to 1,000. A further one is
+    refused with `too_many_filters`. A broadcast matches each change with each of them. Default: 100."""
     max_frame_bytes: NotRequired[IntegerInput]
     """Maximum size of a frame from a client, in bytes, 1,024 to 131,072. API Gateway accepts no larger frame, and it
     bills each started 32,768 bytes as one message. Default: 32,768."""
@@ -134,6 +141,7 @@ class GatewayLimits:
     tenant_connects_per_second: pulumi.Output[int]
     tenant_connect_burst: pulumi.Output[int]
     max_filter_length: pulumi.Output[int]
+    max_filters_per_tenant: pulumi.Output[int]
     max_frame_bytes: pulumi.Output[int]
     connection_ttl_seconds: pulumi.Output[int]
     default_throttle: Throttle
@@ -174,6 +182,9 @@ class GatewayLimits:
             ),
             tenant_connect_burst=integer("tenant_connect_burst", DEFAULT_TENANT_CONNECT_BURST, 1, MAX_TENANT_BURST),
             max_filter_length=integer("max_filter_length", MAX_FILTER_LENGTH, 1, MAX_FILTER_LENGTH),
+            max_filters_per_tenant=integer(
+                "max_filters_per_tenant", DEFAULT_MAX_FILTERS_PER_TENANT, 1, MAX_FILTERS_PER_TENANT
+            ),
             max_frame_bytes=integer("max_frame_bytes", DEFAULT_MAX_FRAME_BYTES, MIN_FRAME_BYTES, MAX_FRAME_BYTES),
             connection_ttl_seconds=integer(
                 "connection_ttl_seconds", DEFAULT_CONNECTION_TTL_SECONDS, MAX_CONNECTION_SECONDS
@@ -207,6 +218,7 @@ class GatewayLimits:
             "TENANT_MESSAGES_PER_SECOND": self.tenant_messages_per_second.apply(str),
             "TENANT_MESSAGE_BURST": self.tenant_message_burst.apply(str),
             "MAX_FILTER_LENGTH": self.max_filter_length.apply(str),
+            "MAX_FILTERS_PER_TENANT": self.max_filters_per_tenant.apply(str),
             "MAX_FRAME_BYTES": self.max_frame_bytes.apply(str),
             "MAX_CONNECTIONS_PER_USER": self.max_connections_per_user.apply(str),
         }

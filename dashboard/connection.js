@@ -22,6 +22,8 @@ const STOP_REASONS = {
   too_many_connections_of_user: "You have too many dashboards open. Close one of them, then reconnect.",
   protocol_error: "The gateway rejected a message of this page. Reload the page to get the current version.",
   too_large: "The gateway rejected the subscription of this page, because it is too large. Reload the page.",
+  too_many_filters:
+    "The dashboards of this tenant have too many different filters. Remove the filter of this page, or close others.",
   revoked: "Access to this tenant was revoked. Sign in again to continue.",
   forbidden: "Your account has no access to this tenant. Ask your administrator for access, then reconnect.",
 };

@@ -1,7 +1,7 @@
 """Janitor Lambda, which checks every row of the connections table once per minute.
 
 It closes connections that are revoked or whose token has expired, posts a `resync` to connections that are behind,
-probes silent connections, removes old rows and corrects the reservations of connections.
+probes silent connections, removes old rows, and corrects the reservations of connections and the recorded filters.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def janitor() -> Janitor:
         connections_table(), writers, clock.now_ms, clock.monotonic_seconds, replaces_marks=False
     )
     table = connections_table()
-    return Janitor(table.tenants, table.users, build_connection_poster(), janitor_accounting, clock.now_ms)
+    return Janitor(
+        table.tenants, table.users, table.filters, build_connection_poster(), janitor_accounting, clock.now_ms
+    )
 
 
 @log_failures

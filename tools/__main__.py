@@ -102,7 +102,7 @@ def tail(
 def _describe_end(ended: Disconnected) -> str:
     """Return the error message for the end of a subscription."""
     match ended.code:
-        case "bad_filter":
+        case "bad_filter" | "too_many_filters":
             return f"--filter: {ended}"
         case "forbidden":
             return "--token: does not grant the tenant, or grants several while --url has no ?tenant_id="

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
-from formbridge.wire import event_pattern
+from formbridge.wire import event_matcher, event_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -112,7 +112,7 @@ class PipeSettings:
 
     def passes(self, record: Record) -> bool:
         """Return whether `record` matches the filter of the pipe."""
-        return not self.patterns or any(event_pattern.matches(pattern, record) for pattern in self.patterns)
+        return not self.patterns or any(event_matcher.matches(pattern, record) for pattern in self.patterns)
 
 
 class _Properties:

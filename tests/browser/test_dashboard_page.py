@@ -557,6 +557,7 @@ def test_after_a_wrong_tenant_reconnecting_asks_for_a_fresh_token(page: Page, ga
         ("protocol_error", "Disconnected", "Reload"),
         ("server_shutdown", "Disconnected", "server_shutdown"),
         ("forbidden", "Disconnected", "has no access to this tenant"),
+        ("too_many_filters", "Disconnected", "too many different filters"),
     ],
 )
 def test_a_disconnect_for_good_says_what_to_do(

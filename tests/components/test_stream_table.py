@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from components import SUBMISSION_RECORDS, StreamTable, StreamTableArgs
-from formbridge.wire.event_pattern import matches
+from formbridge.wire.event_matcher import matches
 from tests.support.components.harness import Recording, refusal, run
 from tests.support.components.provider import arn, physical_name
 from tests.support.handlers.region import INDEXED

@@ -32,6 +32,7 @@ LIMITS = (
     "| new connections per tenant | 50 per second, 500 at once |",
     "| frame of a client | 32 KB |",
     "| filter | 4,096 characters as JSON |",
+    "| distinct filters per tenant | 100 |",
 )
 
 
@@ -44,6 +45,7 @@ def test_the_limits_are_these_unless_the_stack_says_otherwise(backstage: Backsta
         "TENANT_MESSAGE_BURST": "1000",
         "MAX_FRAME_BYTES": str(32 * 1024),
         "MAX_FILTER_LENGTH": "4096",
+        "MAX_FILTERS_PER_TENANT": "100",
     }
     for function in ("gateway-message", "gateway-authenticate"):
         assert limits.items() <= backstage.variables(function).items()
@@ -226,18 +228,46 @@ def test_an_empty_filter_is_none(
 
 
 @states(
-    "The alternatives of all lists of a filter count together, and each value of an `anything-but` list counts as one."
+    "The cost of a filter is the number of the values in all its lists plus the number of the fields in all its "
+    "combinations.",
+    "Each value of an `anything-but` list counts.",
+    "An operand that ignores case and is not in ASCII counts two per character.",
+    "A filter without `$or` has one combination, and each combination chooses one member of each `$or`.",
 )
-def test_the_alternatives_of_all_lists_count(gateway: Gateway, issuer: Issuer, tenant: str) -> None:
+def test_values_and_the_fields_of_combinations_cost(gateway: Gateway, issuer: Issuer, tenant: str) -> None:
     def wanted(statuses: int) -> dict[str, object]:
+        folded = {"equals-ignore-case": "ß" * 5}
+        # 20 + 10 values beside `$or`, then one value and two fields for each of its members.
         return {
-            "form_id": [{"anything-but": [f"form-{number}" for number in range(20)]}],
-            "$or": [{"submission_id": ["one"] * 20}, {"status": [f"status-{number}" for number in range(statuses)]}],
+            "form_id": [{"anything-but": [f"form-{number}" for number in range(20)]}, folded],
+            "$or": [{"status": [f"status-{number}"]} for number in range(statuses)],
         }
 
     with gateway.connect(issuer.token(tenant)) as wire:
-        assert wire.ask("subscribe", filter=wanted(10))["type"] == "subscribed"
-        assert wire.ask("subscribe", filter=wanted(11))["code"] == "bad_filter"
+        assert wire.ask("subscribe", filter=wanted(56))["type"] == "subscribed"
+        assert wire.ask("subscribe", filter=wanted(57))["code"] == "bad_filter"
+
+
+@states(
+    "Error codes: `too_many_filters`",
+    "A `subscribe` with a further filter than the limit of distinct filters allows gets `too_many_filters`, and the "
+    "subscription stays as it was.",
+    "The limit counts equal filters of all connections of the tenant once.",
+)
+def test_a_tenant_has_a_number_of_filters(gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str) -> None:
+    new, done, spam = ({"status": [status]} for status in ("new", "done", "spam"))
+    with (
+        backstage.setting("gateway-message", MAX_FILTERS_PER_TENANT="2"),
+        gateway.connect(issuer.token(tenant)) as wire,
+        gateway.connect(issuer.token(tenant)) as other,
+    ):
+        first = wire.ask("subscribe", filter=new)
+        assert [other.ask("subscribe", filter=each)["type"] for each in (new, done)] == ["subscribed"] * 2
+        refused = wire.ask("subscribe", filter=spam)
+        assert (refused["type"], refused["code"], refused["retryable"]) == ("error", "too_many_filters", False)
+        synced = wire.ask("sync", cursor=first["cursor"], filter_id=first["filter_id"])
+        assert (synced["type"], synced["filter_id"]) == ("synced", first["filter_id"])
+        assert wire.ask("subscribe")["type"] == "subscribed"
 
 
 @states(

@@ -256,8 +256,8 @@ def test_a_sync_names_its_filter(filter_id: str | None) -> None:
     ),
     "| `unauthorized` to another request | gets a new token and connects again |",
     (
-        "| `bad_request`, `bad_filter`, `unknown_action`, `too_large` | stops and reports the error, because the "
-        "same request would fail again |"
+        "| `bad_request`, `bad_filter`, `too_many_filters`, `unknown_action`, `too_large` | stops and reports the "
+        "error, because the same request would fail again |"
     ),
 )
 def test_errors_are_met() -> None:
@@ -279,6 +279,7 @@ def test_errors_are_met() -> None:
         ("unauthorized", True),
         ("bad_request", False),
         ("bad_filter", False),
+        ("too_many_filters", False),
         ("unknown_action", False),
         ("too_large", False),
     ):

@@ -134,19 +134,19 @@ def test_there_is_no_other_operator(gateway: Gateway, issuer: Issuer, operator: 
         assert wire.ask("subscribe", filter={"form_id": [operator]})["code"] == "bad_filter"
 
 
-@states("A filter has at most 4,096 characters and 50 alternatives.")
-def test_a_filter_has_at_most_4096_characters_and_50_alternatives(gateway: Gateway, issuer: Issuer) -> None:
+@states("A filter has at most 4,096 characters and a cost of at most 200.")
+def test_a_filter_has_at_most_4096_characters_and_a_cost_of_200(gateway: Gateway, issuer: Issuer) -> None:
     def long(characters: int) -> Pattern:
         beside = len(json.dumps({"form_id": [""]}, separators=(",", ":")))
         return {"form_id": ["é" * (characters - beside)]}
 
-    def many(alternatives: int) -> Pattern:
-        return {"form_id": [f"form-{number}" for number in range(alternatives)]}
+    def many(values: int) -> Pattern:
+        return {"form_id": [f"form-{number}" for number in range(values)]}
 
     with gateway.connect(issuer.token(TENANT)) as wire:
-        for good in (long(4_096), many(50)):
+        for good in (long(4_096), many(199)):
             assert wire.ask("subscribe", filter=good)["type"] == "subscribed"
-        for bad in (long(4_097), many(51)):
+        for bad in (long(4_097), many(200)):
             assert wire.ask("subscribe", filter=bad)["code"] == "bad_filter"
 
 

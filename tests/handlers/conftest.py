@@ -106,6 +106,7 @@ def region(aws: Region, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: Non
     monkeypatch.setenv("TENANT_CONNECTS_PER_SECOND", "50")
     monkeypatch.setenv("TENANT_CONNECT_BURST", "500")
     monkeypatch.setenv("MAX_FILTER_LENGTH", "4096")
+    monkeypatch.setenv("MAX_FILTERS_PER_TENANT", "100")
     monkeypatch.setenv("MAX_FRAME_BYTES", "32768")
     monkeypatch.setenv("MANAGEMENT_ENDPOINT", "http://127.0.0.1:1/live")
     monkeypatch.setenv("POSTS_PER_SECOND", "1000")

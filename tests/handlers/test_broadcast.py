@@ -74,7 +74,7 @@ def test_a_dashboard_with_a_filter_sees_what_matches_and_what_no_longer_does(gat
     assert (second["event"], second["data"]) == ("leave", became.build_leave()["data"])
     (only,) = gateway.posted("b")
     assert (only["event"], only["data"]) == ("modify", became.build_current()["data"])
-    assert only["filter_id"] == SubscriptionFilter.from_text('{"status":["spam"]}').id
+    assert only["filter_id"] == SubscriptionFilter('{"status":["spam"]}').id
 
 
 def test_a_connection_that_has_not_subscribed_gets_nothing(gateway: Gateway) -> None:

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from formbridge.wire.event_pattern import BadPattern, matches, validate
+from formbridge.wire.event_matcher import matches
+from formbridge.wire.event_pattern import BadPattern, validate
 from local.emulator_client import client
 
 if TYPE_CHECKING:

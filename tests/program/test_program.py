@@ -282,6 +282,7 @@ class TestSettings:
             ("tenantConnectsPerSecond", "7", "connect", "TENANT_CONNECTS_PER_SECOND"),
             ("tenantConnectBurst", "7", "connect", "TENANT_CONNECT_BURST"),
             ("maxFilterLength", "7", "message", "MAX_FILTER_LENGTH"),
+            ("maxFiltersPerTenant", "7", "message", "MAX_FILTERS_PER_TENANT"),
             ("maxFrameBytes", "7000", "message", "MAX_FRAME_BYTES"),
         ],
     )

@@ -88,19 +88,28 @@ class Change:
         earlier = tuple(Submission(**state) for state in value["earlier"])
         return cls(Submission(**value["newest"]), value["event"], value["happened_at"], earlier)
 
-    def to_update(self, subscription_filter: SubscriptionFilter | None) -> Update | None:
-        """Return the update for a subscription.
+    @property
+    def versions(self) -> int:
+        """Number of versions of the submission that a filter may have to test."""
+        return 1 + len(self.earlier)
+
+    def find_event(self, subscription_filter: SubscriptionFilter | None) -> EventName | Literal["leave"] | None:
+        """Return the event of the update for a subscription.
 
         Returns:
-            An update with the event of the change, if the newest version passes the filter. If only an earlier version
-            passes, an update `remove` for a removal and `leave` otherwise, because the client may hold the earlier
-            version. None if no version passes.
+            The event of the change, if the newest version passes the filter. If only an earlier version passes,
+            `remove` for a removal and `leave` otherwise, because the client may hold the earlier version. None if no
+            version passes.
         """
         if subscription_filter is None or subscription_filter.matches(self.newest):
-            return self.newest.build_update(self.event)
+            return self.event
         if not any(map(subscription_filter.matches, self.earlier)):
             return None
-        return self.newest.build_update("remove") if self.event == "remove" else self.newest.build_leave()
+        return "remove" if self.event == "remove" else "leave"
+
+    def build_update(self, event: EventName | Literal["leave"]) -> Update:
+        """Return the update with an event that `find_event` returned."""
+        return self.newest.build_leave() if event == "leave" else self.newest.build_update(event)
 
 
 @dataclass(slots=True)

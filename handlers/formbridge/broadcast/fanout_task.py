@@ -38,6 +38,9 @@ class FanoutTask:
     span: Span | None = None
     """The span of the shard. None: the whole shard."""
 
+    filter_costs: Sequence[int] = ()
+    """Costs of the tenant's distinct subscription filters, as of the time when the task was divided."""
+
     @property
     def replaces_history(self) -> bool:
         """Whether the views of the tenant's clients must start anew.
@@ -73,7 +76,15 @@ class FanoutTask:
         Args:
             changes: The changes as JSON strings, so that each change is encoded only once. None: the task is a resync.
         """
-        target = json.dumps({"tenant_id": self.tenant_id, "epoch": self.epoch, "shard": self.shard, "span": self.span})
+        target = json.dumps(
+            {
+                "tenant_id": self.tenant_id,
+                "epoch": self.epoch,
+                "shard": self.shard,
+                "span": self.span,
+                "filter_costs": self.filter_costs,
+            }
+        )
         encoded = "null" if changes is None else f"[{','.join(changes)}]"
         return f'{target[:-1]}, "changes": {encoded}}}'
 
@@ -83,4 +94,4 @@ class FanoutTask:
         fields: dict[str, Any] = json.loads(message)
         changes = None if fields["changes"] is None else [*map(Change.from_json, fields["changes"])]
         span = None if fields["span"] is None else Span(*fields["span"])
-        return cls(fields["tenant_id"], changes, fields["epoch"], fields["shard"], span)
+        return cls(fields["tenant_id"], changes, fields["epoch"], fields["shard"], span, tuple(fields["filter_costs"]))

@@ -1,18 +1,19 @@
 """The janitor, which finds and repairs problems that cause no event. Pure.
 
-It scans the connections table for expired tokens, revoked connections, missed frames, silent connections, old rows and
-wrong reservations of connections.
+It scans the connections table for expired tokens, revoked connections, missed frames, silent connections, old rows,
+wrong reservations of connections, and recorded subscription filters that no connection has.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
+from ..connections.filters_row import FiltersRow, build_entry
 from ..connections.tenant_row import PERIOD_MS, TenantRow
 from ..connections.user_row import Member, UserRow
 from ..posting.delivery import Deadlines, Delivery, Poster, build_closing_delivery, build_probe
@@ -22,10 +23,11 @@ from .broadcaster import build_resync_delivery
 from .recount import Correction, Recount, TenantPeriod, find_ended_members
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from ..connections.connection import Connection
     from ..revocations.revocation import Revocations
+    from ..wire.subscription_filter import SubscriptionFilter
 
 SILENCE_MS: Final = 2 * protocol.HEARTBEAT_SECONDS * 1000
 """Time without a sign of a connection after which it is probed, in milliseconds: two heartbeats."""
@@ -69,6 +71,18 @@ class UserRows(Protocol):
         ...
 
 
+class TenantFilters(Protocol):
+    """The part of the tenants' rows of subscription filters that the janitor uses."""
+
+    def restore(self, tenant_id: str, entries: Collection[str], now_ms: int) -> None:
+        """Record filters that connections of the tenant have."""
+        ...
+
+    def remove(self, tenant_id: str, entries: Collection[str]) -> None:
+        """Remove filters that no connection of the tenant has."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """The result of one sweep of the connections table."""
@@ -89,6 +103,8 @@ class Janitor:
     """The tenants' rows."""
     users: UserRows
     """The users' rows."""
+    filters: TenantFilters
+    """The tenants' rows of subscription filters."""
     poster: Poster
     """Posts `resync` frames, closes connections and probes them."""
     accounting: Accounting
@@ -99,7 +115,10 @@ class Janitor:
     """Compares the tenants' numbers of reserved connections with the rows."""
 
     def sweep(
-        self, rows: Iterable[Connection | TenantRow | UserRow], revocations: Revocations, deadlines: Deadlines
+        self,
+        rows: Iterable[Connection | TenantRow | UserRow | FiltersRow],
+        revocations: Revocations,
+        deadlines: Deadlines,
     ) -> Sweep:
         """Process every row of the connections table.
 
@@ -116,12 +135,15 @@ class Janitor:
         connections: list[Connection] = []
         tenants: list[TenantRow] = []
         users: list[UserRow] = []
+        recorded: dict[str, frozenset[str]] = {}
         for row in rows:
             match row:
                 case TenantRow():
                     tenants.append(row)
                 case UserRow():
                     users.append(row)
+                case FiltersRow():
+                    recorded[row.tenant_id] = row.entries
                 case _:
                     connections.append(row)
         states = [(self._classify(connection, revocations), connection) for connection in connections]
@@ -131,12 +153,12 @@ class Janitor:
         tally = Tally()
         outlived = (connection for state, connection in states if state is ConnectionState.OUTLIVED)
         self.accounting.remove(outlived, deadlines.posting, tally)
-        self.accounting.write(self._build_corrections(corrections, wrong_totals), deadlines.posting, tally)
-        self.accounting.write(
+        writes = chain(
+            self._build_corrections(corrections, wrong_totals),
             (partial(self.users.remove, user.tenant_id, user.user, user.members) for user in ended_members),
-            deadlines.posting,
-            tally,
+            self._build_filter_corrections(recorded, connections),
         )
+        self.accounting.write(writes, deadlines.posting, tally)
         deliveries = chain(self._build_deliveries(states), self._build_probes(states))
         receipts = self.poster.deliver(deliveries, deadlines.posting)
         self.accounting.settle(receipts, deadlines.writing, tally)
@@ -161,6 +183,25 @@ class Janitor:
             yield partial(self.tenants.correct, *found.key, found.reserved, found.change)
         for tenant in wrong_totals:
             yield partial(self.tenants.set_total, tenant.tenant_id, tenant.connections, tenant.counted)
+
+    def _build_filter_corrections(
+        self, recorded: Mapping[str, frozenset[str]], connections: Iterable[Connection]
+    ) -> Iterator[Callable[[], None]]:
+        """Yield the writes that make the tenants' recorded filters those of their connections.
+
+        A client may record a filter during the sweep, and its connection may have been read before. The filter is then
+        removed too early, and the next sweep restores it.
+        """
+        filters: defaultdict[str, set[SubscriptionFilter]] = defaultdict(set)
+        for connection in connections:
+            if connection.filter is not None:
+                filters[connection.tenant_id].add(connection.filter)
+        for tenant_id in recorded.keys() | filters.keys():
+            used, known = set(map(build_entry, filters[tenant_id])), recorded.get(tenant_id, frozenset())
+            if unused := known - used:
+                yield partial(self.filters.remove, tenant_id, unused)
+            if missing := used - known:
+                yield partial(self.filters.restore, tenant_id, missing, self.now_ms())
 
     @staticmethod
     def _build_deliveries(states: Iterable[tuple[ConnectionState, Connection]]) -> Iterator[Delivery]:

@@ -15,7 +15,9 @@ from ..access.principal import Principal
 from ..runtime import clock, keys
 from ..wire.subscription_filter import SubscriptionFilter
 from .connection import Connection, ConnectionKey, RateLimited, Reservation, Span, Subscribed
+from .filters_row import FiltersRow, read_costs
 from .rate_limit import MICROSECONDS_PER_MILLISECOND, Rate
+from .tenant_filters import TenantFilters
 from .tenant_row import TenantRow, read_integer, read_shard_count
 from .tenants import Refusal, Tenants
 from .user_row import UserRow
@@ -30,8 +32,9 @@ Row = Mapping[str, "AttributeValueTypeDef"]
 WHOLE_SHARD: Final = Span()
 """A span that contains every connection of a shard."""
 _TENANT_SORT_KEY: Final = {"S": keys.TENANT_SORT_KEY}
+_FILTERS_SORT_KEY: Final = {"S": keys.FILTERS_SORT_KEY}
 _BROADCAST_ATTRIBUTES: Final = (
-    "SK, connected_at, expires_at, subscribed, subscribed_at, #filter, behind, connections, shards, epoch"
+    "SK, connected_at, expires_at, subscribed, subscribed_at, #filter, behind, connections, shards, epoch, filters"
 )
 """Attributes of connections and tenants that a broadcast reads."""
 
@@ -46,6 +49,8 @@ class TenantConnections:
     """Number of partitions that may hold rows of the tenant's connections."""
     epoch: int
     """Epoch of the tenant's history."""
+    filter_costs: Sequence[int]
+    """Costs of the distinct subscription filters of the connections."""
     subscribed: Iterator[Connection]
     """The subscribed connections. The iterator reads the table page by page."""
 
@@ -68,6 +73,11 @@ class ConnectionsTable:
     def users(self) -> Users:
         """The users' rows in the same table."""
         return Users(self.client, self.table_name)
+
+    @property
+    def filters(self) -> TenantFilters:
+        """The tenants' rows of subscription filters in the same table."""
+        return TenantFilters(self.client, self.table_name)
 
     def add(
         self,
@@ -192,6 +202,10 @@ class ConnectionsTable:
             {":full_at": {"N": str(full_at)}, ":until": {"N": str(until_ms)}},
         )
 
+    def record_filter(self, tenant_id: str, subscription_filter: SubscriptionFilter, limit: int) -> bool:
+        """Record a filter before a connection subscribes with it. See `TenantFilters.record`."""
+        return self.filters.record(tenant_id, subscription_filter, limit, clock.now_ms())
+
     def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None, order: str) -> Subscribed:
         """Subscribe a connection to the updates of its tenant that pass the filter.
 
@@ -280,15 +294,19 @@ class ConnectionsTable:
         """Return a tenant's subscribed connections.
 
         This call reads the first page of rows. The iterator reads the later pages. The first page begins with the
-        tenant's row, which contains the number of shards to read.
+        tenant's row, which contains the number of shards to read, and the row of its filters.
 
         Every connection whose subscription was acknowledged before the call is included. A connection that subscribes
         later may be missing, if it is in a shard that the tenant's row did not count yet. Such a connection misses no
         change: the reply to its `subscribe` contains the changes up to its subscription.
         """
-        tenant, connections = self._read_tenant(tenant_id, subscribed=True)
+        tenant, filters, connections = self._read_tenant(tenant_id, subscribed=True)
         return TenantConnections(
-            read_integer(tenant, "connections"), read_shard_count(tenant), read_integer(tenant, "epoch"), connections
+            read_integer(tenant, "connections"),
+            read_shard_count(tenant),
+            read_integer(tenant, "epoch"),
+            read_costs(filters),
+            connections,
         )
 
     def read_shard(self, tenant_id: str, shard: int, span: Span = WHOLE_SHARD) -> Iterator[Connection]:
@@ -332,9 +350,9 @@ class ConnectionsTable:
 
     def list_connections(self, tenant_id: str) -> Iterator[Connection]:
         """Return all connections of a tenant, subscribed or not, with all their attributes."""
-        return self._read_tenant(tenant_id, subscribed=False)[1]
+        return self._read_tenant(tenant_id, subscribed=False)[2]
 
-    def scan(self) -> Iterator[Connection | TenantRow | UserRow]:
+    def scan(self) -> Iterator[Connection | TenantRow | UserRow | FiltersRow]:
         """Yield every row of the table, of all tenants.
 
         The reads are strongly consistent, so that a connection with a renewed token is not closed as expired.
@@ -344,18 +362,24 @@ class ConnectionsTable:
                 yield TenantRow.from_row(row)
             elif row["SK"].get("S", "").startswith(keys.USER_PREFIX):
                 yield UserRow.from_row(row)
+            elif row["SK"] == _FILTERS_SORT_KEY:
+                yield FiltersRow.from_row(row)
             else:
                 tenant_id, shard = keys.parse_tenant_partition(row["PK"].get("S", ""))
                 yield from _parse_connections([row], tenant_id, shard)
 
-    def _read_tenant(self, tenant_id: str, *, subscribed: bool) -> tuple[Row, Iterator[Connection]]:
-        """Return the tenant's row and an iterator over the tenant's connections in all shards.
+    def _read_tenant(self, tenant_id: str, *, subscribed: bool) -> tuple[Row, Row, Iterator[Connection]]:
+        """Return the tenant's row, the row of its filters, and an iterator over its connections in all shards.
 
-        The returned row is empty if the tenant has no row.
+        A returned row is empty if the tenant has no such row.
         """
         rows = self._query_partition(tenant_id, 0, WHOLE_SHARD, subscribed=subscribed)
+        own: dict[str, Row] = {keys.TENANT_SORT_KEY: {}, keys.FILTERS_SORT_KEY: {}}
         first = next(rows, None)
-        tenant: Row = first if first and first["SK"] == _TENANT_SORT_KEY else {}
+        while first is not None and (sort_key := first["SK"].get("S", "")) in own:
+            own[sort_key] = first
+            first = next(rows, None)
+        tenant = own[keys.TENANT_SORT_KEY]
         first_shard = _parse_connections(chain([first] if first else [], rows), tenant_id, 0)
         other_shards = (
             _parse_connections(
@@ -363,10 +387,11 @@ class ConnectionsTable:
             )
             for shard in range(1, read_shard_count(tenant))
         )
-        return tenant, chain(first_shard, chain.from_iterable(other_shards))
+        connections = chain(first_shard, chain.from_iterable(other_shards))
+        return tenant, own[keys.FILTERS_SORT_KEY], connections
 
     def _query_partition(self, tenant_id: str, shard: int, span: Span, *, subscribed: bool) -> Iterator[Row]:
-        """Return the rows of a partition in descending order, so that the tenant's row comes first.
+        """Return the rows of a partition in descending order, so that the tenant's own rows come first.
 
         Rows whose `ttl` has passed are left out.
 
@@ -391,7 +416,7 @@ class ConnectionsTable:
         }
         projection: dict[str, Any] = {}
         if subscribed:
-            condition += " AND subscribed = :true"
+            condition += " AND (subscribed = :true OR attribute_exists(filters))"
             names["#filter"] = "filter"
             values[":true"] = {"BOOL": True}
             projection = {"ProjectionExpression": _BROADCAST_ATTRIBUTES}
@@ -476,9 +501,9 @@ def _parse_principal(row: Row) -> Principal:
 
 
 def _parse_connections(rows: Iterable[Row], tenant_id: str, shard: int) -> Iterator[Connection]:
-    """Yield the connections in the rows of a partition. Skip the tenant's row."""
+    """Yield the connections in the rows of a partition. Skip the tenant's own rows."""
     for row in rows:
-        if row["SK"] != _TENANT_SORT_KEY:
+        if row["SK"] not in (_TENANT_SORT_KEY, _FILTERS_SORT_KEY):
             yield _parse_connection(row, ConnectionKey(tenant_id, _parse_connection_id(row), shard))
 
 
@@ -494,7 +519,7 @@ def _parse_connection(row: Row, key: ConnectionKey) -> Connection:
         expires_at=read_integer(row, "expires_at"),
         principal=_parse_principal(row),
         subscribed=row.get("subscribed") == {"BOOL": True},
-        filter=SubscriptionFilter.from_text(filter_text) if filter_text is not None else None,
+        filter=SubscriptionFilter(filter_text) if filter_text is not None else None,
         subscribed_at=read_integer(row, "subscribed_at"),
         behind_since=read_integer(row, "behind") if "behind" in row else None,
         ttl=read_integer(row, "ttl"),

@@ -54,8 +54,12 @@ def read_tenant_rate() -> Rate:
 
 
 def read_limits() -> Limits:
-    """Return the limits of a client's frame from the environment."""
-    return Limits(environment.integer("MAX_FRAME_BYTES"), environment.integer("MAX_FILTER_LENGTH"))
+    """Return the limits of a client's requests from the environment."""
+    return Limits(
+        environment.integer("MAX_FRAME_BYTES"),
+        environment.integer("MAX_FILTER_LENGTH"),
+        environment.integer("MAX_FILTERS_PER_TENANT"),
+    )
 
 
 def build_request_order(request_context: Mapping[str, Any]) -> str:

@@ -48,6 +48,10 @@ class Connections(Protocol):
         """Refuse the messages of the connection until a time in epoch milliseconds."""
         ...
 
+    def record_filter(self, tenant_id: str, subscription_filter: SubscriptionFilter, limit: int) -> bool:
+        """Record a filter of the tenant. Return False if the tenant already has `limit` other filters."""
+        ...
+
     def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None, order: str) -> Subscribed:
         """Start sending updates to the connection, unless a later request of the connection was processed before."""
         ...
@@ -121,7 +125,7 @@ class Session:
     budget: MessageBudget
     """Limit on the messages of the tenant."""
     limits: protocol.Limits
-    """Limits on a frame of the client."""
+    """Limits on the client's requests."""
     max_user_connections: int
     """Maximum number of connections of one user of the tenant."""
     now_ms: Callable[[], int]
@@ -248,6 +252,8 @@ class Session:
 
     def _subscribe(self, request: protocol.Subscribe, connection: Connection, order: str) -> protocol.Frame:
         cursor = self._decode_cursor(request.cursor) if request.cursor is not None else None
+        if request.filter is not None:
+            self._record_filter(request.filter)
         # Subscribe first, then read the table. A change that is made in between is then posted, read or both, but not
         # lost.
         _require_newest(self.connections.subscribe(self.key, request.filter, order))
@@ -266,6 +272,12 @@ class Session:
             expires_at=connection.expires_at,
             server_time=self.now_ms(),
         )
+
+    def _record_filter(self, subscription_filter: SubscriptionFilter) -> None:
+        limit = self.limits.max_filters_per_tenant
+        if not self.connections.record_filter(self.key.tenant_id, subscription_filter, limit):
+            message = f"filter: must be one of the {limit:,} filters that connections of this tenant have at present"
+            raise RequestError("too_many_filters", message)
 
     def _sync(self, request: protocol.Sync, connection: Connection) -> protocol.Frame:
         cursor = self._decode_cursor(request.cursor)

@@ -55,6 +55,7 @@ ErrorCode = Literal[
     "unauthorized",
     "rate_limited",
     "superseded",
+    "too_many_filters",
     "too_large",
     "internal",
 ]
@@ -92,12 +93,14 @@ class RequestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of a client's frame."""
+    """Limits of a client's requests."""
 
     max_frame_bytes: int
     """Maximum size of a frame in bytes."""
     max_filter_length: int
     """Maximum number of characters of a filter as JSON."""
+    max_filters_per_tenant: int
+    """Maximum number of distinct filters of all connections of a tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,22 +374,21 @@ def build_error(refusal: RequestError) -> Frame:
     )
 
 
-def build_update_frame(
-    updates: Sequence[Update], wanted: SubscriptionFilter | None, cursor: Cursor, now_ms: int
-) -> Frame:
-    """Return a `submission_update` frame for one update, or a `submission_updates` frame for several.
+def encode_update_frame(updates: Sequence[str], wanted: SubscriptionFilter | None, cursor: Cursor, now_ms: int) -> str:
+    """Return a `submission_update` frame for one update, or a `submission_updates` frame for several, as JSON.
 
     Args:
-        updates: The updates; at least one.
+        updates: The encoded updates; at least one. A broadcast encodes an update once for all filters.
         wanted: Filter of the subscription, if it has one.
         cursor: Cursor for the time of the newest change. Clients do not resume from it. Its epoch is the epoch of the
             tenant's history.
         now_ms: Current time in epoch milliseconds.
     """
     envelope = {**build_filter_id(wanted), "epoch": cursor.epoch, "cursor": cursor.encode(), "timestamp": now_ms}
+    fields = encode(envelope)[1:]
     if len(updates) == 1:
-        return {"type": "submission_update", **updates[0], **envelope}
-    return {"type": "submission_updates", "updates": list(updates), **envelope}
+        return f'{{"type":"submission_update",{updates[0][1:-1]},{fields}'
+    return f'{{"type":"submission_updates","updates":[{",".join(updates)}],{fields}'
 
 
 def build_filter_id(wanted: SubscriptionFilter | None) -> Frame:

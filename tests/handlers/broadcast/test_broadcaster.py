@@ -14,12 +14,16 @@ from formbridge.broadcast.frames import Frames
 from formbridge.connections.connection import Connection, Span
 from formbridge.posting.delivery import Outcome
 from formbridge.wire.cursor import CONSISTENCY_WINDOW_MS, Cursor
+from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.support.handlers.broadcasts import THRESHOLD, Broadcast
 from tests.support.handlers.builders import NOW, inserted, iso, modified, removed, submission
-from tests.support.handlers.connections import connection, wanting
+from tests.support.handlers.connections import EVERYWHERE, connection, wanting
 
 if TYPE_CHECKING:
-    from formbridge.wire.subscription_filter import SubscriptionFilter
+    from collections.abc import Iterable, Iterator
+
+    from formbridge.posting.delivery import Delivery, Receipt
+    from formbridge.submissions.submission import Submission
 
 NEW = wanting({"status": ["new"]})
 RESYNC = '{"type":"resync","reason":"behind"}'
@@ -379,6 +383,117 @@ def test_a_whole_tenant_that_is_handed_over_is_divided_where_it_is_large() -> No
     world.registered.reserved["t_acme"] = THRESHOLD + 1
     assert world.run_task(FanoutTask("t_acme", None)) == {}
     assert world.queue.sent == [FanoutTask("t_acme", None, NOW, 0), FanoutTask("t_acme", None, NOW, 1)]
+
+
+# --- Fair shares ----------------------------------------------------------------------------------------------
+
+EXPENSIVE = [wanting({"status": ["new", *(f"{n}-{m}" for m in range(190))]}) for n in range(20)]
+
+
+def made_by(tenant_id: str, count: int) -> list[dict[str, Any]]:
+    return [inserted(submission(f"{number:032}", tenant_id=tenant_id, status="new")) for number in range(count)]
+
+
+def order_of(world: Broadcast) -> list[str]:
+    """The tenant of each delivery in the order in which the poster was given them."""
+    tenants = {row.connection_id: row.tenant_id for row in world.registered.rows}
+    return [tenants[name] for name, _ in world.poster.posted]
+
+
+def test_a_small_tenant_is_served_before_a_larger_one_that_came_first() -> None:
+    large = [connection(f"l{number}", "t_large") for number in range(30)]
+    small = [connection(f"s{number}", "t_small") for number in range(5)]
+    world = Broadcast(*large, *small)
+    assert world.send(*made_by("t_large", 1), *made_by("t_small", 1)) == {Outcome.POSTED: 35}
+    assert order_of(world) == ["t_small"] * 5 + ["t_large"] * 30
+
+
+def test_larger_tenants_take_turns() -> None:
+    rows = [connection(f"{tenant}-{number}", f"t_{tenant}") for tenant in "ab" for number in range(20)]
+    world = Broadcast(*rows)
+    world.send(*made_by("t_a", 1), *made_by("t_b", 1))
+    order = order_of(world)
+    assert all(abs(order[:end].count("t_a") - order[:end].count("t_b")) <= 2 for end in range(len(order)))
+
+
+def test_the_posts_of_a_small_tenant_are_not_taken_by_a_large_one_that_came_first() -> None:
+    rows = [connection(f"l{number}", "t_large") for number in range(THRESHOLD)]
+    rows += [connection(f"s{number}", "t_small") for number in range(5)]
+    world = Broadcast(*rows)
+    assert world.send(*made_by("t_large", 1), *made_by("t_small", 1)) == {Outcome.POSTED: 5}
+    assert order_of(world) == ["t_small"] * 5
+    assert [task.tenant_id for task in world.queue.sent] == ["t_large"]
+
+
+def test_the_frames_of_each_connection_keep_their_order() -> None:
+    rows = [connection(f"{tenant}-{number}", f"t_{tenant}") for tenant in "ab" for number in range(12)]
+    world = Broadcast(*rows)
+    world.send(*made_by("t_a", 190), *made_by("t_b", 190))
+    for row in rows:
+        ids = [update["data"]["submission_id"] for update in world.got(row.connection_id)]
+        assert ids in ([], [f"{number:032}" for number in range(190)])
+
+
+def test_the_filters_of_a_tenant_count_as_posts() -> None:
+    rows = [connection(f"a{number}", "t_a", filter=wanted) for number, wanted in enumerate(EXPENSIVE)]
+    world = Broadcast(*rows)
+    assert world.send(*made_by("t_a", 1)) == {}
+    (task,) = world.queue.sent
+    assert task.filter_costs == tuple(wanted.cost for wanted in EXPENSIVE)
+    world.run_task(task)
+    parts = world.queue.sent[1:]
+    assert len(parts) > 1
+    for part in parts:
+        world.run_task(part)
+    assert sorted(name for name, _ in world.poster.posted) == sorted(row.connection_id for row in rows)
+
+
+def test_one_tenants_filters_do_not_delay_another_tenant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two deliveries to the other tenant, filters are tested for as long as a few posts take."""
+    matched = 0
+    match = SubscriptionFilter.matches
+
+    def count(wanted: SubscriptionFilter, held: Submission) -> bool:
+        nonlocal matched
+        matched += held.tenant_id == "t_a"
+        return match(wanted, held)
+
+    monkeypatch.setattr(SubscriptionFilter, "matches", count)
+    rows = [connection(f"a{number}", "t_a", filter=wanted) for number, wanted in enumerate(EXPENSIVE[:10])]
+    rows += [connection(f"b{number:02}", "t_b") for number in range(20)]
+    world = Broadcast(*rows, threshold=5_000)
+    seen: list[int] = []
+    deliver = world.poster.deliver
+
+    def note(deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:
+        def noted() -> Iterator[Delivery]:
+            for delivery in deliveries:
+                if delivery.connection.tenant_id == "t_b":
+                    seen.append(matched)
+                yield delivery
+
+        return deliver(noted(), deadline)
+
+    monkeypatch.setattr(world.poster, "deliver", note)
+    assert world.send(*made_by("t_a", 100), *made_by("t_b", 1)) == {Outcome.POSTED: 30}
+    assert matched == 10 * 100
+    assert seen[-1] <= 4 * len(seen)
+
+
+def test_a_tenant_that_fails_while_it_is_served_does_not_stop_the_others() -> None:
+    world = Broadcast(*(connection(f"{tenant}{n}", f"t_{tenant}") for tenant in "ab" for n in range(20)))
+    read_shard = world.registered.read_shard
+
+    def fail_later(tenant_id: str, shard: int, span: Span = EVERYWHERE) -> Iterator[Connection]:
+        for number, row in enumerate(read_shard(tenant_id, shard, span)):
+            if tenant_id == "t_a" and number == 3:
+                raise ConnectionError(tenant_id)
+            yield row
+
+    world.registered.read_shard = fail_later  # type: ignore[method-assign]
+    tally = world.tally(*made_by("t_a", 1), *made_by("t_b", 1))
+    assert [str(failure) for failure in tally.failures] == ["t_a"]
+    assert order_of(world).count("t_b") == 20
 
 
 # --- Resync ---------------------------------------------------------------------------------------------------

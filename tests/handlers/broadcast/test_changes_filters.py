@@ -27,7 +27,8 @@ NEW = wanting({"status": ["new"]})
 def seen(wanted: SubscriptionFilter | None, *records: dict[str, Any]) -> Update | None:
     """What a subscription of t_acme sees of one submission's records."""
     (change,) = Batch.read(records).changes["t_acme"]
-    return change.to_update(wanted)
+    event = change.find_event(wanted)
+    return change.build_update(event) if event is not None else None
 
 
 def written(version: int, status: str) -> Submission:

@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING, Any
 from formbridge.access.principal import Principal
 from formbridge.broadcast.accounting import Accounting
 from formbridge.broadcast.janitor import ConnectionState, Janitor
+from formbridge.connections.filters_row import FiltersRow, build_entry
 from formbridge.connections.tenant_row import PERIOD_MS, TenantRow
 from formbridge.connections.user_row import Member, UserRow
 from formbridge.posting.delivery import Outcome
 from formbridge.revocations.revocation import FOREVER, Kind, Revocation, Revocations, Target
 from tests.support.handlers.broadcasts import NEVER, Inline
 from tests.support.handlers.builders import NOW
-from tests.support.handlers.connections import Registered, connection
+from tests.support.handlers.connections import Registered, connection, wanting
 from tests.support.handlers.principals import USER
 from tests.support.handlers.world import Poster
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from formbridge.connections.connection import Connection
     from formbridge.posting.delivery import Delivery, Receipt
+    from formbridge.wire.subscription_filter import SubscriptionFilter
 
 
 RESYNC = {"type": "resync", "reason": "behind"}
@@ -63,6 +65,21 @@ class UserRows:
         self.removed.append((tenant_id, user, set(members)))
 
 
+@dataclass
+class FilterRows:
+    """The tenants' rows of subscription filters."""
+
+    restored: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    removed: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+
+    def restore(self, tenant_id: str, entries: Collection[str], now_ms: int) -> None:
+        assert now_ms == NOW
+        self.restored[tenant_id] = {*entries}
+
+    def remove(self, tenant_id: str, entries: Collection[str]) -> None:
+        self.removed[tenant_id] = {*entries}
+
+
 class World:
     """A janitor with its fakes."""
 
@@ -74,12 +91,20 @@ class World:
         self.revocations: dict[Target, Revocation] = {}
         self.poster = Poster(outcomes)
         accounting = Accounting(self.registered, Inline(), now_ms=lambda: self.now_ms, monotonic=time.monotonic)
-        self.janitor = Janitor(self.tenant_rows, self.user_rows, self.poster, accounting, now_ms=lambda: self.now_ms)
+        self.filter_rows = FilterRows()
+        self.janitor = Janitor(
+            self.tenant_rows,
+            self.user_rows,
+            self.filter_rows,
+            self.poster,
+            accounting,
+            now_ms=lambda: self.now_ms,
+        )
 
     def revoke(self, target: Target, signed_in_before: int = NOW_S) -> None:
         self.revocations[target] = Revocation(signed_in_before, FOREVER)
 
-    def sweep(self, *rows: Connection | TenantRow | UserRow) -> Counter[ConnectionState]:
+    def sweep(self, *rows: Connection | TenantRow | UserRow | FiltersRow) -> Counter[ConnectionState]:
         swept = self.janitor.sweep(rows, Revocations(self.revocations), NEVER)
         swept.tally.raise_failures()
         return swept.states
@@ -321,6 +346,41 @@ def test_what_fails_for_one_row_is_told_once_every_other_had_its_turn() -> None:
     assert world.registered.removed == ["b"]
     assert world.registered.cleared == ["d"]
     assert world.tenant_rows.corrected == [("t_initech", PERIOD - 2, 0, 0)]
+
+
+# --- Recorded filters -----------------------------------------------------------------------------------------
+
+NEW, DONE, SPAM = (wanting({"status": [status]}) for status in ("new", "done", "spam"))
+
+
+def recorded(tenant_id: str, *filters: SubscriptionFilter) -> FiltersRow:
+    return FiltersRow(tenant_id, frozenset(map(build_entry, filters)))
+
+
+def test_filters_that_connections_have_stay_recorded() -> None:
+    world = World()
+    rows = [connection("a", filter=NEW), connection("b", filter=NEW), connection("c", filter=DONE, shard=2)]
+    world.sweep(*rows, recorded("t_acme", NEW, DONE))
+    assert (world.filter_rows.removed, world.filter_rows.restored) == ({}, {})
+
+
+def test_a_filter_that_no_connection_of_its_tenant_has_is_removed() -> None:
+    world = World()
+    rows = [connection("a", filter=NEW), connection("b", "t_globex", filter=DONE)]
+    world.sweep(*rows, recorded("t_acme", NEW, DONE, SPAM), recorded("t_globex", DONE), recorded("t_initech", NEW))
+    assert world.filter_rows.removed == {
+        "t_acme": {build_entry(DONE), build_entry(SPAM)},
+        "t_initech": {build_entry(NEW)},
+    }
+    assert world.filter_rows.restored == {}
+
+
+def test_a_filter_that_was_removed_too_early_is_recorded_again() -> None:
+    world = World()
+    world.sweep(connection("a", filter=NEW), connection("b", filter=DONE), recorded("t_acme", DONE))
+    world.sweep(connection("c", "t_globex", filter=SPAM))
+    assert world.filter_rows.restored == {"t_acme": {build_entry(NEW)}, "t_globex": {build_entry(SPAM)}}
+    assert world.filter_rows.removed == {}
 
 
 def test_an_empty_table_is_fine() -> None:

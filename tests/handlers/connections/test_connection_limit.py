@@ -179,7 +179,7 @@ def build_janitor() -> Janitor:
     """Return a janitor whose requests come in turn with all others."""
     table = connect.connections_table()
     accounting = Accounting(table, Inline(), handlers_clock.now_ms, handlers_clock.monotonic_seconds)
-    return Janitor(table.tenants, table.users, Poster(), accounting, handlers_clock.now_ms)
+    return Janitor(table.tenants, table.users, table.filters, Poster(), accounting, handlers_clock.now_ms)
 
 
 def test_what_leaked_in_a_storm_is_corrected_while_others_come_and_go(limited: Region, clock: Clock) -> None:

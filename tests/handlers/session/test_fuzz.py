@@ -358,6 +358,8 @@ def furnished(random: Random) -> World:
         world.session = replace(world.session, submissions=None)
     elif chance < 0.2:
         world.session = replace(world.session, rate=Rate(2, 5))
+    elif chance < 0.4:
+        world.session = replace(world.session, limits=replace(world.session.limits, max_filters_per_tenant=1))
     if random.random() < 0.1:
         world.submissions.has_other_keys = True
     return world
@@ -429,6 +431,7 @@ def test_the_lambdas_answer_all_that_too(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("MESSAGES_PER_SECOND", "1000")
+    monkeypatch.setenv("MAX_FILTERS_PER_TENANT", "5")
     region.put(*held_by("t_acme", 5), *held_by(OTHER, 5))
     for tenant_id in ("t_acme", OTHER):
         connect.handler(connect_event(tenant_id, "conn-1", expires_at=EXPIRES_AT), LambdaContext())

@@ -230,16 +230,17 @@ def test_the_limits_are_the_environments(monkeypatch: pytest.MonkeyPatch) -> Non
         "MAX_FILTER_LENGTH": 99,
         "TENANT_MESSAGES_PER_SECOND": 70,
         "TENANT_MESSAGE_BURST": 90,
+        "MAX_FILTERS_PER_TENANT": 5,
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, str(value))
     assert lambda_reply.read_rate() == Rate(per_second=7, burst=9)
     assert lambda_reply.read_tenant_rate() == Rate(per_second=70, burst=90)
-    assert lambda_reply.read_limits() == Limits(max_frame_bytes=1_024, max_filter_length=99)
+    assert lambda_reply.read_limits() == Limits(max_frame_bytes=1_024, max_filter_length=99, max_filters_per_tenant=5)
 
 
 def test_no_error_frame_is_larger_than_a_frame_may_be(world: World) -> None:
-    world.session = replace(world.session, limits=Limits(protocol.MAX_REPLY_BYTES, 4_096))
+    world.session = replace(world.session, limits=Limits(protocol.MAX_REPLY_BYTES, 4_096, 100))
     body = json.dumps({"action": "subscribe", "filter": {"\N{WAVING HAND SIGN}" * 30_000: 1}}, ensure_ascii=False)
     answer = answered(world.session, body)["body"]
     assert json.loads(answer)["code"] == "bad_filter"

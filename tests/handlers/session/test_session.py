@@ -22,7 +22,7 @@ from formbridge.session.session import CLOSING_SECONDS, MAX_EARLY, MAX_REFUSALS
 from formbridge.submissions.submission import Page, Submission, build_removal
 from formbridge.wire import protocol
 from formbridge.wire.cursor import CONSISTENCY_WINDOW_MS, MAX_AGE_MS, Cursor
-from formbridge.wire.event_pattern import matches
+from formbridge.wire.event_matcher import matches
 from formbridge.wire.protocol import Limits, parse_request
 from tests.support.handlers.builders import NOW, NOW_ISO, iso, submission
 from tests.support.handlers.principals import HASHES, OTHER_USER, USER
@@ -243,6 +243,22 @@ def test_a_filter_that_is_wrong_is_refused_by_its_place_and_changes_nothing(
     }
     assert world.row == before
     assert world.calls == []
+
+
+def test_a_filter_that_is_one_too_many_is_refused_and_changes_nothing(world: World) -> None:
+    world.session = replace(world.session, limits=replace(world.session.limits, max_filters_per_tenant=1))
+    world.subscribed(filter=WANTED)
+    before = world.row
+    assert world.ask("subscribe", id="1", filter={"status": ["of another"]}) == {
+        "type": "error",
+        "id": "1",
+        "code": "too_many_filters",
+        "message": "filter: must be one of the 1 filters that connections of this tenant have at present",
+        "retryable": False,
+    }
+    assert world.row == before
+    assert world.ask("subscribe", filter=WANTED)["type"] == "subscribed"
+    assert world.ask("subscribe")["type"] == "subscribed"
 
 
 # --- Resume and sync ------------------------------------------------------------------------------------------
@@ -507,7 +523,7 @@ def test_where_rows_cannot_be_read_by_id_a_comparison_starts_the_view_anew(world
 
 def test_a_comparison_of_the_longest_names_is_one_frame_and_the_rest_is_compared_later(world: World) -> None:
     world.subscribed()
-    world.session = replace(world.session, limits=Limits(MAX_FRAME_BYTES, 4_096))
+    world.session = replace(world.session, limits=Limits(MAX_FRAME_BYTES, 4_096, 100))
     # Each takes two bytes in the request and six in the reply.
     held = [[f"{n:03}" + "é" * 253, 10**15, 10**15] for n in range(100)]
     request = json.dumps({"action": "reconcile", "id": WAVES, "held": held}, ensure_ascii=False)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
-from formbridge.wire.event_pattern import BadPattern, matches, validate
+from formbridge.wire.event_matcher import matches
+from formbridge.wire.event_pattern import BadPattern, validate
 
 
 class Difference(NamedTuple):

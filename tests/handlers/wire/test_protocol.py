@@ -30,7 +30,7 @@ from tests.support.handlers.world import LIMITS
 
 FIELDS = st.sampled_from(["action", "id", "cursor", "snapshot", "filter", "token", "filter_id", "held"])
 ACTIONS = st.sampled_from(["subscribe", "sync", "reconcile", "unsubscribe", "ping", "authenticate"])
-CONTACT = SubscriptionFilter('{"form_id":["contact"]}', {"form_id": ["contact"]})
+CONTACT = SubscriptionFilter('{"form_id":["contact"]}')
 
 
 def refusal(body: str | None) -> RequestError:
@@ -266,9 +266,9 @@ def test_the_id_of_a_frame_is_found_whatever_else_is_wrong_with_it(body: str | N
 def test_a_frame_counts_in_bytes() -> None:
     body = '{"action":"ping","x":"é\ud800"}'
     size = len('{"action":"ping","x":""}') + 2 + 3
-    assert parse_request(body, Limits(size, 4_096)) == Ping(None)
+    assert parse_request(body, Limits(size, 4_096, 100)) == Ping(None)
     with pytest.raises(RequestError) as refused:
-        parse_request(body, Limits(size - 1, 4_096))
+        parse_request(body, Limits(size - 1, 4_096, 100))
     assert (refused.value.code, refused.value.message) == ("too_large", "frame: must be at most 28 bytes, got 29")
 
 
@@ -380,21 +380,24 @@ CURSOR = Cursor("t_acme", 1795377000000, NOW_ISO)
 ENVELOPE = f'"epoch":1795377000000,"cursor":"{CURSOR.encode()}","timestamp":1795377600000}}'
 
 
+CURRENT = protocol.encode(submission().build_current())
+
+
 def test_one_update() -> None:
-    frame = protocol.encode(protocol.build_update_frame([submission().build_current()], None, CURSOR, NOW))
+    frame = protocol.encode_update_frame([CURRENT], None, CURSOR, NOW)
     assert frame == f'{{"type":"submission_update","event":"insert","data":{DATA},{ENVELOPE}'
 
 
 def test_several_updates() -> None:
-    frame = protocol.encode(protocol.build_update_frame([submission().build_current()] * 2, None, CURSOR, NOW))
+    frame = protocol.encode_update_frame([CURRENT] * 2, None, CURSOR, NOW)
     update = f'{{"event":"insert","data":{DATA}}}'
     assert frame == f'{{"type":"submission_updates","updates":[{update},{update}],{ENVELOPE}'
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_push_through_a_filter_says_which_it_was(count: int) -> None:
-    frame = protocol.build_update_frame([submission().build_current()] * count, CONTACT, CURSOR, NOW)
+    frame = json.loads(protocol.encode_update_frame([CURRENT] * count, CONTACT, CURSOR, NOW))
     assert frame["filter_id"] == CONTACT.id
-    assert protocol.build_update_frame([submission().build_current()] * count, None, CURSOR, NOW) == {
+    assert json.loads(protocol.encode_update_frame([CURRENT] * count, None, CURSOR, NOW)) == {
         name: value for name, value in frame.items() if name != "filter_id"
     }

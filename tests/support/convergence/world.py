@@ -43,7 +43,7 @@ from tools.client import Disconnected, Subscription
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
@@ -189,6 +189,16 @@ class Users:
         """No user has a row here."""
 
 
+class Filters:
+    """The rows of filters, which no tenant has here."""
+
+    def restore(self, tenant_id: str, entries: Collection[str], now_ms: int) -> None:
+        """Record nothing."""
+
+    def remove(self, tenant_id: str, entries: Collection[str]) -> None:
+        """Remove nothing."""
+
+
 @dataclass
 class Rows:
     """The connections table."""
@@ -204,6 +214,9 @@ class Rows:
 
     def hold_back(self, key: ConnectionKey, rate: Rate, until_ms: int) -> None:
         raise AssertionError("no tenant sends that much")
+
+    def record_filter(self, tenant_id: str, subscription_filter: SubscriptionFilter, limit: int) -> bool:
+        return True
 
     def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None, order: str) -> Subscribed:
         return self._request(key, order, subscribed=True, filter=subscription_filter, subscribed_at=self.now_ms())
@@ -235,7 +248,7 @@ class Rows:
 
     def read_tenant_connections(self, tenant_id: str) -> TenantConnections:
         rows = list(self.read_shard(tenant_id, 0, Span()))
-        return TenantConnections(len(rows), 1, self.epochs.get(tenant_id, 0), iter(rows))
+        return TenantConnections(len(rows), 1, self.epochs.get(tenant_id, 0), (), iter(rows))
 
     def read_shard(self, tenant_id: str, shard: int, span: Span) -> Iterator[Connection]:
         return iter([row for row in self.held.values() if row.subscribed and row.tenant_id == tenant_id])
@@ -352,7 +365,7 @@ class World:
         self.broadcaster = Broadcaster(
             self.rows, self, accounting, self.queue, threshold=4, now_ms=lambda: self.table.now_ms
         )
-        self.janitor = Janitor(self.rows, Users(), self, accounting, now_ms=lambda: self.table.now_ms)
+        self.janitor = Janitor(self.rows, Users(), Filters(), self, accounting, now_ms=lambda: self.table.now_ms)
 
     def _make_client(self, tenant: str) -> Client:
         kind = self.chance.choice((Subscription, Subscription, EagerSubscription))
@@ -522,7 +535,7 @@ class World:
                 lambda: self,
                 Rate(10, 20),
                 MessageBudget(TenantBuckets(), Rate(200, 1_000)),
-                protocol.Limits(32_768, 4_096),
+                protocol.Limits(32_768, 4_096, 100),
                 max_user_connections=20,
                 now_ms=lambda: self.table.now_ms,
                 monotonic=time.monotonic,

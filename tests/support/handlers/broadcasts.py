@@ -65,13 +65,13 @@ def carried(frame: str) -> list[Update]:
 class Broadcast:
     """A broadcaster with its fakes."""
 
-    def __init__(self, *rows: Connection, **outcomes: Outcome) -> None:
+    def __init__(self, *rows: Connection, threshold: int = THRESHOLD, **outcomes: Outcome) -> None:
         self.registered = Registered(list(rows))
         self.poster = Poster(outcomes)
         self.queue = Queue()
         accounting = Accounting(self.registered, Inline(), now_ms=lambda: NOW, monotonic=time.monotonic)
         self.broadcaster = Broadcaster(
-            self.registered, self.poster, accounting, self.queue, THRESHOLD, now_ms=lambda: NOW
+            self.registered, self.poster, accounting, self.queue, threshold, now_ms=lambda: NOW
         )
 
     def tally(self, *records: dict[str, Any]) -> Tally:

@@ -74,7 +74,8 @@ class Registered:
         shards = 1 + max((row.key.shard for row in own), default=0)
         reserved = self.reserved.get(tenant_id, len(own))
         subscribed = (row for shard in range(shards) for row in self.read_shard(tenant_id, shard))
-        return TenantConnections(reserved, shards, self.epochs.get(tenant_id, 0), subscribed)
+        costs = tuple(sorted(each.cost for each in {row.filter for row in own if row.filter}))
+        return TenantConnections(reserved, shards, self.epochs.get(tenant_id, 0), costs, subscribed)
 
     def read_shard(self, tenant_id: str, shard: int, span: Span = EVERYWHERE) -> Iterator[Connection]:
         for row in self.rows:

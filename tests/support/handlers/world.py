@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MAX_FRAME_BYTES: Final = 128 * 1024
 """Of what API Gateway carries."""
 EXPIRES_AT: Final = NOW // 1000 + HOUR_S
-LIMITS: Final = Limits(max_frame_bytes=32_768, max_filter_length=4_096)
+LIMITS: Final = Limits(max_frame_bytes=32_768, max_filter_length=4_096, max_filters_per_tenant=100)
 KEY: Final = ConnectionKey("t_acme", "conn-1")
 """Of the connection that a session is on."""
 MAX_USER_CONNECTIONS: Final = 20
@@ -57,6 +57,8 @@ class Connections:
     epochs: dict[str, int] = field(default_factory=dict[str, int])
     histories: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     """The tenants whose epoch was read, and the history that it was read for."""
+    filters: dict[str, set[SubscriptionFilter]] = field(default_factory=dict[str, set["SubscriptionFilter"]])
+    """The recorded filters of each tenant."""
 
     def put(self, connection: Connection) -> None:
         self.rows[connection.key] = connection
@@ -79,6 +81,13 @@ class Connections:
     def hold_back(self, key: ConnectionKey, rate: Rate, until_ms: int) -> None:
         self.full_at[key] = until_ms * 1000 + rate.tolerance_us
         self.held_until[key] = until_ms
+
+    def record_filter(self, tenant_id: str, subscription_filter: SubscriptionFilter, limit: int) -> bool:
+        recorded = self.filters.setdefault(tenant_id, set())
+        if subscription_filter not in recorded and len(recorded) >= limit:
+            return False
+        recorded.add(subscription_filter)
+        return True
 
     def subscribe(self, key: ConnectionKey, subscription_filter: SubscriptionFilter | None, order: str) -> Subscribed:
         return self._request(

@@ -261,7 +261,7 @@ def test_pushes_are_kept_over_what_is_tried_again() -> None:
     assert versions(subscription.view) == {"s1": 3}
 
 
-@pytest.mark.parametrize("code", ["bad_filter", "bad_request", "too_large"])
+@pytest.mark.parametrize("code", ["bad_filter", "too_many_filters", "bad_request", "too_large"])
 def test_a_subscription_that_can_never_be_ends_it(code: str) -> None:
     subscription = Subscription()
     (request,) = subscription.handle_connect(NOW)
