@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from formbridge.broadcast import accounting
 from formbridge.broadcast.accounting import Accounting
 from formbridge.connections.connection import Connection
+from formbridge.connections.filters_row import FiltersRow
 from formbridge.connections.tenant_row import TenantRow
 from formbridge.connections.user_row import UserRow
 from formbridge.posting.delivery import Outcome, Receipt, build_closing_delivery
@@ -72,7 +73,7 @@ def find_presence(table: ConnectionsTable, target: Target) -> Presence:
             case UserRow():
                 is_same_tenant = target.tenant_id in ("", row.tenant_id)
                 is_known |= target.kind is Kind.USER and row.user == target.id and is_same_tenant
-            case TenantRow():
+            case TenantRow() | FiltersRow():
                 pass
     return Presence(is_known or bool(connections), connections)
 
