@@ -146,7 +146,7 @@ def time_match(pattern: Mapping[str, Any]) -> float:
     return min(rounds) / MATCHES * 1e6
 
 
-def find_most_expensive() -> dict[str, Any]:
+def find_most_expensive() -> Mapping[str, Any]:
     """Return the slowest of the candidates."""
     return max(build_candidates(), key=time_match)
 
@@ -189,11 +189,11 @@ class Gateway:
         rows = self.rows[tenant_id]
         return Tenant(len(rows), self.costs[tenant_id], iter(rows))
 
-    def read_shard(self, tenant_id: str, *_: object) -> Iterable[Connection]:
+    def read_shard(self, tenant_id: str, shard: int, span: Span) -> Iterable[Connection]:  # noqa: ARG002 - a fake
         """Return a tenant's connections."""
         return self.rows[tenant_id]
 
-    def split_shard(self, *_: object) -> Sequence[Span]:
+    def split_shard(self, tenant_id: str, shard: int, size: int) -> Sequence[Span]:  # noqa: ARG002 - a fake
         """Return one span, because no fan-out task runs here."""
         return [Span()]
 
@@ -202,7 +202,7 @@ class Gateway:
         for task in tasks:
             self.handed[task.tenant_id] = self.clock.read() + QUEUE_SECONDS
 
-    def deliver(self, deliveries: Iterable[Delivery], _: float) -> Iterator[Receipt]:
+    def deliver(self, deliveries: Iterable[Delivery], deadline: float) -> Iterator[Receipt]:  # noqa: ARG002 - a fake
         """Note when each delivery was read."""
         for delivery in deliveries:
             self.clock.posts += len(delivery.frames)
@@ -223,7 +223,7 @@ class Tenant:
 
 def measure(rounds: int = ROUNDS) -> Section:
     """Measure the quiet tenant alone and beside each attack, in turns."""
-    expensive = max(build_candidates(), key=time_match)
+    expensive = find_most_expensive()
     batches: dict[str, Attack | None] = {"quiet tenant alone": None, **{attack.name: attack for attack in ATTACKS}}
     texts = {name: build_texts(attack, expensive) for name, attack in batches.items()}
     taken: dict[str, list[float]] = {name: [] for name in batches}

@@ -1,9 +1,20 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from formbridge.connections.filters_row import FiltersRow, build_entry, read_costs
 from tests.support.handlers.connections import wanting
 
-ROW = {"PK": {"S": "TENANT#t_acme"}, "SK": {"S": "FILTERS"}, "filters": {"SS": ["b:20", "a:3", "c:3"]}}
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+ROW: Mapping[str, AttributeValueTypeDef] = {
+    "PK": {"S": "TENANT#t_acme"},
+    "SK": {"S": "FILTERS"},
+    "filters": {"SS": ["b:20", "a:3", "c:3"]},
+}
 
 
 def test_an_entry_is_the_id_and_the_cost_of_a_filter() -> None:
@@ -19,6 +30,6 @@ def test_a_row_has_its_tenant_and_its_entries() -> None:
 
 
 def test_a_row_whose_last_filter_was_removed_has_none() -> None:
-    empty = {"PK": {"S": "TENANT#t_acme"}, "SK": {"S": "FILTERS"}}
+    empty: Mapping[str, AttributeValueTypeDef] = {"PK": {"S": "TENANT#t_acme"}, "SK": {"S": "FILTERS"}}
     assert FiltersRow.from_row(empty).entries == frozenset()
     assert read_costs(empty) == read_costs({}) == ()

@@ -8,6 +8,7 @@ import pytest
 from formbridge.connections.filters_row import FiltersRow, build_entry
 from formbridge.connections.table import ConnectionsTable
 from formbridge.connections.tenant_filters import TTL_SECONDS, TenantFilters
+from formbridge.connections.tenant_row import read_integer
 from tests.support.handlers.builders import NOW
 from tests.support.handlers.connections import wanting
 from tests.support.handlers.region import CONNECTIONS
@@ -38,8 +39,8 @@ class World:
     @property
     def ttl(self) -> int:
         key = {"PK": {"S": "TENANT#t_acme"}, "SK": {"S": "FILTERS"}}
-        item = self.region.dynamodb.get_item(TableName=CONNECTIONS, Key=key, ConsistentRead=True)["Item"]
-        return int(item["ttl"]["N"])
+        item = self.region.dynamodb.get_item(TableName=CONNECTIONS, Key=key, ConsistentRead=True).get("Item", {})
+        return read_integer(item, "ttl")
 
 
 @pytest.fixture
