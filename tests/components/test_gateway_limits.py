@@ -33,6 +33,7 @@ class TestLambdas:
                     "message_burst": 2,
                     "max_filter_length": 3,
                     "max_frame_bytes": 131_072,
+                    "max_connections_per_user": 5,
                 }
             )
         )
@@ -42,6 +43,7 @@ class TestLambdas:
             "MESSAGE_BURST": "2",
             "MAX_FILTER_LENGTH": "3",
             "MAX_FRAME_BYTES": "131072",
+            "MAX_CONNECTIONS_PER_USER": "5",
         }
 
 
@@ -49,6 +51,13 @@ def test_a_tenant_has_as_many_connections_as_it_is_given() -> None:
     recording = declare(gateway_args({"table_arn": TABLE_ARN, "max_connections_per_tenant": 1}))
 
     assert environment(recording, "connect")["MAX_CONNECTIONS_PER_TENANT"] == "1"
+
+
+def test_a_user_has_as_many_connections_as_are_given() -> None:
+    recording = declare(gateway_args({"table_arn": TABLE_ARN, "max_connections_per_user": 1}))
+
+    for function in ("connect", "message", "authenticate"):
+        assert environment(recording, function)["MAX_CONNECTIONS_PER_USER"] == "1"
 
 
 def test_rows_of_connections_outlive_them(recording: Recording) -> None:
