@@ -208,7 +208,7 @@ def erase(
         erased, deleted = ("to erase", "to delete") if dry_run else ("erased", "deleted")
         typer.echo(f"submissions {erased}: {rows.erased}; without content before: {rows.empty}")
         typer.echo(f"messages of the ingest dead-letter queue {deleted}: {searched.found}")
-        typer.echo("not searched, as they hold no content: tables of connections and revocations, other queues, logs")
+        typer.echo("not searched, as they hold no content: all other tables, all other queues, the logs")
         typer.echo("copies that remain:")
         for copy in copies:
             typer.echo(f"- {copy.place}: {copy.until}")

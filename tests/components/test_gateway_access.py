@@ -11,6 +11,7 @@ from tests.support.components.gateway import (
     LIMITS,
     POSTING_ENVIRONMENT,
     REQUIRED,
+    REVOCATIONS,
     TOKENS,
     declare,
     environment,
@@ -79,6 +80,7 @@ class TestNewTokens:
             **POSTING_ENVIRONMENT,
             **LIMITS,
             **TOKENS,
+            "REVOCATIONS_TABLE_NAME": REVOCATIONS,
         }
         for variable in TOKENS:
             assert environment(told, "authenticate")[variable] == environment(told, "authorize")[variable]

@@ -49,6 +49,7 @@ class TestLambdas:
                     "max_filter_length": 3,
                     "max_filters_per_tenant": 4,
                     "max_frame_bytes": 131_072,
+                    "max_connections_per_user": 5,
                 }
             )
         )
@@ -61,6 +62,7 @@ class TestLambdas:
             "MAX_FILTER_LENGTH": "3",
             "MAX_FILTERS_PER_TENANT": "4",
             "MAX_FRAME_BYTES": "131072",
+            "MAX_CONNECTIONS_PER_USER": "5",
         }
 
 
@@ -94,6 +96,13 @@ def test_by_default_clients_that_are_turned_away_leave_room_for_the_connects_of_
 
     assert DEFAULT_MAX_CONNECTIONS_PER_TENANT / mean_backoff < 0.7 * DEFAULT_CONNECT_RATE_LIMIT
     assert DEFAULT_TENANT_CONNECTS_PER_SECOND <= DEFAULT_CONNECT_RATE_LIMIT / 10
+
+
+def test_a_user_has_as_many_connections_as_are_given() -> None:
+    recording = declare(gateway_args({"table_arn": TABLE_ARN, "max_connections_per_user": 1}))
+
+    for function in ("connect", "message", "authenticate"):
+        assert environment(recording, function)["MAX_CONNECTIONS_PER_USER"] == "1"
 
 
 def test_rows_of_connections_outlive_them(recording: Recording) -> None:

@@ -11,6 +11,8 @@ from tests.support.components.gateway import (
     EXECUTION_ARN,
     POSTING_ENVIRONMENT,
     REQUIRED,
+    REVOCATIONS,
+    REVOCATIONS_ARN,
     declare,
     environment,
     function_name,
@@ -63,12 +65,13 @@ class TestJanitor:
         assert recording.json("gateway-janitor-policy", "policy") == document(
             allow_logs("gateway-janitor"),
             allow(["dynamodb:Scan", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], CONNECTIONS_ARN),
+            allow(["dynamodb:Scan"], f"{REVOCATIONS_ARN}/index/REVOCATIONS"),
             allow(
                 ["execute-api:ManageConnections"],
                 *(f"{EXECUTION_ARN}/live/{method}/@connections/*" for method in ("POST", "DELETE", "GET")),
             ),
         )
-        assert environment(recording, "janitor") == POSTING_ENVIRONMENT
+        assert environment(recording, "janitor") == {**POSTING_ENVIRONMENT, "REVOCATIONS_TABLE_NAME": REVOCATIONS}
 
     def test_ends_before_its_next_run(self, recording: Recording) -> None:
         function = recording.inputs("gateway-janitor-function")

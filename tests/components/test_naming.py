@@ -28,6 +28,7 @@ LIMITS = {
     "s3/bucket:Bucket": 63,
     "sns/topic:Topic": 256,
     "sqs/queue:Queue": 80,
+    "ssm/parameter:Parameter": 1_011,
 }
 """How long AWS lets the names be that Pulumi makes up, as its API references have it."""
 

@@ -229,7 +229,7 @@ class TestCommand:
             0,
             "submissions erased: 3; without content before: 1\n"
             "messages of the ingest dead-letter queue deleted: 1\n"
-            "not searched, as they hold no content: tables of connections and revocations, other queues, logs\n"
+            "not searched, as they hold no content: all other tables, all other queues, the logs\n"
             "copies that remain:\n"
             "- stream of the submissions table: until 2026-11-23 20:00 UTC\n"
             "- events on their way to the table: until 2026-11-22 22:00 UTC\n",

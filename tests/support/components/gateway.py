@@ -13,7 +13,7 @@ from components import (
     WebSocketGatewayArgs,
 )
 from tests.support.components.examples import AUDIENCE, ISSUER, TABLE_ARN
-from tests.support.components.harness import Recording, run
+from tests.support.components.harness import Recording, kept_value, run
 from tests.support.components.policies import allow
 from tests.support.components.provider import ACCOUNT, REGION, Provider, api_id, arn, physical_name
 
@@ -53,6 +53,7 @@ TOKENS = {
     "AUDIENCE": AUDIENCE,
     "JWKS_URL": f"{ISSUER}/.well-known/jwks.json",
     "TENANT_CLAIM": "custom:tenant_id",
+    "USER_HASH_KEY": kept_value("gateway-user-hash-key", "value"),
 }
 """Default environment variables of the Lambdas that verify tokens."""
 POSTING_ENVIRONMENT = {
