@@ -4,7 +4,7 @@ A tenant decides how many distinct filters its connections have, and a batch is 
 therefore counts towards the fan-out threshold, like posts.
 
 The constants come from a measurement (`python -m bench fairness`): a post takes about 75 µs of CPU, the test of one
-version by the most expensive filter (cost 200) about 40 µs, and by a usual filter less than 1 µs.
+version by the most expensive filter (cost 200) 15 to 20 µs, and by a usual filter about 1 µs.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 BASE_COST: Final = 8
 """Cost of a test that does not depend on the filter: selecting and joining the updates."""
-PREPARATION_TESTS: Final = 4
+PREPARATION_TESTS: Final = 8
 """Number of tests that take as long as decoding and indexing a filter."""
-COST_PER_POST: Final = 400
+COST_PER_POST: Final = 800
 """Cost of tests that takes as long as one post."""
 
 
