@@ -84,6 +84,7 @@ gateway = WebSocketGateway(
         "concurrency": settings.concurrency,
         "log_retention_days": settings.log_retention_days,
         "kms_key_arn": key_arn,
+        "deletion_protection": settings.protect_data,
         "alarm_topic_arn": alarms.topic_arn,
         "package_for": settings.package_for,
         "tags": tags,

@@ -72,6 +72,8 @@ class WebSocketGatewayArgs(TypedDict):
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
     """The ARN of an SNS topic that gets an alarm when a fan-out task has failed ten times. Default: none. The alarm is
     then only visible in CloudWatch."""
+    deletion_protection: NotRequired[pulumi.Input[bool]]
+    """Whether DynamoDB refuses to delete the revocations table. Default: false."""
     package_for: NotRequired[str]
     """The machine that runs the Lambdas: `lambda`, or `host` for an emulator on this machine. Default: `lambda`."""
     tags: NotRequired[Tags]
@@ -81,9 +83,9 @@ class WebSocketGatewayArgs(TypedDict):
 class WebSocketGateway(pulumi.ComponentResource):
     """An API Gateway WebSocket API for the protocol `formbridge.v1`.
 
-    The component creates the API, its authorizer, the Lambdas, the connections table and the fan-out queue. The stage
-    of the API limits the rate of each route and has an access log. The account must have a role in this region with
-    which API Gateway writes logs; see `ApiGatewayLogRole`.
+    The component creates the API, its authorizer, the Lambdas, the connections table, the revocations table and the
+    fan-out queue. The stage of the API limits the rate of each route and has an access log. The account must have a
+    role in this region with which API Gateway writes logs; see `ApiGatewayLogRole`.
     """
 
     websocket_url: pulumi.Output[str]
@@ -132,6 +134,7 @@ class WebSocketGateway(pulumi.ComponentResource):
         )
         alarm_topic_arn = _checks.check_optional(_checks.topic_arn, "alarm_topic_arn", args.get("alarm_topic_arn"))
         self._kms_key_arn = _checks.check_optional(_checks.key_arn, "kms_key_arn", args.get("kms_key_arn"))
+        self._deletion_protection = args.get("deletion_protection", False)
         self._package_for = check_package_for("package_for", args.get("package_for", DEFAULT_PACKAGE_FOR))
         self._tags = args.get("tags")
         super().__init__("formbridge:index:WebSocketGateway", name, {}, opts)
@@ -235,8 +238,9 @@ class WebSocketGateway(pulumi.ComponentResource):
                     "projection_type": "ALL",
                 }
             ],
-            server_side_encryption={"enabled": True},
+            server_side_encryption=encrypt_table(self._kms_key_arn),
             point_in_time_recovery={"enabled": True},
+            deletion_protection_enabled=self._deletion_protection,
             ttl={"attribute_name": "ttl", "enabled": True},
             tags=self._tags,
             opts=self._child_options,

@@ -29,6 +29,7 @@ from formbridge.access.key_request import fetch_document
 from tests.support.handlers import issuer
 from tests.support.handlers.builders import HOUR_S, NOW, LambdaContext, authorizer_event
 from tests.support.handlers.issuer import AUDIENCE, CLAIM, DAY_S, ISSUER, claims, token
+from tests.support.handlers.principals import USER_HASH_KEY
 from tests.support.handlers.raw_server import Respond, answering, dripping, http_response, sending, silent
 
 if TYPE_CHECKING:
@@ -361,6 +362,7 @@ def stage(clock: Clock, forgetful_handlers: None, monkeypatch: pytest.MonkeyPatc
         "ALLOWED_ORIGINS": "",
         "TOKEN_IN_QUERY": "false",
         "CONNECTION_SHARDS": "1",
+        "USER_HASH_KEY": USER_HASH_KEY,
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

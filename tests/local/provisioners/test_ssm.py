@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def test_a_parameter_is_stored_encrypted_and_its_value_is_an_output(site: Monitor, client: Any) -> None:
-    own = outputs(site, "key")
+    own = outputs(site, "user-key")
     name = own["name"]
     stored = client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]
 
-    assert is_generated(name, "key")
-    assert by_name(site, "key").id == name
+    assert is_generated(name, "user-key")
+    assert by_name(site, "user-key").id == name
     assert own["arn"] == f"arn:aws:ssm:{REGION}:{ACCOUNT_ID}:parameter/{name}"
     assert (stored["Type"], stored["Value"], own["value"]) == ("SecureString", "a secret", "a secret")
     tags = client("ssm").list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"]

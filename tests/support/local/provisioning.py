@@ -198,7 +198,8 @@ aws.cloudwatch.LogDelivery("delivery", delivery_source_name=source.name, deliver
     record_fields=["c-ip", "sc-status"])
 
 topic = aws.sns.Topic("topic", display_name="Alarms", kms_master_key_id=key.arn, tags=tags)
-aws.ssm.Parameter("key", type="SecureString", value=pulumi.Output.secret("a secret"), description="A key", tags=tags)
+aws.ssm.Parameter("user-key", type="SecureString", value=pulumi.Output.secret("a secret"),
+    description="A key", tags=tags)
 aws.sns.TopicPolicy("topic-policy", arn=topic.arn, policy=pulumi.Output.json_dumps(
     {"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Principal": {"Service": "cloudwatch.amazonaws.com"}, "Action": "sns:Publish",
