@@ -662,8 +662,8 @@ class Table:
     def __init__(self, world: World) -> None:
         self.world = world
         self.older: dict[str, int] = {}
-        """Versions, by submission, that the last snapshot did not look at and that are before its cursor. A client lacks
-        such a submission until it changes."""
+        """Versions, by submission, that the last snapshot did not look at and that are before its cursor. A client
+        lacks such a submission until it changes."""
 
     def write(self, write: Write) -> None:
         held = self.world.submissions.held.get(write.name)
