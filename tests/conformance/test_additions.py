@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from formbridge.revocations.revocation import Kind, Revocation, Target
+from formbridge.runtime.clock import now_ms
+from formbridge.runtime.timestamps import to_iso
 from tests.support.conformance.backstage import Backstage, made
 from tests.support.conformance.client import Client
 from tests.support.conformance.document import states
@@ -282,6 +284,27 @@ def test_a_snapshot_of_few_of_many_looks_at_the_newest(gateway: Gateway, issuer:
 
     assert reply["complete"] is True
     assert ids_of(reply) == [oldest]
+
+
+@states(
+    "Without a filter, the server looks through at least the newest 1,500 submissions, including deleted ones, until "
+    "the snapshot is full."
+)
+def test_a_snapshot_has_what_is_older_than_many_deletions(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
+) -> None:
+    hour_ago = now_ms() - 3_600_000
+    backstage.store(
+        made(tenant, "kept", updated_at=to_iso(hour_ago)),
+        *(
+            made(tenant, f"deleted-{number}", status="deleted", updated_at=to_iso(hour_ago + number))
+            for number in range(1, 1_500)
+        ),
+    )
+    with gateway.join(issuer.token(tenant)) as wire:
+        (reply,) = wire.frames
+
+    assert (ids_of(reply), reply["complete"]) == (["kept"], True)
 
 
 @states(

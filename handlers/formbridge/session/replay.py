@@ -28,8 +28,8 @@ AFTER_NEWEST: Final = "~"
 sorts after all digits."""
 
 SPARE_ITEMS: Final = 20
-"""Number of submissions that are read in addition to the size of a snapshot. They replace deleted submissions, which a
-snapshot leaves out."""
+"""Number of submissions that the first page of a snapshot has in addition to the size of the snapshot. They replace
+deleted submissions, which a snapshot leaves out. If more were deleted, full pages follow."""
 
 _MAX_UPDATES_BYTES: Final = protocol.MAX_REPLY_BYTES - protocol.REPLY_ENVELOPE_BYTES
 """Maximum number of bytes that the updates of a reply take."""
@@ -90,8 +90,9 @@ class Replay:
         """Return the fields of a reply with the newest submissions that match the filter.
 
         At most `MAX_PAGES` pages are read, so the snapshot contains only matches among the newest
-        `MAX_PAGES * PAGE_ITEMS` submissions of the tenant. If the filter names the ids of the submissions, exactly
-        these submissions are read.
+        `MAX_PAGES * PAGE_ITEMS` submissions of the tenant. Without a filter, the first page is only as large as the
+        snapshot needs if little was deleted. If the filter names the ids of the submissions, exactly these submissions
+        are read.
 
         Args:
             size: Maximum number of submissions.
@@ -226,4 +227,5 @@ class Replay:
             if page.reached is None:
                 return updates, None
             position = page.reached
+            limit = PAGE_ITEMS
         return updates, position

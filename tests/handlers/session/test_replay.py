@@ -5,7 +5,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from formbridge.session import replay
@@ -101,10 +101,11 @@ def filled(states: list[tuple[str, str, bool]]) -> list[Submission]:
 @given(
     st.lists(STATES, max_size=60),
     st.none() | st.just(SURVEYS),
-    st.integers(0, 60),
+    st.integers(0, 9),
     st.integers(1, 9),
     st.integers(1, 3),
 )
+@example([("contact", "open", False), *[("contact", "deleted", False)] * 5], None, 1, 4, 2)
 def test_a_snapshot_is_one_reply_with_the_newest_that_match_among_those_that_are_looked_at(
     states: list[tuple[str, str, bool]],
     wanted: SubscriptionFilter | None,
@@ -118,9 +119,10 @@ def test_a_snapshot_is_one_reply_with_the_newest_that_match_among_those_that_are
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(replay, "PAGE_ITEMS", page_items)
         patch.setattr(replay, "MAX_PAGES", read_pages)
+        patch.setattr(replay, "SPARE_ITEMS", 1)
         reply = see(table, None, snapshot, wanted=wanted)
-        limit = page_items if wanted else min(snapshot + replay.SPARE_ITEMS, page_items)
-    looked_at = [*reversed(held)][: limit * read_pages]
+        first = page_items if wanted else min(snapshot + replay.SPARE_ITEMS, page_items)
+    looked_at = [*reversed(held)][: first + page_items * (read_pages - 1)]
     matching = [
         each.submission_id
         for each in looked_at
@@ -189,6 +191,12 @@ def test_what_was_deleted_lately_costs_a_snapshot_no_second_read(table: Submissi
     table.put(*deleted, *(submission(f"s{n:02}", updated_at=iso(n)) for n in range(90)))
     assert len(ids(see(table, None, 50))) == 50
     assert table.calls == ["read"]
+
+
+def test_what_was_deleted_in_bulk_leaves_a_snapshot_full(table: Submissions) -> None:
+    deleted = (submission(f"x{n:04}", updated_at=iso(100 + n), status="deleted") for n in range(1_500))
+    table.put(*deleted, *(submission(f"s{n:02}", updated_at=iso(n)) for n in range(60)))
+    assert ids(see(table, None, 50)) == [f"s{n:02}" for n in range(59, 9, -1)]
 
 
 def test_a_snapshot_of_none_reads_nothing_and_is_complete(table: Submissions) -> None:

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from formbridge.access.handshake import Identity
@@ -609,72 +609,145 @@ FILTERS: list[dict[str, Any] | None] = [
     {"$or": [{"form_id": ["contact"]}, {"status": ["done"]}]},
 ]
 
+LOOKED_AT = 4
+"""Number of submissions that a snapshot looks at, in pages of two."""
 
-@given(st.data())
-def test_a_client_that_syncs_ends_with_what_the_table_holds(data: st.DataObject) -> None:
-    """Writes show up to the consistency window late, pages are small, filters change, and pushes are all lost."""
-    world = World()
-    wanted: dict[str, Any] | None = None
-    seen: dict[str, tuple[int, bool]] = {}
-    """By submission: the newest version, and whether the client shows it."""
 
-    def read(reply: dict[str, Any]) -> None:
-        if reply.get("recovered") is False:
-            seen.clear()
-        for update in reply["updates"]:
-            told = update["data"]
-            newest = told["version"], update["event"] != "leave" and told["status"] != "deleted"
-            seen[told["submission_id"]] = max(newest, seen.get(told["submission_id"], newest))
+@dataclass(frozen=True)
+class Write:
+    """A write that becomes visible some time after its `updated_at`."""
 
-    def subscribe() -> dict[str, Any]:
-        seen.clear()
-        reply = world.ask("subscribe", filter=wanted)
-        read(reply)
-        return reply
+    name: str
+    late_ms: int = 0
+    form_id: str = "contact"
+    status: str = "open"
 
-    def write() -> None:
-        name = data.draw(st.sampled_from("abcdef"))
-        late = data.draw(st.integers(0, CONSISTENCY_WINDOW_MS - 1))
-        version = world.submissions.held[name].version + 1 if name in world.submissions.held else 1
-        world.submissions.put(
+
+@dataclass(frozen=True)
+class Sync:
+    """A `sync` of the client. Its reply need not be complete."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A `subscribe` of the client with another filter."""
+
+    wanted: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Time that passes."""
+
+    ms: int
+
+
+STEPS = st.one_of(
+    st.builds(
+        Write,
+        st.sampled_from("abcdef"),
+        st.integers(0, CONSISTENCY_WINDOW_MS - 1),
+        st.sampled_from(FORMS),
+        st.sampled_from(["open", "done", "deleted"]),
+    ),
+    st.just(Sync()),
+    st.builds(Filter, st.sampled_from(FILTERS)),
+    st.builds(Wait, st.integers(0, 60_000)),
+)
+
+
+class Table:
+    """The submissions table, and which of its submissions a client is to show."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.older: dict[str, int] = {}
+        """Versions, by submission, that the last snapshot did not look at and that are before its cursor. A client
+        lacks such a submission until it changes."""
+
+    def write(self, write: Write) -> None:
+        held = self.world.submissions.held.get(write.name)
+        self.world.submissions.put(
             submission(
-                name,
-                version=version,
-                updated_at=timestamps.to_iso(world.clock.ms - late),
-                form_id=data.draw(st.sampled_from(FORMS)),
-                status=data.draw(st.sampled_from(["open", "done", "deleted"])),
+                write.name,
+                version=held.version + 1 if held else 1,
+                updated_at=timestamps.to_iso(self.world.clock.ms - write.late_ms),
+                form_id=write.form_id,
+                status=write.status,
             )
         )
 
-    def shown() -> dict[str, int]:
+    def subscribed(self, reply: dict[str, Any]) -> None:
+        reached = Cursor.decode(reply["cursor"], "t_acme", self.world.clock.ms).position
+        newest_first = self.world.submissions.in_order("t_acme", newest_first=True)
+        self.older = {held.submission_id: held.version for held in newest_first[LOOKED_AT:] if held.position <= reached}
+
+    def shown(self, wanted: dict[str, Any] | None) -> dict[str, int]:
         return {
             name: held.version
-            for name, held in world.submissions.held.items()
+            for name, held in self.world.submissions.held.items()
             if not held.is_deleted
+            and held.version != self.older.get(name)
             and (wanted is None or matches(wanted, {"form_id": held.form_id, "status": held.status}))
         }
 
+
+class View:
+    """What a client shows, by the rules of the protocol."""
+
+    def __init__(self) -> None:
+        self.newest: dict[str, tuple[int, bool]] = {}
+        """By submission: the newest version, and whether the client shows it."""
+
+    def apply(self, reply: dict[str, Any]) -> None:
+        if reply["type"] == "subscribed":
+            self.newest.clear()
+        for update in reply["updates"]:
+            told = update["data"]
+            newest = told["version"], update["event"] != "leave" and told["status"] != "deleted"
+            self.newest[told["submission_id"]] = max(newest, self.newest.get(told["submission_id"], newest))
+
+    def shown(self) -> dict[str, int]:
+        return {name: version for name, (version, is_shown) in self.newest.items() if is_shown}
+
+
+@given(st.lists(STEPS, max_size=25))
+@example([*(Write(name) for name in "abcde"), Wait(CONSISTENCY_WINDOW_MS + 1), Filter(None)])
+@example([*(Write(name) for name in "abcde"), Wait(CONSISTENCY_WINDOW_MS + 1), Filter(None), Write("a")])
+@example([*(Write(name) for name in "abcde"), Wait(CONSISTENCY_WINDOW_MS - 1), Filter(None)])
+@example([*(Write(name) for name in "abcde"), Sync(), Write("a", late_ms=1), Wait(CONSISTENCY_WINDOW_MS + 1)])
+def test_a_client_that_syncs_ends_with_what_the_table_holds(steps: list[Write | Sync | Filter | Wait]) -> None:
+    """Writes show up to the consistency window late, pages are small, filters change, and pushes are all lost.
+
+    A snapshot looks at the newest submissions only. Older submissions appear when they change.
+    """
+    world = World()
+    table, view = Table(world), View()
+    wanted: dict[str, Any] | None = None
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(replay, "PAGE_ITEMS", 2)
-        patch.setattr(replay, "MAX_PAGES", 2)
-        reply = subscribe()
-        for step in data.draw(st.lists(st.sampled_from(["write", "sync", "wait", "filter"]), max_size=25)):
-            if step == "write":
-                write()
-            elif step == "sync":
-                reply = world.ask("sync", cursor=reply["cursor"])
-                read(reply)
-            elif step == "filter":
-                wanted = data.draw(st.sampled_from(FILTERS))
-                reply = subscribe()
-            else:
-                world.clock.advance(data.draw(st.integers(0, 60_000)))
+        patch.setattr(replay, "MAX_PAGES", LOOKED_AT // 2)
+        reply = world.ask("subscribe")
+        for step in steps:
+            match step:
+                case Write():
+                    table.write(step)
+                case Sync():
+                    reply = world.ask("sync", cursor=reply["cursor"])
+                    view.apply(reply)
+                case Filter(wanted):
+                    reply = world.ask("subscribe", filter=wanted)
+                    table.subscribed(reply)
+                    view.apply(reply)
+                case Wait(ms):
+                    world.clock.advance(ms)
         # Whatever lay before is read once two syncs in a row were complete: the first may have begun earlier.
         for _ in range(2):
             replies = pages(world, reply["cursor"])
             for reply in replies:
-                read(reply)
-    assert {name: version for name, (version, is_shown) in seen.items() if is_shown} == shown()
+                view.apply(reply)
+    assert view.shown() == table.shown(wanted)
 
 
 # --- The connection -------------------------------------------------------------------------------------------
