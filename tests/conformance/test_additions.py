@@ -76,8 +76,9 @@ def test_other_limits_hold_where_the_stack_says_so(
         assert wire.next()["code"] == "too_large"
         assert wire.ask("subscribe", filter={"form_id": ["x" * 14]})["type"] == "subscribed"
         assert wire.ask("subscribe", filter={"form_id": ["x" * 15]})["code"] == "bad_filter"
-    with backstage.setting("gateway-connect", MAX_CONNECTIONS_PER_USER="1"), gateway.connect(issuer.token(tenant)):
-        assert gateway.status(issuer.token(tenant)) == 403
+    one = issuer.token(tenant, sub="one")
+    with backstage.setting("gateway-connect", MAX_CONNECTIONS_PER_USER="1"), gateway.connect(one):
+        assert gateway.status(one) == 403
         assert gateway.status(issuer.token(tenant, sub="another")) == 101
 
 

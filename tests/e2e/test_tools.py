@@ -19,6 +19,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from formbridge.connections.table import ConnectionsTable
+from formbridge.revocations.revocation import LEEWAY_SECONDS
 from local.emulator import build_local_environment
 from local.emulator_client import client
 from tests.e2e.conftest import ROOT
@@ -176,6 +177,13 @@ def expect_end(client: Any) -> None:
         client.receive(PATIENCE)
 
 
+def next_sign_in(since: int) -> int:
+    """When a user signs in next by the clock of an issuer that is ahead: later than a revocation until `since` refuses."""
+    while (now := int(time.time())) <= since:
+        time.sleep(0.05)
+    return now + LEEWAY_SECONDS
+
+
 def test_revoke_ends_every_connection_of_the_tenant_and_no_other(
     stack: Stack, operator: Operator, issuer: Issuer, tenant: str
 ) -> None:
@@ -199,7 +207,8 @@ def test_revoke_ends_every_connection_of_the_tenant_and_no_other(
     # Issued 1.5 s later: by the refresh of the same sign-in, and by an issuer that does not say when that was.
     assert refusal(stack, issuer.token(tenant, auth_time=now, iat=later)) == 403
     assert refusal(stack, issuer.token(tenant, auth_time=None, iat=later)) == 403
-    assert refusal(stack, issuer.token(tenant, auth_time=later + 60, iat=later + 60)) is None
+    sign_in = next_sign_in(later)
+    assert refusal(stack, issuer.token(tenant, auth_time=sign_in, iat=sign_in)) is None
 
     code, _, errors = operator.run("revoke", "--tenant", f"{tenant}-mistyped", "--reason", "a leaked token")
     assert (code, "is not known to this stack" in errors) == (1, True)
@@ -207,14 +216,14 @@ def test_revoke_ends_every_connection_of_the_tenant_and_no_other(
 
 def test_a_user_is_revoked_blocked_and_lifted(stack: Stack, operator: Operator, issuer: Issuer, tenant: str) -> None:
     subject, why = f"ada of {tenant}", ("--reason", "a lost laptop")
-    now = int(time.time())
     old, eve = issuer.token(tenant, sub=subject), issuer.token(tenant, sub=f"eve of {tenant}")
     with dashboard(stack, old) as ada, dashboard(stack, eve) as untouched:
         code, output, _ = operator.run("revoke", "--user", subject, "--block", *why)
         assert (code, output.splitlines()[1]) == (0, "connections closed: 1")
         expect_end(ada)
         assert untouched.ask("ping")["type"] == "pong"
-    new = issuer.token(tenant, sub=subject, auth_time=now + 120, iat=now + 120)
+    sign_in = next_sign_in(int(time.time()))
+    new = issuer.token(tenant, sub=subject, auth_time=sign_in, iat=sign_in)
     assert (refusal(stack, old), refusal(stack, new), refusal(stack, eve)) == (403, 403, None)
 
     assert operator.run("lift", "--user", subject, *why)[0] == 0
