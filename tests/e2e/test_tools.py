@@ -178,7 +178,7 @@ def expect_end(client: Any) -> None:
 
 
 def next_sign_in(since: int) -> int:
-    """When a user signs in next by the clock of an issuer that is ahead: later than a revocation until `since` refuses."""
+    """When a user signs in after `since`, by the clock of an issuer that is ahead."""
     while (now := int(time.time())) <= since:
         time.sleep(0.05)
     return now + LEEWAY_SECONDS

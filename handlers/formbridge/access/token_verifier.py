@@ -96,7 +96,7 @@ def fetch_keys(url: str) -> KeySet:
 
 def _read_sign_in(claims: Mapping[str, object]) -> int:
     issued_at = read_seconds(claims, "iat")
-    signed_in_at = read_seconds(claims, "auth_time") if "auth_time" in claims else issued_at
+    signed_in_at = read_seconds(claims, "auth_time") if claims.get("auth_time") is not None else issued_at
     # A sign-in after the token was issued is a mistake of the issuer, and would hide the token from a revocation.
     return signed_in_at if 0 < signed_in_at <= issued_at else issued_at
 

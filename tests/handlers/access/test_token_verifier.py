@@ -63,6 +63,10 @@ def test_a_sign_in_before_the_epoch_counts_as_none(auth_time: int) -> None:
     assert VERIFIER.verify(token(said)).signed_in_at == seconds(-60)
 
 
+def test_a_sign_in_that_is_null_counts_as_none() -> None:
+    assert VERIFIER.verify(token(claims(iat=seconds(-60)) | {"auth_time": None})).signed_in_at == seconds(-60)
+
+
 @pytest.mark.parametrize("auth_time", ["then", True, float("inf"), [1]], ids=str)
 def test_a_sign_in_at_no_time_is_refused(auth_time: object) -> None:
     with pytest.raises(Unauthorized, match=r"^(auth_time|claims): "):
