@@ -267,7 +267,8 @@ class WebSocketGateway(pulumi.ComponentResource):
         """Create the Lambda that adds and removes the rows of connections.
 
         A client can send a frame whose `action` is `$connect` or `$disconnect`, and API Gateway routes it to this
-        Lambda. So the Lambda has what it takes to close the connection of a client that sends too many.
+        Lambda. So the Lambda may close the connection of a client that sends too many, and of a client that has no row
+        because a limit was reached: it then reads the user's row to say which limit.
         """
         return self._create_function(
             "connect",
@@ -277,7 +278,10 @@ class WebSocketGateway(pulumi.ComponentResource):
                 **self._limits.connect_environment,
             },
             statements=[
-                Statement(["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"], [connections.arn]),
+                Statement(
+                    ["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem", "dynamodb:GetItem"],
+                    [connections.arn],
+                ),
                 Statement(["dynamodb:BatchGetItem"], [revocations.arn]),
                 _allow_posts(api),
             ],
