@@ -206,7 +206,6 @@ class GatewayLimits:
             "TENANT_CONNECT_BURST": self.tenant_connect_burst.apply(str),
             "CONNECTION_TTL_SECONDS": self.connection_ttl_seconds.apply(str),
             "MAX_CONNECTIONS_PER_TENANT": self.max_connections_per_tenant.apply(str),
-            "MAX_CONNECTIONS_PER_USER": self.max_connections_per_user.apply(str),
         }
 
     @property

@@ -66,9 +66,9 @@ class WebSocketGatewayArgs(TypedDict):
     """Days for which CloudWatch keeps the logs; a value that CloudWatch accepts, such as 14, 30, 90 or 365.
     Default: 14."""
     kms_key_arn: NotRequired[pulumi.Input[str] | None]
-    """The ARN of a KMS key of your account that encrypts the connections table, the fan-out queues and the logs. It
-    must also be the key of the submissions table, if that has such a key. Default: none. Keys of AWS then encrypt
-    them."""
+    """The ARN of a KMS key of your account that encrypts the connections table, the revocations table, the fan-out
+    queues and the logs. It must also be the key of the submissions table, if that has such a key. Default: none. Keys
+    of AWS then encrypt them."""
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
     """The ARN of an SNS topic that gets an alarm when a fan-out task has failed ten times. Default: none. The alarm is
     then only visible in CloudWatch."""
@@ -99,8 +99,8 @@ class WebSocketGateway(pulumi.ComponentResource):
     """The name of the connections table. The row of a connection has the sort key `SK` = `CONN#{connection_id}`. Its
     partition key `PK` is `TENANT#{tenant_id}` in the first shard of the tenant, and `TENANT#{tenant_id}#{n}` in each
     further shard; see `connection_shards`. Its attribute `subscribed` is true while the client has a subscription. The
-    row with the sort key `TENANT` is not a connection: it counts the connections of the tenant. Rows whose sort key
-    begins with `USER#` count those of a user."""
+    other rows are not connections: `TENANT` counts the connections of the tenant, `FILTERS` has the tenant's
+    subscription filters, and `USER#{hash}` has the connections of a user."""
     connections_table_arn: pulumi.Output[str]
     """The ARN of the connections table."""
     revocations_table_name: pulumi.Output[str]
@@ -222,8 +222,8 @@ class WebSocketGateway(pulumi.ComponentResource):
     def _create_revocations_table(self) -> aws.dynamodb.Table:
         """Create the revocations table.
 
-        Revocations have their own table, because they must survive a loss that connections may suffer: it has
-        point-in-time recovery.
+        Revocations have their own table, because they must not be lost. It has point-in-time recovery, which the
+        connections do not need.
         """
         return aws.dynamodb.Table(
             f"{self._name}-revocations",
@@ -267,7 +267,8 @@ class WebSocketGateway(pulumi.ComponentResource):
         """Create the Lambda that adds and removes the rows of connections.
 
         A client can send a frame whose `action` is `$connect` or `$disconnect`, and API Gateway routes it to this
-        Lambda. So the Lambda has what it takes to close the connection of a client that sends too many.
+        Lambda. So the Lambda may close the connection of a client that sends too many, and of a client that has no row
+        because a limit was reached: it then reads the user's row to say which limit.
         """
         return self._create_function(
             "connect",
@@ -277,7 +278,10 @@ class WebSocketGateway(pulumi.ComponentResource):
                 **self._limits.connect_environment,
             },
             statements=[
-                Statement(["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"], [connections.arn]),
+                Statement(
+                    ["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem", "dynamodb:GetItem"],
+                    [connections.arn],
+                ),
                 Statement(["dynamodb:BatchGetItem"], [revocations.arn]),
                 _allow_posts(api),
             ],

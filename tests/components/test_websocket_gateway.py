@@ -108,7 +108,9 @@ class TestLambdas:
     def test_for_connections_may_write_change_and_delete_a_row(self, recording: Recording) -> None:
         assert recording.json("gateway-connect-policy", "policy") == document(
             allow_logs("gateway-connect"),
-            allow(["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"], CONNECTIONS_ARN),
+            allow(
+                ["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem", "dynamodb:GetItem"], CONNECTIONS_ARN
+            ),
             allow(["dynamodb:BatchGetItem"], REVOCATIONS_ARN),
             MAY_POST,
         )

@@ -124,8 +124,11 @@ def test_connect(calls: Calls, gateway: Gateway, clock: Clock, one_message_a_sec
     connect.handler(connect_event(), LambdaContext())
     for _ in range(3):
         connect.handler(message_event({"action": "$connect"}), LambdaContext())
+    over_the_limit = refused_by_frame(message_event({"action": "$connect"}, connection_id="conn-2"))
+    connect.handler(over_the_limit, LambdaContext())
     connect.handler(disconnect_event(), LambdaContext())
 
+    assert gateway.closed == ["conn-1", "conn-2"]
     assert calls | managed(gateway) == set(needs.CALLS["gateway-connect"])
 
 

@@ -193,7 +193,20 @@ def test_a_hardened_stack_needs_one_policy_more(recordings: dict[str, Recording]
     }
     for statement in documents["deploy-hardened"]["Statement"]:
         used = {action for action, resource in refused.values() if allows({"Statement": [statement]}, action, resource)}
-        assert used or statement["Sid"] == "PageLogSource", statement["Sid"]
+        assert used or statement["Sid"] in ("PageLogSource", "LogKeys"), statement["Sid"]
+
+
+def test_a_stack_may_be_hardened_after_it_was_deployed(recordings: dict[str, Recording], documents: Documents) -> None:
+    """Its log groups exist then, and get the key by another action than new ones."""
+    encrypted = [
+        in_this_account(f"arn:aws:logs:REGION:ACCOUNT:log-group:{physical_name(one.name)}")
+        for one in recordings["the program, hardened"].of_type("cloudwatch/logGroup:LogGroup")
+        if one.inputs.get("kmsKeyId")
+    ]
+
+    assert len(encrypted) > 5
+    for action in ("logs:AssociateKmsKey", "logs:DisassociateKmsKey"):
+        assert [arn for arn in encrypted if not allows(documents["deploy-hardened"], action, arn)] == []
 
 
 def test_the_deploy_role_may_pass_each_role_that_it_makes(

@@ -120,11 +120,13 @@ class Subscription:
     def set_filter(self, pattern: Mapping[str, object] | None, now: float) -> list[Frame]:
         """Replace the filter on the current connection, and return the frames to send.
 
-        The reply to these frames starts a new view.
+        The list is empty if a request waits for its reply, or for the time at which it may be repeated. The client then
+        subscribes with the new filter afterwards. The reply to `subscribe` starts a new view.
         """
         self.filter, self.cursor = pattern, None
-        if self._request and not self._request.is_refused:
+        if self._request:
             # The client waits for the current reply first, because the gateway may answer two requests in any order.
+            # After a refusal it waits for the time that the gateway told it.
             self._next_action = "subscribe"
             return []
         return self._subscribe(None, now)
@@ -167,6 +169,9 @@ class Subscription:
         if request is not None:
             if not request.is_refused:
                 raise Disconnected("no_reply", reconnect=True)
+            if self._next_action == "subscribe":  # the filter has changed, so the refused request no longer matters
+                self._next_action = None
+                return self._subscribe(None, now)
             return self._send(replace(request, is_refused=False), now)
         if now >= self._reconcile_at:
             self._plan_reconciliation(now)
@@ -318,6 +323,9 @@ class Subscription:
                 self.changes.append(update)
 
     def _handle_error(self, error: Frame, request: _Request, now: float) -> list[Frame]:
+        if error.get("retryable"):
+            request.is_refused, request.deadline = True, _compute_retry_time(error, now)
+            return []
         if self._next_action == "subscribe":  # the filter has changed, so the request no longer matters
             self._next_action = None
             return self._subscribe(None, now)
@@ -326,13 +334,10 @@ class Subscription:
         if error["code"] == "superseded":
             # Another request of this connection has changed the subscription, so subscribe again.
             return self._subscribe(self.cursor, now, request.frames)
-        if not error.get("retryable"):
-            # A failed `sync` or the error `unauthorized` may mean that the gateway has removed this connection. The
-            # gateway may then accept a new connection.
-            reconnect = request.action != "subscribe" or error["code"] == "unauthorized"
-            raise Disconnected(error["code"], error["message"], reconnect=reconnect)
-        request.is_refused, request.deadline = True, _compute_retry_time(error, now)
-        return []
+        # A failed `sync` or the error `unauthorized` may mean that the gateway has removed this connection. The gateway
+        # may then accept a new connection.
+        reconnect = request.action != "subscribe" or error["code"] == "unauthorized"
+        raise Disconnected(error["code"], error["message"], reconnect=reconnect)
 
     def _apply_frames(self, frames: Iterable[Frame], now: float) -> None:
         for frame in frames:

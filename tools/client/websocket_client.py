@@ -36,7 +36,7 @@ LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 """Names of this machine, to which the client also connects without TLS."""
 REFUSAL_BY_FRAME: Final = "refusal=frame"
 """Query parameter that makes the gateway send a `disconnect` frame if the token does not grant the tenant, or if the
-tenant has too many connections. Without it, both are refused with HTTP 403."""
+tenant or the user has too many connections. Without it, all are refused with HTTP 403."""
 
 logger = logging.getLogger(__name__)
 _websockets_logger = logging.getLogger(f"{__name__}.websockets")

@@ -178,7 +178,7 @@ class Accounting:
         return _Delete(connection.tenant_id, reservation, self.monotonic())
 
     def _release(self, deletes: Sequence[_Delete], deadline: float, tally: Tally) -> None:
-        """Release the reservations of deleted rows, with one write per tenant and one per user.
+        """Release the reservations of deleted rows, with one write per period of a tenant and one per user.
 
         Rows are deleted one by one, because a batch write of DynamoDB does not return which of the rows existed. The
         `$disconnect` Lambda may delete the same row at the same time. Only the caller that deleted the existing row

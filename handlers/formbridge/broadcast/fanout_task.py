@@ -37,7 +37,6 @@ class FanoutTask:
     """The shard of the connections. None: all shards."""
     span: Span | None = None
     """The span of the shard. None: the whole shard."""
-
     filter_costs: Sequence[int] = ()
     """Costs of the tenant's distinct subscription filters, as of the time when the task was divided."""
 

@@ -104,7 +104,12 @@ class ConnectionsTable:
         key, connected_at = connection.key, connection.connected_at
         if not self.users.reserve(key.tenant_id, connection.reservation, connection.ttl, max_user_connections):
             return "too_many_connections_of_user"
-        refusal = self.tenants.reserve(key.tenant_id, connected_at, max_connections, key.shard, connect_rate)
+        try:
+            refusal = self.tenants.reserve(key.tenant_id, connected_at, max_connections, key.shard, connect_rate)
+        except (BotoCoreError, ClientError):
+            # A client tries again at once. Its failed attempts must not use up the user's limit until the janitor runs.
+            self.users.release(key.tenant_id, [connection.reservation])
+            raise
         if refusal is not None:
             self.users.release(key.tenant_id, [connection.reservation])
             return refusal

@@ -80,13 +80,18 @@ class TenantFilters:
         )
 
     def remove(self, tenant_id: str, entries: Collection[str]) -> None:
-        """Remove filters that no connection has any more."""
-        self.client.update_item(
-            TableName=self.table_name,
-            Key=_build_key(tenant_id),
-            UpdateExpression="DELETE filters :entries",
-            ExpressionAttributeValues={":entries": {"SS": sorted(entries)}},
-        )
+        """Remove filters that no connection has any more. Do nothing if the tenant has no recorded filters."""
+        try:
+            self.client.update_item(
+                TableName=self.table_name,
+                Key=_build_key(tenant_id),
+                UpdateExpression="DELETE filters :entries",
+                # Without the condition, a row that DynamoDB has deleted would come back without a `ttl`.
+                ConditionExpression="attribute_exists(filters)",
+                ExpressionAttributeValues={":entries": {"SS": sorted(entries)}},
+            )
+        except self.client.exceptions.ConditionalCheckFailedException:
+            return
 
 
 def _build_key(tenant_id: str) -> dict[str, AttributeValueTypeDef]:

@@ -23,7 +23,7 @@ the sign-ins of the next 30 seconds are revoked too."""
 RETENTION_SECONDS: Final = 400 * 24 * 3600
 """Seconds for which a revocation of earlier sign-ins is kept, unless a longer or shorter time is given. It must not be
 shorter than a sign-in can last by refreshing its tokens: 30 days in the built-in user pool, and about a year at most
-issuers. A token lasts a day at most, and a connection two hours."""
+issuers. A token lasts 30 days at most (`token_checks.MAX_LIFETIME_SECONDS`), and a connection two hours."""
 FOREVER: Final = 253_402_300_799
 """The end of the year 9999 in epoch seconds: the time of a block that only a lift ends."""
 

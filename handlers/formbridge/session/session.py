@@ -27,8 +27,9 @@ MAX_REFUSALS: Final = 100
 restarts when the connection's token bucket is full again."""
 
 MAX_EARLY: Final = 5
-"""Maximum number of messages that a connection sends while it is held back. The next one closes the connection. A
-client that waits for each reply sends at most two: `authenticate` and `ping` may be sent during another request."""
+"""Maximum number of messages that a connection sends while it is held back. The count never restarts, and the next
+message closes the connection. A client that waits as it is told sends at most one per token: `authenticate` may be sent
+while another request waits (docs/adr/0030)."""
 
 CLOSING_SECONDS: Final = 3.0
 """Time limit for closing a connection. The Lambda has ten seconds in all, and a cold start may take some of them."""

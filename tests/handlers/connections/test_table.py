@@ -526,7 +526,7 @@ def test_a_shard_that_cannot_be_told_of_gets_no_row_and_nothing_is_reserved(
     with region.on("before-call.dynamodb.UpdateItem", refuse_the_second), pytest.raises(ClientError):
         connections_table.add(connection(shard=1), 10, 10)
     assert region.connection("t_acme", "conn-1", 1) is None
-    assert reserved(region) == 0
+    assert (reserved(region), members(region)) == (0, set())
 
 
 def test_a_shard_is_told_of_once(region: Region, connections_table: ConnectionsTable) -> None:

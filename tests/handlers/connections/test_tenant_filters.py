@@ -120,3 +120,8 @@ def test_the_row_is_not_taken_for_a_connection(world: World) -> None:
     world.record(NEW)
     assert list(world.table.list_connections("t_acme")) == []
     assert list(world.table.scan()) == [FiltersRow("t_acme", frozenset(entries(NEW)))]
+
+
+def test_a_removal_makes_no_row(world: World) -> None:
+    world.filters.remove("t_acme", entries(NEW))
+    assert world.region.dynamodb.scan(TableName=CONNECTIONS)["Items"] == []

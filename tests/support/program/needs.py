@@ -45,7 +45,8 @@ CALLS: Final[Mapping[str, list[tuple[str, str]]]] = {
         ("dynamodb:DeleteItem", CONNECTIONS),
         ("dynamodb:UpdateItem", CONNECTIONS),
         ("dynamodb:BatchGetItem", REVOCATIONS),
-        # A client that sends too many frames with the action `$connect` is closed.
+        # A client that sends too many frames with the action `$connect` is closed, and one that has no row.
+        ("dynamodb:GetItem", CONNECTIONS),
         *POSTS,
     ],
     "gateway-message": [

@@ -339,13 +339,21 @@ def test_a_new_filter_waits_for_the_request_under_way_whose_view_is_not_taken() 
     assert versions(subscription.view) == {}
 
 
-def test_a_new_filter_need_not_wait_for_what_was_refused() -> None:
+@pytest.mark.parametrize("is_refused_first", [True, False])
+def test_a_new_filter_waits_as_long_as_the_refused_request(is_refused_first: bool) -> None:
+    """The gateway closes a connection that sends too often before the time that it was told."""
     subscription = live()
     (request,) = subscription.handle_frame({"type": "resync"}, NOW)
-    subscription.handle_frame(error(request, "rate_limited", retryable=True, retry_after_ms=9_000), NOW)
-    (fresh,) = subscription.set_filter({"status": ["done"]}, NOW)
+    refusal = error(request, "rate_limited", retryable=True, retry_after_ms=9_000)
+    wanted = {"status": ["done"]}
+    steps = [lambda: subscription.handle_frame(refusal, NOW), lambda: subscription.set_filter(wanted, NOW)]
+    for step in steps if is_refused_first else reversed(steps):
+        assert step() == []
 
-    assert fresh["filter"] == {"status": ["done"]}
+    assert subscription.handle_timeout(NOW + 8.9) == []
+    (fresh,) = subscription.handle_timeout(NOW + 9)
+    assert (fresh["action"], fresh["filter"]) == ("subscribe", wanted)
+    assert "cursor" not in fresh
 
 
 def test_a_filter_that_was_replaced_while_offline_is_not_resumed() -> None:
