@@ -112,9 +112,15 @@ def connect(event: Mapping[str, Any], key: ConnectionKey, ids: Mapping[str, str]
 def add_row(connection: Connection, *, by_frame: bool) -> Refusal | None:
     """Add the row of a new connection, or return why it is refused.
 
+    The revocations are read first, so that a revoked client that connects again and again uses up nothing of its
+    tenant. They are read once more after the row was added. `python -m tools revoke` writes the revocation first, then
+    reads the rows. So one of the two always finds what the other one wrote.
+
     A connection that is accepted to be refused by a frame counts against the connect rate like one with a row, because
     API Gateway keeps it open until its first frame.
     """
+    if is_revoked(connection):
+        return "revoked"
     table, rate = connections_table(), read_connect_rate()
     limits = environment.integer("MAX_CONNECTIONS_PER_TENANT"), environment.integer("MAX_CONNECTIONS_PER_USER")
     refusal = table.add(connection, *limits, rate)
@@ -127,19 +133,20 @@ def add_row(connection: Connection, *, by_frame: bool) -> Refusal | None:
 
 
 def remove_revoked(connection: Connection) -> Refusal | None:
-    """Remove the row of a new connection if the connection is revoked, and return this reason.
-
-    The row is added first, then the revocations are read. `python -m tools revoke` writes the revocation first, then
-    reads the rows. So one of the two always finds what the other one wrote.
-    """
-    is_revoked = True  # also if the revocations cannot be read
+    """Remove the row of a new connection if the connection is revoked, and return this reason."""
+    must_remove = True  # also if the revocations cannot be read
     try:
-        revocations = revocations_table().find(connection.tenant_id, connection.principal)
-        is_revoked = revocations.refuse(connection.tenant_id, connection.principal, clock.now_ms() // 1000)
+        must_remove = is_revoked(connection)
     finally:
-        if is_revoked:
+        if must_remove:
             connections_table().remove(connection.key)
-    return "revoked" if is_revoked else None
+    return "revoked" if must_remove else None
+
+
+def is_revoked(connection: Connection) -> bool:
+    """Return whether a revocation or a block refuses the connection."""
+    revocations = revocations_table().find(connection.tenant_id, connection.principal)
+    return revocations.refuse(connection.tenant_id, connection.principal, clock.now_ms() // 1000)
 
 
 def build_connection(key: ConnectionKey, authorizer: Mapping[str, str]) -> Connection:
