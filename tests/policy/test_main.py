@@ -168,5 +168,9 @@ def test_names_the_resource_that_stands_wrong_in_its_stack(pack: Any) -> None:
         return [(rule, about) for rule, _, _, about in found]
 
     assert BUCKET in BUCKETS
-    assert broken(bucket) == [("private-buckets", urn(BUCKET)), ("encrypted-buckets", urn(BUCKET))]
-    assert broken(bucket, block) == [("encrypted-buckets", urn(BUCKET))]
+    assert broken(bucket) == [
+        ("private-buckets", urn(BUCKET)),
+        ("encrypted-buckets", urn(BUCKET)),
+        ("tls-only", urn(BUCKET)),
+    ]
+    assert broken(bucket, block) == [("encrypted-buckets", urn(BUCKET)), ("tls-only", urn(BUCKET))]
