@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from tests.support.components.harness import Recording
 
 RESOURCES = {rule.name: rule for rule in RESOURCE_RULES}
-RULES = {rule.name: rule for rule in (*RESOURCE_RULES, *STACK_RULES)}
+STACK = {rule.name: rule for rule in STACK_RULES}
+RULES = {**RESOURCES, **STACK}
 
 EVERYONE: dict[str, Any] = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "a"}
 
@@ -387,7 +388,7 @@ class TestTlsOnly:
         document = {"Statement": [{**self.STATEMENT, **statement}]}
         one = Resource("urn:one", kind, {})
         policy = Resource("urn:policy", policy_kind, {"policy": json.dumps(document)}, frozenset({"urn:one"}))
-        return [message for _, message in RULES["tls-only"].check([one, policy])]
+        return [message for _, message in STACK["tls-only"].check([one, policy])]
 
     @pytest.mark.parametrize(
         ("kind", "policy_kind", "actions"),
@@ -418,7 +419,7 @@ class TestTlsOnly:
         assert "accepts requests without TLS: deny s3:*" in message
 
     def test_a_policy_of_another_resource_does_not_count(self, stack: Stack) -> None:
-        found = [name_of(one) for one, _ in RULES["tls-only"].check(without("dashboard-bucket-policy")(stack))]
+        found = [name_of(one) for one, _ in STACK["tls-only"].check(without("dashboard-bucket-policy")(stack))]
 
         assert "dashboard-bucket" in found
 
