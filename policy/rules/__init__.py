@@ -86,7 +86,8 @@ RESOURCE_RULES = (
         data.check_encryption,
         exempt={
             f"*formbridge:index:AlarmTopic${TOPIC}::*": (
-                "alarms contain only names and numbers, and CloudWatch cannot publish to a topic with SNS's own key"
+                "alarms contain only names and numbers. CloudWatch cannot publish to a topic with SNS's own key, and "
+                "a key of the account costs money: the setting `hardened` creates one"
             ),
         },
     ),
@@ -129,11 +130,10 @@ RESOURCE_RULES = (
     ResourceRule("no-data-trace", "Messages of clients are not logged.", data.check_data_trace),
 )
 
-TLS_ONLY = StackRule("tls-only", "A bucket, queue or topic refuses requests without TLS.", transport.check_tls)
-
 STACK_RULES = (
     StackRule("private-buckets", "A bucket cannot be made public.", access.check_public_access),
     StackRule("encrypted-buckets", "A bucket has an encryption configuration.", data.check_bucket_encryption),
+    StackRule("tls-only", "A bucket, queue or topic refuses requests without TLS.", transport.check_tls),
     StackRule(
         "function-dead-letters",
         "An event that a function cannot process is kept.",

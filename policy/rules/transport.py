@@ -16,8 +16,9 @@ POLICIES = {
 DENIED = {
     **{bucket: {"s3:*"} for bucket in BUCKETS},
     QUEUE: {"sqs:*"},
-    # SNS accepts no `sns:*` in the policy of a topic. These two actions carry messages.
-    TOPIC: {"sns:Publish", "sns:Subscribe"},
+    # SNS accepts no `sns:*` in the policy of a topic. This action carries messages:
+    # https://docs.aws.amazon.com/sns/latest/dg/sns-security-best-practices.html
+    TOPIC: {"sns:Publish"},
 }
 """The actions that must be denied without TLS, by the type of the resource."""
 

@@ -168,5 +168,23 @@ def test_names_the_resource_that_stands_wrong_in_its_stack(pack: Any) -> None:
         return [(rule, about) for rule, _, _, about in found]
 
     assert BUCKET in BUCKETS
-    assert broken(bucket) == [("private-buckets", urn(BUCKET)), ("encrypted-buckets", urn(BUCKET))]
-    assert broken(bucket, block) == [("encrypted-buckets", urn(BUCKET))]
+    assert broken(bucket) == [
+        ("private-buckets", urn(BUCKET)),
+        ("encrypted-buckets", urn(BUCKET)),
+        ("tls-only", urn(BUCKET)),
+    ]
+    assert broken(bucket, block) == [("encrypted-buckets", urn(BUCKET)), ("tls-only", urn(BUCKET))]
+
+
+def test_a_preview_cannot_read_a_policy_that_needs_the_arn_of_a_new_bucket(pack: Any) -> None:
+    kind = "aws:s3/bucketPolicy:BucketPolicy"
+    bucket = analyzer_pb2.AnalyzerResource(urn=urn(BUCKET), type=BUCKET, name="one", properties=struct({}))
+    policy = analyzer_pb2.AnalyzerResource(
+        urn=urn(kind), type=kind, name="one", properties=struct({"policy": UNKNOWN}), dependencies=[urn(BUCKET)]
+    )
+
+    found = diagnostics(pack.AnalyzeStack(analyzer_pb2.AnalyzeStackRequest(resources=[bucket, policy])))
+
+    assert [(level, "can't run policy" in message) for rule, level, message, _ in found if rule == "tls-only"] == [
+        (analyzer_pb2.ADVISORY, True)
+    ]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from policy.rules import RESOURCE_RULES, STACK_RULES, TLS_ONLY
+from policy.rules import RESOURCE_RULES, STACK_RULES
 from policy.rules.documents import KNOWN_MANAGED_POLICIES, KNOWN_WILDCARDS
 from policy.rules.resources import LOG_GROUP, QUEUE, TABLE, TOPIC, USER_POOL, Resource
+from policy.rules.transport import POLICIES
 from tests.support.components.policies import allow, document, trust
 from tests.support.policy.stacks import Change, Stack, a, drop, name_of, put, say, stack_of, violations, without
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from tests.support.components.harness import Recording
 
 RESOURCES = {rule.name: rule for rule in RESOURCE_RULES}
-RULES = {rule.name: rule for rule in (*RESOURCE_RULES, *STACK_RULES)}
+STACK = {rule.name: rule for rule in STACK_RULES}
+RULES = {**RESOURCES, **STACK}
 
 EVERYONE: dict[str, Any] = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "a"}
 
@@ -30,6 +32,24 @@ def role(*documents: Any) -> Change:
         assumeRolePolicy=json.dumps(trust("lambda.amazonaws.com")),
         inlinePolicies=[{"name": "inline", "policy": json.dumps(one)} for one in documents],
     )
+
+
+def over_tls(resource_type: str, action: str, **inputs: Any) -> Change:
+    """Another resource `new` as in `a`, with a policy that denies an action without TLS."""
+    denial = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": action,
+        "Resource": "arn",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+    def change(stack: Stack) -> Stack:
+        *others, new = a(resource_type, **inputs)(stack)
+        policy = {"policy": json.dumps(document(denial))}
+        return [*others, new, Resource("urn:policy", POLICIES[resource_type], policy, frozenset({new.urn}))]
+
+    return change
 
 
 def permission(principal: str, **inputs: Any) -> Change:
@@ -169,7 +189,7 @@ BROKEN: list[tuple[str, str, Change, str]] = [
     ("encryption", "submissions-table", put("submissions-table", "serverSideEncryption.enabled", False), "the table"),
     ("encryption", "submissions-table", drop("submissions-table", "serverSideEncryption"), "the table"),
     ("encryption", "realtime-dead-letters", put("realtime-dead-letters", "sqsManagedSseEnabled", False), "the queue"),
-    ("encryption", "new", a("aws:sns/topic:Topic", name="orders"), "the topic"),
+    ("encryption", "new", over_tls(TOPIC, "sns:Publish", name="orders"), "the topic"),
     (
         "point-in-time-recovery",
         "submissions-table",
@@ -240,6 +260,9 @@ BROKEN: list[tuple[str, str, Change, str]] = [
         without("dashboard-encryption"),
         "BucketServerSideEncryptionConfiguration",
     ),
+    ("tls-only", "dashboard-bucket", without("dashboard-bucket-policy"), "deny s3:*"),
+    ("tls-only", "gateway-fanout-queue", without("gateway-fanout-queue-policy"), "deny sqs:*"),
+    ("tls-only", "alarms-topic", without("alarms-policy"), "deny sns:Publish"),
     ("function-dead-letters", "ingest-persist-function", without("ingest-persist-retries"), "events.amazonaws.com"),
     (
         "function-dead-letters",
@@ -259,10 +282,10 @@ BROKEN: list[tuple[str, str, Change, str]] = [
 
 IN_ORDER: dict[str, Change] = {
     "a denial may have wildcards": role(document({"Effect": "Deny", "Action": "*", "Resource": "*"})),
-    "a text that is no document": a("aws:sqs/queue:Queue", redrivePolicy="{}", kmsMasterKeyId="alias/own"),
+    "a text that is no document": over_tls(QUEUE, "sqs:*", redrivePolicy="{}", kmsMasterKeyId="alias/own"),
     "an account of one's own": permission("123456789012"),
     "a service on behalf of one account": permission("s3.amazonaws.com", sourceAccount="123456789012"),
-    "a queue under a key of one's own": a("aws:sqs/queue:Queue", kmsMasterKeyId="alias/own"),
+    "a queue under a key of one's own": over_tls(QUEUE, "sqs:*", kmsMasterKeyId="alias/own"),
     "a pipe from a queue": pipe(sqsQueueParameters={"batchSize": 10}),
     "a route that is not $connect": a("aws:apigatewayv2/route:Route", routeKey="$default", authorizationType="NONE"),
     "a function's own dead-letter queue": lambda stack: put(
@@ -365,14 +388,14 @@ class TestTlsOnly:
         document = {"Statement": [{**self.STATEMENT, **statement}]}
         one = Resource("urn:one", kind, {})
         policy = Resource("urn:policy", policy_kind, {"policy": json.dumps(document)}, frozenset({"urn:one"}))
-        return [message for _, message in TLS_ONLY.check([one, policy])]
+        return [message for _, message in STACK["tls-only"].check([one, policy])]
 
     @pytest.mark.parametrize(
         ("kind", "policy_kind", "actions"),
         [
             ("aws:s3/bucket:Bucket", "aws:s3/bucketPolicy:BucketPolicy", "s3:*"),
             (QUEUE, "aws:sqs/queuePolicy:QueuePolicy", "sqs:*"),
-            (TOPIC, "aws:sns/topicPolicy:TopicPolicy", ["sns:Publish", "sns:Subscribe", "sns:GetTopicAttributes"]),
+            (TOPIC, "aws:sns/topicPolicy:TopicPolicy", ["sns:Publish", "sns:Subscribe"]),
         ],
     )
     def test_a_denial_for_everyone_is_in_order(self, kind: str, policy_kind: str, actions: Any) -> None:
@@ -396,7 +419,7 @@ class TestTlsOnly:
         assert "accepts requests without TLS: deny s3:*" in message
 
     def test_a_policy_of_another_resource_does_not_count(self, stack: Stack) -> None:
-        found = [name_of(one) for one, _ in TLS_ONLY.check(without("dashboard-bucket-policy")(stack))]
+        found = [name_of(one) for one, _ in STACK["tls-only"].check(without("dashboard-bucket-policy")(stack))]
 
         assert "dashboard-bucket" in found
 

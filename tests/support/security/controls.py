@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from policy.rules import RESOURCE_RULES, STACK_RULES, TLS_ONLY
+from policy.rules import RESOURCE_RULES, STACK_RULES
 from tests.support.components.policies import declared_documents
 from tests.support.components.provider import arn, physical_name
 from tests.support.policy.stacks import name_of, stack_of
@@ -95,10 +95,10 @@ def rule(name: str, *kinds: str) -> Control:
             for one in stack
             if [*check.check(one.type, one.inputs)]
         )
-        of_stack = (one for check in (*STACK_RULES, TLS_ONLY) if check.name == name for one, _ in check.check(stack))
+        of_stack = (one for check in STACK_RULES if check.name == name for one, _ in check.check(stack))
         return {name_of(one) for one in (*of_resources, *of_stack) if one.urn in subjects}
 
-    assert name in {one.name for one in (*RESOURCE_RULES, *STACK_RULES, TLS_ONLY)}
+    assert name in {one.name for one in (*RESOURCE_RULES, *STACK_RULES)}
     return Control(kinds, failing)
 
 

@@ -24,10 +24,7 @@ PAGE: Final = Path(__file__).resolve().parents[3] / "docs" / "security.md"
 
 PASS: Final = "pass"
 ACCEPTED: Final = "accepted"
-OPEN: Final = "open"
 NOT_APPLICABLE: Final = "not applicable"
-OPEN_ANSWER: Final = "Open: "
-"""How the answer begins to a failure that is to be fixed."""
 
 
 @dataclass(frozen=True)
@@ -124,22 +121,19 @@ def judge(rule: str, outcomes: Iterable[Outcome], before: Row | None) -> Row:
     """The row of a rule: verdicts from the outcomes, title and answer from the row that there is."""
     first, *_ = outcomes = tuple(outcomes)
     row = before or Row(rule, first.title, (), "", "")
-    answer = row.answer if any(one.failed for one in outcomes) or not row.answer.startswith(OPEN_ANSWER) else ""
     return replace(
         row,
         title=first.title.replace("|", r"\|") or row.title,
-        verdicts=tuple(_verdict(one, answer) for one in outcomes),
+        verdicts=tuple(_verdict(one) for one in outcomes),
         failed=_list(first),
-        answer=answer,
+        answer=row.answer if any(one.failed for one in outcomes) else "",
     )
 
 
-def _verdict(outcome: Outcome, answer: str) -> str:
+def _verdict(outcome: Outcome) -> str:
     if not outcome.subjects:
         return NOT_APPLICABLE
-    if not outcome.failed:
-        return PASS
-    return OPEN if answer.startswith(OPEN_ANSWER) else ACCEPTED
+    return ACCEPTED if outcome.failed else PASS
 
 
 def _list(outcome: Outcome) -> str:
