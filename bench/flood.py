@@ -360,9 +360,10 @@ class Simulation:
 NOTES: Final = """\
 A simulation of {seconds} seconds with the gateway's own code for sessions and token buckets. A quiet tenant has {quiet}
 connections that send a message per second each, and makes {handshakes} handshakes per second. A request that is not
-accepted is repeated with the backoff of the dashboard's client. An attacking tenant sends as many messages on each
-socket as a connection may, ignores all replies, and opens new sockets for those that were closed. A request that the
-table counts was sent first *early*, in the first {early} seconds, or *later*.
+accepted is repeated with the backoff of the dashboard's client. If it is never accepted, the time until the end counts.
+An attacking tenant sends {rate} messages per second on each socket, as many as a connection may. It ignores all
+replies, and opens new sockets for those that were closed. *Early* requests were sent first in the first {early} seconds,
+*later* ones after that.
 
 These are simulated: the stage's throttles of {messages:,} messages and {connects} handshakes per second,
 {concurrency:,} concurrent invocations of the account, and {low:.0f} to {high:.0f} ms per invocation (a handshake makes
@@ -433,6 +434,7 @@ def measure(seconds: float = SECONDS, early: float = BURST_SECONDS) -> Section:
             quiet=QUIET_CONNECTIONS,
             handshakes=QUIET_HANDSHAKES_PER_SECOND,
             early=BURST_SECONDS,
+            rate=CONNECTION.per_second,
             messages=STAGE.per_second,
             connects=STAGE_CONNECTS.per_second,
             concurrency=ACCOUNT_CONCURRENCY,
