@@ -72,14 +72,15 @@ The quiet tenant has one client on the local run. The table shows the millisecon
 the client has received the update, for {count} submissions one after another, and the ratio to those of the same run
 without an attack. Both took turns in blocks of {block}. The attacking tenant is a process of its own. It has
 {connections} sockets with distinct filters of the most expensive kind, {submissions} submissions per second that are
-matched with all of them, and {reconnects} further sockets that connect, subscribe and disconnect all the time. On each
-socket it sends the next message as soon as one of the last {unanswered} was answered. It replaces each socket that the
-gateway closes. *Paced* is the same attack with {paced} messages per second in all.
+matched with all of them, and {reconnects} further sockets that connect, subscribe and disconnect all the time. On
+each socket it sends the next message as soon as one of the last {unanswered} was answered. It replaces each socket
+that the gateway closes. *Paced* is the same attack with {paced} messages per second in all.
 
-All this runs on one machine, and the emulator has neither the throttle of a stage nor a limit on concurrent Lambdas. In
-the run without limits it served {capacity:.0f} requests per second of the attacker. If this is less than the budget that
-a tenant has by default ({budget}), the default limits refuse next to nothing here. In the rows *scaled*, all limits of a
-tenant are to these {capacity:.0f} requests what the defaults are to the {stage:,} messages of a stage.
+All this runs on one machine, and the emulator has neither the throttle of a stage nor a limit on concurrent Lambdas.
+In the run without limits it served {capacity:.0f} requests per second of the attacker. If this is less than the
+budget that a tenant has by default ({budget}), the default limits refuse next to nothing here. In the rows *scaled*,
+all limits of a tenant are to these {capacity:.0f} requests what the defaults are to the {stage:,} messages of a
+stage.
 
 *CPU idle* includes other programs on the machine. If it is near zero in the rows *alone* too, the machine was shared,
 and the latencies vary by the same factor from run to run as the rows *alone* do.

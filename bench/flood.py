@@ -358,18 +358,18 @@ class Simulation:
 
 
 NOTES: Final = """\
-A simulation of {seconds} seconds with the gateway's own code for sessions and token buckets. A quiet tenant has {quiet}
-connections that send a message per second each, and makes {handshakes} handshakes per second. A request that is not
-accepted is repeated with the backoff of the dashboard's client. If it is never accepted, the time until the end counts.
-An attacking tenant sends {rate} messages per second on each socket, as many as a connection may. It ignores all
-replies, and opens new sockets for those that were closed. *Early* requests were sent first in the first {early} seconds,
-*later* ones after that.
+A simulation of {seconds} seconds with the gateway's own code for sessions and token buckets. A quiet tenant has
+{quiet} connections that send a message per second each, and makes {handshakes} handshakes per second. A request that
+is not accepted is repeated with the backoff of the dashboard's client. If it is never accepted, the time until the
+end counts. An attacking tenant sends {rate} messages per second on each socket, as many as a connection may. It
+ignores all replies, and opens new sockets for those that were closed. *Early* requests were sent first in the first
+{early} seconds, *later* ones after that.
 
 These are simulated: the stage's throttles of {messages:,} messages and {connects} handshakes per second,
-{concurrency:,} concurrent invocations of the account, and {low:.0f} to {high:.0f} ms per invocation (a handshake makes
-two). A request over a throttle or over the concurrency is refused. Not simulated are cold starts, posts, the account's
-quota of requests, and the network. *Before* is without the limits of a tenant
-([ADR 30](adr/0030-a-budget-for-each-tenant.md)).
+{concurrency:,} concurrent invocations of the account, and {low:.0f} to {high:.0f} ms per invocation (a handshake
+makes two). A request over a throttle or over the concurrency is refused. Not simulated are cold starts, posts, the
+account's quota of requests, and the network. *Before* is without the limits of a tenant ([ADR
+30](adr/0030-a-budget-for-each-tenant.md)).
 
 *Later*, the limits of a tenant keep the p99 of messages below twice that of the quiet tenant alone. Two cases remain,
 because API Gateway counts a request before a Lambda can refuse it. *Early*, the attacker has its burst, and the stage
