@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.console import Console
 
-from . import coalescing, cold_start, cost, fairness, latency, posting, report
+from . import attack, coalescing, cold_start, cost, fairness, flood, latency, posting, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 BENCHMARKS: Final[Mapping[str, Callable[[], Section]]] = {
     "posting": posting.measure,
     "fairness": fairness.measure,
+    "flood": flood.measure,
+    "attack": attack.measure,
     "latency": latency.measure,
     "coalescing": coalescing.measure,
     "cold_start": cold_start.measure,

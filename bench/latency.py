@@ -124,7 +124,7 @@ async def _take_turns(stack: Stack, state: Path, baseline: Baseline, clients: in
     # The gateway limits the connections of a user.
     users = [tokens.mint(stack, state, tenant, user=f"{tenant}-{number}") for number in range(clients)]
     bus = Bus(stack)
-    async with _connected(stack, users) as sockets:
+    async with connected(stack, users) as sockets:
         # The first blocks are not measured, because the Lambdas start in them. The first submission of each block is
         # not measured either.
         for block in track(
@@ -133,7 +133,7 @@ async def _take_turns(stack: Stack, state: Path, baseline: Baseline, clients: in
             baseline_ms = await asyncio.to_thread(
                 lambda: [baseline.measure_milliseconds() for _ in range(BLOCK_SIZE + 1)]
             )
-            pipeline_ms = [await _submit(bus, tenant, sockets) for _ in range(BLOCK_SIZE + 1)]
+            pipeline_ms = [await submit(bus, tenant, sockets) for _ in range(BLOCK_SIZE + 1)]
             if block >= WARM_UP_BLOCKS:
                 latencies.baseline += baseline_ms[1:]
                 latencies.pipeline += chain.from_iterable(pipeline_ms[1:])
@@ -141,7 +141,7 @@ async def _take_turns(stack: Stack, state: Path, baseline: Baseline, clients: in
 
 
 @asynccontextmanager
-async def _connected(stack: Stack, users: Sequence[str]) -> AsyncGenerator[Sequence[ClientConnection]]:
+async def connected(stack: Stack, users: Sequence[str]) -> AsyncGenerator[Sequence[ClientConnection]]:
     """Connect and subscribe a client with each of the tokens, and disconnect them at the end of the block.
 
     The clients connect one after another, because the emulator starts one process for each concurrent `$connect`.
@@ -161,7 +161,7 @@ async def _connected(stack: Stack, users: Sequence[str]) -> AsyncGenerator[Seque
         yield opened
 
 
-async def _submit(bus: Bus, tenant: str, sockets: Sequence[ClientConnection]) -> list[float]:
+async def submit(bus: Bus, tenant: str, sockets: Sequence[ClientConnection]) -> list[float]:
     """Put one submission on the bus and return the milliseconds until each client received it."""
     submission = FormSubmission(tenant_id=tenant, form_id="contact")
     detail = submission.detail()

@@ -115,21 +115,24 @@ def add_row(connection: Connection, *, by_frame: bool) -> Refusal | None:
     The revocations are read first, so that a revoked client that connects again and again uses up nothing of its
     tenant. They are read once more after the row was added. `python -m tools revoke` writes the revocation first, then
     reads the rows. So one of the two always finds what the other one wrote.
-
-    A connection that is accepted to be refused by a frame counts against the connect rate like one with a row, because
-    API Gateway keeps it open until its first frame.
     """
     if is_revoked(connection):
         return "revoked"
-    table, rate = connections_table(), read_connect_rate()
+    rate = read_connect_rate()
     limits = environment.integer("MAX_CONNECTIONS_PER_TENANT"), environment.integer("MAX_CONNECTIONS_PER_USER")
-    refusal = table.add(connection, *limits, rate)
+    refusal = connections_table().add(connection, *limits, rate)
     if refusal is None:
         return remove_revoked(connection)
-    if by_frame and refusal in BY_FRAME:
-        shortage = table.tenants.take_connect(connection.tenant_id, rate, connection.connected_at)
-        return "connect_rate" if shortage else refusal
-    return refusal
+    return count_against_rate(connection, refusal, rate) if by_frame and refusal in BY_FRAME else refusal
+
+
+def count_against_rate(connection: Connection, refusal: Refusal, rate: Rate) -> Refusal:
+    """Count a connection that is accepted to be refused by a frame against the connect rate, like one with a row.
+
+    API Gateway keeps it open until its first frame. Return the reason for the refusal.
+    """
+    shortage = connections_table().tenants.take_connect(connection.tenant_id, rate, connection.connected_at)
+    return "connect_rate" if shortage else refusal
 
 
 def remove_revoked(connection: Connection) -> Refusal | None:

@@ -21,6 +21,7 @@ MAX_ENTRY_POINT_LINES = 20
 
 UNTESTED: dict[str, str] = {
     "bench/arithmetic.py": "tests/bench/test_scaling.py and test_cost.py check its numbers",
+    "bench/attacker.py": "bench/attack.py runs it against the embedded run",
     "bench/certificates.py": "test_posting.py runs it",
     "bench/coalescing.py": "it measures on the embedded run, which takes minutes",
     "bench/connections_server.py": "test_posting.py runs it",
