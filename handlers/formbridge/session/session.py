@@ -28,8 +28,8 @@ restarts when the connection's token bucket is full again."""
 
 MAX_EARLY: Final = 5
 """Maximum number of messages that a connection sends while it is held back. The count never restarts, and the next
-message closes the connection. A client that waits for `retry_after_ms` sends at most one per token: `authenticate` may be sent
-while another request waits (docs/adr/0030)."""
+message closes the connection. A client that waits for `retry_after_ms` sends at most one per token, because
+`authenticate` may be sent while another request waits (docs/adr/0030)."""
 
 CLOSING_SECONDS: Final = 3.0
 """Time limit for closing a connection. The Lambda has ten seconds in all, and a cold start may take some of them."""
