@@ -272,11 +272,12 @@ def test_a_client_that_asks_for_it_is_refused_by_a_frame(
             assert wire.until_closed() == [{"type": "disconnect", "code": "too_many_connections", "reconnect": True}]
         assert gateway.status(token, query="?refusal=status") == 403
         assert len(backstage.rows(tenant)) == 1
+    one = issuer.token(tenant, sub="one")  # who has no connection that is still being removed
     with (
         backstage.setting("gateway-connect", MAX_CONNECTIONS_PER_USER="1"),
         backstage.setting("gateway-message", MAX_CONNECTIONS_PER_USER="1"),
-        gateway.connect(token),
-        gateway.connect(token, query=by_frame) as wire,
+        gateway.connect(one),
+        gateway.connect(one, query=by_frame) as wire,
     ):
         wire.send({"action": "subscribe"})
         of_user = {"type": "disconnect", "code": "too_many_connections_of_user", "reconnect": True}
