@@ -110,7 +110,7 @@ class Block:
     refused: int = 0
     """Number of them that were refused."""
     seconds: float = 0.0
-    """How long the attacker counted them."""
+    """Seconds for which the attacker counted its requests."""
     idle: list[float] = field(default_factory=list[float])
     """Share of the CPU time of the machine that was not used, in each block."""
 
@@ -251,11 +251,11 @@ def _read_cpu() -> tuple[int, int]:
 
 @contextmanager
 def _attacking(orders: Orders, block: Block) -> Generator[None]:
-    """Run the attacker during the `with` block, and add what it counted to `block`."""
+    """Run the attacker during the `with` block, and add its counts to `block`."""
     command = [sys.executable, "-m", "bench.attacker"]
     attacker = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - this package
     with attacker:
-        # Both are pipes, so neither is None.
+        # `Popen` has opened pipes for stdin and stdout, so neither attribute is None.
         print(json.dumps(asdict(orders)), file=attacker.stdin, flush=True)
         if attacker.stdout is None or attacker.stdout.readline() != "attacking\n":
             raise SystemExit("the attacker failed")

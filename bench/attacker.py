@@ -47,7 +47,7 @@ RETRY_SECONDS: Final = 0.05
 
 @dataclass(frozen=True)
 class Orders:
-    """What the attacker does."""
+    """The orders of the attacker."""
 
     state_dir: str
     """State directory of the local run."""
@@ -65,7 +65,7 @@ class Orders:
 
 @dataclass
 class Counts:
-    """What the attacker has done since the attack ran at full strength."""
+    """The counts of the attacker since the attack ran at full strength."""
 
     seconds: float = 0.0
     replies: Counter[str] = field(default_factory=Counter[str])

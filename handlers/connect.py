@@ -48,7 +48,7 @@ def revocations_table() -> RevocationsTable:
 def sessions() -> OpenSession:
     """Return a factory of sessions that read no submissions and verify no tokens."""
     # Imported only when it is needed: no client of ours sends such a frame, and every connect would start later.
-    from formbridge.session import lambda_reply  # noqa: PLC0415
+    from formbridge.session import lambda_reply  # noqa: PLC0415 - see above
 
     return lambda_reply.build_sessions(connections_table())
 
