@@ -31,8 +31,8 @@ lock: setup ## write the lock files from the *.in files; ARGS='-P NAME' updates 
 	    $(COMPILE) --constraints requirements-dev.txt $$name.in --output-file $$name.txt || exit; \
 	done
 
-dev: setup ## run the pipeline on this machine, with a live dashboard
-	$(BIN)/python -m local up $(ARGS)
+dev: setup ## run the pipeline on this machine, with a live dashboard; ISSUER=… AUDIENCE=… signs in at a provider
+	$(BIN)/python -m local up $(if $(ISSUER),--config 'issuer=$(ISSUER)' --config 'audience=$(AUDIENCE)') $(ARGS)
 
 preview: setup ## show what the program would create
 	$(BIN)/python -m local preview
@@ -40,7 +40,7 @@ preview: setup ## show what the program would create
 # Tests that start whole stacks run one after another; all others run in parallel.
 STACKS := tests/e2e tests/conformance tests/examples/test_running.py
 
-test: setup ## run all tests, or those in ARGS
+test: setup node_modules/.ready ## run all tests, or those in ARGS
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else

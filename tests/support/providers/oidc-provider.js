@@ -1,0 +1,107 @@
+// @ts-check
+// npm's `oidc-provider` over TLS on localhost, for the tests.
+//
+// Each line of standard input is a JSON object: `{settings}`. The first line has `tls` in addition, and starts the
+// server. Every further line replaces the settings; sessions, codes and refresh tokens stay. The program answers each
+// line with a line `{"issuer"}` and prints `{"granted"}` for each grant at the token endpoint. It ends with its input.
+import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:https";
+import { createInterface } from "node:readline";
+import Provider, { errors } from "oidc-provider";
+
+/**
+ * @typedef {object} Settings
+ * @property {string | null} page           The page's URL, which is its redirect URI; null while there is no page.
+ * @property {boolean} post_logout          Whether the page's URL is registered as post-logout URI too.
+ * @property {Record<string, unknown>} claims What the provider says of each user, beside `sub`.
+ * @property {boolean} cors                 Whether the page's origin may call the token endpoint.
+ * @property {boolean} refresh_tokens       Whether the client may have refresh tokens.
+ * @property {boolean} rotation             Whether a refresh token is good once, which is the default for a page.
+ * @property {string | null} refresh_error  The error of every refresh; null if it succeeds.
+ * @property {boolean} end_session          Whether there is an `end_session_endpoint`.
+ * @property {[string, string][]} keys      The `kid` and `alg` of each published key. The first one signs.
+ * @property {number | null} id_token_seconds Lifetime of ID tokens; null is the provider's default, an hour.
+ * @property {number} clock_seconds         How far the provider's clock is ahead.
+ */
+
+const CURVES = { ES256: "P-256", ES384: "P-384", ES512: "P-521", EdDSA: "ed25519" };
+const CLIENT_ID = "dashboard";
+
+/** @type {Map<string, object>} The private keys by `kid`. */
+const made = new Map();
+
+/** @param {[string, string]} key */
+function privateKey([kid, alg]) {
+  if (!made.has(kid)) {
+    const curve = CURVES[alg];
+    const pair = curve?.startsWith("P-")
+      ? generateKeyPairSync("ec", { namedCurve: curve })
+      : generateKeyPairSync(curve ?? "rsa", curve ? {} : { modulusLength: 2048 });
+    made.set(kid, { ...pair.privateKey.export({ format: "jwk" }), kid, alg, use: "sig" });
+  }
+  return made.get(kid);
+}
+
+/** @param {Settings} settings */
+function clientOf({ page, post_logout, refresh_tokens, keys }) {
+  return {
+    client_id: CLIENT_ID,
+    token_endpoint_auth_method: "none",
+    grant_types: ["authorization_code", ...(refresh_tokens ? ["refresh_token"] : [])],
+    redirect_uris: [page],
+    post_logout_redirect_uris: post_logout ? [page] : [],
+    id_token_signed_response_alg: keys[0][1],
+  };
+}
+
+/**
+ * @param {string} issuer
+ * @param {Settings} settings
+ */
+function providerOf(issuer, settings) {
+  const { claims, page } = settings;
+  const provider = new Provider(issuer, {
+    clients: page ? [clientOf(settings)] : [],
+    // A claim of the scope `openid` is in the ID token. By OIDC Core 5.4, claims of other scopes are not.
+    claims: { openid: ["sub", ...Object.keys(claims)] },
+    findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ ...claims, sub }) }),
+    clientBasedCORS: (_ctx, origin) => settings.cors && page !== null && origin === new URL(page).origin,
+    jwks: { keys: settings.keys.map(privateKey) },
+    enabledJWA: { idTokenSigningAlgValues: settings.keys.map(([, alg]) => alg) },
+    features: { rpInitiatedLogout: { enabled: settings.end_session } },
+    ...(settings.id_token_seconds && { ttl: { IdToken: settings.id_token_seconds } }),
+    // The refresh grant calls this function before it makes tokens.
+    rotateRefreshToken: () => {
+      if (settings.refresh_error) throw new errors.CustomOIDCProviderError(settings.refresh_error, "asked by the test");
+      return settings.rotation;
+    },
+  });
+  provider.on("grant.success", ({ oidc }) => say({ granted: oidc.params.grant_type }));
+  return provider.callback();
+}
+
+/** @param {object} message */
+function say(message) {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}
+
+const realNow = Date.now;
+/** @type {import("node:https").Server | undefined} */
+let server;
+let issuer = "";
+/** @type {(request: object, response: object) => void} */
+let handler = () => {};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { settings, tls } = JSON.parse(line);
+  if (!server) {
+    server = createServer(tls, (request, response) => handler(request, response)).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    issuer = `https://localhost:${server.address().port}`;
+  }
+  Date.now = () => realNow() + settings.clock_seconds * 1_000;
+  handler = providerOf(issuer, settings);
+  say({ issuer });
+}
+process.exit();

