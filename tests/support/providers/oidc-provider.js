@@ -86,6 +86,8 @@ function say(message) {
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
+// The library's hints about its defaults are not for the reader of standard output.
+console.info = console.error;
 const realNow = Date.now;
 /** @type {import("node:https").Server | undefined} */
 let server;

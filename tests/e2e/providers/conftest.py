@@ -1,0 +1,81 @@
+"""The running stack with a provider that nobody here wrote, and a browser that trusts its certificate."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from local.background import running_stack
+from tests.conftest import FLAGS
+from tests.e2e.providers.site import LIVE_SECONDS
+from tests.support.providers.certificates import Certificate
+from tests.support.providers.oidc_provider import CLIENT_ID, OidcProvider, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from local.stack import Stack
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return Certificate.make(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def browser(certificate: Certificate) -> Iterator[Browser]:
+    """Chromium that trusts the test's certificate and knows no host but this machine.
+
+    The sign-in pages of `oidc-provider` name a font of another host.
+    """
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs chromium: apt-get install chromium")
+    flags = [
+        f"--ignore-certificate-errors-spki-list={certificate.key_hash}",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+    ]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, *flags])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def oidc_provider(certificate: Certificate) -> Iterator[OidcProvider]:
+    with OidcProvider(certificate) as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("local")
+
+
+@pytest.fixture(scope="module")
+def oidc_stack(oidc_provider: OidcProvider, certificate: Certificate, state_dir: Path) -> Iterator[Stack]:
+    """The stack whose users sign in at `oidc-provider`."""
+    config = {"issuer": oidc_provider.issuer, "audience": CLIENT_ID, "jwksUrl": f"{oidc_provider.issuer}/jwks"}
+    environment = {"SSL_CERT_FILE": str(certificate.authority)}
+    with running_stack(state_dir, state_dir / "up.log", config=config, environment=environment) as stack:
+        yield stack
+
+
+@pytest.fixture
+def provider(oidc_provider: OidcProvider, oidc_stack: Stack) -> OidcProvider:
+    """The provider with its defaults, the page's two URIs and the tenant's claim."""
+    oidc_provider.set(Settings(page=oidc_stack.page_url))
+    return oidc_provider
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser without any session."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
+    context.set_default_timeout(LIVE_SECONDS * 1000)
+    yield context
+    context.close()
