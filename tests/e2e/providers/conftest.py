@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+from bench.certificates import write_certificate
 from local.background import running_stack
 from tests.conftest import FLAGS
-from tests.e2e.providers.site import LIVE_SECONDS
-from tests.support.providers.certificates import Certificate
+from tests.support.providers.person import LIVE_SECONDS
 from tests.support.providers.oidc_provider import CLIENT_ID, OidcProvider, Settings
 
 if TYPE_CHECKING:
@@ -22,12 +26,20 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return Certificate.make(tmp_path_factory.mktemp("tls"))
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that the stack trusts by `SSL_CERT_FILE`. It has the private key too, for the provider."""
+    return write_certificate(tmp_path_factory.mktemp("tls") / "localhost.pem", "localhost")
+
+
+def hash_public_key(certificate: Path) -> str:
+    """The form in which Chromium is told which key to trust."""
+    public = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key()
+    encoded = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(encoded).digest()).decode()
 
 
 @pytest.fixture(scope="module")
-def browser(certificate: Certificate) -> Iterator[Browser]:
+def browser(certificate: Path) -> Iterator[Browser]:
     """Chromium that trusts the test's certificate and knows no host but this machine.
 
     The sign-in pages of `oidc-provider` name a font of another host.
@@ -36,7 +48,7 @@ def browser(certificate: Certificate) -> Iterator[Browser]:
     if chromium is None:
         pytest.skip("needs chromium: apt-get install chromium")
     flags = [
-        f"--ignore-certificate-errors-spki-list={certificate.key_hash}",
+        f"--ignore-certificate-errors-spki-list={hash_public_key(certificate)}",
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
     ]
     with sync_playwright() as playwright:
@@ -46,7 +58,7 @@ def browser(certificate: Certificate) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def oidc_provider(certificate: Certificate) -> Iterator[OidcProvider]:
+def oidc_provider(certificate: Path) -> Iterator[OidcProvider]:
     with OidcProvider(certificate) as provider:
         yield provider
 
@@ -57,10 +69,10 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def oidc_stack(oidc_provider: OidcProvider, certificate: Certificate, state_dir: Path) -> Iterator[Stack]:
+def oidc_stack(oidc_provider: OidcProvider, certificate: Path, state_dir: Path) -> Iterator[Stack]:
     """The stack whose users sign in at `oidc-provider`."""
     config = {"issuer": oidc_provider.issuer, "audience": CLIENT_ID, "jwksUrl": f"{oidc_provider.issuer}/jwks"}
-    environment = {"SSL_CERT_FILE": str(certificate.authority)}
+    environment = {"SSL_CERT_FILE": str(certificate)}
     with running_stack(state_dir, state_dir / "up.log", config=config, environment=environment) as stack:
         yield stack
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.background import running_stack
-from tests.e2e.providers.site import live, open_page, received
+from tests.support.providers.person import live, open_page, received
 from tests.support.e2e.client import Producer, aws
 from tests.support.providers.zitadel_provider import CLIENT_ID, PASSWORD, USER, ZitadelProvider
 
@@ -18,19 +18,18 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
     from local.stack import Stack
-    from tests.support.providers.certificates import Certificate
 
 
 @pytest.fixture(scope="module")
-def zitadel(certificate: Certificate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZitadelProvider]:
+def zitadel(certificate: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZitadelProvider]:
     with ZitadelProvider(certificate, tmp_path_factory.mktemp("zitadel"), id_token_seconds=40) as provider:
         yield provider
 
 
 @pytest.fixture(scope="module")
-def stack(zitadel: ZitadelProvider, certificate: Certificate, state_dir: Path) -> Iterator[Stack]:
+def stack(zitadel: ZitadelProvider, certificate: Path, state_dir: Path) -> Iterator[Stack]:
     config = {"issuer": zitadel.issuer, "audience": CLIENT_ID, "jwksUrl": f"{zitadel.issuer}/keys"}
-    environment = {"SSL_CERT_FILE": str(certificate.authority)}
+    environment = {"SSL_CERT_FILE": str(certificate)}
     with running_stack(state_dir, state_dir / "up.log", config=config, environment=environment) as stack:
         yield stack
 

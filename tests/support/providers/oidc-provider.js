@@ -1,4 +1,3 @@
-// @ts-check
 // npm's `oidc-provider` over TLS on localhost, for the tests.
 //
 // Each line of standard input is a JSON object: `{settings}`. The first line has `tls` in addition, and starts the
@@ -20,38 +19,44 @@ import Provider, { errors } from "oidc-provider";
  * @property {boolean} rotation             Whether a refresh token is good once, which is the default for a page.
  * @property {string | null} refresh_error  The error of every refresh; null if it succeeds.
  * @property {boolean} end_session          Whether there is an `end_session_endpoint`.
- * @property {[string, string][]} keys      The `kid` and `alg` of each published key. The first one signs.
+ * @property {string} algorithm           What signs ID tokens. There is a key for each algorithm from the start.
+ * @property {number} rotations           How often the key of that algorithm was replaced. Old keys stay published.
  * @property {number | null} id_token_seconds Lifetime of ID tokens; null is the provider's default, an hour.
  * @property {number} clock_seconds         How far the provider's clock is ahead.
  */
 
-const CURVES = { ES256: "P-256", ES384: "P-384", ES512: "P-521", EdDSA: "ed25519" };
 const CLIENT_ID = "dashboard";
+const CURVES = { ES256: "P-256", ES384: "P-384", ES512: "P-521" };
+const ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", ...Object.keys(CURVES), "EdDSA"];
 
-/** @type {Map<string, object>} The private keys by `kid`. */
+/** @type {Map<string, object>} All private keys by `kid`, the newest last. */
 const made = new Map();
 
-/** @param {[string, string]} key */
-function privateKey([kid, alg]) {
-  if (!made.has(kid)) {
-    const curve = CURVES[alg];
-    const pair = curve?.startsWith("P-")
-      ? generateKeyPairSync("ec", { namedCurve: curve })
-      : generateKeyPairSync(curve ?? "rsa", curve ? {} : { modulusLength: 2048 });
-    made.set(kid, { ...pair.privateKey.export({ format: "jwk" }), kid, alg, use: "sig" });
-  }
-  return made.get(kid);
+/**
+ * @param {string} alg
+ * @param {number} rotations
+ */
+function makeKey(alg, rotations) {
+  const kid = `${alg}-${rotations}`;
+  if (made.has(kid)) return;
+  const { privateKey } =
+    alg === "EdDSA"
+      ? generateKeyPairSync("ed25519")
+      : alg in CURVES
+        ? generateKeyPairSync("ec", { namedCurve: CURVES[alg] })
+        : generateKeyPairSync("rsa", { modulusLength: 2048 });
+  made.set(kid, { ...privateKey.export({ format: "jwk" }), kid, alg, use: "sig" });
 }
 
 /** @param {Settings} settings */
-function clientOf({ page, post_logout, refresh_tokens, keys }) {
+function clientOf({ page, post_logout, refresh_tokens, algorithm }) {
   return {
     client_id: CLIENT_ID,
     token_endpoint_auth_method: "none",
     grant_types: ["authorization_code", ...(refresh_tokens ? ["refresh_token"] : [])],
     redirect_uris: [page],
     post_logout_redirect_uris: post_logout ? [page] : [],
-    id_token_signed_response_alg: keys[0][1],
+    id_token_signed_response_alg: algorithm,
   };
 }
 
@@ -61,14 +66,15 @@ function clientOf({ page, post_logout, refresh_tokens, keys }) {
  */
 function providerOf(issuer, settings) {
   const { claims, page } = settings;
+  makeKey(settings.algorithm, settings.rotations);
   const provider = new Provider(issuer, {
     clients: page ? [clientOf(settings)] : [],
     // A claim of the scope `openid` is in the ID token. By OIDC Core 5.4, claims of other scopes are not.
     claims: { openid: ["sub", ...Object.keys(claims)] },
     findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ ...claims, sub }) }),
     clientBasedCORS: (_ctx, origin) => settings.cors && page !== null && origin === new URL(page).origin,
-    jwks: { keys: settings.keys.map(privateKey) },
-    enabledJWA: { idTokenSigningAlgValues: settings.keys.map(([, alg]) => alg) },
+    jwks: { keys: [...made.values()].reverse() },
+    enabledJWA: { idTokenSigningAlgValues: ALGORITHMS },
     features: { rpInitiatedLogout: { enabled: settings.end_session } },
     ...(settings.id_token_seconds && { ttl: { IdToken: settings.id_token_seconds } }),
     // The refresh grant calls this function before it makes tokens.
@@ -88,6 +94,7 @@ function say(message) {
 
 // The library's hints about its defaults are not for the reader of standard output.
 console.info = console.error;
+for (const alg of ALGORITHMS) makeKey(alg, 0);
 const realNow = Date.now;
 /** @type {import("node:https").Server | undefined} */
 let server;

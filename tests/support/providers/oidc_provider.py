@@ -10,17 +10,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import Queue
 from threading import Condition, Thread
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, Any, Self
 
 import pytest
-
-if TYPE_CHECKING:
-    from tests.support.providers.certificates import Certificate
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = Path(__file__).with_name("oidc-provider.js")
 PATIENCE = 30.0
 CLIENT_ID = "dashboard"
+ALGORITHMS = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA"),
+)
+"""Every algorithm that the provider can sign ID tokens with, except ES256K and the symmetric ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,19 +37,24 @@ class Settings:
     rotation: bool = True
     refresh_error: str | None = None
     end_session: bool = True
-    keys: tuple[tuple[str, str], ...] = (("first", "RS256"),)
+    algorithm: str = "RS256"
+    rotations: int = 0
     id_token_seconds: int | None = None
     clock_seconds: int = 0
 
 
 class OidcProvider:
-    """A running provider. As a context manager, it ends with the block."""
+    """A running provider. As a context manager, it ends with the block.
 
-    def __init__(self, certificate: Certificate) -> None:
+    Args:
+        certificate: A PEM file with the certificate of localhost and its private key.
+    """
+
+    def __init__(self, certificate: Path) -> None:
         if not (ROOT / "node_modules" / "oidc-provider").is_dir():
             pytest.skip("needs oidc-provider: make node_modules/.ready")
         self.issuer = ""
-        self._certificate = certificate
+        self._pem = certificate.read_text()
         self._granted: Counter[str] = Counter()
         self._changed = Condition()
         self._issuers: Queue[str] = Queue()
@@ -64,7 +71,7 @@ class OidcProvider:
     def set(self, settings: Settings) -> None:
         """Apply the settings. Sessions, codes and refresh tokens stay."""
         assert self._process.stdin is not None
-        tls = {"key": self._certificate.key, "cert": self._certificate.chain}
+        tls = {"key": self._pem, "cert": self._pem}
         print(json.dumps({"settings": asdict(settings), "tls": tls}), file=self._process.stdin, flush=True)
         self.issuer = self._issuers.get(timeout=PATIENCE)
 

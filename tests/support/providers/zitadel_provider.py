@@ -7,12 +7,9 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import pytest
-
-if TYPE_CHECKING:
-    from tests.support.providers.certificates import Certificate
 
 MODULE = Path(__file__).with_name("zitadel")
 CLIENT_ID = "dashboard"
@@ -24,16 +21,15 @@ class ZitadelProvider:
     """A running provider. As a context manager, it ends with the block.
 
     Args:
-        certificate: The certificate of the server.
+        certificate: A PEM file with the certificate of localhost and its private key.
         folder: The folder for the program.
         id_token_seconds: The lifetime of ID tokens.
     """
 
-    def __init__(self, certificate: Certificate, folder: Path, id_token_seconds: int = 3600) -> None:
+    def __init__(self, certificate: Path, folder: Path, id_token_seconds: int = 3600) -> None:
         self.issuer = ""
         self._settings = {
-            "key": certificate.key,
-            "cert": certificate.chain,
+            "pem": certificate.read_text(),
             "claims": {"custom:tenant_id": "t_acme"},
             "id_token_seconds": id_token_seconds,
         }

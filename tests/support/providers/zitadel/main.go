@@ -1,6 +1,6 @@
 // Command zitadel is the example provider of github.com/zitadel/oidc over TLS on localhost, for the tests.
 //
-// Standard input is one JSON object, `{"key", "cert", "claims", "id_token_seconds"}`. The program prints the issuer and
+// Standard input is one JSON object, `{"pem", "claims", "id_token_seconds"}`. The program prints the issuer and
 // ends with its input. The page's redirect URI and its post-logout URI are registered without a port: the example
 // treats the page as a native app, and the provider ignores the port of a native app on 127.0.0.1 (RFC 8252, 7.3).
 package main
@@ -27,8 +27,7 @@ import (
 const page = "http://127.0.0.1/"
 
 type settings struct {
-	Key            string         `json:"key"`
-	Cert           string         `json:"cert"`
+	PEM            string         `json:"pem"`
 	Claims         map[string]any `json:"claims"`
 	IDTokenSeconds int            `json:"id_token_seconds"`
 }
@@ -76,7 +75,7 @@ func main() {
 	if err := input.Decode(&given); err != nil {
 		log.Fatal(err)
 	}
-	pair, err := tls.X509KeyPair([]byte(given.Cert), []byte(given.Key))
+	pair, err := tls.X509KeyPair([]byte(given.PEM), []byte(given.PEM))
 	if err != nil {
 		log.Fatal(err)
 	}
