@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from bench.certificates import write_certificate
 from local.background import running_stack
 from tests.conftest import FLAGS
-from tests.support.providers.person import LIVE_SECONDS
 from tests.support.providers.oidc_provider import CLIENT_ID, OidcProvider, Settings
+from tests.support.providers.person import LIVE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.support.providers.person import LIVE_SECONDS, live, open_page, received, sign_in
 from tests.support.e2e.client import Producer, aws
 from tests.support.providers.oidc_provider import ALGORITHMS, OidcProvider, Settings
+from tests.support.providers.person import LIVE_SECONDS, live, open_page, received, sign_in
 
 if TYPE_CHECKING:
     from local.stack import Stack

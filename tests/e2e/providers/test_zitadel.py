@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.background import running_stack
-from tests.support.providers.person import live, open_page, received
 from tests.support.e2e.client import Producer, aws
+from tests.support.providers.person import live, open_page, received
 from tests.support.providers.zitadel_provider import CLIENT_ID, PASSWORD, USER, ZitadelProvider
 
 if TYPE_CHECKING:
