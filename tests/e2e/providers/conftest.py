@@ -71,7 +71,7 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def oidc_stack(oidc_provider: OidcProvider, certificate: Path, state_dir: Path) -> Iterator[Stack]:
     """The stack whose users sign in at `oidc-provider`."""
-    config = {"issuer": oidc_provider.issuer, "audience": CLIENT_ID, "jwksUrl": f"{oidc_provider.issuer}/jwks"}
+    config = {"issuer": oidc_provider.issuer, "audience": CLIENT_ID}
     environment = {"SSL_CERT_FILE": str(certificate)}
     with running_stack(state_dir, state_dir / "up.log", config=config, environment=environment) as stack:
         yield stack

@@ -2,7 +2,8 @@
 //
 // Each line of standard input is a JSON object: `{settings}`. The first line has `tls` in addition, and starts the
 // server. Every further line replaces the settings; sessions, codes and refresh tokens stay. The program answers each
-// line with a line `{"issuer"}` and prints `{"granted"}` for each grant at the token endpoint. It ends with its input.
+// line with a line `{"issuer"}`, and prints `{"granted"}` or `{"refused"}` with the type of each grant that its token
+// endpoint answers. It ends with its input.
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:https";
@@ -11,18 +12,19 @@ import Provider, { errors } from "oidc-provider";
 
 /**
  * @typedef {object} Settings
- * @property {string | null} page           The page's URL, which is its redirect URI; null while there is no page.
- * @property {boolean} post_logout          Whether the page's URL is registered as post-logout URI too.
+ * @property {string | null} page The page's URL, which is its redirect URI; null while there is no page.
+ * @property {boolean} post_logout Whether the page's URL is registered as post-logout URI too.
  * @property {Record<string, unknown>} claims What the provider says of each user, beside `sub`.
- * @property {boolean} cors                 Whether the page's origin may call the token endpoint.
- * @property {boolean} refresh_tokens       Whether the client may have refresh tokens.
- * @property {boolean} rotation             Whether a refresh token is good once, which is the default for a page.
- * @property {string | null} refresh_error  The error of every refresh; null if it succeeds.
- * @property {boolean} end_session          Whether there is an `end_session_endpoint`.
- * @property {string} algorithm           What signs ID tokens. There is a key for each algorithm from the start.
- * @property {number} rotations           How often the key of that algorithm was replaced. Old keys stay published.
- * @property {number | null} id_token_seconds Lifetime of ID tokens; null is the provider's default, an hour.
- * @property {number} clock_seconds         How far the provider's clock is ahead.
+ * @property {string} scope The scope of these claims.
+ * @property {boolean} conform Whether only claims of the scope `openid` are in the ID token, as OIDC Core 5.4 says.
+ * @property {boolean} cors Whether the page's origin may call the token endpoint.
+ * @property {boolean} refresh_tokens Whether the client may have refresh tokens.
+ * @property {string | null} refresh_error The error of every refresh; null if it succeeds.
+ * @property {boolean} end_session Whether there is an `end_session_endpoint`.
+ * @property {string} algorithm What signs ID tokens. There is a key for each algorithm from the start.
+ * @property {number} rotations How often the key of that algorithm was replaced. Old keys stay published.
+ * @property {number | null} id_token_seconds The lifetime of ID tokens; null is the provider's default, an hour.
+ * @property {number} clock_seconds How far the provider's clock is ahead.
  */
 
 const CLIENT_ID = "dashboard";
@@ -69,22 +71,28 @@ function providerOf(issuer, settings) {
   makeKey(settings.algorithm, settings.rotations);
   const provider = new Provider(issuer, {
     clients: page ? [clientOf(settings)] : [],
-    // A claim of the scope `openid` is in the ID token. By OIDC Core 5.4, claims of other scopes are not.
-    claims: { openid: ["sub", ...Object.keys(claims)] },
+    claims: { openid: ["sub"], [settings.scope]: ["sub", ...Object.keys(claims)] },
+    conformIdTokenClaims: settings.conform,
     findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ ...claims, sub }) }),
     clientBasedCORS: (_ctx, origin) => settings.cors && page !== null && origin === new URL(page).origin,
     jwks: { keys: [...made.values()].reverse() },
     enabledJWA: { idTokenSigningAlgValues: ALGORITHMS },
     features: { rpInitiatedLogout: { enabled: settings.end_session } },
     ...(settings.id_token_seconds && { ttl: { IdToken: settings.id_token_seconds } }),
-    // The refresh grant calls this function before it makes tokens.
-    rotateRefreshToken: () => {
-      if (settings.refresh_error) throw new errors.CustomOIDCProviderError(settings.refresh_error, "asked by the test");
-      return settings.rotation;
-    },
+    ...(settings.refresh_error && { rotateRefreshToken: () => refuse(settings.refresh_error) }),
   });
   provider.on("grant.success", ({ oidc }) => say({ granted: oidc.params.grant_type }));
+  provider.on("grant.error", ({ oidc }) => say({ refused: oidc.params?.grant_type }));
   return provider.callback();
+}
+
+/**
+ * Refuse the refresh. The provider asks whether to rotate the token before it makes new ones.
+ *
+ * @param {string} error
+ */
+function refuse(error) {
+  throw new errors.CustomOIDCProviderError(error, "as the test wants");
 }
 
 /** @param {object} message */

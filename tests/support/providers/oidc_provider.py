@@ -16,7 +16,8 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = Path(__file__).with_name("oidc-provider.js")
-PATIENCE = 30.0
+PATIENCE = 180.0
+"""Seconds. A page without a refresh token waits for the end of its token before it leads back to the provider."""
 CLIENT_ID = "dashboard"
 ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -32,9 +33,10 @@ class Settings:
     page: str | None = None
     post_logout: bool = True
     claims: dict[str, Any] = field(default_factory=lambda: {"custom:tenant_id": "t_acme"})
+    scope: str = "openid"
+    conform: bool = True
     cors: bool = True
     refresh_tokens: bool = True
-    rotation: bool = True
     refresh_error: str | None = None
     end_session: bool = True
     algorithm: str = "RS256"
@@ -55,7 +57,7 @@ class OidcProvider:
             pytest.skip("needs oidc-provider: make node_modules/.ready")
         self.issuer = ""
         self._pem = certificate.read_text()
-        self._granted: Counter[str] = Counter()
+        self._answers: Counter[tuple[str, str]] = Counter()
         self._changed = Condition()
         self._issuers: Queue[str] = Queue()
         self._process = subprocess.Popen(
@@ -75,24 +77,28 @@ class OidcProvider:
         print(json.dumps({"settings": asdict(settings), "tls": tls}), file=self._process.stdin, flush=True)
         self.issuer = self._issuers.get(timeout=PATIENCE)
 
-    def granted(self, kind: str) -> int:
+    def granted(self, grant: str) -> int:
         """How many grants of this type the token endpoint has answered with tokens."""
-        return self._granted[kind]
+        return self._answers["granted", grant]
 
-    def wait_for_grant(self, kind: str, number: int) -> None:
-        """Wait until the token endpoint has answered so many grants of this type."""
+    def refused(self, grant: str) -> int:
+        """How many grants of this type the token endpoint has refused."""
+        return self._answers["refused", grant]
+
+    def wait_for_grants(self, grant: str, number: int) -> None:
+        """Wait until the token endpoint has answered so many grants of this type with tokens."""
         with self._changed:
-            arrived = self._changed.wait_for(lambda: self._granted[kind] >= number, PATIENCE)
-        assert arrived, f"{kind}: {self._granted[kind]} of {number} grants"
+            arrived = self._changed.wait_for(lambda: self.granted(grant) >= number, PATIENCE)
+        assert arrived, f"{grant}: {self.granted(grant)} of {number} grants"
 
     def _listen(self, output: IO[str]) -> None:
         for line in output:
-            message = json.loads(line)
-            if "issuer" in message:
-                self._issuers.put(message["issuer"])
+            ((kind, value),) = json.loads(line).items()
+            if kind == "issuer":
+                self._issuers.put(value)
             else:
                 with self._changed:
-                    self._granted[message["granted"]] += 1
+                    self._answers[kind, value] += 1
                     self._changed.notify_all()
 
     def __enter__(self) -> Self:
