@@ -69,9 +69,17 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def oidc_stack(oidc_provider: OidcProvider, certificate: Path, state_dir: Path) -> Iterator[Stack]:
+def settings_of_stack() -> dict[str, str]:
+    """The settings of the stack, besides `issuer` and `audience`."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def oidc_stack(
+    oidc_provider: OidcProvider, settings_of_stack: dict[str, str], certificate: Path, state_dir: Path
+) -> Iterator[Stack]:
     """The stack whose users sign in at `oidc-provider`."""
-    config = {"issuer": oidc_provider.issuer, "audience": CLIENT_ID}
+    config = {"issuer": oidc_provider.issuer, "audience": CLIENT_ID, **settings_of_stack}
     environment = {"SSL_CERT_FILE": str(certificate)}
     with running_stack(state_dir, state_dir / "up.log", config=config, environment=environment) as stack:
         yield stack

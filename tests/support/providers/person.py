@@ -19,8 +19,8 @@ def sign_in(page: Page, stack: Stack, *, consents: int = 2) -> None:
     Args:
         page: A page without a session.
         stack: The running stack.
-        consents: How often the provider asks. At the first sign-in of a browser the page asks for a refresh token twice,
-            because the provider gives none without `prompt=consent`.
+        consents: How often the provider asks. At the first sign-in of a browser the page asks for a refresh token
+            twice, because the provider gives none without `prompt=consent`.
     """
     page.goto(stack.page_url)
     page.get_by_placeholder("Enter any login").fill("ada")
