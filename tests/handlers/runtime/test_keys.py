@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from formbridge.runtime import keys
@@ -24,6 +24,8 @@ def test_no_two_tenants_and_no_two_shards_share_a_partition(one: tuple[str, int]
     assert (keys.tenant_partition(*one) == keys.tenant_partition(*other)) == (one == other)
 
 
+@example(one=("a", "a:a"), other=("a:a", "a"))
+@example(one=("a", "a.a"), other=("a.a", "a"))
 @given(one=st.tuples(TENANTS, SUBMISSIONS), other=st.tuples(TENANTS, SUBMISSIONS))
 def test_no_two_tenants_share_a_submission(one: tuple[str, str], other: tuple[str, str]) -> None:
     assert (keys.submission_partition(*one) == keys.submission_partition(*other)) == (one == other)
