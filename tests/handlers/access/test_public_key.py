@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any
 
-import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
@@ -42,7 +42,7 @@ SIGNED = [(name, algorithm) for name, algorithms in KEYS.items() for algorithm i
 @pytest.mark.parametrize(("name", "algorithm"), SIGNED)
 def test_a_key_verifies_each_of_its_algorithms_and_no_other(name: str, algorithm: str) -> None:
     signed, _, signature = issuer.signed_token(algorithm, name).rpartition(".")
-    decoded = jwt.utils.base64url_decode(signature)
+    decoded = base64.urlsafe_b64decode(signature + "==")
     verify = load_public_key(issuer.jwk(name), KEYS[name].split()[0])
     verified = [other for other in KEYS[name].split() if verify(other, signed.encode(), decoded)]
     assert verified == [algorithm]

@@ -29,7 +29,7 @@ from formbridge.access.public_key import load_public_key
 from formbridge.access.token_verifier import TokenVerifier
 from formbridge.runtime import clock
 from tests.support.handlers import issuer
-from tests.support.handlers.issuer import signed_token
+from tests.support.handlers.issuer import PATTERN, signed_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ class Stack:
     issuer: str
     audience: str = "client-1"
     claim: str = "tenant_id"
-    pattern: str = issuer.PATTERN
+    pattern: str = PATTERN
     others: tuple[str, ...] = ()
     """`additionalAudiences`."""
     tolerance: int = 30
@@ -241,19 +241,19 @@ SHAPES: Final = (
     Shape("an issuer without its slash", change(AUTH0, issuer=AUTH0.issuer), "iss issuer", {"iss": AUTH0.issuer[:-1]}),
     Shape(
         "an organization, with the default pattern",
-        change(AUTH0, pattern=issuer.PATTERN),
+        change(AUTH0, pattern=PATTERN),
         "tenant tenantIdPattern",
     ),
     Shape("no organization", AUTH0, "tenant tenantClaim", {"org_id": None}),
     Shape(
         "a namespaced claim",
-        change(AUTH0, claim="https://example.com/tenant", pattern=issuer.PATTERN),
+        change(AUTH0, claim="https://example.com/tenant", pattern=PATTERN),
         "t_acme",
         {"https://example.com/tenant": "t_acme"},
     ),
     Shape(
         "a namespaced object",
-        change(AUTH0, claim="/https:~1~1example.com/tenants", pattern=issuer.PATTERN),
+        change(AUTH0, claim="/https:~1~1example.com/tenants", pattern=PATTERN),
         "t_acme t_globex",
         {"https://example.com": {"tenants": ["t_acme", "t_globex"]}},
     ),
@@ -272,7 +272,7 @@ SHAPES: Final = (
     Shape("a work account, issued five minutes back", ENTRA, TENANT),
     Shape("an account of another directory", ENTRA, "iss issuer", {"iss": ENTRA.issuer.replace("7", "8")}),
     Shape("a token of version 1", ENTRA, "iss issuer", {"iss": f"https://sts.windows.net/{TENANT}/", "ver": "1.0"}),
-    Shape("app roles", change(ENTRA, claim="roles", pattern=issuer.PATTERN), "t_acme", {"roles": ["t_acme", "Reader"]}),
+    Shape("app roles", change(ENTRA, claim="roles", pattern=PATTERN), "t_acme", {"roles": ["t_acme", "Reader"]}),
     Shape("150 groups", change(ENTRA, claim="groups"), " ".join(GROUPS[:150]), {"groups": GROUPS[:150]}),
     Shape("180 groups", change(ENTRA, claim="groups"), "token", {"groups": GROUPS}),
     Shape(
@@ -285,7 +285,7 @@ SHAPES: Final = (
     Shape("an organization, as a map", KEYCLOAK, "acme"),
     Shape("an organization with its id", KEYCLOAK, "acme", {"organization": {"acme": {"id": "42c3e46f"}}}),
     Shape("two organizations", KEYCLOAK, "acme globex", {"organization": ["acme", "globex"]}),
-    Shape("realm roles", change(KEYCLOAK, claim="/realm_access/roles", pattern=issuer.PATTERN), "t_acme"),
+    Shape("realm roles", change(KEYCLOAK, claim="/realm_access/roles", pattern=PATTERN), "t_acme"),
     Shape("a path with dots", change(KEYCLOAK, claim="realm_access.roles"), "tenant tenantClaim"),
     Shape("no scope organization", KEYCLOAK, "tenant tenantClaim", {"organization": None}),
     Shape("another client of the realm", KEYCLOAK, "aud audience", {"aud": "account", "azp": "other"}),
@@ -301,7 +301,7 @@ SHAPES: Final = (
     # Google
     Shape("a Workspace account", GOOGLE, "example.com"),
     Shape("a private account", GOOGLE, "tenant tenantClaim", {"hd": None}),
-    Shape("a Workspace account, default pattern", change(GOOGLE, pattern=issuer.PATTERN), "tenant tenantIdPattern"),
+    Shape("a Workspace account, default pattern", change(GOOGLE, pattern=PATTERN), "tenant tenantIdPattern"),
     Shape("the old issuer", GOOGLE, "iss issuer", {"iss": "accounts.google.com"}),
     Shape("the Android app", GOOGLE, "azp additionalAudiences", {"azp": "1-b.apps.googleusercontent.com"}),
     Shape(
@@ -314,7 +314,7 @@ SHAPES: Final = (
     Shape("the organization of the user", ZITADEL, "165617850692654600"),
     Shape(
         "the roles of a project",
-        change(ZITADEL, claim="urn:zitadel:iam:org:project:roles", pattern=issuer.PATTERN),
+        change(ZITADEL, claim="urn:zitadel:iam:org:project:roles", pattern=PATTERN),
         "t_acme",
         {"urn:zitadel:iam:org:project:roles": {"t_acme": {"165617850692654600": "acme.example.com"}}},
     ),
