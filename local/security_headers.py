@@ -17,12 +17,13 @@ class SecurityHeaders:
 
     Args:
         app: The application behind the middleware.
-        connect_sources: Sources of the directive `connect-src`, besides the page's own origin.
+        gateway: The host and port of the emulated gateway. The page connects to it, and asks it why it refused.
+        connect_sources: Further sources of the directive `connect-src`.
     """
 
-    def __init__(self, app: ASGIApp, connect_sources: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, gateway: str, connect_sources: Iterable[str] = ()) -> None:
         self._app = app
-        sources = ("'self'", *connect_sources)
+        sources = ("'self'", f"ws://{gateway}", f"http://{gateway}", *connect_sources)
         self._headers = {
             # The same policy as on AWS (`components/dashboard_site.py`). A request that AWS's policy blocks therefore
             # fails in the local run too.

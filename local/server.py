@@ -119,7 +119,7 @@ def application(stack: Stack, state_dir: Path, dashboard: Path = DASHBOARD) -> S
             Mount("/", StaticFiles(directory=dashboard, html=True)),
         ],
         middleware=[
-            Middleware(SecurityHeaders, connect_sources=[f"ws://{urlsplit(stack.endpoint_url).netloc}"]),
+            Middleware(SecurityHeaders, gateway=urlsplit(stack.endpoint_url).netloc),
             Middleware(DashboardAccess, key=stack.dashboard_key, port=urlsplit(stack.dashboard_url).port or HTTP_PORT),
         ],
         exception_handlers={

@@ -81,11 +81,12 @@ def site_application(stack: Stack, page: SitePage, dashboard: Path = DASHBOARD) 
     def config(_request: Request) -> Response:
         return Response(page.config, media_type="application/json", headers={"Cache-Control": "no-store"})
 
-    gateway = f"ws://{urlsplit(stack.endpoint_url).netloc}"
     return Starlette(
         routes=[Route(f"/{CONFIG}", config), Mount("/", StaticFiles(directory=dashboard, html=True))],
         middleware=[
-            Middleware(SecurityHeaders, connect_sources=[gateway, *page.connect_sources]),
+            Middleware(
+                SecurityHeaders, gateway=urlsplit(stack.endpoint_url).netloc, connect_sources=page.connect_sources
+            ),
             Middleware(_OwnHost, port=urlsplit(stack.dashboard_url).port or HTTP_PORT),
         ],
     )

@@ -75,7 +75,9 @@ def test_the_page_opens_when_the_issuer_leads_back(dashboard: Path) -> None:
 
 def test_the_page_may_reach_its_gateway_and_its_issuer_alone(dashboard: Path) -> None:
     headers = request(dashboard, "/").headers
-    assert headers["content-security-policy"] == build_content_security_policy(["ws://127.0.0.1:1", ISSUER])
+    assert headers["content-security-policy"] == build_content_security_policy(
+        ["ws://127.0.0.1:1", "http://127.0.0.1:1", ISSUER]
+    )
     assert headers["permissions-policy"] == PERMISSIONS_POLICY
 
 

@@ -175,13 +175,15 @@ def _token(subprotocols: Sequence[str]) -> str:
 
 
 class FakeGateway:
-    """A WebSocket server on 127.0.0.1 that hands each connection to the test."""
+    """A WebSocket server on 127.0.0.1 that hands each connection to the test. It answers 426 to all other requests."""
 
     def __init__(self) -> None:
         self.admits: Callable[[str], bool] = lambda token: True
         """Whether a token is good; the handshake with any other ends in 401."""
         self.refused: Queue[str] = Queue()
         """The tokens that were not."""
+        self.probes: Queue[str] = Queue()
+        """The paths that were asked for without a WebSocket."""
         self._connections: Queue[Connection] = Queue()
         self._server: Server = serve(
             self._handle,
@@ -196,6 +198,9 @@ class FakeGateway:
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def _authorize(self, socket: ServerConnection, request: Request) -> Response | None:
+        if "Upgrade" not in request.headers:
+            self.probes.put(request.path)
+            return socket.respond(426, "")
         token = _token([name.strip() for name in request.headers["Sec-WebSocket-Protocol"].split(",")])
         if self.admits(token):
             return None
@@ -251,11 +256,14 @@ class Answers:
 class FakeSite:
     """The page's static files and its API on 127.0.0.1.
 
-    The page may connect to itself, to the gateway and to `connect_sources`. The files are those of `folder`.
+    The page may connect to itself, to the gateway by WebSocket and by HTTP, and to `connect_sources`. The files are
+    those of `folder`.
     """
 
     def __init__(self, websocket_url: str, *connect_sources: str, folder: Path = DASHBOARD) -> None:
         self.folder = folder
+        self.now: Callable[[], float] = time.time
+        """Its clock, which the header `Date` shows: epoch seconds."""
         self.answers = Answers()
         self.answers.config = {
             "websocket_url": websocket_url,
@@ -268,7 +276,8 @@ class FakeSite:
         self._numbers = count(1)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self.policy = build_content_security_policy([websocket_url, *connect_sources])
+        gateway = [websocket_url, websocket_url.replace("ws:", "http:")]
+        self.policy = build_content_security_policy([*gateway, *connect_sources])
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def posted(self) -> Posted:
@@ -323,6 +332,9 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_header("Permissions-Policy", PERMISSIONS_POLICY)
         self.send_header("Cache-Control", "no-store")
         super().end_headers()
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(self._site.now() if timestamp is None else timestamp)
 
     def log_message(self, *args: Any, **kwargs: Any) -> None:
         """Quiet: pytest shows what matters."""
