@@ -43,7 +43,7 @@ PAGE_POLICY = (
     "require-trusted-types-for 'script'",
     "trusted-types 'none'",
 )
-"""The page's Content-Security-Policy without the directive `connect-src`. `local/server.py` sends the same policy."""
+"""The page's Content-Security-Policy without the directive `connect-src`. `local/security_headers.py` sends the same policy."""
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in (
@@ -54,7 +54,7 @@ PERMISSIONS_POLICY = ", ".join(
         *("xr-spatial-tracking",),
     )
 )
-"""The page's Permissions-Policy: the page needs none of these features of a browser. `local/server.py` sends the same
+"""The page's Permissions-Policy: the page needs none of these features of a browser. `local/security_headers.py` sends the same
 policy."""
 
 
