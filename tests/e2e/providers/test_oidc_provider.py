@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from local.stack import Stack
 
 TENANT = "t_acme"
-SHORT_SECONDS = 30
+SHORT_SECONDS = 20
 """A lifetime of ID tokens that a page must renew soon."""
 SIGN_IN_AGAIN = ("interaction_required", "login_required", "consent_required", "access_denied", "invalid_grant")
 CONFIGURATION = ("unauthorized_client", "invalid_client", "invalid_scope")
@@ -126,7 +126,7 @@ def test_a_token_is_renewed_on_the_open_connection(
     live(page)
     page.evaluate("window.isTheSamePage = true")
     opened: list[object] = []
-    page.on("websocket", opened.append)
+    page.on("websocket", lambda websocket: opened.append(websocket))
     renewed = provider.granted("refresh_token")
     provider.wait_for_grants("refresh_token", renewed + 3)
     live(page)
@@ -161,6 +161,7 @@ def test_after_a_refused_refresh_one_click_signs_in_again(
     refused = provider.refused("refresh_token")
     provider.set(replace(settings, refresh_error=error))
     page.get_by_role("button", name="Sign in").click()
+    agree(page)
     live(page)
 
     assert provider.refused("refresh_token") == refused + 1
@@ -177,6 +178,7 @@ def test_a_refresh_that_the_client_is_not_allowed_names_the_setting(
     has_notice(page, error)
     expect(page.locator("#notice")).to_contain_text(re.compile("setting (audience|scopes)"))
     page.get_by_role("button", name="Sign in").click()
+    agree(page)
     live(page)
 
 

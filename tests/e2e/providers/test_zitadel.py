@@ -52,7 +52,7 @@ def test_tokens_are_renewed_on_the_connection_of_one_sign_in(stack: Stack, page:
     answers: list[str] = []
     opened: list[object] = []
     page.on("response", lambda response: answers.append(response.url))
-    page.on("websocket", opened.append)
+    page.on("websocket", lambda websocket: opened.append(websocket))
     for _ in range(2):
         page.wait_for_event("response", lambda response: response.url.endswith("/oauth/token"))
     live(page)
