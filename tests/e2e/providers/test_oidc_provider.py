@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from local.stack import Stack
 
 TENANT = "t_acme"
-SHORT_SECONDS = 20
+SHORT_SECONDS = 15
 """A lifetime of ID tokens that a page must renew soon."""
 SIGN_IN_AGAIN = ("interaction_required", "login_required", "consent_required", "access_denied", "invalid_grant")
 CONFIGURATION = ("unauthorized_client", "invalid_client", "invalid_scope")
@@ -111,7 +111,7 @@ def test_the_clock_of_the_device_may_be_wrong(
     sign_in(page, oidc_stack)
     live(page)
     renewed = provider.granted("refresh_token")
-    provider.wait_for_grants("refresh_token", renewed + 2)
+    provider.wait_for_grants("refresh_token", renewed + 1)
     live(page)
 
 
