@@ -43,8 +43,8 @@ class GatewayAccessArgs(TypedDict):
     Default: `custom:tenant_id`."""
     tenant_id_pattern: NotRequired[pulumi.Input[str]]
     """The regular expression that a whole tenant id matches; at most 256 characters. It may contain letters, digits,
-    `_`, `:`, `-`, `\\.`, classes such as `[a-z]`, `\\d`, `\\w`, groups, `|`, `?`, `*`, `+` and `{m,n}`. In addition, an
-    id always has at most 66 letters, digits and `_.:-`, and begins with a letter, a digit or `_`.
+    `_`, `:`, `-`, `\\.`, classes such as `[a-z]`, `\\d`, `\\w`, groups, alternatives, `?`, `*`, `+` and `{m,n}`. In
+    addition, an id always has at most 66 letters, digits and `_.:-`, and begins with a letter, a digit or `_`.
     Default: `t_[A-Za-z0-9_-]{1,64}`."""
     token_in_query: NotRequired[pulumi.Input[bool]]
     """Whether a client may send its token in the query string, as `?token=…`. Use this only for clients that cannot
