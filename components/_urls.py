@@ -69,7 +69,7 @@ def jwks_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
 
 
 def is_jwks_url(text: str) -> bool:
-    """Return whether `jwks_url` accepts a text."""
+    """Return whether `jwks_url` accepts a value."""
     return re.fullmatch(_SECURE, text) is not None
 
 
