@@ -68,8 +68,9 @@ def revoke(
 ) -> None:
     """Refuse a tenant, a user, a session or a token, and close its connections.
 
-    Every sign-in until 30 seconds from now is refused, also with tokens that are refreshed later. With --block, every
-    later sign-in is refused too. Users of the stack's own user pool are signed out at Cognito.
+    Every sign-in until now and in the next seconds (clockToleranceSeconds, 30 by default) is refused, also with tokens
+    that are refreshed later. With --block, every later sign-in is refused too. Users of the stack's own user pool are
+    signed out at Cognito.
 
     Exit code 1 means that something is left to do: the message says what. docs/operating.md lists the permissions.
     """
@@ -175,7 +176,9 @@ class _Access:
             raise UsageError(f"--reason: must have 1 to {MAX_REASON} characters, got {quote(reason)}")
         try:
             with naming("revocations table", self.log.table_name):
-                return self.log.record(self.target, Change(action, self.recorded_by, reason.strip(), now, until))
+                tolerance = self.outputs.get_integer("clock_tolerance_seconds")
+                change = Change(action, self.recorded_by, reason.strip(), now, tolerance, until)
+                return self.log.record(self.target, change)
         except Conflict as error:
             raise UsageError(str(error)) from None
 

@@ -60,3 +60,14 @@ class StackOutputs:
         if not (value := self.find(name)):
             raise UsageError(f"--outputs {self.source}: must have the output {name!r}, got {', '.join(self.values)}")
         return value
+
+    def get_integer(self, name: str) -> int:
+        """Return an output of the stack that is an integer.
+
+        Raises:
+            UsageError: The stack has no such output, or it is no integer.
+        """
+        value = self.values.get(name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise UsageError(f"--outputs {self.source}: {name}: must be an integer, got {value!r}")
+        return value

@@ -109,7 +109,7 @@ def test_no_field_or_header_makes_a_client_another_tenants(
     assert {update["data"]["tenant_id"] for frame in wire.frames for update in updates_of(frame)} == {tenant}
 
 
-@states("Tenant ids match `^t_[A-Za-z0-9_-]{1,64}$`.")
+@states("By default, tenant ids match `^t_[A-Za-z0-9_-]{1,64}$`.")
 @pytest.mark.parametrize(
     ("claim", "status"),
     [

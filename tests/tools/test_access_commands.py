@@ -56,6 +56,17 @@ def test_a_tenant_is_revoked_and_its_connections_are_closed(access: AccessStack,
     assert not access.refuses(tenant_id="t_globex")
 
 
+@pytest.mark.parametrize("tolerance", [0, 300])
+def test_the_sign_ins_of_the_seconds_that_the_stack_tolerates_are_revoked_too(
+    access: AccessStack, ask: Run, tolerance: int
+) -> None:
+    access.write_outputs(clock_tolerance_seconds=tolerance)
+
+    assert ask("revoke", "--tenant", "t_acme")[0] == 1  # the tenant is not known
+    assert access.refuses(signed_in_at=NOW + tolerance)
+    assert not access.refuses(signed_in_at=NOW + tolerance + 1)
+
+
 @pytest.mark.parametrize("issued_later", [1, 2, 30])
 def test_a_token_that_is_issued_a_moment_later_does_not_connect(
     access: AccessStack, ask: Run, issued_later: int
@@ -304,7 +315,7 @@ def test_the_list_is_json_if_asked(access: AccessStack, run: Run, ask: Run) -> N
     [
         ((), "exactly one of --tenant, --user, --session and --token-id must be given"),
         (("--user", "a", "--session", "b"), "exactly one of --tenant, --user, --session and --token-id must be given"),
-        (("--tenant", "acme"), "--tenant: must match ^t_[A-Za-z0-9_-]{1,64}$, got 'acme'"),
+        (("--tenant", "a#b"), "--tenant: must match ^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,65}$, got 'a#b'"),
         (("--tenant", "t_acme", "--session", "s"), "--tenant: must not be given together with --session"),
         (("--tenant", "t_acme", "--hashed"), "--hashed: must be given together with --user, --session or --token-id"),
         (("--user", "ada", "--hashed"), "--user: must match ^[0-9a-f]{32}$, got 'ada'"),

@@ -27,6 +27,17 @@ def test_outputs_are_read_from_what_pulumi_prints_and_from_the_file_of_a_local_r
         outputs.get("issuer")
 
 
+def test_an_output_that_is_an_integer_may_be_0() -> None:
+    assert StackOutputs("outputs.json", {"seconds": 0}).get_integer("seconds") == 0
+
+
+@pytest.mark.parametrize("outputs", [{}, {"seconds": "30"}, {"seconds": True}, {"seconds": 0.5}])
+def test_an_output_that_is_no_integer_is_an_error_that_names_it(outputs: dict[str, object]) -> None:
+    message = f"^--outputs outputs.json: seconds: must be an integer, got {outputs.get('seconds')!r}$"
+    with pytest.raises(UsageError, match=message):
+        StackOutputs("outputs.json", outputs).get_integer("seconds")
+
+
 @pytest.mark.parametrize(("written", "message"), [("no JSON", "must be JSON"), ("[]", "must be a JSON object")])
 def test_a_file_of_another_form_is_an_error_that_names_it(tmp_path: Path, written: str, message: str) -> None:
     file = tmp_path / "outputs.json"
