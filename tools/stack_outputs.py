@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+
+import typer
 
 from .console import UsageError
 
@@ -14,6 +16,16 @@ if TYPE_CHECKING:
 
 STDIN: Final = "-"
 """Name of the file that stands for stdin."""
+
+Outputs = Annotated[
+    str,
+    typer.Option(
+        metavar="FILE",
+        help="Outputs of the stack: a file with what `pulumi stack output --json` prints, `-` for stdin, "
+        "or the file .local/stack.json of the local run.",
+    ),
+]
+"""The option of a command that reads the outputs of a stack."""
 
 
 @dataclass(frozen=True, slots=True)
