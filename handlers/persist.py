@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from formbridge.runtime import aws, clock, environment, metrics
 from formbridge.runtime.dead_letter_queue import DeadLetterQueue
 from formbridge.runtime.logs import correlation_ids, log, log_failures
+from formbridge.runtime.tenant_id_pattern import TenantIdPattern
 from formbridge.submissions.event import MalformedEvent, SubmissionEvent
 from formbridge.submissions.index_lag import is_sampled, measure_index_lag
 from formbridge.submissions.retention import compute_max_age_days
@@ -29,6 +30,12 @@ def dead_letter_queue() -> DeadLetterQueue:
     return DeadLetterQueue(aws.client("sqs"), environment.string("DEAD_LETTER_QUEUE_URL"))
 
 
+@cache
+def tenant_ids() -> TenantIdPattern:
+    """Return the pattern of the stack's tenant ids."""
+    return TenantIdPattern.parse("TENANT_ID_PATTERN", environment.string("TENANT_ID_PATTERN"))
+
+
 @log_failures
 def handler(event: Mapping[str, Any], context: object) -> None:
     """Store one event. If the event is malformed, send it to the dead-letter queue with the reason."""
@@ -36,7 +43,8 @@ def handler(event: Mapping[str, Any], context: object) -> None:
     try:
         now_ms, retention_days = clock.now_ms(), environment.integer("RETENTION_DAYS")
         max_skew_ms = environment.integer("MAX_CLOCK_SKEW_SECONDS") * 1000
-        parsed = SubmissionEvent.parse(event, now_ms, max_skew_ms, compute_max_age_days(retention_days))
+        max_age_days = compute_max_age_days(retention_days)
+        parsed = SubmissionEvent.parse(event, now_ms, max_skew_ms, tenant_ids(), max_age_days)
         saved = submissions_table().save(parsed, now_ms, retention_days)
     except MalformedEvent as error:
         dead_letter_queue().send(event, str(error))

@@ -88,6 +88,7 @@ class Bus:
 
     def __init__(self, stack: Stack) -> None:
         self._name = stack.output("event_bus_name")
+        self._tenant_ids = stack.tenant_ids
         self._events = client("events", stack)
 
     def put(self, detail_type: str, details: Sequence[Mapping[str, Any]]) -> None:
@@ -98,8 +99,12 @@ class Bus:
             details: The details of up to 10 events.
 
         Raises:
+            BadSubmission: A tenant id does not match the stack's pattern, so that persist would reject the event.
             BusError: The bus rejected at least one of the events or did not answer.
         """
+        for detail in details:
+            if mismatch := self._tenant_ids.describe_mismatch("tenant_id", detail["tenant_id"]):
+                raise BadSubmission(mismatch)
         entries = [
             {
                 "EventBusName": self._name,

@@ -7,6 +7,9 @@ import os
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from formbridge.runtime.identifiers import TENANT_ID
+from formbridge.runtime.tenant_id_pattern import TenantIdPattern
+
 from .private_files import private
 
 if TYPE_CHECKING:
@@ -46,6 +49,12 @@ class Stack:
     def page_url(self) -> str:
         """The URL that opens the dashboard in a browser. It contains the key."""
         return f"{self.dashboard_url}/?key={self.dashboard_key}"
+
+    @property
+    def tenant_ids(self) -> TenantIdPattern:
+        """The tenant ids of the stack. A program that exports no pattern has every id that is safe in keys."""
+        name = "tenant_id_pattern"
+        return TenantIdPattern.parse(name, self.output(name) if name in self.outputs else TENANT_ID.pattern)
 
     def output(self, name: str) -> str:
         """Return the export `name`.

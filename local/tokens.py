@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Final, cast
 import jwt
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from formbridge.runtime.identifiers import TENANT_ID, quote
-
 from .emulator import get_cognito_keys_directory
 from .emulator_client import get_signed
 from .stack import StackError
@@ -78,8 +76,8 @@ def mint(
         TokenError: The tenant or the lifetime is invalid.
         StackError: The program does not export `issuer` or `client_id`, or the issuer is not the local Cognito.
     """
-    if not TENANT_ID.fullmatch(tenant):
-        raise TokenError(f"tenant_id: must match ^{TENANT_ID.pattern}$, got {quote(tenant)}")
+    if mismatch := stack.tenant_ids.describe_mismatch("tenant_id", tenant):
+        raise TokenError(mismatch)
     if expires_in > MAX_LIFETIME_SECONDS:
         raise TokenError(f"expires_in: must be at most {MAX_LIFETIME_SECONDS} seconds, got {expires_in}")
     issuer = stack.output("issuer")

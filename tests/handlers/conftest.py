@@ -19,6 +19,7 @@ import persist
 import resync
 from formbridge.broadcast import accounting, wiring
 from formbridge.runtime import clock as clock_module
+from formbridge.runtime.tenant_id_pattern import DEFAULT_TENANT_ID_PATTERN
 from formbridge.session import lambda_reply
 from tests.support.handlers import issuer
 from tests.support.handlers.clock import Clock
@@ -58,6 +59,7 @@ def forgetful_handlers() -> Iterator[None]:
         message.sessions,
         persist.submissions_table,
         persist.dead_letter_queue,
+        persist.tenant_ids,
         resync.stream,
         resync.sqs,
     ]
@@ -94,6 +96,7 @@ def region(aws: Region, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: Non
     monkeypatch.setenv("ISSUER", issuer.ISSUER)
     monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", aws.queue_url)
     monkeypatch.setenv("RETENTION_DAYS", "0")
+    monkeypatch.setenv("TENANT_ID_PATTERN", DEFAULT_TENANT_ID_PATTERN)
     monkeypatch.setenv("MAX_CLOCK_SKEW_SECONDS", "300")
     monkeypatch.setenv("CONNECTION_TTL_SECONDS", "7800")
     monkeypatch.setenv("MAX_CONNECTIONS_PER_TENANT", "5000")

@@ -14,7 +14,7 @@ from formbridge.submissions.event import FIELDS, MAX_PAYLOAD_BYTES, SubmissionEv
 from formbridge.submissions.index_lag import is_sampled
 from formbridge.submissions.retention import REPLAY_DAYS
 from formbridge.submissions.submission import Submission, is_pending
-from tests.support.handlers.builders import NOW, LambdaContext, bus_event, iso, partial, received, updated
+from tests.support.handlers.builders import NOW, TENANT_IDS, LambdaContext, bus_event, iso, partial, received, updated
 
 if TYPE_CHECKING:
     from tests.support.handlers.clock import Clock
@@ -161,6 +161,17 @@ def test_a_malformed_event_is_kept_whole_with_its_reason(region: Region) -> None
     reason = "tenant_id: must match t_[A-Za-z0-9_-]{1,64}, got 'acme'"
     assert json.loads(letter) == {"reason": reason, "event": event}
     assert region.item("s1") is None
+
+
+def test_the_stacks_pattern_decides_which_tenants_there_are(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TENANT_ID_PATTERN", "org_[a-z]+|t:[^A-Z]+")
+    handle(received(tenant_id="org_acme"))
+    assert region.item("s1", "org_acme")
+
+    for refused in ("t_acme", "t:a#b"):
+        handle(received(tenant_id=refused))
+        assert region.item("s1", refused) is None
+    assert len(region.dead_letters()) == 2
 
 
 def test_the_largest_payload_is_stored_and_one_byte_more_is_refused_with_a_reason(region: Region) -> None:
@@ -396,7 +407,7 @@ def test_any_order_with_any_duplicates_ends_in_the_same_state(region: Region, de
             assert after["version"] == {"N": str(version + 1)}
     assert all(count == 1 for count in written.values())
     item = region.item("s1") or {}
-    expected = merge([SubmissionEvent.parse(event, NOW, MAX_SKEW_MS) for event in delivered])
+    expected = merge([SubmissionEvent.parse(event, NOW, MAX_SKEW_MS, TENANT_IDS) for event in delivered])
     names = expected if expected["status"] == "deleted" else FIELDS
     assert {name: item[name].get("S") for name in names if name in item} == expected
     assert "payload" not in item or expected["status"] != "deleted"

@@ -26,15 +26,15 @@ class FakeEvents:
 def test_a_bus_whose_emulator_has_ended_is_an_error() -> None:
     bus = Bus(make_stack(outputs={"event_bus_name": "bus"}))
     with pytest.raises(BusError, match=r"^the event bus bus did not answer: "):
-        bus.put(RECEIVED, [{}])
+        bus.put(RECEIVED, [{"tenant_id": "t_acme"}])
 
 
-def bus_of(events: FakeEvents, monkeypatch: pytest.MonkeyPatch) -> Bus:
+def bus_of(events: FakeEvents, monkeypatch: pytest.MonkeyPatch, **outputs: str) -> Bus:
     def client(*_arguments: object) -> FakeEvents:
         return events
 
     monkeypatch.setattr("local.bus.client", client)
-    return Bus(make_stack(outputs={"event_bus_name": "bus"}))
+    return Bus(make_stack(outputs={"event_bus_name": "bus", **outputs}))
 
 
 @pytest.fixture
@@ -70,10 +70,20 @@ def test_a_refused_event_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
         bus.put(RECEIVED, [FormSubmission(tenant_id="t_acme", form_id="contact").detail()] * 3)
 
 
+def test_a_tenant_that_persist_would_reject_is_named_before_anything_is_sent(
+    events: FakeEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bus = bus_of(events, monkeypatch, tenant_id_pattern="org_[a-z]+")
+    bus.put(RECEIVED, [FormSubmission(tenant_id="org_acme", form_id="contact").detail()])
+    with pytest.raises(BadSubmission, match=r"^tenant_id: must match org_\[a-z\]\+, got 't_acme'$"):
+        bus.put(RECEIVED, [FormSubmission(tenant_id=one, form_id="contact").detail() for one in ("org_a", "t_acme")])
+    assert len(events.calls) == 1
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("tenant_id", "acme"),
+        ("tenant_id", "a#b"),
         ("form_id", "a b"),
         ("form_id", "x" * 65),
         ("submission_id", ""),

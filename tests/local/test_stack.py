@@ -46,6 +46,13 @@ def test_an_interrupted_write_is_never_read_and_leaves_nothing(tmp_path: Path, m
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_tenant_ids_are_those_that_the_program_exports_or_all_that_are_safe() -> None:
+    exported = make_stack(outputs={"tenant_id_pattern": "org_[a-z]+"})
+
+    assert [exported.tenant_ids.matches(one) for one in ("org_a", "t_a")] == [True, False]
+    assert [STACK.tenant_ids.matches(one) for one in ("org_a", "t_a", "a#b")] == [True, True, False]
+
+
 def test_without_a_stack(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=r"no such file.*python -m local up"):
         stack.read(tmp_path)

@@ -304,7 +304,7 @@ def test_the_list_is_json_if_asked(access: AccessStack, run: Run, ask: Run) -> N
     [
         ((), "exactly one of --tenant, --user, --session and --token-id must be given"),
         (("--user", "a", "--session", "b"), "exactly one of --tenant, --user, --session and --token-id must be given"),
-        (("--tenant", "acme"), "--tenant: must match ^t_[A-Za-z0-9_-]{1,64}$, got 'acme'"),
+        (("--tenant", "a#b"), "--tenant: must match ^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,65}$, got 'a#b'"),
         (("--tenant", "t_acme", "--session", "s"), "--tenant: must not be given together with --session"),
         (("--tenant", "t_acme", "--hashed"), "--hashed: must be given together with --user, --session or --token-id"),
         (("--user", "ada", "--hashed"), "--user: must match ^[0-9a-f]{32}$, got 'ada'"),

@@ -300,7 +300,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("changed", "message"),
         [
-            ({"tenant": "acme"}, "--tenant: must match ^t_[A-Za-z0-9_-]{1,64}$, got 'acme'"),
+            ({"tenant": "a#b"}, "--tenant: must match ^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,65}$, got 'a#b'"),
             ({"submission": "a b"}, "--submission: must match ^[A-Za-z0-9_.:-]{1,64}$, got 'a b'"),
             ({"queue": "ingest"}, "--queue: must be https://HOST/ACCOUNT/NAME, got 'ingest'"),
             ({"table": "missing"}, "--table missing: An error occurred (TableNotFoundException)"),

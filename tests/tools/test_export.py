@@ -155,7 +155,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("changed", "message"),
         [
-            ({"--tenant": "acme"}, "--tenant: must match ^t_[A-Za-z0-9_-]{1,64}$, got 'acme'"),
+            ({"--tenant": "a#b"}, "--tenant: must match ^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,65}$, got 'a#b'"),
             ({"--after": "s1"}, "--after: must be a cursor that an export printed, got 's1'"),
             ({"--table": "missing"}, "--table missing: An error occurred (ResourceNotFoundException)"),
         ],

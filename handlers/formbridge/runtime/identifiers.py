@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TENANT_ID: Final = re.compile(r"t_[A-Za-z0-9_-]{1,64}")
-"""Pattern of a tenant id, which `docs/protocol.md` specifies."""
+TENANT_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,65}")
+"""The form of all tenant ids, which is safe in every key. The setting `tenantIdPattern` of a stack narrows it for new
+tokens and events (`tenant_id_pattern`). What is stored already was checked then, and may be older than the setting."""
 
 # Submission ids, form ids and statuses are limited to a few ASCII characters, so that the largest snapshot (200
 # submissions) always fits one frame of 128 KB.

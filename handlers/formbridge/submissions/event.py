@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 from ..runtime import timestamps
-from ..runtime.identifiers import FORM_ID, STATUS, SUBMISSION_ID, TENANT_ID, describe_mismatch, describe_type, quote
+from ..runtime.identifiers import FORM_ID, STATUS, SUBMISSION_ID, describe_mismatch, describe_type, quote
 from .retention import MS_PER_DAY, REPLAY_DAYS
 from .submission import DELETED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from re import Pattern
+
+    from ..runtime.tenant_id_pattern import TenantIdPattern
 
 RECEIVED: Final = "submission.received"
 """Detail type of the event that creates a submission."""
@@ -73,7 +75,12 @@ class SubmissionEvent:
 
     @classmethod
     def parse(
-        cls, event: Mapping[str, Any], now_ms: int, max_skew_ms: int, max_age_days: int = REPLAY_DAYS
+        cls,
+        event: Mapping[str, Any],
+        now_ms: int,
+        max_skew_ms: int,
+        tenant_ids: TenantIdPattern,
+        max_age_days: int = REPLAY_DAYS,
     ) -> SubmissionEvent:
         """Check an EventBridge event and return its fields.
 
@@ -95,6 +102,7 @@ class SubmissionEvent:
             max_skew_ms: Milliseconds by which the time of the event may be ahead of `now_ms`, and by which the times in
                 `detail` may be ahead of the time of the event. A time far in the future would win against every later
                 event.
+            tenant_ids: The pattern of the stack's tenant ids.
             max_age_days: Days after which an event is refused. See `compute_max_age_days`.
 
         Raises:
@@ -110,7 +118,9 @@ class SubmissionEvent:
         event_id = _read_string(event, "id")
         sent_at = _read_event_time(event, now_ms, max_skew_ms, max_age_days)
         values = _read_values(fields, sent_at, max_skew_ms)
-        tenant_id = _read_match(fields, "tenant_id", TENANT_ID)
+        tenant_id = _read_string(fields, "tenant_id")
+        if mismatch := tenant_ids.describe_mismatch("tenant_id", tenant_id):
+            raise MalformedEvent(mismatch)
         submission_id = _read_match(fields, "submission_id", SUBMISSION_ID)
         if kind == RECEIVED:
             _read_string(fields, "form_id")

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from formbridge.runtime import keys
-from formbridge.runtime.identifiers import TENANT_ID
+from formbridge.runtime.identifiers import SUBMISSION_ID, TENANT_ID
 
-TENANTS = st.from_regex(TENANT_ID, fullmatch=True)
+# Few characters, so that ids which differ in a separator alone are frequent.
+TENANTS = st.from_regex(TENANT_ID, fullmatch=True) | st.from_regex("[a_][a_.:-]{0,3}", fullmatch=True)
+SUBMISSIONS = st.from_regex(SUBMISSION_ID, fullmatch=True) | st.from_regex("[a.:-]{1,3}", fullmatch=True)
+HASHES = st.from_regex("[a0]{1,3}", fullmatch=True)
 SHARDS = st.integers(0, 63)
 
 
@@ -19,6 +22,22 @@ def test_the_partition_of_a_tenants_shard_is_read_back(tenant_id: str, shard: in
 @given(one=st.tuples(TENANTS, SHARDS), other=st.tuples(TENANTS, SHARDS))
 def test_no_two_tenants_and_no_two_shards_share_a_partition(one: tuple[str, int], other: tuple[str, int]) -> None:
     assert (keys.tenant_partition(*one) == keys.tenant_partition(*other)) == (one == other)
+
+
+@example(one=("a", "a:a"), other=("a:a", "a"))
+@example(one=("a", "a.a"), other=("a.a", "a"))
+@given(one=st.tuples(TENANTS, SUBMISSIONS), other=st.tuples(TENANTS, SUBMISSIONS))
+def test_no_two_tenants_share_a_submission(one: tuple[str, str], other: tuple[str, str]) -> None:
+    assert (keys.submission_partition(*one) == keys.submission_partition(*other)) == (one == other)
+
+
+@given(
+    one=st.tuples(st.just("TENANT"), TENANTS) | st.tuples(st.just("USER"), TENANTS, HASHES),
+    other=st.tuples(st.just("TENANT"), TENANTS) | st.tuples(st.just("USER"), TENANTS, HASHES),
+)
+def test_no_two_tenants_share_a_revocation(one: tuple[str, ...], other: tuple[str, ...]) -> None:
+    assert (keys.revocation_partition(*one) == keys.revocation_partition(*other)) == (one == other)
+    assert keys.parse_revocation_partition(keys.revocation_partition(*one)) == [*one]
 
 
 @given(connection_id=st.text(st.characters(codec="utf-8")))

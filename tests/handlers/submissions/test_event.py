@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from formbridge.submissions.event import FieldValue, MalformedEvent, SubmissionEvent
 from formbridge.submissions.retention import MS_PER_DAY, REPLAY_DAYS
-from tests.support.handlers.builders import NOW, NOW_ISO, bus_event, iso, received, updated
+from tests.support.handlers.builders import NOW, NOW_ISO, TENANT_IDS, bus_event, iso, received, updated
 from tests.support.handlers.strategies import JSON
 
 MISSING = object()
@@ -30,7 +30,7 @@ SKEW_MS = 300_000
 
 
 def parse(event: dict[str, Any]) -> SubmissionEvent:
-    return SubmissionEvent.parse(event, NOW, SKEW_MS)
+    return SubmissionEvent.parse(event, NOW, SKEW_MS, TENANT_IDS)
 
 
 def test_a_received_event_is_read() -> None:

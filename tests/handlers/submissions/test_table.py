@@ -11,7 +11,7 @@ from formbridge.session.replay import AFTER_NEWEST
 from formbridge.submissions.event import SubmissionEvent
 from formbridge.submissions.submission import Submission
 from formbridge.submissions.table import SaveResult, SubmissionsTable, WriteConflict
-from tests.support.handlers.builders import NOW, image, iso, partial, received, submission, updated
+from tests.support.handlers.builders import NOW, TENANT_IDS, image, iso, partial, received, submission, updated
 from tests.support.handlers.region import SUBMISSIONS
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def test_a_page_of_broken_items_is_no_end(region: Region, table: SubmissionsTabl
 
 def save(table: SubmissionsTable, *events: dict[str, Any]) -> None:
     for event in events:
-        table.save(SubmissionEvent.parse(event, NOW, 300_000), NOW)
+        table.save(SubmissionEvent.parse(event, NOW, 300_000, TENANT_IDS), NOW)
 
 
 def held(region: Region) -> Submission:

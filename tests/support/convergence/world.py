@@ -37,7 +37,7 @@ from formbridge.wire import protocol
 from formbridge.wire.cursor import CONSISTENCY_WINDOW_MS
 from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.support.handlers.broadcasts import NEVER, Inline, Queue
-from tests.support.handlers.builders import HOUR_S, NOW, bus_event, record
+from tests.support.handlers.builders import HOUR_S, NOW, TENANT_IDS, bus_event, record
 from tests.support.handlers.world import TenantBuckets
 from tools.client import Disconnected, Subscription
 
@@ -420,7 +420,7 @@ class World:
         """Persist has an event, which was first sent at a time."""
         self.events.append((event, sent_at))
         try:
-            parsed = SubmissionEvent.parse(event, self.table.now_ms, MAX_SKEW_MS)
+            parsed = SubmissionEvent.parse(event, self.table.now_ms, MAX_SKEW_MS, TENANT_IDS)
         except MalformedEvent as refused:
             if not str(refused).startswith(("time:", "updated_at:")):
                 raise

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from formbridge.runtime import timestamps
+from formbridge.runtime.tenant_id_pattern import DEFAULT_TENANT_ID_PATTERN, TenantIdPattern
 from formbridge.submissions.submission import Submission
 from tests.support.handlers.principals import USER
 
@@ -20,6 +21,8 @@ NOW: Final = int(datetime(2026, 11, 22, 20, 0, tzinfo=UTC).timestamp() * 1000)
 """The test's moment, in epoch milliseconds."""
 NOW_ISO: Final = "2026-11-22T20:00:00.000Z"
 HOUR_S: Final = 3600
+TENANT_IDS: Final = TenantIdPattern.parse("tenantIdPattern", DEFAULT_TENANT_ID_PATTERN)
+"""The tenant ids of a stack whose configuration names no pattern."""
 
 METHOD_ARN: Final = "arn:aws:execute-api:us-east-1:123456789012:api123/live/$connect"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from formbridge.submissions.event import SubmissionEvent
 from formbridge.submissions.table import SubmissionsTable
-from tests.support.handlers.builders import NOW
+from tests.support.handlers.builders import NOW, TENANT_IDS
 from tests.support.handlers.region import SUBMISSIONS
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Stack:
     def save(self, *events: dict[str, Any]) -> None:
         """Store events as the persist Lambda does."""
         for event in events:
-            self.table.save(SubmissionEvent.parse(event, NOW, 300_000), NOW)
+            self.table.save(SubmissionEvent.parse(event, NOW, 300_000, TENANT_IDS), NOW)
 
     def item(self, submission_id: str, tenant_id: str = "t_acme") -> dict[str, AttributeValueTypeDef]:
         key: dict[str, AttributeValueTypeDef] = {"PK": {"S": f"SUB#{tenant_id}#{submission_id}"}, "SK": {"S": "META"}}
