@@ -13,7 +13,8 @@ from formbridge.access.handshake import Unauthorized
 from formbridge.access.key_cache import KeyCache, KeysUnavailable
 from formbridge.access.key_set import KeyFetchFailed
 from formbridge.access.tenant_claim import TenantClaim
-from formbridge.access.token_checks import TokenRules, check_token, parse_token
+from formbridge.access.token_checks import TokenRules, check_token
+from formbridge.access.unverified_token import parse_token
 from formbridge.runtime import clock
 
 from .console import UsageError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from formbridge.access.check import Check as TokenCheck
     from formbridge.access.key_set import KeySet, PublishedKey
-    from formbridge.access.token_checks import UnverifiedToken
+    from formbridge.access.unverified_token import UnverifiedToken
 
     from .stack_outputs import StackOutputs
 

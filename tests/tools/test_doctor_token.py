@@ -62,7 +62,7 @@ def test_a_token_that_the_gateway_accepts_passes_its_checks_in_order() -> None:
         ("at the issuer", "auth_time"),
         ("at the issuer", "sub"),
         ("at the issuer", "token_use"),
-        ("jwksUrl", "kid"),
+        ("jwksUrl", "key"),
         ("at the issuer", "signature"),
         ("tenantClaim", "the claim grants: t_acme"),
     ]
