@@ -56,7 +56,7 @@ def read_rules(outputs: StackOutputs) -> TokenRules:
         raise UsageError(f"--outputs {outputs.source}: {error}") from None
     return TokenRules(
         issuer=outputs.get("issuer"),
-        audiences=outputs.get("audiences").split(),
+        audiences=outputs.get_strings("audiences"),
         clock_tolerance_seconds=int(outputs.find("clock_tolerance_seconds") or 0),
         tenant_claim=claim,
     )

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
+from formbridge.runtime.identifiers import quote
+
 from .console import UsageError
 
 if TYPE_CHECKING:
@@ -72,3 +74,14 @@ class StackOutputs:
         if not (value := self.find(name)):
             raise UsageError(f"--outputs {self.source}: must have the output {name!r}, got {', '.join(self.values)}")
         return value
+
+    def get_strings(self, name: str) -> list[str]:
+        """Return an output of the stack that is a list of strings.
+
+        Raises:
+            UsageError: The stack has no such output, or it is not a list of strings.
+        """
+        values: object = self.values.get(name)
+        if not isinstance(values, list) or not values:
+            raise UsageError(f"--outputs {self.source}: must have the list {name!r}, got {quote(values)}")
+        return [str(value) for value in cast("list[object]", values)]

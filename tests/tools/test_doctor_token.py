@@ -243,7 +243,7 @@ def test_no_failure_quotes_the_token(case: str) -> None:
 def outputs(**changes: object) -> StackOutputs:
     usual = {
         "issuer": ISSUER,
-        "audiences": "client-1 client-9",
+        "audiences": ["client-1", "client-9"],
         "tenant_claim": "/o/id",
         "tenant_id_pattern": "org_[0-9]+",
         "clock_tolerance_seconds": 60,
@@ -262,5 +262,5 @@ def test_the_rules_are_those_of_the_stack() -> None:
 def test_outputs_that_are_malformed() -> None:
     with pytest.raises(UsageError, match=r"--outputs outputs\.json: tenantIdPattern: must be a regular expression"):
         read_rules(outputs(tenant_id_pattern="("))
-    with pytest.raises(UsageError, match="must have the output 'audiences'"):
-        read_rules(outputs(audiences=""))
+    with pytest.raises(UsageError, match="must have the list 'audiences'"):
+        read_rules(outputs(audiences=[]))

@@ -38,3 +38,12 @@ def test_a_file_of_another_form_is_an_error_that_names_it(tmp_path: Path, writte
 def test_a_file_that_is_not_there_is_an_error_that_names_it() -> None:
     with pytest.raises(UsageError, match=r"--outputs missing\.json: No such file"):
         StackOutputs.read("missing.json")
+
+
+def test_a_list_of_strings() -> None:
+    outputs = StackOutputs("outputs.json", {"audiences": ["a", "b"], "none": [], "text": "a"})
+
+    assert outputs.get_strings("audiences") == ["a", "b"]
+    for name, got in (("none", r"\[\]"), ("text", "'a'"), ("missing", "None")):
+        with pytest.raises(UsageError, match=rf"--outputs outputs\.json: must have the list '{name}', got {got}"):
+            outputs.get_strings(name)

@@ -58,7 +58,7 @@ class SignInWorld:
         usual = {
             "issuer": self.issuer,
             "client_id": AUDIENCE,
-            "audiences": AUDIENCE,
+            "audiences": [AUDIENCE],
             "tenant_claim": CLAIM,
             "tenant_id_pattern": "t_[A-Za-z0-9_-]{1,64}",
             "clock_tolerance_seconds": 30,
