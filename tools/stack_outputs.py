@@ -81,7 +81,8 @@ class StackOutputs:
         Raises:
             UsageError: The stack has no such output, or it is not a list of strings.
         """
-        values: object = self.values.get(name)
+        values = self.values.get(name)
         if not isinstance(values, list) or not values:
-            raise UsageError(f"--outputs {self.source}: must have the list {name!r}, got {quote(values)}")
+            got = quote(self.values.get(name))
+            raise UsageError(f"--outputs {self.source}: must have the list {name!r}, got {got}")
         return [str(value) for value in cast("list[object]", values)]
