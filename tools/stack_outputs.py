@@ -58,8 +58,7 @@ class StackOutputs:
         if not isinstance(values, dict):
             raise UsageError(f"--outputs {source}: must be a JSON object")
         values = cast("dict[str, Any]", values)
-        # The local run writes the outputs beside the address of the emulator.
-        return cls(source, values.get("outputs", values))
+        return cls(source, _read_local_run(values) if "outputs" in values else values)
 
     def find(self, name: str) -> str:
         """Return an output that the stack may not have. An empty string stands for none."""
@@ -86,3 +85,12 @@ class StackOutputs:
             got = quote(self.values.get(name))
             raise UsageError(f"--outputs {self.source}: must have the list {name!r}, got {got}")
         return [str(value) for value in cast("list[object]", values)]
+
+
+def _read_local_run(stack: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the outputs in the file of a local run. `dashboard_url` is the page that the local run serves.
+
+    A page with a key makes its own tokens. It has no sign-in, so `dashboard_url` is empty.
+    """
+    page = "" if stack.get("dashboard_key") else stack.get("dashboard_url", "")
+    return {**stack["outputs"], "dashboard_url": page}
