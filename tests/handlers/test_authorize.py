@@ -35,9 +35,8 @@ class Jwks:
 def jwks(serve: Callable[[Answer], LocalServer], monkeypatch: pytest.MonkeyPatch, forgetful_handlers: None) -> Jwks:
     """An authorizer that trusts the issuer, with no list of pages, that takes no token in the query."""
     published = Jwks(serve)
-    monkeypatch.setenv("ISSUER", issuer.ISSUER)
-    monkeypatch.setenv("AUDIENCE", issuer.AUDIENCE)
-    monkeypatch.setenv("TENANT_CLAIM", CLAIM)
+    for name, value in issuer.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("JWKS_URL", published.server.url + JWKS)
     monkeypatch.setenv("ALLOWED_ORIGINS", "")
     monkeypatch.setenv("TOKEN_IN_QUERY", "false")
@@ -233,7 +232,8 @@ UNSAID: dict[str, object] = {
     "two in a text": "t_acme,t_globex",
     "a number": 555555,
     "true": True,
-    "an object": {"t_acme": "t_acme"},
+    "an object of what is off": {"t_acme": False, "t_globex": None},
+    "an object of two": {"t_acme": {"id": "t_acme"}, "t_globex": {}},
     "a list of none": [],
     "a list of what is none": ["acme-of-somebody", 5, None],
     "a list of lists": [["t_acme"]],
