@@ -19,6 +19,7 @@ from components import (
 from settings import Settings
 
 settings = Settings.load()
+settings.check_issuer()
 tags = settings.tags
 
 key_arn = DataKey("data", {"tags": tags}).key_arn if settings.hardened else None
@@ -43,6 +44,7 @@ ingest = SubmissionIngest(
     "ingest",
     {
         "table_arn": table.table_arn,
+        "tenant_id_pattern": settings.tenant_id_pattern,
         "retention_days": settings.retention_days,
         "max_clock_skew_seconds": settings.max_clock_skew_seconds,
         "reserved_concurrency": settings.persist_reserved_concurrency,
@@ -58,7 +60,6 @@ identity = TenantIdentity(
     {
         "issuer": settings.issuer,
         "audience": settings.audience,
-        "jwks_url": settings.jwks_url,
         "callback_urls": [] if settings.issuer else page_urls,
         "mfa": "required" if settings.hardened else "off",
         "deletion_protection": settings.protect_data,
@@ -74,8 +75,11 @@ gateway = WebSocketGateway(
         "access": {
             "issuer": identity.issuer,
             "audience": identity.client_id,
-            "jwks_url": identity.jwks_url,
+            "additional_audiences": settings.additional_audiences,
+            "jwks_url": settings.jwks_url,
+            "clock_tolerance_seconds": settings.clock_tolerance_seconds,
             "tenant_claim": settings.tenant_claim,
+            "tenant_id_pattern": settings.tenant_id_pattern,
             "token_in_query": settings.token_in_query,
             "allowed_origins": origins,
         },
@@ -127,6 +131,9 @@ if site:
                 "issuer": identity.issuer,
                 "client_id": identity.client_id,
                 "tenant_claim": settings.tenant_claim,
+                "tenant_id_pattern": settings.tenant_id_pattern,
+                "scopes": settings.scopes,
+                "prompt": settings.prompt,
             },
             "tags": tags,
         },
@@ -143,6 +150,11 @@ pulumi.export("revocations_table_name", gateway.revocations_table_name)
 pulumi.export("user_hash_key_parameter", gateway.user_hash_key_parameter)
 pulumi.export("pipe_name", pipe.pipe_name)
 pulumi.export("issuer", identity.issuer)
-pulumi.export("jwks_url", identity.jwks_url)
 pulumi.export("client_id", identity.client_id)
 pulumi.export("user_pool_id", identity.user_pool_id)
+# What the tools need to know of tokens.
+pulumi.export("audiences", pulumi.Output.all(identity.client_id, *settings.additional_audiences))
+pulumi.export("jwks_url", settings.jwks_url or "")
+pulumi.export("tenant_claim", settings.tenant_claim)
+pulumi.export("tenant_id_pattern", settings.tenant_id_pattern)
+pulumi.export("clock_tolerance_seconds", settings.clock_tolerance_seconds)

@@ -5,7 +5,9 @@ from urllib.parse import urlsplit
 
 import pulumi
 
-from components import GatewayConcurrencyArgs, GatewayLimitsArgs, GatewayPostingArgs, _checks, _urls
+from components import GatewayConcurrencyArgs, GatewayLimitsArgs, GatewayPostingArgs, _checks, _oidc, _urls
+from components._discovery import check_discovery
+from components._gateway_access import check_audiences, check_clock_tolerance
 from components._gateway_concurrency import GatewayConcurrency
 from components._gateway_limits import GatewayLimits
 from components._gateway_posting import GatewayPosting
@@ -19,8 +21,13 @@ class Settings:
 
     issuer: str | None
     audience: str | None
+    additional_audiences: list[str]
     jwks_url: str | None
+    scopes: list[str]
+    prompt: str | None
     tenant_claim: str
+    tenant_id_pattern: str
+    clock_tolerance_seconds: int
     allowed_origins: list[str]
     connect_sources: list[str]
     token_in_query: bool
@@ -52,8 +59,13 @@ class Settings:
         settings = cls(
             issuer=config.get("issuer") or None,
             audience=config.get("audience") or None,
+            additional_audiences=config.require_object("additionalAudiences"),
             jwks_url=config.get("jwksUrl") or None,
+            scopes=config.require_object("scopes"),
+            prompt=config.get("prompt") or None,
             tenant_claim=config.require("tenantClaim"),
+            tenant_id_pattern=config.require("tenantIdPattern"),
+            clock_tolerance_seconds=config.require_int("clockToleranceSeconds"),
             allowed_origins=config.require_object("allowedOrigins"),
             connect_sources=config.require_object("connectSources"),
             token_in_query=config.require_bool("tokenInQuery"),
@@ -104,14 +116,10 @@ class Settings:
 
         The components make the same checks, but their errors would name inputs. These errors name configuration keys.
         """
-        _checks.check_optional(_urls.https_url, "issuer", self.issuer)
-        _checks.check_optional(_urls.jwks_url, "jwksUrl", self.jwks_url)
-        _checks.word("tenantClaim", self.tenant_claim)
-        _checks.check_optional(_checks.word, "audience", self.audience)
+        self._check_sign_in()
         _checks.check_optional(_checks.web_acl_arn, "webAclArn", self.web_acl_arn)
         _checks.check_optional(_checks.email, "alarmEmail", self.alarm_email)
         _checks.check_each(_urls.origin, "allowedOrigins", self.allowed_origins)
-        _checks.check_each(_urls.connect_source, "connectSources", self.connect_sources)
         GatewayLimits.check(self.limits, _config_key)
         GatewayPosting.check(self.posting, _config_key)
         GatewayConcurrency.check(
@@ -124,14 +132,40 @@ class Settings:
         _checks.integer("maxClockSkewSeconds", self.max_clock_skew_seconds, 0, MAX_CLOCK_SKEW_SECONDS)
         _checks.log_retention("logRetentionDays", self.log_retention_days)
         check_package_for("packageFor", self.package_for)
+
+    def _check_sign_in(self) -> None:
+        """Check the settings about the issuer and its tokens."""
+        _checks.check_optional(_urls.issuer, "issuer", self.issuer)
+        _checks.check_optional(_checks.word, "audience", self.audience)
+        _checks.check_each(_checks.word, "additionalAudiences", self.additional_audiences)
+        check_audiences(_config_key, [*filter(None, [self.audience]), *self.additional_audiences])
+        _checks.check_optional(_urls.jwks_url, "jwksUrl", self.jwks_url)
+        _oidc.scopes("scopes", self.scopes)
+        _checks.check_optional(_oidc.prompt, "prompt", self.prompt)
+        _oidc.tenant_claim("tenantClaim", self.tenant_claim)
+        _oidc.tenant_id_pattern("tenantIdPattern", self.tenant_id_pattern)
+        check_clock_tolerance("clockToleranceSeconds", self.clock_tolerance_seconds)
+        _checks.check_each(_urls.connect_source, "connectSources", self.connect_sources)
         if self.issuer and not self.audience:
             raise ValueError(f"audience: is required with issuer {self.issuer!r}, got None")
-        if self.audience and not self.issuer:
-            raise ValueError(f"audience: must be set together with issuer, got {self.audience!r} without an issuer")
-        if self.connect_sources and not self.issuer:
-            raise ValueError(
-                f"connectSources: must be set together with issuer, got {self.connect_sources!r} without an issuer"
-            )
+        # The client of the built-in user pool has fixed scopes, and its sign-in pages ignore `prompt`.
+        for key in ("audience", "scopes", "prompt", "connect_sources"):
+            value: object = getattr(self, key)
+            if value and not self.issuer:
+                raise ValueError(
+                    f"{_config_key(key)}: must be set together with issuer, got {value!r} without an issuer"
+                )
+
+    def check_issuer(self) -> None:
+        """Compare the settings with the discovery document of the issuer, unless this run is a preview.
+
+        The built-in user pool is not checked: its document fits.
+
+        Raises:
+            ValueError: The document does not fit.
+        """
+        if self.issuer and not pulumi.runtime.is_dry_run():
+            check_discovery(self.issuer, self.jwks_url, self.connect_sources if self.dashboard_site else None)
 
     @property
     def sign_in_hosts(self) -> list[str] | None:

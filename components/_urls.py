@@ -1,15 +1,21 @@
 """Checks of URLs and origins."""
 
+import re
+from typing import Any
+
 import pulumi
 
-from ._checks import string
+from ._checks import check_input, string
 
-_LABEL = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
-_HOST = rf"({_LABEL}(\.{_LABEL})*|\[[0-9a-f:]+\])"
+# DNS and browsers accept `_` in a host, and do not distinguish capital letters from small ones.
+_LABEL = "[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
+_LOWER_CASE_HOST = rf"({_LABEL}(\.{_LABEL})*|\[[0-9a-f:]+\])"
+_HOST = f"(?i:{_LOWER_CASE_HOST})"
 _LOCAL_HOST = r"(localhost|127\.0\.0\.1)"
 _NUMBER = r"([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
 _PORT = f"(:{_NUMBER})?"
-_PATH = r"(/[^\s#]*)?"
+_PATH = r"(/[^\s#{}<>]*)?"
+"""Pattern of a path and a query. Braces and angle brackets mark a placeholder, such as `{tenant}`."""
 _SECURE = f"(https://{_HOST}|http://{_LOCAL_HOST}){_PORT}{_PATH}"
 """Pattern of an https URL, or of an http URL of this machine, without a fragment."""
 
@@ -18,13 +24,35 @@ MAX_CALLBACK_URL = 1024
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html"""
 
 
-def https_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Check an https URL without a fragment.
+_ISSUER = rf"https://{_HOST}{_PORT}(/[^\s#?{{}}<>]*)?"
+_ENTRA_PLACEHOLDER = re.compile(
+    r"https://(login\.microsoftonline\.(?:com|us)|login\.partner\.microsoftonline\.cn)"
+    r"/(common|organizations|consumers|[{<][^/]*)(/.*)?",
+    re.IGNORECASE,
+)
+"""Pattern of an address of Microsoft Entra ID that stands for several tenants. It is the issuer of no token."""
+
+
+def issuer(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """Check the URL of an OIDC issuer.
 
     Raises:
-        ValueError: The value is not an https URL, or it has a fragment.
+        ValueError: The value is not an https URL, has a query or a fragment, or contains a placeholder.
     """
-    return string(field, value, f"https://{_HOST}{_PORT}{_PATH}", "an https URL")
+
+    def check(known: Any) -> str:
+        if isinstance(known, str) and (entra := _ENTRA_PLACEHOLDER.fullmatch(known)):
+            raise ValueError(
+                f"{field}: must be the URL of your own Entra tenant, https://{entra[1]}/<tenant id>/v2.0, because "
+                f"no token has the issuer {entra[2]}, got {known!r}"
+            )
+        if not isinstance(known, str) or not re.fullmatch(_ISSUER, known):
+            raise ValueError(
+                f"{field}: must be an https URL without a query, a fragment or a placeholder, got {known!r}"
+            )
+        return known
+
+    return check_input(value, check)
 
 
 def jwks_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
@@ -33,9 +61,16 @@ def jwks_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     Without TLS, an attacker on the network could replace the keys and then sign tokens for any tenant.
 
     Raises:
-        ValueError: The value is neither an https URL nor an http URL of this machine, or it has a fragment.
+        ValueError: The value is neither an https URL nor an http URL of this machine, has a fragment, or contains a
+            placeholder.
     """
-    return string(field, value, _SECURE, "an https URL, or an http URL of localhost or 127.0.0.1")
+    description = "an https URL, or an http URL of localhost or 127.0.0.1, without a fragment or a placeholder"
+    return string(field, value, _SECURE, description)
+
+
+def is_jwks_url(text: str) -> bool:
+    """Return whether `jwks_url` accepts a text."""
+    return re.fullmatch(_SECURE, text) is not None
 
 
 def queue_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
@@ -50,12 +85,14 @@ def queue_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
 def origin(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the origin of a web page.
 
-    The value must be written exactly as in the `Origin` header, because the authorizer compares both as strings.
+    The value must be written exactly as in the `Origin` header, because the authorizer compares both as strings. A
+    browser writes the host in lower case.
 
     Raises:
         ValueError: The value is not `scheme://host[:port]`, is not in lower case, or has the scheme's default port.
     """
-    pattern = f"https://{_HOST}(:(?!443$){_NUMBER})?|http://{_HOST}(:(?!80$){_NUMBER})?"
+    host = _LOWER_CASE_HOST
+    pattern = f"https://{host}(:(?!443$){_NUMBER})?|http://{host}(:(?!80$){_NUMBER})?"
     description = "scheme://host[:port] without a path, in lower case, and without the scheme's default port"
     return string(field, value, pattern, description)
 

@@ -17,14 +17,13 @@ Example:
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from . import _checks, _urls
+from . import _checks, _oidc, _urls
 from ._naming import MAX_BUCKET_NAME, check_name
-from ._oidc import DEFAULT_TENANT_CLAIM
 from ._tags import Tags
 
 DASHBOARD = Path(__file__).resolve().parent.parent / "dashboard"
@@ -67,7 +66,15 @@ class DashboardSignInArgs(TypedDict):
     """The id of the OIDC client at the issuer: the output `client_id` of a `TenantIdentity`. It is also the audience
     of the tokens."""
     tenant_claim: NotRequired[pulumi.Input[str]]
-    """The claim that holds a tenant id or a list of tenant ids. Default: `custom:tenant_id`."""
+    """The input `access.tenant_claim` of the `WebSocketGateway`. Default: `custom:tenant_id`."""
+    tenant_id_pattern: NotRequired[pulumi.Input[str]]
+    """The input `access.tenant_id_pattern` of the `WebSocketGateway`. Default: `t_[A-Za-z0-9_-]{1,64}`."""
+    scopes: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    """The scopes that the page asks for, among them `openid`. Default: `openid`, `profile` and `email`, and
+    `offline_access` if the issuer's discovery document lists it."""
+    prompt: NotRequired[pulumi.Input[str] | None]
+    """The parameter `prompt` of each sign-in: `login`, `consent`, `select_account`, or several of these separated by a
+    space. Default: none."""
 
 
 class DashboardPageArgs(TypedDict):
@@ -103,12 +110,9 @@ class DashboardPage(pulumi.ComponentResource):
         sign_in = args["sign_in"]
         _checks.check_fields(sign_in, DashboardSignInArgs, _checks.qualify("sign_in"))
         config = pulumi.Output.json_dumps(
-            {
-                "websocket_url": _urls.websocket_url("websocket_url", args["websocket_url"]),
-                "issuer": _urls.https_url("sign_in.issuer", sign_in["issuer"]),
-                "client_id": _checks.word("sign_in.client_id", sign_in["client_id"]),
-                "tenant_claim": _checks.word("sign_in.tenant_claim", sign_in.get("tenant_claim", DEFAULT_TENANT_CLAIM)),
-            }
+            pulumi.Output.all(
+                websocket_url=_urls.websocket_url("websocket_url", args["websocket_url"]), **_check_sign_in(sign_in)
+            ).apply(_drop_empty)
         )
         tags = _check_object_tags(args.get("tags"))
         super().__init__("formbridge:index:DashboardPage", name, {}, opts)
@@ -183,6 +187,27 @@ def build_child_suffixes(keys: Sequence[str]) -> dict[str, str]:
             )
         key_of[suffix] = key
     return {key: suffix for suffix, key in key_of.items()}
+
+
+def _check_sign_in(sign_in: DashboardSignInArgs) -> dict[str, pulumi.Output[Any] | None]:
+    """Return the fields of the configuration that the sign-in needs."""
+    return {
+        "issuer": _urls.issuer("sign_in.issuer", sign_in["issuer"]),
+        "client_id": _checks.word("sign_in.client_id", sign_in["client_id"]),
+        "tenant_claim": _oidc.tenant_claim(
+            "sign_in.tenant_claim", sign_in.get("tenant_claim", _oidc.DEFAULT_TENANT_CLAIM)
+        ),
+        "tenant_id_pattern": _oidc.tenant_id_pattern(
+            "sign_in.tenant_id_pattern", sign_in.get("tenant_id_pattern", _oidc.DEFAULT_TENANT_ID_PATTERN)
+        ),
+        "scopes": _oidc.scopes("sign_in.scopes", sign_in.get("scopes", [])),
+        "prompt": _checks.check_optional(_oidc.prompt, "sign_in.prompt", sign_in.get("prompt")),
+    }
+
+
+def _drop_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that have a value."""
+    return {name: value for name, value in fields.items() if value}
 
 
 def _check_object_tags(tags: Tags | None) -> pulumi.Output[Mapping[str, pulumi.Input[str]]] | None:

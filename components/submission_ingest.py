@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from . import _checks
+from . import _checks, _oidc
 from ._checks import IntegerInput
 from ._dead_letters import create_dead_letter_queue
 from ._encryption import SEND, allow_key_use
@@ -53,6 +53,9 @@ class SubmissionIngestArgs(TypedDict):
 
     table_arn: pulumi.Input[str]
     """The ARN of the submissions table, a `StreamTable` with its default keys."""
+    tenant_id_pattern: NotRequired[pulumi.Input[str]]
+    """The regular expression that the whole tenant id of an event matches: the input `access.tenant_id_pattern` of the
+    `WebSocketGateway`. An event of another tenant becomes a dead letter. Default: `t_[A-Za-z0-9_-]{1,64}`."""
     retention_days: NotRequired[IntegerInput]
     """Number of days from the last change of a submission until it expires; 0 or more. Default: 0. Submissions then
     never expire."""
@@ -100,6 +103,9 @@ class SubmissionIngest(pulumi.ComponentResource):
         check_name(name, "-persist-function", MAX_FUNCTION_NAME)
         _checks.check_fields(args, SubmissionIngestArgs)
         table_arn = _checks.table_arn("table_arn", args["table_arn"])
+        tenant_id_pattern = _oidc.tenant_id_pattern(
+            "tenant_id_pattern", args.get("tenant_id_pattern", _oidc.DEFAULT_TENANT_ID_PATTERN)
+        )
         retention_days = _checks.integer("retention_days", args.get("retention_days", 0), 0)
         max_clock_skew_seconds = _checks.integer(
             "max_clock_skew_seconds",
@@ -138,6 +144,7 @@ class SubmissionIngest(pulumi.ComponentResource):
             environment={
                 "TABLE_NAME": table_arn.apply(lambda arn: arn.split("/")[-1]),
                 "DEAD_LETTER_QUEUE_URL": dead_letters.url,
+                "TENANT_ID_PATTERN": tenant_id_pattern,
                 "RETENTION_DAYS": retention_days.apply(str),
                 "MAX_CLOCK_SKEW_SECONDS": max_clock_skew_seconds.apply(str),
             },

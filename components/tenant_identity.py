@@ -15,13 +15,12 @@ import pulumi_aws as aws
 
 from . import _checks, _urls
 from ._naming import MAX_USER_POOL_NAME, check_name
-from ._oidc import build_jwks_url
 from ._tags import Tags
 
 TENANT_ATTRIBUTE = "tenant_id"
 """Name of the user attribute that holds the tenant id, without the prefix `custom:` that Cognito adds."""
 MAX_TENANT_ID = 66
-"""Maximum length of a tenant id in characters: `t_` and 64 more."""
+"""Maximum length of a tenant id in characters, whatever pattern the tenant ids of a stack match."""
 MAX_CALLBACK_URLS = 100
 """Maximum number of callback URLs of an app client.
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_CreateUserPoolClient.html"""
@@ -48,8 +47,6 @@ class TenantIdentityArgs(TypedDict):
     audience: NotRequired[pulumi.Input[str] | None]
     """The value of the `aud` claim in the issuer's tokens. This input is required with `issuer`, and not allowed
     without `issuer`. Default: none."""
-    jwks_url: NotRequired[pulumi.Input[str] | None]
-    """The URL of the issuer's public keys. Default: `{issuer}/.well-known/jwks.json`."""
     callback_urls: NotRequired[Sequence[pulumi.Input[str]] | None]
     """URLs of the pages to which the browser returns from the hosted sign-in page of the user pool; at most 100. Each
     is an https URL, or an http URL of localhost or 127.0.0.1, without a fragment and with at most 1,024 characters.
@@ -66,7 +63,7 @@ class TenantIdentityArgs(TypedDict):
 
 
 class TenantIdentity(pulumi.ComponentResource):
-    """The issuer, keys and audience with which the authorizer of a `WebSocketGateway` verifies tokens.
+    """The issuer and the audience with which the authorizer of a `WebSocketGateway` verifies tokens.
 
     Without the input `issuer`, the component creates a user pool. The user pool allows no sign-up: an administrator
     creates each user and sets the user's attribute `custom:tenant_id`. The user can read this attribute but not write
@@ -80,8 +77,6 @@ class TenantIdentity(pulumi.ComponentResource):
 
     issuer: pulumi.Output[str]
     """The URL of the issuer, exactly as in the `iss` claim."""
-    jwks_url: pulumi.Output[str]
-    """The URL of the issuer's public keys."""
     client_id: pulumi.Output[str]
     """The audience of the tokens: the input `audience`, or the id of the user pool's app client."""
     user_pool_id: pulumi.Output[str]
@@ -90,9 +85,8 @@ class TenantIdentity(pulumi.ComponentResource):
     def __init__(self, name: str, args: TenantIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         check_name(name, "-dashboard", MAX_USER_POOL_NAME)  # the limit of an app client's name is the same
         _checks.check_fields(args, TenantIdentityArgs)
-        issuer = _checks.check_optional(_urls.https_url, "issuer", args.get("issuer"))
+        issuer = _checks.check_optional(_urls.issuer, "issuer", args.get("issuer"))
         audience = _checks.check_optional(_checks.word, "audience", args.get("audience"))
-        jwks_url = _checks.check_optional(_urls.jwks_url, "jwks_url", args.get("jwks_url"))
         urls = args.get("callback_urls") or []
         _checks.check_list("callback_urls", urls)
         if issuer is not None and audience is None:
@@ -117,11 +111,9 @@ class TenantIdentity(pulumi.ComponentResource):
             self.issuer = pulumi.Output.concat("https://", pool.endpoint)
             self.client_id = client.id
             self.user_pool_id = pool.id
-        self.jwks_url = jwks_url if jwks_url is not None else build_jwks_url(self.issuer)
         self.register_outputs(
             {
                 "issuer": self.issuer,
-                "jwks_url": self.jwks_url,
                 "client_id": self.client_id,
                 "user_pool_id": self.user_pool_id,
             }

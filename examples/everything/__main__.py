@@ -43,7 +43,6 @@ staff = TenantIdentity(
     "acme-staff",
     {
         "callback_urls": [pulumi.Output.concat(site.url, "/")],
-        "jwks_url": config.get("jwksUrl") or None,
         "deletion_protection": True,
         "tags": tags,
     },
@@ -55,7 +54,7 @@ gateway = WebSocketGateway(
         "access": {
             "issuer": staff.issuer,
             "audience": staff.client_id,
-            "jwks_url": staff.jwks_url,
+            "jwks_url": config.get("jwksUrl") or None,
             "allowed_origins": [site.url],
         },
         "table_arn": table.table_arn,

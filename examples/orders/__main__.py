@@ -23,14 +23,14 @@ config = pulumi.Config()
 tags = {"Team": "shop"}
 
 orders = StreamTable("orders", {"hash_key": "order_id", "tags": tags}, opts=pulumi.ResourceOptions(protect=True))
-branches = TenantIdentity("branches", {"jwks_url": config.get("jwksUrl") or None, "tags": tags})
+branches = TenantIdentity("branches", {"tags": tags})
 live = WebSocketGateway(
     "live",
     {
         "access": {
             "issuer": branches.issuer,
             "audience": branches.client_id,
-            "jwks_url": branches.jwks_url,
+            "jwks_url": config.get("jwksUrl") or None,
         },
         "table_arn": orders.table_arn,
         "stream_arn": orders.stream_arn,

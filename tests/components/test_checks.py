@@ -118,7 +118,8 @@ def test_a_missing_input_is_refused_by_name(make: Make, kind: Any, required: dic
         (
             WebSocketGateway,
             gateway_args({"tenant_claim": " "}),
-            "access.tenant_claim: must be a string without spaces, got ' '",
+            "access.tenant_claim: must be the name of a claim, or a JSON Pointer such as /app_metadata/tenant_id, "
+            "without spaces, got ' '",
         ),
         (
             DashboardPage,

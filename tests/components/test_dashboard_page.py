@@ -107,7 +107,35 @@ def test_the_page_is_told_where_to_connect_and_to_sign_in(recording: Recording) 
         "issuer": ISSUER,
         "client_id": AUDIENCE,
         "tenant_claim": "custom:tenant_id",
+        "tenant_id_pattern": "t_[A-Za-z0-9_-]{1,64}",
     }
+
+
+def test_the_page_is_told_what_to_ask_for_where_that_is_set() -> None:
+    asked = {"scopes": ["openid", "tenants"], "prompt": "select_account"}
+
+    told = declare(sign_in={**SIGN_IN, "tenant_id_pattern": "org_[a-z]+", **asked}).json("page-config-json", "content")
+    assert told == {
+        "websocket_url": WEBSOCKET_URL,
+        "issuer": ISSUER,
+        "client_id": AUDIENCE,
+        "tenant_claim": "custom:tenant_id",
+        "tenant_id_pattern": "org_[a-z]+",
+        **asked,
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("tenant_claim", "a b", "sign_in.tenant_claim: must be the name of a claim, or a JSON Pointer "),
+        ("tenant_id_pattern", "t_.*", "sign_in.tenant_id_pattern: must be a regular expression of "),
+        ("scopes", ["email"], "sign_in.scopes: must contain openid, got ['email']"),
+        ("prompt", "none", "sign_in.prompt: must be login, consent, select_account, or several of these "),
+    ],
+)
+def test_a_sign_in_that_cannot_work_is_refused(field: str, value: object, message: str) -> None:
+    assert refusal(page(sign_in={**SIGN_IN, field: value})).startswith(message)
 
 
 def test_the_tenant_may_stand_in_another_claim() -> None:

@@ -6,7 +6,7 @@ import pulumi
 import pytest
 
 from components import WebSocketGateway
-from tests.support.components.examples import ISSUER, TABLE_ARN
+from tests.support.components.examples import AUDIENCE, ISSUER, TABLE_ARN
 from tests.support.components.gateway import (
     LIMITS,
     POSTING_ENVIRONMENT,
@@ -50,21 +50,30 @@ class TestAuthorizer:
         )
 
     def test_takes_what_it_is_told(self) -> None:
-        recording = declare(
-            gateway_args(
-                {
-                    "table_arn": TABLE_ARN,
-                    "jwks_url": "https://keys.example.com/jwks.json",
-                    "tenant_claim": "groups",
-                    "allowed_origins": ["https://a.example.com", "http://localhost:8080"],
-                }
+        recording = run(
+            lambda: WebSocketGateway(
+                "gateway",
+                gateway_args(
+                    {
+                        "table_arn": TABLE_ARN,
+                        "additional_audiences": ["crm", pulumi.Output.from_input("reports")],
+                        "jwks_url": "https://keys.example.com/jwks.json",
+                        "clock_tolerance_seconds": 0,
+                        "tenant_claim": "/realm_access/roles",
+                        "tenant_id_pattern": "org_[a-z]+",
+                        "allowed_origins": ["https://a.example.com", "http://localhost:8080"],
+                    }
+                ),
             )
         )
 
         authorizer = environment(recording, "authorize")
 
+        assert authorizer["AUDIENCES"] == f"{AUDIENCE} crm reports"
         assert authorizer["JWKS_URL"] == "https://keys.example.com/jwks.json"
-        assert authorizer["TENANT_CLAIM"] == "groups"
+        assert authorizer["CLOCK_TOLERANCE_SECONDS"] == "0"
+        assert authorizer["TENANT_CLAIM"] == "/realm_access/roles"
+        assert authorizer["TENANT_ID_PATTERN"] == "org_[a-z]+"
         assert authorizer["ALLOWED_ORIGINS"] == "https://a.example.com http://localhost:8080"
 
 
@@ -112,12 +121,20 @@ class TestNewTokens:
             "http://login.example.com/keys",
             ": must be an https URL, or an http URL of localhost or ",
         ),
-        ("issuer", "login.example.com", ": must be an https URL, got 'login.example.com'"),
+        ("issuer", "login.example.com", ": must be an https URL without a query, a fragment or a placeholder, got '"),
+        ("issuer", "https://login.microsoftonline.com/common/v2.0", ": must be the URL of your own Entra tenant, "),
+        ("jwks_url", "file:///keys.json", ": must be an https URL, or an http URL of localhost or 127.0.0.1, without"),
+        ("additional_audiences", "crm", ": must be a list, got 'crm'"),
+        ("additional_audiences", ["crm", "a b"], "[1]: must be a string without spaces, got 'a b'"),
         (
-            "jwks_url",
-            "file:///keys.json",
-            ": must be an https URL, or an http URL of localhost or 127.0.0.1, got 'file:///keys.json'",
+            "additional_audiences",
+            ["x" * 1_000],
+            ": must be at most 1,000 characters together with access.audience, got 1,011",
         ),
+        ("clock_tolerance_seconds", 301, ": must be an integer from 0 to 300, got 301"),
+        ("clock_tolerance_seconds", -1, ": must be an integer from 0 to 300, got -1"),
+        ("tenant_claim", "/a/", ": must be the name of a claim, or a JSON Pointer such as /app_metadata/tenant_id, "),
+        ("tenant_id_pattern", "^t_.*$", ": must be a regular expression of letters, digits, "),
         ("token_in_query", "yes", ": must be true or false, got 'yes'"),
         ("token_in_query", 1, ": must be true or false, got 1"),
     ],

@@ -109,9 +109,22 @@ def test_the_lambda_is_told_where_to_write_and_keeps_submissions_for_ever(record
     assert recording.inputs("ingest-persist-function")["environment"]["variables"] == {
         "TABLE_NAME": "submissions",
         "DEAD_LETTER_QUEUE_URL": QUEUE_URL,
+        "TENANT_ID_PATTERN": "t_[A-Za-z0-9_-]{1,64}",
         "RETENTION_DAYS": "0",
         "MAX_CLOCK_SKEW_SECONDS": "300",
     }
+
+
+def test_tenant_ids_match_what_was_asked_for() -> None:
+    recording = run(lambda: SubmissionIngest("ingest", {"table_arn": TABLE_ARN, "tenant_id_pattern": "org_[a-z]+"}))
+
+    environment = recording.inputs("ingest-persist-function")["environment"]["variables"]
+    assert environment["TENANT_ID_PATTERN"] == "org_[a-z]+"
+
+
+def test_a_pattern_that_browsers_read_differently_is_refused() -> None:
+    message = refusal(lambda: SubmissionIngest("ingest", {"table_arn": TABLE_ARN, "tenant_id_pattern": r"(?i)org_\w+"}))
+    assert message.startswith("tenant_id_pattern: must be a regular expression of letters, digits, ")
 
 
 def test_retention_is_what_was_asked_for() -> None:

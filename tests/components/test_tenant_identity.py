@@ -130,25 +130,14 @@ def test_the_pool_refuses_to_be_deleted_where_it_is_told_to(protected: bool, exp
 def test_registers_the_pool_as_issuer_and_its_client_as_audience(recording: Recording) -> None:
     assert recording.registered("identity") == {
         "issuer": POOL_ISSUER,
-        "jwks_url": f"{POOL_ISSUER}/.well-known/jwks.json",
         "client_id": api_id("identity-dashboard"),
         "user_pool_id": user_pool_id("identity-users"),
     }
 
 
-def test_the_pools_keys_may_be_read_elsewhere() -> None:
-    elsewhere = "http://127.0.0.1:8080/.well-known/jwks.json"
-    registered = declare({"jwks_url": elsewhere}).registered("identity")
-
-    assert registered["jwks_url"] == elsewhere
-    assert registered["issuer"] == POOL_ISSUER
-
-
-def test_an_issuer_that_ends_in_a_slash_keeps_it_but_not_before_its_keys() -> None:
-    registered = declare({"issuer": f"{ISSUER}/", "audience": AUDIENCE}).registered("identity")
-
-    assert registered["issuer"] == f"{ISSUER}/"
-    assert registered["jwks_url"] == f"{ISSUER}/.well-known/jwks.json"
+@pytest.mark.parametrize("issuer", [f"{ISSUER}/", "https://Login.Example.com", "https://a_b.example.com"])
+def test_an_issuer_is_kept_as_it_is_written(issuer: str) -> None:
+    assert declare({"issuer": issuer, "audience": AUDIENCE}).registered("identity")["issuer"] == issuer
 
 
 def test_an_issuer_of_ones_own_needs_no_resources() -> None:
@@ -157,7 +146,6 @@ def test_an_issuer_of_ones_own_needs_no_resources() -> None:
     assert recording.children("identity") == set()
     assert recording.registered("identity") == {
         "issuer": ISSUER,
-        "jwks_url": f"{ISSUER}/.well-known/jwks.json",
         "client_id": AUDIENCE,
         "user_pool_id": "",
     }

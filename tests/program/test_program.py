@@ -52,9 +52,13 @@ def test_exports_are_what_operators_and_dashboards_need(recording: Recording) ->
         "user_hash_key_parameter": physical_name("gateway-user-hash-key"),
         "pipe_name": physical_name("realtime-pipe"),
         "issuer": issuer,
-        "jwks_url": f"{issuer}/.well-known/jwks.json",
         "client_id": api_id("identity-dashboard"),
         "user_pool_id": user_pool_id("identity-users"),
+        "audiences": [api_id("identity-dashboard")],
+        "jwks_url": "",
+        "tenant_claim": "custom:tenant_id",
+        "tenant_id_pattern": "t_[A-Za-z0-9_-]{1,64}",
+        "clock_tolerance_seconds": 30,
     }
 
 
@@ -112,11 +116,11 @@ class TestWiring:
     def test_the_authorizer_believes_the_stacks_own_issuer(self, recording: Recording) -> None:
         authorizer = environment(recording, "gateway-authorize")
 
-        assert (authorizer["ISSUER"], authorizer["AUDIENCE"], authorizer["JWKS_URL"]) == (
+        assert (authorizer["ISSUER"], authorizer["AUDIENCES"]) == (
             recording.exports["issuer"],
             recording.exports["client_id"],
-            recording.exports["jwks_url"],
         )
+        assert "JWKS_URL" not in authorizer
 
     def test_the_gateway_tells_a_restored_table_by_its_stream(self, recording: Recording) -> None:
         stream = recording.registered("submissions")["stream_arn"]
@@ -177,6 +181,7 @@ class TestWiring:
             "issuer": recording.exports["issuer"],
             "client_id": recording.exports["client_id"],
             "tenant_claim": "custom:tenant_id",
+            "tenant_id_pattern": "t_[A-Za-z0-9_-]{1,64}",
         }
         assert recording.inputs("identity-dashboard")["callbackUrls"] == [f"{SITE_URL}/"]
         assert recording.inputs("page-config-json")["bucket"] == recording.registered("dashboard")["bucket_name"]
@@ -187,8 +192,8 @@ class TestWiring:
         assert "api-gateway-account" in recording.dependencies("gateway")
         assert order.index("api-gateway-account") < order.index("gateway") < order.index("gateway-stage")
 
-    def test_each_lambda_is_given_the_variables_that_it_reads(self, recording: Recording) -> None:
-        functions = recording.of_type("lambda/function:Function")
+    def test_each_lambda_is_given_the_variables_that_it_reads(self) -> None:
+        functions = declare(jwksUrl="https://keys.example.com").of_type("lambda/function:Function")
 
         given = {one.inputs["handler"]: set(one.inputs["environment"]["variables"]) for one in functions}
 
@@ -227,7 +232,7 @@ class TestSettings:
         assert not [one.name for one in recording.resources.values() if one.type.startswith("aws:cognito/")]
         assert (recording.exports["issuer"], recording.exports["client_id"]) == (OWN_ISSUER, OWN_AUDIENCE)
         assert environment(recording, "gateway-authorize")["ISSUER"] == OWN_ISSUER
-        assert environment(recording, "gateway-authorize")["AUDIENCE"] == OWN_AUDIENCE
+        assert environment(recording, "gateway-authorize")["AUDIENCES"] == OWN_AUDIENCE
 
     def test_the_page_may_connect_to_an_issuer_of_ones_own(self) -> None:
         token_endpoint = "https://token.example.com"
@@ -244,12 +249,41 @@ class TestSettings:
 
         assert recording.exports["jwks_url"] == elsewhere
         assert environment(recording, "gateway-authorize")["JWKS_URL"] == elsewhere
+        assert environment(recording, "gateway-authenticate")["JWKS_URL"] == elsewhere
 
     def test_the_tenant_is_read_from_tenant_claim(self) -> None:
-        recording = declare(tenantClaim="groups")
+        recording = declare(tenantClaim="/realm_access/roles")
 
-        assert environment(recording, "gateway-authorize")["TENANT_CLAIM"] == "groups"
-        assert recording.json("page-config-json", "content")["tenant_claim"] == "groups"
+        assert environment(recording, "gateway-authorize")["TENANT_CLAIM"] == "/realm_access/roles"
+        assert recording.json("page-config-json", "content")["tenant_claim"] == "/realm_access/roles"
+
+    def test_tenant_ids_match_tenant_id_pattern_wherever_they_enter(self) -> None:
+        recording = declare(tenantIdPattern="org_[a-z]+")
+
+        for function in ("gateway-authorize", "gateway-authenticate", "ingest-persist"):
+            assert environment(recording, function)["TENANT_ID_PATTERN"] == "org_[a-z]+"
+        assert recording.json("page-config-json", "content")["tenant_id_pattern"] == "org_[a-z]+"
+        assert recording.exports["tenant_id_pattern"] == "org_[a-z]+"
+
+    def test_clients_of_additional_audiences_may_connect(self) -> None:
+        recording = declare(issuer=OWN_ISSUER, audience=OWN_AUDIENCE, additionalAudiences='["crm","reports"]')
+
+        assert environment(recording, "gateway-authorize")["AUDIENCES"] == f"{OWN_AUDIENCE} crm reports"
+        assert recording.exports["audiences"] == [OWN_AUDIENCE, "crm", "reports"]
+
+    def test_the_issuers_clock_may_be_ahead_by_clock_tolerance_seconds(self) -> None:
+        recording = declare(clockToleranceSeconds="0")
+
+        assert environment(recording, "gateway-authenticate")["CLOCK_TOLERANCE_SECONDS"] == "0"
+        assert recording.exports["clock_tolerance_seconds"] == 0
+
+    def test_the_page_asks_for_scopes_with_prompt(self) -> None:
+        recording = declare(
+            issuer=OWN_ISSUER, audience=OWN_AUDIENCE, scopes='["openid","tenants"]', prompt="select_account"
+        )
+        config = recording.json("page-config-json", "content")
+
+        assert (config["scopes"], config["prompt"]) == (["openid", "tenants"], "select_account")
 
     def test_the_pages_of_allowed_origins_may_connect(self) -> None:
         recording = declare(allowedOrigins='["https://a.example.com","https://b.example.com"]')

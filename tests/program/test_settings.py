@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pulumi
 import pytest
@@ -22,8 +22,13 @@ OTHER: dict[str, str] = {
     "issuer": "https://login.example.com",
     "connectSources": '["https://token.example.com"]',
     "audience": "dashboards",
+    "additionalAudiences": '["crm"]',
     "jwksUrl": "https://login.example.com/keys",
+    "scopes": '["openid", "tenants"]',
+    "prompt": "select_account",
     "tenantClaim": "groups",
+    "tenantIdPattern": "org_[a-z]+",
+    "clockToleranceSeconds": "300",
     "allowedOrigins": '["https://a.example.com"]',
     "tokenInQuery": "true",
     "maxConnectionsPerTenant": "100",
@@ -61,10 +66,14 @@ OTHER: dict[str, str] = {
 }
 """For each key a value that is not its default."""
 
-TOGETHER = {"issuer": ["audience"], "audience": ["issuer"], "connectSources": ["issuer", "audience"]}
+TOGETHER = {
+    "issuer": ["audience"],
+    "audience": ["issuer"],
+    **{key: ["issuer", "audience"] for key in ("connectSources", "scopes", "prompt")},
+}
 """The keys that a key cannot be without."""
 
-OPTIONAL = {"issuer", "audience", "jwksUrl", "webAclArn", "alarmEmail"}
+OPTIONAL = {"issuer", "audience", "jwksUrl", "prompt", "webAclArn", "alarmEmail"}
 """The keys that have no value by nature."""
 
 
@@ -114,8 +123,13 @@ def test_the_defaults_are_those_of_the_smallest_use() -> None:
     assert load(config()) == Settings(
         issuer=None,
         audience=None,
+        additional_audiences=[],
         jwks_url=None,
+        scopes=[],
+        prompt=None,
         tenant_claim="custom:tenant_id",
+        tenant_id_pattern="t_[A-Za-z0-9_-]{1,64}",
+        clock_tolerance_seconds=30,
         allowed_origins=[],
         connect_sources=[],
         token_in_query=False,
@@ -188,11 +202,33 @@ def test_a_value_of_another_type_is_an_error_that_names_key_and_value(key: str, 
         ({"allowedOrigins": '["https://a.example.com/x"]'}, "allowedOrigins[0]: must be scheme://host[:port] without"),
         ({"allowedOrigins": '"https://a.example.com"'}, "allowedOrigins: must be a list, got 'https://a.example.com'"),
         ({"allowedOrigins": "[7]"}, "allowedOrigins[0]: must be scheme://host[:port] without a path, in lower case, "),
-        ({"issuer": "http://login", "audience": "a"}, "issuer: must be an https URL, got 'http://login'"),
+        (
+            {"issuer": "http://login", "audience": "a"},
+            "issuer: must be an https URL without a query, a fragment or a placeholder, got 'http://login'",
+        ),
+        (
+            {"issuer": "https://login.microsoftonline.com/organizations/v2.0", "audience": "a"},
+            "issuer: must be the URL of your own Entra tenant, https://login.microsoftonline.com/<tenant id>/v2.0, ",
+        ),
         ({"issuer": OTHER["issuer"]}, "audience: is required with issuer 'https://login.example.com', got None"),
         ({"audience": "dashboards"}, "audience: must be set together with issuer, got 'dashboards' without an issuer"),
-        ({"jwksUrl": "keys"}, "jwksUrl: must be an https URL, or an http URL of localhost or 127.0.0.1, got 'keys'"),
-        ({"tenantClaim": ""}, "tenantClaim: must be a string without spaces, got ''"),
+        ({"additionalAudiences": '["a b"]'}, "additionalAudiences[0]: must be a string without spaces, got 'a b'"),
+        ({"additionalAudiences": '"a"'}, "additionalAudiences: must be a list, got 'a'"),
+        (
+            {"additionalAudiences": f'["{"x" * 1_001}"]'},
+            "additionalAudiences: must be at most 1,000 characters together with audience, got 1,001",
+        ),
+        ({"jwksUrl": "keys"}, "jwksUrl: must be an https URL, or an http URL of localhost or 127.0.0.1, without a "),
+        ({"scopes": '["openid"]'}, "scopes: must be set together with issuer, got ['openid'] without an issuer"),
+        ({"scopes": '["email"]'}, "scopes: must contain openid, got ['email']"),
+        ({"scopes": '["openid", "a b"]'}, "scopes[1]: must be a scope: visible ASCII characters without "),
+        ({"prompt": "login"}, "prompt: must be set together with issuer, got 'login' without an issuer"),
+        ({"prompt": "none"}, "prompt: must be login, consent, select_account, or several of these separated by a "),
+        ({"tenantClaim": ""}, "tenantClaim: must be the name of a claim, or a JSON Pointer such as /app_metadata/"),
+        ({"tenantIdPattern": ""}, "tenantIdPattern: must have 1 to 256 characters, got ''"),
+        ({"tenantIdPattern": "^acme$"}, "tenantIdPattern: must be a regular expression of letters, digits, "),
+        ({"tenantIdPattern": "([a-z]+)*"}, "tenantIdPattern: must not repeat a group that contains '|', '?', "),
+        ({"clockToleranceSeconds": "301"}, "clockToleranceSeconds: must be an integer from 0 to 300, got 301"),
         ({"webAclArn": "pages"}, "webAclArn: must be the ARN of a web ACL for CloudFront, in us-east-1, got 'pages'"),
         ({"alarmEmail": "nonsense"}, "alarmEmail: must be an e-mail address, got 'nonsense'"),
         (
@@ -257,3 +293,38 @@ def test_tags_name_the_project_and_the_stack() -> None:
     run(lambda: tags.append(Settings.load().tags), config=config())
 
     assert tags == [{"Project": PROJECT, "Stack": STACK}]
+
+
+class TestCheckOfTheIssuer:
+    """The discovery document is read where a stack with an issuer of its own is deployed."""
+
+    ISSUER: Final = {"issuer": "https://login.example.com", "audience": "dashboards"}
+
+    @staticmethod
+    def asked(*, preview: bool = False, **overrides: str) -> list[tuple[object, ...]]:
+        calls: list[tuple[object, ...]] = []
+
+        def check_discovery(*args: object) -> None:
+            calls.append(args)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("settings.check_discovery", check_discovery)
+            run(lambda: Settings.load().check_issuer(), config=config(**overrides), preview=preview)
+        return calls
+
+    def test_it_is_checked_with_the_settings_about_it(self) -> None:
+        keys, sources = "https://keys.example.com", '["https://token.example.com"]'
+
+        assert self.asked(**self.ISSUER) == [("https://login.example.com", None, [])]
+        assert self.asked(**self.ISSUER, jwksUrl=keys, connectSources=sources) == [
+            ("https://login.example.com", keys, ["https://token.example.com"])
+        ]
+
+    def test_without_a_page_it_may_be_on_any_host(self) -> None:
+        assert self.asked(**self.ISSUER, dashboardSite="false") == [("https://login.example.com", None, None)]
+
+    def test_a_preview_asks_nothing(self) -> None:
+        assert self.asked(preview=True, **self.ISSUER) == []
+
+    def test_the_built_in_pool_is_not_asked(self) -> None:
+        assert self.asked() == []

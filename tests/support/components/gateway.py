@@ -50,9 +50,10 @@ LIMITS = {
 """Default environment variables that limit the messages of one connection and of one tenant."""
 TOKENS = {
     "ISSUER": ISSUER,
-    "AUDIENCE": AUDIENCE,
-    "JWKS_URL": f"{ISSUER}/.well-known/jwks.json",
+    "AUDIENCES": AUDIENCE,
+    "CLOCK_TOLERANCE_SECONDS": "30",
     "TENANT_CLAIM": "custom:tenant_id",
+    "TENANT_ID_PATTERN": "t_[A-Za-z0-9_-]{1,64}",
     "USER_HASH_KEY": kept_value("gateway-user-hash-key", "value"),
 }
 """Default environment variables of the Lambdas that verify tokens."""

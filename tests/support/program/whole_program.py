@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 from local.project import load_project
 from tests.support.components.harness import Recording, run
@@ -22,10 +23,11 @@ def config(**overrides: str) -> Mapping[str, str]:
 
 
 def declare(*, preview: bool = False, **overrides: str) -> Recording:
-    """Run the program, with all that it can make unless `overrides` say otherwise."""
-    return run(
-        lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
-        config=config(**{"alarmEmail": "on-call@example.com", **overrides}),
-        stack=STACK,
-        preview=preview,
-    )
+    """Run the program, with all that it can make unless `overrides` say otherwise. It asks no issuer."""
+    with mock.patch("settings.check_discovery"):
+        return run(
+            lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
+            config=config(**{"alarmEmail": "on-call@example.com", **overrides}),
+            stack=STACK,
+            preview=preview,
+        )
