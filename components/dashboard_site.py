@@ -62,8 +62,8 @@ class DashboardSiteArgs(TypedDict):
     """The inputs of a `DashboardSite`."""
 
     connect_sources: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]] | None]
-    """Hosts to which the page may connect for the sign-in. In addition, the page may always connect to its own host and
-    to every API Gateway WebSocket of the region. Each value is `scheme://host[:port]`. The scheme is https or wss; for
+    """Hosts to which the page may connect for the sign-in. In addition, the page may always connect to its own host and,
+    by wss and https, to every API Gateway WebSocket of the region. Each value is `scheme://host[:port]`. The scheme is https or wss; for
     localhost and 127.0.0.1, it may also be http or ws. An https or wss host may begin with `*.`. Default: all Cognito
     user pools of the site's region and their hosted sign-in pages."""
     price_class: NotRequired[pulumi.Input[str]]
@@ -174,7 +174,7 @@ class DashboardSite(pulumi.ComponentResource):
         # user pool, and the app client needs the URL of the site.
         sign_in = bucket.region.apply(_list_cognito_hosts) if sources is None else sources
         connect_sources = pulumi.Output.all(bucket.region, bucket.bucket_regional_domain_name, sign_in).apply(
-            lambda known: [_build_websocket_host(known[0], known[1]), *known[2]]
+            lambda known: [*_list_gateway_hosts(known[0], known[1]), *known[2]]
         )
         return aws.cloudfront.ResponseHeadersPolicy(
             f"{self._name}-headers",
@@ -259,12 +259,14 @@ def build_content_security_policy(connect_sources: Sequence[str]) -> str:
     return "; ".join([*PAGE_POLICY, " ".join(["connect-src 'self'", *connect_sources])])
 
 
-def _build_websocket_host(region: str, bucket_domain: str) -> str:
-    """Return the pattern of the hosts of all WebSocket APIs in a region.
+def _list_gateway_hosts(region: str, bucket_domain: str) -> list[str]:
+    """Return the patterns of the hosts of all WebSocket APIs in a region.
 
-    The domain after the region is taken from the domain of the bucket, because it is different in China.
+    The page connects by wss. If that fails, it asks by https whether the gateway can be reached. The domain after the
+    region is taken from the domain of the bucket, because it is different in China.
     """
-    return f"wss://*.execute-api.{region}.{bucket_domain.partition(f'.{region}.')[2]}"
+    hosts = f"*.execute-api.{region}.{bucket_domain.partition(f'.{region}.')[2]}"
+    return [f"wss://{hosts}", f"https://{hosts}"]
 
 
 def _list_cognito_hosts(region: str) -> list[str]:

@@ -1,6 +1,6 @@
 // @ts-check
 import { loadConfig } from "./config.js";
-import { showHalt } from "./connection.js";
+import { showProblem } from "./connection.js";
 import { openLocally } from "./local-page.js";
 import { openSite } from "./site-page.js";
 
@@ -9,6 +9,5 @@ try {
   if ("issuer" in config) await openSite(config);
   else openLocally(config);
 } catch (error) {
-  const text = error instanceof Error ? error.message : String(error);
-  showHalt("stopped", "Not connected", text, { label: "Try again", onChoose: () => location.reload() });
+  showProblem(error, () => location.reload());
 }

@@ -8,7 +8,12 @@ import { request } from "./request.js";
  * @property {string} websocket_url
  * @property {string} issuer         The URL of an OIDC issuer.
  * @property {string} client_id      The page's client id at the issuer. It is a public client.
- * @property {string} tenant_claim   The claim of the ID token that holds the tenant id, or a list of tenant ids.
+ * @property {string} tenant_claim   The claim of the ID token that holds the user's tenants: a name, or a JSON Pointer into
+ *   nested objects.
+ * @property {string} tenant_id_pattern The form of a whole tenant id, a regular expression.
+ * @property {string[]} [scopes]     The scopes to ask for. Default: `openid profile email`, and `offline_access` if the
+ *   issuer lists it.
+ * @property {string} [prompt]       The value of `prompt` in each sign-in. Default: none.
  */
 /**
  * The `config.json` of the local run. Its server has a small API, which issues tokens for any tenant.
@@ -21,7 +26,7 @@ import { request } from "./request.js";
  * @property {string} submissions_url
  */
 
-const SITE_FIELDS = ["websocket_url", "issuer", "client_id", "tenant_claim"];
+const SITE_FIELDS = ["websocket_url", "issuer", "client_id", "tenant_claim", "tenant_id_pattern"];
 const LOCAL_FIELDS = ["websocket_url", "tenants", "forms", "token_url", "submissions_url"];
 
 /**

@@ -1,6 +1,8 @@
 // @ts-check
 import { byId, setText } from "./dom.js";
+import { MESSAGES } from "./messages.js";
 import { showNotice } from "./notice.js";
+import { Problem } from "./problem.js";
 
 /** @typedef {import("./client/client.js").ConnectionState} ConnectionState */
 /**
@@ -13,32 +15,31 @@ import { showNotice } from "./notice.js";
 const TICK_MS = 250;
 
 /**
- * Texts for the user, by the code with which the gateway stopped the client.
+ * Return the text for a reason of the client: the message for a code, or a text that is meant for the user already.
  *
- * @type {Record<string, string>}
+ * @param {string} reason
+ * @param {string} otherwise The text for a code without a message.
  */
-const STOP_REASONS = {
-  too_many_connections: "Too many dashboards are open for this tenant. Close one of them, then reconnect.",
-  too_many_connections_of_user: "You have too many dashboards open. Close one of them, then reconnect.",
-  protocol_error: "The gateway rejected a message of this page. Reload the page to get the current version.",
-  too_large: "The gateway rejected the subscription of this page, because it is too large. Reload the page.",
-  too_many_filters:
-    "The dashboards of this tenant have too many different filters. Remove the filter of this page, or close others.",
-  revoked: "Access to this tenant was revoked. Sign in again to continue.",
-  forbidden: "Your account has no access to this tenant. Ask your administrator for access, then reconnect.",
-};
+function explain(reason, otherwise) {
+  if (Object.hasOwn(MESSAGES, reason)) {
+    const { text, action } = MESSAGES[/** @type {import("./messages.js").Code} */ (reason)];
+    return `${text} ${action}`;
+  }
+  return reason.includes(" ") ? reason : otherwise;
+}
 
 /**
- * Texts for the user, by the code with which the gateway refused a connection for now.
+ * Return the text while the page tries to reconnect.
  *
- * @type {Record<string, string>}
+ * @param {string} reason
  */
-const RETRY_REASONS = {
-  too_many_connections:
-    "Too many dashboards are open for this tenant. Close one of them. This page connects as soon as there is room.",
-  too_many_connections_of_user:
-    "You have too many dashboards open. Close one of them. This page connects as soon as there is room.",
-};
+function explainRetry(reason) {
+  if (Object.hasOwn(MESSAGES, reason)) return explain(reason, "");
+  return (
+    `Not connected (${reason.replace(/\.$/, "")}). ` +
+    "What you see may be out of date. The page fetches all changes when it reconnects."
+  );
+}
 
 /**
  * Describe the state to the user.
@@ -57,10 +58,7 @@ function describe(state) {
     case "reconnecting":
       return {
         label: "Reconnecting",
-        text:
-          RETRY_REASONS[state.reason] ??
-          `Not connected (${state.reason.replace(/\.$/, "")}). ` +
-          "What you see may be out of date. The page fetches all changes when it reconnects.",
+        text: explainRetry(state.reason),
         action: "Reconnect now",
       };
     case "offline":
@@ -72,14 +70,13 @@ function describe(state) {
     case "signed_out":
       return {
         label: "Signed out",
-        text: STOP_REASONS[state.reason] ?? "Your session has ended. Sign in again to receive submissions.",
+        text: explain(state.reason, explain("token_expired", "")),
         action: "Sign in again",
       };
     case "stopped":
       return {
         label: "Disconnected",
-        text:
-          STOP_REASONS[state.reason] ?? `The gateway ended the connection (${state.reason}). Reconnect to continue.`,
+        text: explain(state.reason, `The gateway ended the connection (${state.reason}). Reconnect to continue.`),
         action: "Reconnect",
       };
   }
@@ -141,4 +138,16 @@ export function showHalt(state, label, text, action) {
   byId("connection", HTMLParagraphElement).dataset.state = state;
   setText(byId("connection-label", HTMLSpanElement), label);
   showNotice(text, action);
+}
+
+/**
+ * Show why the page does not connect.
+ *
+ * @param {unknown} error
+ * @param {() => void} onChoose Called when the user chooses to try again.
+ */
+export function showProblem(error, onChoose) {
+  const text = error instanceof Error ? error.message : String(error);
+  const label = error instanceof Problem && error.kind === "sign_in" ? "Sign in again" : "Try again";
+  showHalt("stopped", "Not connected", text, { label, onChoose });
 }

@@ -1,7 +1,13 @@
 // @ts-check
 import * as oauth from "./vendor/oauth4webapi.js";
+import { serverClock } from "./clock.js";
+import { send } from "./issuer-request.js";
+import { toProblem } from "./oauth-problem.js";
+import { Problem } from "./problem.js";
+import { signOutUrl, withParameters } from "./sign-out-url.js";
 
 /** @typedef {import("./config.js").SiteConfig} SiteConfig */
+/** @typedef {import("./oauth-problem.js").Step} Step */
 /** @typedef {import("./vendor/oauth4webapi.js").AuthorizationServer} AuthorizationServer */
 /**
  * The secrets of one sign-in. They are needed again when the issuer redirects back to the page.
@@ -12,18 +18,23 @@ import * as oauth from "./vendor/oauth4webapi.js";
  * @typedef {object} Tokens
  * @property {string} idToken
  * @property {import("./vendor/oauth4webapi.js").IDToken} claims The claims of the ID token.
- * @property {number} expiresAt Epoch milliseconds by this device's clock, even if the clock is wrong.
+ * @property {number} expiresAt Epoch milliseconds by the clock of the server that serves the page.
  * @property {string | undefined} refreshToken
  */
 
 /** Cognito adds custom attributes, such as the tenant, to the ID token only for the scope `profile`. */
-const SCOPE = "openid email profile";
-const TIMEOUT_MS = 10_000;
+const SCOPES = ["openid", "profile", "email"];
+const OFFLINE_ACCESS = "offline_access";
 const LOOPBACK = new Set(["127.0.0.1", "localhost"]);
-const COGNITO = /^cognito-idp\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$/;
-
-/** The error for a refresh token that the issuer no longer accepts. The user must sign in again. */
-export class GrantRefusedError extends Error {}
+/** @type {["authorization_endpoint", "token_endpoint"]} */
+const ENDPOINTS = ["authorization_endpoint", "token_endpoint"];
+/** The algorithms of signatures that the gateway accepts. */
+const ALGORITHMS = [
+  ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
+  ...["ES256", "ES384", "ES512", "EdDSA"],
+];
+/** API Gateway takes at most 10,240 bytes of headers. The other headers of a browser's handshake have about 1,200. */
+const MAX_TOKEN_LENGTH = 9_000;
 
 /**
  * An OIDC issuer with this page as a public client: authorization code flow with PKCE.
@@ -31,26 +42,24 @@ export class GrantRefusedError extends Error {}
  * The class handles the protocol and does not depend on the page. It does not check the ID token's signature, because
  * the token comes directly from the token endpoint over TLS.
  *
- * The errors of all methods have messages that can be shown to the user.
+ * All methods that send requests throw a Problem.
  */
 export class Issuer {
-  #name;
   #server;
-  #client;
+  #config;
   #redirectUri;
   #options;
 
   /**
-   * @param {string} name The issuer's name in error messages.
    * @param {AuthorizationServer} server
-   * @param {string} clientId
+   * @param {SiteConfig} config
    * @param {string} redirectUri
    * @param {ReturnType<typeof requestOptions>} options
    */
-  constructor(name, server, clientId, redirectUri, options) {
-    this.#name = name;
-    this.#server = server;
-    this.#client = { client_id: clientId };
+  constructor(server, config, redirectUri, options) {
+    // The library checks the algorithm of the ID token against this list.
+    this.#server = { ...server, id_token_signing_alg_values_supported: ALGORITHMS };
+    this.#config = config;
     this.#redirectUri = redirectUri;
     this.#options = options;
   }
@@ -61,13 +70,33 @@ export class Issuer {
    * @param {SiteConfig} config
    * @param {string} redirectUri The page's own URL, as it is registered with the issuer.
    */
-  static discover({ issuer, client_id }, redirectUri) {
-    return withExplanation(`The sign-in service ${issuer} cannot be used`, async () => {
-      const url = new URL(issuer);
-      const options = requestOptions(url);
-      const server = await oauth.processDiscoveryResponse(url, await oauth.discoveryRequest(url, options));
-      return new Issuer(url.host, server, client_id, redirectUri, options);
-    });
+  static async discover(config, redirectUri) {
+    const url = new URL(config.issuer);
+    const options = requestOptions(url);
+    let server;
+    try {
+      server = await oauth.processDiscoveryResponse(url, await oauth.discoveryRequest(url, options));
+      for (const name of ENDPOINTS) {
+        if (!URL.canParse(server[name] ?? "")) throw new Error(`no URL in ${name}`);
+        oauth.checkProtocol(new URL(server[name] ?? ""), !options[oauth.allowInsecureRequests]);
+      }
+    } catch (error) {
+      throw explainOtherIssuer(error, config) ?? toProblem(error, "discovery", metadataUrl(config));
+    }
+    // The gateway compares the strings. For the library, a slash after the host makes no difference.
+    if (server.issuer !== config.issuer) throw otherIssuer(server.issuer, config);
+    return new Issuer(server, config, redirectUri, options);
+  }
+
+  /** @returns {boolean} Whether the page asks for a refresh token by the scope `offline_access`, as a default. */
+  get asksForOfflineAccess() {
+    return !this.#config.scopes && Boolean(this.#server.scopes_supported?.includes(OFFLINE_ACCESS));
+  }
+
+  /** @returns {string[] | undefined} The values of `prompt` that the issuer supports; undefined if it does not say. */
+  get prompts() {
+    const { prompt_values_supported } = /** @type {{prompt_values_supported?: string[]}} */ (this.#server);
+    return prompt_values_supported;
   }
 
   /** @returns {Attempt} New random secrets for one sign-in. */
@@ -83,22 +112,20 @@ export class Issuer {
    * Build the URL of the issuer's sign-in page.
    *
    * @param {Attempt} attempt
+   * @param {string} prompt The parameter `prompt`, or an empty string.
    * @returns {Promise<URL>}
    */
-  signInUrl({ state, nonce, verifier }) {
-    return withExplanation(`The sign-in service ${this.#name} cannot be used`, async () => {
-      const url = new URL(this.#server.authorization_endpoint ?? "");
-      oauth.checkProtocol(url, !this.#options[oauth.allowInsecureRequests]);
-      return withParameters(url, {
-        response_type: "code",
-        client_id: this.#client.client_id,
-        redirect_uri: this.#redirectUri,
-        scope: SCOPE,
-        state,
-        nonce,
-        code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
-        code_challenge_method: "S256",
-      });
+  async signInUrl({ state, nonce, verifier }, prompt) {
+    return withParameters(new URL(this.#server.authorization_endpoint ?? ""), {
+      response_type: "code",
+      client_id: this.#config.client_id,
+      redirect_uri: this.#redirectUri,
+      scope: this.#scopes.join(" "),
+      state,
+      nonce,
+      code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: "S256",
+      ...(prompt && { prompt }),
     });
   }
 
@@ -110,11 +137,12 @@ export class Issuer {
    * @returns {Promise<Tokens>}
    */
   redeem(answer, attempt) {
-    return withExplanation("The sign-in did not succeed", async () => {
-      const granted = oauth.validateAuthResponse(this.#server, this.#client, answer, attempt.state);
+    return this.#explain("sign_in", async () => {
+      const client = this.#client;
+      const granted = oauth.validateAuthResponse(this.#server, client, answer, attempt.state);
       const response = await oauth.authorizationCodeGrantRequest(
         this.#server,
-        this.#client,
+        client,
         oauth.None(),
         granted,
         this.#redirectUri,
@@ -122,27 +150,30 @@ export class Issuer {
         this.#options,
       );
       const expected = { expectedNonce: attempt.nonce, requireIdToken: true };
-      return toTokens(await oauth.processAuthorizationCodeResponse(this.#server, this.#client, response, expected));
+      return toTokens(await oauth.processAuthorizationCodeResponse(this.#server, client, response, expected));
     });
   }
 
   /**
-   * Exchange the refresh token for new tokens.
+   * Exchange the refresh token for new tokens of the same user.
    *
-   * @param {string} refreshToken
+   * @param {Tokens} tokens
    * @returns {Promise<Tokens>} New tokens, with the refresh token to use next time.
-   * @throws {GrantRefusedError} The issuer no longer accepts the refresh token.
    */
-  refresh(refreshToken) {
-    return withExplanation("The session could not be renewed", async () => {
+  refresh({ refreshToken = "", claims }) {
+    return this.#explain("refresh", async () => {
+      await serverClock.synchronize();
+      const client = this.#client;
       const response = await oauth.refreshTokenGrantRequest(
         this.#server,
-        this.#client,
+        client,
         oauth.None(),
         refreshToken,
         this.#options,
       );
-      return toTokens(await oauth.processRefreshTokenResponse(this.#server, this.#client, response), refreshToken);
+      const renewed = toTokens(await oauth.processRefreshTokenResponse(this.#server, client, response), refreshToken);
+      if (renewed.claims.sub !== claims.sub) throw new Problem("other_user", { host: this.host });
+      return renewed;
     });
   }
 
@@ -152,43 +183,53 @@ export class Issuer {
    *
    * @param {string} refreshToken
    */
-  revoke(refreshToken) {
-    return withExplanation("The refresh token could not be revoked", async () => {
-      if (!this.#server.revocation_endpoint) return;
-      const { [oauth.customFetch]: send, ...options } = this.#options;
-      const response = await oauth.revocationRequest(this.#server, this.#client, oauth.None(), refreshToken, {
-        ...options,
-        [oauth.customFetch]: (url, init) => send(url, { ...init, keepalive: true }),
-      });
-      await oauth.processRevocationResponse(response);
+  async revoke(refreshToken) {
+    if (!this.#server.revocation_endpoint) return;
+    const response = await oauth.revocationRequest(this.#server, this.#client, oauth.None(), refreshToken, {
+      ...this.#options,
+      [oauth.customFetch]: (url, init) => fetch(url, { ...init, keepalive: true }),
     });
+    await oauth.processRevocationResponse(response);
   }
 
-  /** @returns {URL | null} The URL that ends the issuer's own session; null if the issuer has none. */
-  signOutUrl() {
-    return signOutUrl(this.#server, this.#client.client_id, this.#redirectUri);
+  /**
+   * @param {string} idToken The user's last ID token.
+   * @param {string} state Comes back to the page if the issuer has ended its session.
+   * @returns {URL | null} The URL that ends the issuer's own session; null if the issuer has none.
+   */
+  signOutUrl(idToken, state) {
+    return signOutUrl(this.#server, { idToken, state, clientId: this.#config.client_id, returnTo: this.#redirectUri });
   }
-}
 
-/**
- * Build the URL that ends the issuer's own session.
- *
- * It has no `id_token_hint`, because the ID token would then appear in a URL.
- *
- * @param {AuthorizationServer} server
- * @param {string} clientId
- * @param {string} returnTo
- * @returns {URL | null} Null if the issuer publishes no such endpoint.
- */
-export function signOutUrl(server, clientId, returnTo) {
-  const { issuer, authorization_endpoint, end_session_endpoint } = server;
-  if (COGNITO.test(new URL(issuer).host)) {
-    // Cognito may not publish its endpoint, and the endpoint has its own parameter names.
-    const url = new URL("/logout", authorization_endpoint);
-    return withParameters(url, { client_id: clientId, logout_uri: returnTo });
+  /** @returns {string} The name of the issuer in messages. */
+  get host() {
+    return new URL(this.#config.issuer).host;
   }
-  if (!end_session_endpoint) return null;
-  return withParameters(new URL(end_session_endpoint), { client_id: clientId, post_logout_redirect_uri: returnTo });
+
+  get #scopes() {
+    return this.#config.scopes ?? (this.asksForOfflineAccess ? [...SCOPES, OFFLINE_ACCESS] : SCOPES);
+  }
+
+  /** The page as a client of the issuer, with the server's time. */
+  get #client() {
+    return { client_id: this.#config.client_id, [oauth.clockSkew]: serverClock.skewSeconds };
+  }
+
+  /**
+   * Run the action, and convert its error into a Problem.
+   *
+   * @template T
+   * @param {Step} step
+   * @param {() => Promise<T>} action
+   * @returns {Promise<T>}
+   */
+  async #explain(step, action) {
+    try {
+      return await action();
+    } catch (error) {
+      throw toProblem(error, step, new URL(this.#server.token_endpoint ?? ""));
+    }
+  }
 }
 
 /**
@@ -199,14 +240,34 @@ export function signOutUrl(server, clientId, returnTo) {
 function requestOptions(issuer) {
   return {
     [oauth.allowInsecureRequests]: issuer.protocol === "http:" && LOOPBACK.has(issuer.hostname),
-    [oauth.customFetch]: async (/** @type {string} */ url, /** @type {RequestInit} */ init) => {
-      try {
-        return await fetch(url, { ...init, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
-      } catch (error) {
-        throw new Error(`${new URL(url).host} cannot be reached`, { cause: error });
-      }
-    },
+    [oauth.customFetch]: send,
   };
+}
+
+/** @param {SiteConfig} config */
+function metadataUrl({ issuer }) {
+  return new URL(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`);
+}
+
+/**
+ * @param {string} found What the provider calls itself.
+ * @param {SiteConfig} config
+ */
+function otherIssuer(found, { issuer }) {
+  return new Problem("other_issuer", { found, expected: issuer });
+}
+
+/**
+ * Return the problem if the metadata belongs to another issuer.
+ *
+ * @param {unknown} error
+ * @param {SiteConfig} config
+ */
+function explainOtherIssuer(error, config) {
+  if (!(error instanceof oauth.OperationProcessingError)) return null;
+  if (error.code !== oauth.JSON_ATTRIBUTE_COMPARISON) return null;
+  const { body } = /** @type {{body: {issuer: string}}} */ (error.cause);
+  return otherIssuer(body.issuer, config);
 }
 
 /**
@@ -218,62 +279,15 @@ function requestOptions(issuer) {
  */
 function toTokens(response, refreshToken) {
   const claims = oauth.getValidatedIdTokenClaims(response);
-  if (!claims || !response.id_token) throw new GrantRefusedError("the issuer returned no ID token");
+  const idToken = response.id_token;
+  if (!claims || !idToken) throw new Error("the answer has no ID token");
+  if (idToken.length > MAX_TOKEN_LENGTH) {
+    throw new Problem("token_too_long", { length: String(idToken.length), limit: String(MAX_TOKEN_LENGTH) });
+  }
   return {
-    idToken: response.id_token,
+    idToken,
     claims,
-    // Use the lifetime instead of `exp`, because this device's clock may be wrong.
-    expiresAt: Date.now() + (claims.exp - claims.iat) * 1_000,
+    expiresAt: claims.exp * 1_000,
     refreshToken: response.refresh_token ?? refreshToken,
   };
-}
-
-/**
- * Set query parameters of the URL, and return the URL.
- *
- * @param {URL} url
- * @param {Record<string, string>} parameters
- */
-function withParameters(url, parameters) {
-  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
-  return url;
-}
-
-/**
- * Run the action. If it fails, throw an Error whose message begins with `problem` and continues with the reason.
- *
- * @template T
- * @param {string} problem The beginning of a sentence, such as "The session could not be renewed".
- * @param {() => Promise<T>} action
- * @returns {Promise<T>}
- */
-async function withExplanation(problem, action) {
-  try {
-    return await action();
-  } catch (error) {
-    const message = `${problem}: ${reasonOf(error)}.`;
-    const refused = error instanceof GrantRefusedError || codeOf(error) === "invalid_grant";
-    throw refused ? new GrantRefusedError(message, { cause: error }) : new Error(message, { cause: error });
-  }
-}
-
-/**
- * @param {unknown} error
- * @returns {string} The reason of the failure, without a period.
- */
-function reasonOf(error) {
-  const code = codeOf(error);
-  if (code === null) return error instanceof Error ? error.message : String(error);
-  const { error_description } = /** @type {{error_description?: string}} */ (error);
-  return error_description ? `${error_description.replace(/\.$/, "")} (${code})` : code;
-}
-
-/**
- * @param {unknown} error
- * @returns {string | null} The issuer's error code; null if the error does not come from the issuer.
- */
-function codeOf(error) {
-  const isFromIssuer =
-    error instanceof oauth.AuthorizationResponseError || error instanceof oauth.ResponseBodyError;
-  return isFromIssuer ? error.error : null;
 }

@@ -1,5 +1,6 @@
 // @ts-check
 import { UnauthorizedError } from "./client/client.js";
+import { serverClock } from "./clock.js";
 
 const TIMEOUT_MS = 10_000;
 
@@ -20,9 +21,11 @@ export async function request(url, body) {
     init.headers = { "Content-Type": "application/json" };
     init.body = JSON.stringify(body);
   }
+  const sentAt = Date.now();
   let response, text;
   try {
     response = await fetch(url, init);
+    serverClock.read(response, sentAt);
     text = await response.text();
   } catch (error) {
     throw new Error("The server cannot be reached. Check that it is running.", { cause: error });

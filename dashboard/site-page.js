@@ -1,8 +1,11 @@
 // @ts-check
 import { Account } from "./account.js";
+import { fullJitter } from "./client/backoff.js";
 import { UnauthorizedError } from "./client/client.js";
-import { showHalt } from "./connection.js";
+import { showHalt, showProblem } from "./connection.js";
 import { Dashboard } from "./dashboard.js";
+import { SIGNED_OUT, fill } from "./messages.js";
+import { Problem } from "./problem.js";
 import { SignIn } from "./sign-in.js";
 import { TenantChoice } from "./tenant.js";
 
@@ -10,30 +13,29 @@ import { TenantChoice } from "./tenant.js";
  * Open the page of the site on AWS. Users sign in and can view the tenants that their ID token grants.
  *
  * @param {import("./config.js").SiteConfig} config
- * @throws {Error} The sign-in failed, or the user has no tenant. The message can be shown to the user.
+ * @throws {Problem} The sign-in failed, or the user has no tenant.
  */
 export async function openSite(config) {
   const signIn = new SignIn(config);
-  if (signIn.hasSignedOut) {
-    showHalt("idle", "Signed out", "You are signed out.", { label: "Sign in", onChoose: signInAgain });
-    return;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let retry;
+  if (!signIn.hasAnswer) {
+    if (!signIn.signedOut.isWaiting) return begin();
+    signIn.signedOut.onConfirmed(showSignedOut);
+    return showSignedOut();
   }
-  await signIn.start();
+  await signIn.complete();
 
   /** @type {Dashboard | null} */
   let dashboard = null;
+  signIn.followOtherTabs(() => dashboard?.end());
   new Account(signIn.account, () => {
     dashboard?.end();
     signIn.signOut();
   });
   const { tenants } = signIn;
-  if (tenants.length === 0) {
-    throw new Error(
-      `${signIn.account} belongs to no tenant: the claim ${config.tenant_claim} of the ID token has no tenant id. ` +
-        "Ask an administrator to add you to a tenant, or sign out to use another account.",
-    );
-  }
-  const shown = new Dashboard(signInAgain);
+  if (tenants.length === 0) throw signIn.explainNoTenant();
+  const shown = new Dashboard(() => begin());
   dashboard = shown;
   const tenant = new TenantChoice(tenants, show);
   show();
@@ -59,13 +61,26 @@ export async function openSite(config) {
     return token;
   }
 
-  /** Redirect to the issuer. If that fails, show the error. */
-  async function signInAgain() {
+  /** Say whether the session at the issuer has ended. */
+  function showSignedOut() {
+    const message = signIn.signedOut.isOpen ? SIGNED_OUT.here : SIGNED_OUT.everywhere;
+    const { text, action } = fill(message, { host: new URL(config.issuer).host });
+    showHalt("idle", "Signed out", `${text} ${action}`.trim(), { label: "Sign in", onChoose: () => begin() });
+  }
+
+  /**
+   * Redirect to the issuer. If it cannot be reached, show the problem and try again.
+   *
+   * @param {number} [failures]
+   */
+  async function begin(failures = 0) {
+    clearTimeout(retry);
     try {
       await signIn.begin();
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
-      showHalt("stopped", "Signed out", text, { label: "Try again", onChoose: signInAgain });
+      showProblem(error, () => begin());
+      if (!(error instanceof Problem) || error.kind !== "retry") return;
+      retry = setTimeout(() => begin(failures + 1), fullJitter(failures, Math.random));
     }
   }
 }

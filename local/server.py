@@ -121,7 +121,7 @@ def application(stack: Stack, state_dir: Path, dashboard: Path = DASHBOARD) -> S
             Mount("/", StaticFiles(directory=dashboard, html=True)),
         ],
         middleware=[
-            Middleware(_SecurityHeaders, gateway=f"ws://{urlsplit(stack.endpoint_url).netloc}"),
+            Middleware(_SecurityHeaders, gateway=urlsplit(stack.endpoint_url).netloc),
             Middleware(DashboardAccess, key=stack.dashboard_key, port=urlsplit(stack.dashboard_url).port or HTTP_PORT),
         ],
         exception_handlers={
@@ -250,7 +250,7 @@ class _SecurityHeaders:
             "Content-Security-Policy": (
                 "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
                 "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-                f"require-trusted-types-for 'script'; trusted-types 'none'; connect-src 'self' {gateway}"
+                f"require-trusted-types-for 'script'; trusted-types 'none'; connect-src 'self' ws://{gateway} http://{gateway}"
             ),
             "X-Content-Type-Options": "nosniff",
             "X-Frame-Options": "DENY",

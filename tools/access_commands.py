@@ -16,7 +16,7 @@ from formbridge.runtime import timestamps
 from formbridge.runtime.identifiers import TENANT_ID, quote
 
 from .console import UsageError, check_id, create_client, interruptible, naming, progress
-from .stack_outputs import StackOutputs
+from .stack_outputs import Outputs, StackOutputs
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -29,14 +29,6 @@ if TYPE_CHECKING:
 MAX_REASON: Final = 500
 """Maximum length of a reason in characters."""
 
-Outputs = Annotated[
-    str,
-    typer.Option(
-        metavar="FILE",
-        help="Outputs of the stack: a file with what `pulumi stack output --json` prints, `-` for stdin, "
-        "or the file .local/stack.json of the local run.",
-    ),
-]
 Tenant = Annotated[str | None, typer.Option(help="Tenant id, for example t_acme. With --user: only in this tenant.")]
 User = Annotated[str | None, typer.Option(help="Claim `sub` of the user's tokens.")]
 Session = Annotated[str | None, typer.Option(help="Claim `sid` of the session's tokens, or Cognito's `origin_jti`.")]

@@ -1,6 +1,7 @@
 // @ts-check
 import { fullJitter } from "./backoff.js";
 import { BEARER_PREFIX, MAX_HELD, REFUSAL_BY_FRAME, SNAPSHOT_SIZE, SUBPROTOCOL } from "./protocol.js";
+import { RefusalCheck } from "./refusal.js";
 import { TokenRenewal, UnauthorizedError } from "./token.js";
 
 export { UnauthorizedError };
@@ -35,7 +36,8 @@ const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 const SIGNED_OUT_CODES = new Set(["token_expired", "revoked"]);
 
 /**
- * The state of the connection. `retryAt` is epoch milliseconds. `reason` is a code of the protocol or a short text.
+ * The state of the connection. `retryAt` is epoch milliseconds. `reason` is a code of the protocol, `token_refused` or a
+ * short text.
  *
  * @typedef {{name: "idle"} | {name: "connecting"} | {name: "live"} | {name: "offline"}
  *   | {name: "reconnecting", retryAt: number, reason: string}
@@ -67,6 +69,7 @@ const SIGNED_OUT_CODES = new Set(["token_expired", "revoked"]);
  * @property {(error: ErrorFrame) => void} [onError] Receives each error frame of the gateway. The client also handles
  *   the error itself.
  * @property {typeof WebSocket} [WebSocket]
+ * @property {typeof fetch} [fetch]
  * @property {() => boolean} [isOnline] Default: always true.
  * @property {() => number} [now] Returns epoch milliseconds.
  * @property {() => number} [random] Returns a number in [0, 1).
@@ -124,6 +127,7 @@ export class RealtimeClient {
    * @type {number | null}
    */
   #liveSince = null;
+  #refusals;
   /**
    * Whether the next connection attempt needs a fresh token. `unneeded`: the last token is not suspect. `needed`: the
    * gateway may have rejected it. `requested`: the client has asked for a fresh token since then.
@@ -175,6 +179,7 @@ export class RealtimeClient {
     checkUrl(options.url);
     this.#options = {
       WebSocket: globalThis.WebSocket,
+      fetch: (input, init) => globalThis.fetch(input, init),
       isOnline: () => true,
       now: () => Date.now(),
       random: () => Math.random(),
@@ -185,6 +190,7 @@ export class RealtimeClient {
       onError: () => {},
       ...options,
     };
+    this.#refusals = new RefusalCheck(this.#options);
   }
 
   /** Connect now: for the first time, after `signed_out` or `stopped`, or before the next scheduled retry. */
@@ -251,20 +257,28 @@ export class RealtimeClient {
       this.#renewal = new TokenRenewal({ ...this.#options, now }, (request) => socket.send(JSON.stringify(request)));
       socket.onopen = () => {
         this.#cancel("open");
+        this.#refusals.clear();
         this.#checkGap();
         this.#send("subscribe", this.#cursor);
       };
       socket.onmessage = (event) => this.#receive(event.data);
-      socket.onclose = () => {
-        if (this.#liveSince === null) this.#suspectToken();
-        this.#retryLater("the connection was closed");
-      };
+      socket.onclose = () => this.#handleClose(generation);
     } catch (error) {
       if (generation !== this.#generation) return;
       const reason = error instanceof Error ? error.message : String(error);
       if (error instanceof UnauthorizedError) this.#stop({ name: "signed_out", reason });
       else this.#retryLater(reason);
     }
+  }
+
+  /** @param {number} generation The generation of the connection or attempt that was closed. */
+  async #handleClose(generation) {
+    if (this.#liveSince === null) this.#suspectToken();
+    const isHandshake = this.#timers.has("open");
+    const isRefused = isHandshake && (await this.#refusals.add(this.#freshToken === "requested"));
+    if (generation !== this.#generation) return;
+    if (isRefused) this.#retryLater("token_refused", this.#refusals.wait);
+    else this.#retryLater("the connection was closed");
   }
 
   /** Send `sync`, unless the pending request does the same. It is the heartbeat, and it repairs the view. */
@@ -556,12 +570,14 @@ export class RealtimeClient {
    * Drop the connection or attempt, and schedule the next attempt.
    *
    * @param {string} reason
+   * @param {number} [longWait] Milliseconds to wait. Default: a delay that grows with each failure.
    */
-  #retryLater(reason) {
+  #retryLater(reason, longWait) {
     const { now, random, isOnline } = this.#options;
     if (this.#liveSince !== null && now() - this.#liveSince >= STABLE_AFTER_MS) this.#failures = 0;
     this.#release();
-    const wait = fullJitter(this.#failures++, random);
+    const wait = longWait ?? fullJitter(this.#failures, random);
+    this.#failures += 1;
     this.#setState(isOnline() ? { name: "reconnecting", retryAt: now() + wait, reason } : { name: "offline" });
     this.#after("retry", wait, () => this.#open());
   }

@@ -218,6 +218,7 @@ def test_a_page_connects_to_websockets_and_user_pools_of_its_region(recording: R
     assert content_security_policy(recording)["connect-src"].split(" ") == [
         "'self'",
         f"wss://*.execute-api.{REGION}.amazonaws.com",
+        f"https://*.execute-api.{REGION}.amazonaws.com",
         f"https://cognito-idp.{REGION}.amazonaws.com",
         f"https://*.auth.{REGION}.amazoncognito.com",
     ]
@@ -234,7 +235,8 @@ def test_a_page_connects_to_websockets_and_user_pools_of_its_region(recording: R
 def test_or_where_people_sign_in_instead_of_user_pools(sources: list[str]) -> None:
     policy = content_security_policy(declare({"connect_sources": sources}))
 
-    assert policy["connect-src"] == " ".join(["'self'", f"wss://*.execute-api.{REGION}.amazonaws.com", *sources])
+    gateways = [f"{scheme}://*.execute-api.{REGION}.amazonaws.com" for scheme in ("wss", "https")]
+    assert policy["connect-src"].split(" ") == ["'self'", *gateways, *sources]
 
 
 def test_a_websocket_is_of_the_regions_own_domain() -> None:
@@ -242,7 +244,7 @@ def test_a_websocket_is_of_the_regions_own_domain() -> None:
     recording = run(lambda: DashboardSite("site", {"connect_sources": []}), provider=Provider({"site-bucket": bucket}))
 
     assert content_security_policy(recording)["connect-src"] == (
-        "'self' wss://*.execute-api.cn-north-1.amazonaws.com.cn"
+        "'self' wss://*.execute-api.cn-north-1.amazonaws.com.cn https://*.execute-api.cn-north-1.amazonaws.com.cn"
     )
 
 

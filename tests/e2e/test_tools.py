@@ -273,3 +273,18 @@ def refusal(stack: Stack, token: str) -> int | None:
             return None
     except InvalidStatus as refused:
         return refused.response.status_code
+
+
+# --- The sign-in ----------------------------------------------------------------------------------------------
+
+
+def test_doctor_finds_nothing_wrong_and_explains_a_token(
+    operator: Operator, token: Mint, tenant: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "token.txt"
+    file.write_text(token(tenant))
+    code, output, errors = operator.run("doctor", "--token", str(file))
+
+    assert (code, errors) == (0, "")
+    assert output.splitlines()[-1] == f"pass  tenantClaim            the claim grants: {tenant}"
+    assert not any(part in output for part in file.read_text().split("."))

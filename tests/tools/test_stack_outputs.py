@@ -49,3 +49,23 @@ def test_a_file_of_another_form_is_an_error_that_names_it(tmp_path: Path, writte
 def test_a_file_that_is_not_there_is_an_error_that_names_it() -> None:
     with pytest.raises(UsageError, match=r"--outputs missing\.json: No such file"):
         StackOutputs.read("missing.json")
+
+
+def test_a_list_of_strings() -> None:
+    outputs = StackOutputs("outputs.json", {"audiences": ["a", "b"], "none": [], "text": "a"})
+
+    assert outputs.get_strings("audiences") == ["a", "b"]
+    for name, got in (("none", r"\[\]"), ("text", "'a'"), ("missing", "None")):
+        with pytest.raises(UsageError, match=rf"--outputs outputs\.json: must have the list '{name}', got {got}"):
+            outputs.get_strings(name)
+
+
+@pytest.mark.parametrize(("key", "page"), [("", "http://127.0.0.1:8400"), ("secret", "")])
+def test_the_page_of_a_local_run_is_the_one_that_it_serves_if_users_sign_in_there(
+    tmp_path: Path, key: str, page: str
+) -> None:
+    file = tmp_path / "stack.json"
+    outputs = {"dashboard_url": "https://d1.cloudfront.net"}
+    file.write_text(json.dumps({"dashboard_url": "http://127.0.0.1:8400", "dashboard_key": key, "outputs": outputs}))
+
+    assert StackOutputs.read(str(file)).find("dashboard_url") == page

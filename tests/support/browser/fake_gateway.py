@@ -175,13 +175,15 @@ def _token(subprotocols: Sequence[str]) -> str:
 
 
 class FakeGateway:
-    """A WebSocket server on 127.0.0.1 that hands each connection to the test."""
+    """A WebSocket server on 127.0.0.1 that hands each connection to the test. It answers 426 to all other requests."""
 
     def __init__(self) -> None:
         self.admits: Callable[[str], bool] = lambda token: True
         """Whether a token is good; the handshake with any other ends in 401."""
         self.refused: Queue[str] = Queue()
         """The tokens that were not."""
+        self.probes: Queue[str] = Queue()
+        """The paths that were asked for without a WebSocket."""
         self._connections: Queue[Connection] = Queue()
         self._server: Server = serve(
             self._handle,
@@ -196,6 +198,9 @@ class FakeGateway:
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def _authorize(self, socket: ServerConnection, request: Request) -> Response | None:
+        if "Upgrade" not in request.headers:
+            self.probes.put(request.path)
+            return socket.respond(426, "")
         token = _token([name.strip() for name in request.headers["Sec-WebSocket-Protocol"].split(",")])
         if self.admits(token):
             return None
@@ -251,7 +256,8 @@ class Answers:
 class FakeSite:
     """The page's static files and its API on 127.0.0.1.
 
-    The page may connect to itself, to the gateway and to `connect_sources`. The files are those of `folder`.
+    The page may connect to itself, to the gateway by WebSocket and by HTTP, and to `connect_sources`. The files are
+    those of `folder`.
     """
 
     def __init__(self, websocket_url: str, *connect_sources: str, folder: Path = DASHBOARD) -> None:
@@ -268,7 +274,8 @@ class FakeSite:
         self._numbers = count(1)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self.policy = build_content_security_policy([websocket_url, *connect_sources])
+        gateway = [websocket_url, websocket_url.replace("ws:", "http:")]
+        self.policy = build_content_security_policy([*gateway, *connect_sources])
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def posted(self) -> Posted:

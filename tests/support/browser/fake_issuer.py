@@ -1,4 +1,4 @@
-"""An OIDC issuer for the page to sign in at: on 127.0.0.1, with a key of its own, under the test's control.
+"""An OIDC issuer for the page to sign in at: on 127.0.0.1, with keys of its own, under the test's control.
 
 It knows one client, the page, and is strict with it: the address to return to, PKCE, codes and refresh tokens that are
 good once. What it answers a test can bend: by its attributes, and by `answer` and `metadata`.
@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from queue import Queue
 from typing import TYPE_CHECKING, Any, Self
@@ -21,23 +21,34 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import jwt
 import uvicorn
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
-from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from starlette.requests import Request
 
 CLIENT_ID = "the-page"
 SCOPES = {"openid", "email", "profile"}
 COOKIE = "issuer-session"
-KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+KEYS: Mapping[str, Any] = {
+    "RS256": RSA,
+    "RS512": RSA,
+    "PS256": RSA,
+    "ES256": ec.generate_private_key(ec.SECP256R1()),
+    "ES384": ec.generate_private_key(ec.SECP384R1()),
+    "ES256K": ec.generate_private_key(ec.SECP256K1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+    "Ed448": ed448.Ed448PrivateKey.generate(),
+    "HS256": "a-secret-that-a-client-shares-with-its-issuer",
+}
+"""The keys that it can sign with, by the name of the algorithm; `Ed448` is a key for `EdDSA` too."""
 
 
 @dataclass
@@ -46,6 +57,19 @@ class Grant:
 
     nonce: str
     challenge: str
+    has_consent: bool
+
+
+@dataclass
+class Refusals:
+    """What it answers instead of the usual, by endpoint or by grant type."""
+
+    answers: dict[str, tuple[int, object]] = field(default_factory=dict[str, "tuple[int, object]"])
+    """A status and a body: an OAuth error code, a JSON object, or None for a page of HTML."""
+    redirects: set[str] = field(default_factory=set[str])
+    """Those that redirect to another address."""
+    without_cors: set[str] = field(default_factory=set[str])
+    """Those whose answers no page of another origin may read."""
 
 
 class FakeIssuer:
@@ -59,8 +83,23 @@ class FakeIssuer:
         """What its ID tokens say beside the usual; a claim of the same name replaces the usual one."""
         self.lifetime = 3600
         """Of its ID tokens, in seconds."""
+        self.issued_ago = 0
+        """How old its ID tokens are when it gives them, by their `iat`, in seconds."""
+        self.algorithm = "RS256"
+        """Of its ID tokens: a key of `KEYS`."""
         self.gives_refresh_tokens = True
         self.rotates_refresh_tokens = True
+        self.wants_consent = False
+        """Whether it gives refresh tokens only where the page asked for consent."""
+        self.scopes = SCOPES
+        """The scopes that the page must ask for."""
+        self.ends_sessions = True
+        """Whether the page's address is one that it returns to after a sign-out."""
+        self.refusals = Refusals()
+        self.prompts: list[str] = []
+        """The prompt of each authorization request, "" for none."""
+        self.sign_outs: list[dict[str, str]] = []
+        """The parameters of each request to sign out."""
         self.answer: Callable[[dict[str, str]], dict[str, str]] = lambda answer: answer
         """What it says in the page's address, given what it would."""
         self.metadata: dict[str, Any] = {}
@@ -80,7 +119,7 @@ class FakeIssuer:
     def admits(self, token: str) -> bool:
         """Whether a gateway that trusts this issuer would take the token."""
         try:
-            jwt.decode(token, KEY.public_key(), algorithms=["RS256"], audience=CLIENT_ID, issuer=self.url)
+            jwt.decode(token, RSA.public_key(), algorithms=["RS256"], audience=CLIENT_ID, issuer=self.url)
         except jwt.InvalidTokenError:
             return False
         return True
@@ -101,8 +140,14 @@ class FakeIssuer:
 
     def _application(self) -> Starlette:
         async def counted(request: Request, call_next: RequestResponseEndpoint) -> Response:
-            self.requests[request.url.path.removeprefix("/pool/")] += 1
-            return await call_next(request)
+            endpoint = request.url.path.removeprefix("/pool/")
+            self.requests[endpoint] += 1
+            refused = self._refusal(endpoint)
+            response = await call_next(request) if refused is None else refused
+            if endpoint not in self.refusals.without_cors:
+                # Any page may ask; none may bring cookies.
+                response.headers["Access-Control-Allow-Origin"] = "*"
+            return response
 
         return Starlette(
             routes=[
@@ -113,12 +158,18 @@ class FakeIssuer:
                 Route("/pool/revoke", self._revoke, methods=["POST"]),
                 Route("/pool/logout", self._logout),
             ],
-            middleware=[
-                Middleware(BaseHTTPMiddleware, dispatch=counted),
-                # Any page may ask; none may bring cookies.
-                Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"]),
-            ],
+            middleware=[Middleware(BaseHTTPMiddleware, dispatch=counted)],
         )
+
+    def _refusal(self, endpoint: str) -> Response | None:
+        if endpoint in self.refusals.redirects:
+            return RedirectResponse(f"{self.url}/elsewhere", 302)
+        if endpoint not in self.refusals.answers:
+            return None
+        status, body = self.refusals.answers[endpoint]
+        if body is None:
+            return HTMLResponse("<!doctype html><title>An error</title>", status)
+        return JSONResponse({"error": body} if isinstance(body, str) else body, status)
 
     async def _discovery(self, _request: Request) -> Response:
         published = {
@@ -142,7 +193,7 @@ class FakeIssuer:
                 ("client_id", asked.get("client_id") == CLIENT_ID),
                 ("redirect_uri", asked.get("redirect_uri") == self.redirect_uri),
                 ("response_type", asked.get("response_type") == "code"),
-                ("scope", set(asked.get("scope", "").split()) == SCOPES),
+                ("scope", set(asked.get("scope", "").split()) == self.scopes),
                 ("state", len(asked.get("state", "")) >= 32),
                 ("nonce", len(asked.get("nonce", "")) >= 32),
                 ("code_challenge", len(asked.get("code_challenge", "")) == 43),
@@ -152,7 +203,9 @@ class FakeIssuer:
         ]
         if wrong:
             return PlainTextResponse(f"bad request: {', '.join(wrong)}", 400)
-        if request.cookies.get(COOKIE) in self._sessions:
+        prompt = asked.get("prompt", "")
+        self.prompts.append(prompt)
+        if request.cookies.get(COOKIE) in self._sessions and "login" not in prompt.split():
             return self._granted(dict(asked))
         query = escape(str(request.url.query))
         form = f'<form method="post" action="/pool/login?{query}"><button>Sign in as ada</button></form>'
@@ -167,7 +220,7 @@ class FakeIssuer:
 
     def _granted(self, asked: dict[str, str]) -> Response:
         code = secrets.token_urlsafe()
-        self._codes[code] = Grant(asked["nonce"], asked["code_challenge"])
+        self._codes[code] = Grant(asked["nonce"], asked["code_challenge"], "consent" in asked.get("prompt", ""))
         answer = self.answer({"code": code, "state": asked["state"]})
         return RedirectResponse(f"{asked['redirect_uri']}?{urlencode(answer)}", 303)
 
@@ -175,6 +228,9 @@ class FakeIssuer:
         said = dict(parse_qsl((await request.body()).decode()))
         kind = said.get("grant_type", "")
         self.requests[kind] += 1
+        refused = self._refusal(kind)
+        if refused is not None:
+            return refused
         if said.get("client_id") != CLIENT_ID:
             return _refused("invalid_client")
         if kind == "authorization_code":
@@ -183,7 +239,8 @@ class FakeIssuer:
             challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
             if grant is None or challenge != grant.challenge or said.get("redirect_uri") != self.redirect_uri:
                 return _refused("invalid_grant")
-            return self._tokens({"nonce": grant.nonce}, gives_another=self.gives_refresh_tokens)
+            gives = self.gives_refresh_tokens and (grant.has_consent or not self.wants_consent)
+            return self._tokens({"nonce": grant.nonce}, gives_another=gives)
         if kind == "refresh_token":
             if said.get("refresh_token") not in self._refresh_tokens:
                 return _refused("invalid_grant")
@@ -198,17 +255,21 @@ class FakeIssuer:
             "iss": self.url,
             "aud": CLIENT_ID,
             "sub": "user-1",
-            "iat": now,
+            "iat": now - self.issued_ago,
             "exp": now + self.lifetime,
             # No two tokens are the same, however fast they come.
             "jti": secrets.token_urlsafe(),
         }
-        id_token = jwt.encode(usual | claims | self.claims, KEY, algorithm="RS256")
+        id_token = self._sign(usual | claims | self.claims)
         given = {"id_token": id_token, "access_token": secrets.token_urlsafe(), "token_type": "Bearer"}
         if gives_another:
             given["refresh_token"] = secrets.token_urlsafe()
             self._refresh_tokens.add(given["refresh_token"])
         return JSONResponse(given, headers={"Cache-Control": "no-store"})
+
+    def _sign(self, claims: dict[str, Any]) -> str:
+        algorithm = "EdDSA" if self.algorithm == "Ed448" else self.algorithm
+        return jwt.encode(claims, KEYS[self.algorithm], algorithm=algorithm)
 
     async def _revoke(self, request: Request) -> Response:
         said = dict(parse_qsl((await request.body()).decode()))
@@ -220,11 +281,14 @@ class FakeIssuer:
         return Response()
 
     async def _logout(self, request: Request) -> Response:
-        asked = request.query_params
+        asked = dict(request.query_params)
+        self.sign_outs.append(asked)
+        if not self.ends_sessions:
+            return PlainTextResponse("this address is not registered", 400)
         if asked.get("client_id") != CLIENT_ID or asked.get("post_logout_redirect_uri") != self.redirect_uri:
             return PlainTextResponse("bad request", 400)
         self._sessions.discard(request.cookies.get(COOKIE, ""))
-        response = RedirectResponse(asked["post_logout_redirect_uri"], 303)
+        response = RedirectResponse(f"{asked['post_logout_redirect_uri']}?{urlencode({'state': asked['state']})}", 303)
         response.delete_cookie(COOKIE)
         return response
 
