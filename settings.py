@@ -1,7 +1,6 @@
 """Configuration of the stack as one typed value. `Pulumi.yaml` describes every key and its default."""
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import pulumi
 
@@ -148,6 +147,11 @@ class Settings:
         _checks.check_each(_urls.connect_source, "connectSources", self.connect_sources)
         if self.issuer and not self.audience:
             raise ValueError(f"audience: is required with issuer {self.issuer!r}, got None")
+        if self.issuer and self.dashboard_site and not _urls.is_allowed(self.issuer, self.sign_in_hosts or []):
+            raise ValueError(
+                "connectSources: must have a wildcard for the host of the issuer, such as 'https://*.example.com', "
+                f"because browsers ignore a host with '_' in a page's security policy, got {self.connect_sources!r}"
+            )
         # The client of the built-in user pool has fixed scopes, and its sign-in pages ignore `prompt`.
         for key in ("audience", "scopes", "prompt", "connect_sources"):
             value: object = getattr(self, key)
@@ -171,12 +175,13 @@ class Settings:
     def sign_in_hosts(self) -> list[str] | None:
         """Hosts to which the page connects for the sign-in: the host of the issuer, and `connectSources`.
 
+        Browsers ignore a host with `_`. If the issuer has such a host, a wildcard of `connectSources` includes it.
         None: the stack has its own user pool.
         """
         if self.issuer is None:
             return None
-        issuer = urlsplit(self.issuer)
-        return [f"{issuer.scheme}://{issuer.netloc}", *self.connect_sources]
+        origin = _urls.get_origin(self.issuer)
+        return [*([] if "_" in origin else [origin]), *self.connect_sources]
 
     @property
     def tags(self) -> dict[str, str]:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any, cast
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 import pulumi
@@ -87,25 +86,11 @@ def _check_token_endpoint(document: dict[str, Any], issuer: str, connect_sources
     endpoint = document.get("token_endpoint")
     if not isinstance(endpoint, str):
         return
-    origin = _get_origin(endpoint)
-    if not any(_includes(source.lower(), origin) for source in (_get_origin(issuer), *connect_sources)):
+    if not _urls.is_allowed(endpoint, [_urls.get_origin(issuer), *connect_sources]):
         raise ValueError(
-            f"connectSources: must contain {origin!r}, the host of the issuer's token endpoint, "
+            f"connectSources: must contain {_urls.get_origin(endpoint)!r}, the host of the issuer's token endpoint, "
             f"got {[*connect_sources]!r}"
         )
-
-
-def _get_origin(url: str) -> str:
-    """Return the scheme, host and port of a URL in lower case."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}".lower()
-
-
-def _includes(source: str, origin: str) -> bool:
-    """Return whether a source of the security policy includes an origin. `*.` stands for all subdomains."""
-    before, star, after = source.removesuffix(":443").partition("*")
-    origin = origin.removesuffix(":443")
-    return origin.startswith(before) and origin.endswith(after) if star else origin == before
 
 
 def _read_document(url: str) -> dict[str, Any]:

@@ -18,7 +18,8 @@ MAX_AUDIENCES_LENGTH = 1_000
 DEFAULT_CLOCK_TOLERANCE_SECONDS = 30
 """Default of `clock_tolerance_seconds`."""
 MAX_CLOCK_TOLERANCE_SECONDS = 300
-"""Maximum of `clock_tolerance_seconds`. A revocation also refuses the sign-ins of so many seconds after it."""
+"""Maximum of `clock_tolerance_seconds`. A revocation refuses the sign-ins of so many seconds after it, so users wait
+that long before they can sign in again."""
 
 
 class GatewayAccessArgs(TypedDict):

@@ -1,7 +1,9 @@
 """Checks of URLs and origins."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import pulumi
 
@@ -11,6 +13,9 @@ from ._checks import check_input, string
 _LABEL = "[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
 _LOWER_CASE_HOST = rf"({_LABEL}(\.{_LABEL})*|\[[0-9a-f:]+\])"
 _HOST = f"(?i:{_LOWER_CASE_HOST})"
+_POLICY_HOST = _HOST.replace("_", "")
+"""Pattern of a host in a Content Security Policy. Browsers ignore a source whose host contains `_`.
+https://www.w3.org/TR/CSP3/#grammardef-host-char"""
 _LOCAL_HOST = r"(localhost|127\.0\.0\.1)"
 _NUMBER = r"([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
 _PORT = f"(:{_NUMBER})?"
@@ -126,8 +131,27 @@ def connect_source(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     A host may start with `*.`. It then means all subdomains of the rest: `*.example.com` includes `a.example.com`.
 
     Raises:
-        ValueError: The value is not `scheme://host[:port]`, or it uses http or ws for a host other than this machine.
+        ValueError: The value is not `scheme://host[:port]`, its host contains `_`, or it uses http or ws for a host
+            other than this machine.
     """
-    pattern = rf"((https|wss)://(\*\.)?{_HOST}|(http|ws)://{_LOCAL_HOST}){_PORT}"
-    description = "https:// or wss:// with a host, or http:// or ws:// with localhost or 127.0.0.1, without a path"
+    pattern = rf"((https|wss)://(\*\.)?{_POLICY_HOST}|(http|ws)://{_LOCAL_HOST}){_PORT}"
+    description = (
+        "https:// or wss:// with a host, or http:// or ws:// with localhost or 127.0.0.1, without a path or '_'"
+    )
     return string(field, value, pattern, description)
+
+
+def get_origin(url: str) -> str:
+    """Return the scheme, the host and the port of a URL, in lower case."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def is_allowed(url: str, sources: Sequence[str]) -> bool:
+    """Return whether one of the sources of a security policy includes the origin of a URL."""
+    origin = get_origin(url).removesuffix(":443")
+    for source in sources:
+        before, star, after = source.lower().removesuffix(":443").partition("*")
+        if origin.startswith(before) and origin.endswith(after) if star else origin == before:
+            return True
+    return False

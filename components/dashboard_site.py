@@ -43,7 +43,7 @@ PAGE_POLICY = (
     "require-trusted-types-for 'script'",
     "trusted-types 'none'",
 )
-"""The page's Content-Security-Policy without the directive `connect-src`. `local/server.py` sends the same policy."""
+"""The page's Content-Security-Policy without the directive `connect-src`. `local/security_headers.py` sends the same policy."""
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in (
@@ -54,7 +54,7 @@ PERMISSIONS_POLICY = ", ".join(
         *("xr-spatial-tracking",),
     )
 )
-"""The page's Permissions-Policy: the page needs none of these features of a browser. `local/server.py` sends the same
+"""The page's Permissions-Policy: the page needs none of these features of a browser. `local/security_headers.py` sends the same
 policy."""
 
 
@@ -62,10 +62,10 @@ class DashboardSiteArgs(TypedDict):
     """The inputs of a `DashboardSite`."""
 
     connect_sources: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]] | None]
-    """Hosts to which the page may connect for the sign-in. In addition, the page may always connect to its own host and,
-    by wss and https, to every API Gateway WebSocket of the region. Each value is `scheme://host[:port]`. The scheme is https or wss; for
-    localhost and 127.0.0.1, it may also be http or ws. An https or wss host may begin with `*.`. Default: all Cognito
-    user pools of the site's region and their hosted sign-in pages."""
+    """Hosts to which the page may connect for the sign-in. In addition, the page may always connect to its own host
+    and, by wss and https, to every API Gateway WebSocket of the region. Each value is `scheme://host[:port]`. The
+    scheme is https or wss; for localhost and 127.0.0.1, it may also be http or ws. An https or wss host may begin with
+    `*.`. Default: all Cognito user pools of the site's region and their hosted sign-in pages."""
     price_class: NotRequired[pulumi.Input[str]]
     """The price class of the distribution: `PriceClass_100`, `PriceClass_200` or `PriceClass_All`. It selects the
     CloudFront edge locations that serve the page. Default: `PriceClass_100`, the cheapest. It selects edge locations in

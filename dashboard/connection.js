@@ -15,7 +15,7 @@ import { Problem } from "./problem.js";
 const TICK_MS = 250;
 
 /**
- * Return the text for a reason of the client: the message for a code, or a text that is meant for the user already.
+ * Return the text for a reason of the client: the message for a code, or the reason itself if it is a sentence.
  *
  * @param {string} reason
  * @param {string} otherwise The text for a code without a message.

@@ -81,6 +81,13 @@ def up(
             help="Process the frames of a connection in parallel and in random order, as on AWS.",
         ),
     ] = False,
+    config: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="A configuration value that replaces the one of the project's files. Repeat it for more values.",
+        ),
+    ] = None,
     state_dir: StateDir = DEFAULT_STATE_DIR,
     root: Root = ROOT,
 ) -> None:
@@ -92,8 +99,16 @@ def up(
         headless=headless,
         enforce_iam=enforce_iam,
         random_frame_order=random_frame_order,
+        config=dict(_parse_value(text) for text in config or ()),
     )
     run_stack(options, Console())
+
+
+def _parse_value(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not key or not separator:
+        raise ConfigError(f"--config: must be KEY=VALUE, got {text!r}")
+    return key, value
 
 
 @app.command()

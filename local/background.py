@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from . import stack as stack_file
@@ -14,7 +16,7 @@ from .private_files import private
 from .up import UpError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from .stack import Stack
 
@@ -26,7 +28,14 @@ POLL_SECONDS: Final = 0.1
 
 @contextmanager
 def running_stack(
-    state_dir: Path, log: Path, *, root: Path = ROOT, enforce_iam: bool = False, random_frame_order: bool = False
+    state_dir: Path,
+    log: Path,
+    *,
+    root: Path = ROOT,
+    enforce_iam: bool = False,
+    random_frame_order: bool = False,
+    config: Mapping[str, str] = MappingProxyType({}),
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Generator[Stack]:
     """Run `python -m local up` during the block.
 
@@ -37,6 +46,8 @@ def running_stack(
         root: The directory of the project's `Pulumi.yaml`; this project by default.
         enforce_iam: Whether the emulator checks the requests of each Lambda against the policies of its role.
         random_frame_order: Whether the frames of a connection are processed in parallel and in random order.
+        config: Configuration values that replace those of the project's files.
+        environment: Further environment variables.
 
     Yields:
         The running stack.
@@ -46,9 +57,12 @@ def running_stack(
     """
     flags = {"--enforce-iam": enforce_iam, "--random-frame-order": random_frame_order}
     options = ["--state-dir", str(state_dir), "--root", str(root), *(flag for flag, is_set in flags.items() if is_set)]
+    options += [f"--config={key}={value}" for key, value in config.items()]
     command = [sys.executable, "-m", "local", "up", "--headless", *options]
     with open(log, "w", opener=private) as output:
-        up = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)  # noqa: S603 - a command of this project
+        up = subprocess.Popen(  # noqa: S603 - a command of this project
+            command, cwd=ROOT, stdout=output, stderr=output, env={**os.environ, **environment}
+        )
     try:
         yield _wait_until_up(up, state_dir, log)
     finally:

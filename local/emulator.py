@@ -59,9 +59,12 @@ def build_local_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
     The local run must neither use nor change a real AWS account. The result therefore has no `AWS_*` variables of the
     user and names empty files as the shared configuration and credentials. Requests to 127.0.0.1 bypass any proxy.
+    `SSL_CERT_FILE`, the trusted certificates, becomes an absolute path: each Lambda has a directory of its own.
     """
     kept = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
     exceptions = ",".join(filter(None, (kept.get("no_proxy") or kept.get("NO_PROXY"), "127.0.0.1", "localhost")))
+    if certificates := kept.get("SSL_CERT_FILE"):
+        kept["SSL_CERT_FILE"] = str(Path(certificates).absolute())
     return {
         **kept,
         "AWS_CONFIG_FILE": os.devnull,

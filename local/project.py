@@ -45,6 +45,13 @@ class Project:
         """The value of `aws:region`; us-east-1 if it is not set."""
         return self.config.get("aws:region", DEFAULT_REGION)
 
+    def get(self, key: str) -> str | None:
+        """Return a configuration value; None if the project does not declare `key` and no file sets it.
+
+        A key may omit the project's namespace.
+        """
+        return self.config.get(_qualify(self.name, key))
+
     def with_items(self, key: str, items: Sequence[str]) -> Project:
         """Return the project with `items` appended to a configuration value that is a list.
 

@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
@@ -32,6 +31,7 @@ from . import tokens
 from .bus import BadSubmission, Bus, BusError, FormSubmission
 from .dashboard_access import JWKS_PATH, DashboardAccess
 from .foreign_requests import HTTP_PORT
+from .security_headers import SecurityHeaders
 from .stack import StackError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp
 
     from .stack import Stack
 
@@ -58,17 +58,15 @@ class Server:
     """Web server of one stack.
 
     Args:
-        stack: The running local stack.
-        state_dir: The state directory of the stack.
+        app: The web application.
         listener: A listening socket. It is opened before the stack exists, because the stack's configuration contains
             its port.
-        dashboard: The directory with the dashboard's files.
     """
 
-    def __init__(self, stack: Stack, state_dir: Path, listener: socket.socket, dashboard: Path = DASHBOARD) -> None:
+    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         self._server = _NotifyingServer(
             uvicorn.Config(
-                application(stack, state_dir, dashboard),
+                app,
                 log_config=None,
                 access_log=False,
                 lifespan="off",
@@ -121,7 +119,7 @@ def application(stack: Stack, state_dir: Path, dashboard: Path = DASHBOARD) -> S
             Mount("/", StaticFiles(directory=dashboard, html=True)),
         ],
         middleware=[
-            Middleware(_SecurityHeaders, gateway=urlsplit(stack.endpoint_url).netloc),
+            Middleware(SecurityHeaders, gateway=urlsplit(stack.endpoint_url).netloc),
             Middleware(DashboardAccess, key=stack.dashboard_key, port=urlsplit(stack.dashboard_url).port or HTTP_PORT),
         ],
         exception_handlers={
@@ -237,43 +235,3 @@ def _refused(_request: Request, error: Exception) -> Response:
 
 def _failed(_request: Request, error: Exception) -> Response:
     return _answer({"error": str(error)}, 502)
-
-
-class _SecurityHeaders:
-    """ASGI middleware that adds security headers. They limit the page to its own files and its gateway."""
-
-    def __init__(self, app: ASGIApp, gateway: str) -> None:
-        self._app = app
-        self._headers = {
-            # The same policy as on AWS (`components/dashboard_site.py`). A request that AWS's policy blocks therefore
-            # fails in the local run too.
-            "Content-Security-Policy": (
-                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
-                "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-                f"require-trusted-types-for 'script'; trusted-types 'none'; connect-src 'self' ws://{gateway} http://{gateway}"
-            ),
-            "X-Content-Type-Options": "nosniff",
-            "X-Frame-Options": "DENY",
-            "Referrer-Policy": "no-referrer",
-            "Cross-Origin-Opener-Policy": "same-origin",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "Permissions-Policy": (
-                "accelerometer=(), autoplay=(), camera=(), clipboard-read=(), clipboard-write=(), display-capture=(), "
-                "encrypted-media=(), fullscreen=(), gamepad=(), geolocation=(), gyroscope=(), hid=(), "
-                "idle-detection=(), local-fonts=(), magnetometer=(), microphone=(), midi=(), payment=(), "
-                "picture-in-picture=(), publickey-credentials-get=(), screen-wake-lock=(), serial=(), "
-                "storage-access=(), usb=(), xr-spatial-tracking=()"
-            ),
-            # The files change during development, so the browser must not use an old copy.
-            "Cache-Control": "no-cache",
-        }
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)

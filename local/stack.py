@@ -39,7 +39,10 @@ class Stack:
     dashboard_url: str
     """The origin of the dashboard: `http://127.0.0.1:PORT`."""
     dashboard_key: str = field(repr=False)
-    """The key of this run's dashboard. A browser opens `page_url`; other clients send `Authorization: Bearer KEY`."""
+    """The key of this run's dashboard. A browser opens `page_url`; other clients send `Authorization: Bearer KEY`.
+
+    Empty if users sign in at an issuer of their own: the page then needs no key.
+    """
     pid: int
     """The id of the process `python -m local up`."""
     outputs: Mapping[str, Any]
@@ -47,8 +50,8 @@ class Stack:
 
     @property
     def page_url(self) -> str:
-        """The URL that opens the dashboard in a browser. It contains the key."""
-        return f"{self.dashboard_url}/?key={self.dashboard_key}"
+        """The URL that opens the dashboard in a browser. It contains the key, if the page needs one."""
+        return f"{self.dashboard_url}/?key={self.dashboard_key}" if self.dashboard_key else f"{self.dashboard_url}/"
 
     @property
     def tenant_ids(self) -> TenantIdPattern:

@@ -47,7 +47,10 @@ def fetch_jwks(stack: Stack) -> bytes:
     except OSError as error:
         raise StackError(f"{stack.endpoint_url}: the emulator does not answer: {error}") from error
     if status != HTTPStatus.OK:
-        raise StackError(f"issuer: must be a user pool of the local Cognito, got {issuer!r} (HTTP {status})")
+        raise StackError(
+            f"issuer: must be a user pool of the local Cognito, got {issuer!r} (HTTP {status}); "
+            "sign in at another issuer to get its tokens"
+        )
     return body
 
 

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -27,11 +27,12 @@ from .private_files import NotPrivateError, make_private, private
 from .program import run
 from .project import load_project
 from .provisioners import Provisioner
-from .server import Server
+from .server import Server, application
+from .site_page import find_site_page, site_application
 from .stack import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
     from concurrent.futures import Future
     from pathlib import Path
     from types import FrameType
@@ -79,6 +80,8 @@ class Options:
     """Whether the emulator checks the requests of each Lambda against the policies of its role."""
     random_frame_order: bool = False
     """Whether the frames of a connection are processed in parallel and in random order, as on AWS."""
+    config: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Configuration values by key. They replace those of the project's files."""
 
 
 def run_stack(options: Options, console: Console) -> None:
@@ -108,8 +111,8 @@ def _run_stack(options: Options, console: Console, parts: ExitStack) -> None:
     listener = parts.enter_context(_listener(options.port))
     port = listener.getsockname()[1]
     dashboard_url, dashboard_key = f"http://127.0.0.1:{port}", secrets.token_urlsafe(24)
-    jwks_url = f"{dashboard_url}{JWKS_PATH}?key={get_jwks_key(dashboard_key)}"
-    project = load_project(options.root, overrides={"jwksUrl": jwks_url, "packageFor": "host"})
+    project = _load_project(options, f"{dashboard_url}{JWKS_PATH}?key={get_jwks_key(dashboard_key)}")
+    has_own_issuer = bool(project.get("issuer"))
     # The gateway's Origin rule must let the local dashboard in, and no other page unless the project allows it.
     project = project.with_items("allowedOrigins", [f"http://{host}" for host in get_hosts(port)])
 
@@ -137,11 +140,12 @@ def _run_stack(options: Options, console: Console, parts: ExitStack) -> None:
             access_key_id=emulator.access_key_id,
             secret_access_key=emulator.secret_access_key,
             dashboard_url=dashboard_url,
-            dashboard_key=dashboard_key,
+            dashboard_key="" if has_own_issuer else dashboard_key,
             pid=os.getpid(),
             outputs=monitor.exports,
         )
-        server = Server(stack, state_dir, listener)
+        page = find_site_page(monitor.resources.values()) if has_own_issuer else None
+        server = Server(site_application(stack, page) if page else application(stack, state_dir), listener)
         parts.callback(server.stop)
         ended.append(server.start())
         parts.callback(stack_file.remove, state_dir)
@@ -151,6 +155,18 @@ def _run_stack(options: Options, console: Console, parts: ExitStack) -> None:
             parts.callback(browser.remove, state_dir)
             browser.open_page(stack.page_url, state_dir)
         _wait(emulator, ended)
+
+
+def _load_project(options: Options, jwks_url: str) -> Project:
+    """Load the project for this machine.
+
+    Args:
+        options: The options of the command.
+        jwks_url: Where the keys of the local user pool are. A project with an issuer of its own does not use it.
+    """
+    overrides = {**options.config, "packageFor": "host"}
+    project = load_project(options.root, overrides={**overrides, "jwksUrl": jwks_url})
+    return load_project(options.root, overrides=overrides) if project.get("issuer") else project
 
 
 def _run_program(project: Project, emulator: Emulator, console: Console) -> Monitor:

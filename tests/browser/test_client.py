@@ -643,3 +643,57 @@ def test_it_plans_to_renew_the_token_in_good_time(page: Page, site: FakeSite) ->
     }""")
     longest = (2**31 - 1) / 1000
     assert planned == [3480, 3510, 60, 75, 5, 6.25, 3480, 3480, longest]
+
+
+# Refused handshakes
+
+
+def refuse_all(page: Page, gateway: FakeGateway) -> list[str]:
+    """A client whose every token is refused: the tokens of its first four attempts. Its clock must be installed."""
+    gateway.admits = lambda token: False
+    page.goto("/style.css")
+    page.evaluate("Math.random = () => 0")
+    page.evaluate(OPEN, [gateway.url, None, False])
+    page.clock.run_for(1_000)
+    return [gateway.refused.get(timeout=PATIENCE) for _ in range(4)]
+
+
+def test_a_token_that_a_gateway_within_reach_refuses_is_tried_once_a_minute(page: Page, gateway: FakeGateway) -> None:
+    page.clock.install()
+    refuse_all(page, gateway)
+    expect_said(page, "state", "reconnecting: token_refused")
+    assert gateway.probes.get(timeout=PATIENCE) == "/"
+    page.clock.run_for(44_000)
+    assert gateway.refused.empty()
+    page.clock.run_for(2_000)
+    gateway.refused.get(timeout=PATIENCE)
+    expect_said(page, "state", "reconnecting: token_refused")
+    gateway.admits = lambda token: True
+    page.clock.run_for(46_000)
+    gateway.accept().subscribed()
+    expect_said(page, "state", "live")
+
+
+def test_after_an_accepted_handshake_refusals_are_counted_anew(page: Page, gateway: FakeGateway) -> None:
+    page.clock.install()
+    refuse_all(page, gateway)
+    expect_said(page, "state", "reconnecting: token_refused")
+    gateway.admits = lambda token: True
+    page.evaluate("client.wake()")
+    connection = gateway.accept()
+    connection.subscribed()
+    expect_said(page, "state", "live")
+    gateway.admits = lambda token: False
+    connection.drop()
+    for _ in range(3):
+        page.clock.run_for(1_000)
+        gateway.refused.get(timeout=PATIENCE)
+
+
+def test_refusals_by_a_gateway_out_of_reach_do_not_slow_the_client(page: Page, gateway: FakeGateway) -> None:
+    page.route(f"{gateway.url.replace('ws:', 'http:')}/**", lambda route: route.abort())
+    page.clock.install()
+    refuse_all(page, gateway)
+    for _ in range(6):
+        page.clock.run_for(1_000)
+        gateway.refused.get(timeout=PATIENCE)

@@ -32,7 +32,7 @@ ACCEPTED: dict[Check, list[str]] = {
     ],
     _urls.websocket_url: ["wss://a.example.com/live", "ws://127.0.0.1:4566/live", "wss://A_b.example.com"],
     _urls.connect_source: [
-        *["https://*.example.com", "wss://a.example.com:8443", "http://localhost", "ws://127.0.0.1:1", "https://A_b.c"],
+        *["https://*.example.com", "wss://a.example.com:8443", "http://localhost", "ws://127.0.0.1:1", "https://A-b.c"],
     ],
 }
 REJECTED: dict[Check, list[str]] = {
@@ -54,7 +54,14 @@ REJECTED: dict[Check, list[str]] = {
     _urls.origin: ["https://a/", "https://a:443", "http://a:80", "https://A", "*", "a", "https://a:65536"],
     _urls.callback_url: ["https://a/{b}", "http://a.example.com/", "https://a/#top", f"https://a/{'b' * 1_015}"],
     _urls.websocket_url: ["ws://a.example.com", "https://a.example.com", "wss://a#top"],
-    _urls.connect_source: ["http://a.example.com", "https://a/path", "http://*.localhost", "https://a.*.com", "a"],
+    _urls.connect_source: [
+        "http://a.example.com",
+        "https://a/path",
+        "http://*.localhost",
+        "https://a.*.com",
+        "a",
+        "https://a_b.c",
+    ],
 }
 
 
@@ -84,3 +91,21 @@ def test_an_address_of_entra_that_stands_for_several_tenants_is_an_error_that_sa
         "issuer: must be the URL of your own Entra tenant, https://login.microsoftonline.com/<tenant id>/v2.0, "
         f"because no token has the issuer {{tenantid}}, got {value!r}"
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "source", "allowed"),
+    [
+        ("https://LOGIN.example.com/token", "https://login.EXAMPLE.com", True),
+        ("https://login.example.com:443/token", "https://login.example.com", True),
+        ("https://login.example.com", "https://login.example.com:443", True),
+        ("https://[::1]:8443/token", "https://[::1]:8443", True),
+        ("https://a_b.login.example.com/token", "https://*.example.com", True),
+        ("https://example.com", "https://*.example.com", False),
+        ("https://login.example.com:8443", "https://*.example.com", False),
+        ("https://login.example.com", "wss://login.example.com", False),
+        ("https://evil-example.com", "https://*.example.com", False),
+    ],
+)
+def test_a_source_includes_its_host_and_a_wildcard_all_subdomains(url: str, source: str, allowed: bool) -> None:
+    assert _urls.is_allowed(url, ["https://a.example.net", source]) is allowed

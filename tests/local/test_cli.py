@@ -15,6 +15,7 @@ from queue import Empty
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 
@@ -191,6 +192,46 @@ def test_a_port_that_was_asked_for(tmp_path: Path) -> None:
         assert_fails(run("up", *options, "--port", "70000"), "--port: 70000 is not available")
         with up(tmp_path, state_dir, "--port", str(port)) as running:
             assert running.stack["dashboard_url"] == f"http://127.0.0.1:{port}"
+
+
+ISSUER = """
+    import pulumi
+    import pulumi_aws as aws
+
+    config = pulumi.Config()
+    if config.get("page"):
+        bucket = aws.s3.Bucket("bucket")
+        aws.s3.BucketObjectv2("config", bucket=bucket.bucket, key="config.json", content='{"of": "the program"}')
+    pulumi.export("jwks_url", config.get("jwksUrl") or "")
+    pulumi.export("package_for", config.get("packageFor"))
+"""
+
+
+def test_an_issuer_of_ones_own_is_kept_and_the_page_of_the_program_is_shown(tmp_path: Path) -> None:
+    root, state_dir = make_program(tmp_path, ISSUER), tmp_path / "state"
+    with up(root, state_dir, "--config", "issuer=https://login.example.com", "--config", "page=a=b") as running:
+        url = running.stack["dashboard_url"]
+        assert running.stack["outputs"] == {"jwks_url": "", "package_for": "host"}
+        assert running.stack["dashboard_key"] == ""
+        with urlopen(f"{url}/config.json", timeout=SECONDS) as answer:
+            assert json.load(answer) == {"of": "the program"}
+        running.process.terminate()
+        result = running.ended()
+    assert f"Dashboard: {url}/ " in result.stdout
+    assert_nothing_is_left(state_dir, [], url)
+
+
+def test_an_issuer_of_ones_own_needs_a_page(tmp_path: Path) -> None:
+    root, state_dir = make_program(tmp_path, ISSUER), tmp_path / "state"
+    options = ("--headless", "--root", str(root), "--state-dir", str(state_dir))
+    result = run("up", *options, "--config", "issuer=https://login.example.com")
+    assert_fails(result, "config issuer: must be empty for a program without a page")
+    assert_nothing_is_left(state_dir, [])
+
+
+@pytest.mark.parametrize("value", ["issuer", "=x", ""])
+def test_a_configuration_value_has_a_key(value: str) -> None:
+    assert_fails(run("up", "--headless", "--config", value), f"--config: must be KEY=VALUE, got {value!r}")
 
 
 def test_an_emulator_that_dies_ends_it(tmp_path: Path) -> None:

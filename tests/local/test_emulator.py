@@ -24,7 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 WHO_AM_I = """
 import os
 def handler(event, context):
-    return {"worker": os.getpid(), "emulator": os.getppid(), "profile": os.environ.get("AWS_PROFILE")}
+    found = {name: os.environ.get(key) for name, key in (("profile", "AWS_PROFILE"), ("certificates", "SSL_CERT_FILE"))}
+    return {"worker": os.getpid(), "emulator": os.getppid(), **found}
 """
 
 
@@ -188,6 +189,7 @@ def test_the_users_aws_settings_and_proxies_stay_out(monkeypatch: pytest.MonkeyP
     assert "AWS_ENDPOINT_URL" not in environment
     assert environment["AWS_CONFIG_FILE"] == environment["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
     assert environment["no_proxy"] == environment["NO_PROXY"] == "intranet,127.0.0.1,localhost"
+    assert "SSL_CERT_FILE" not in environment
 
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
@@ -195,6 +197,15 @@ def test_the_users_aws_settings_and_proxies_stay_out(monkeypatch: pytest.MonkeyP
         monkeypatch.delenv("AWS_PROFILE")
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         assert who_am_i(emulator)["profile"] is None
+
+
+def test_lambdas_trust_the_certificates_of_the_user_wherever_they_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", "own.pem")
+    with Emulator(tmp_path, REGION) as emulator:
+        assert who_am_i(emulator)["certificates"] == str(tmp_path / "own.pem")
 
 
 # --- Enforcing IAM ------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import pytest
 from components.dashboard_site import PERMISSIONS_POLICY, build_content_security_policy
 from formbridge.runtime.tenant_id_pattern import DEFAULT_TENANT_ID_PATTERN
 from local.emulator_client import client
-from local.server import MAX_BODY_BYTES, TOKEN_LIFETIME_SECONDS, Server
+from local.server import MAX_BODY_BYTES, TOKEN_LIFETIME_SECONDS, Server, application
 from tests.support.local.stacks import make_stack
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def site(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Genera
     (dashboard / "app.js").write_text("export {}")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         stack, sqs, queue = stack_with_bus_and_pool(emulator, url_of(listener))
-        server = Server(stack, emulator.directory.parent, listener, dashboard)
+        server = Server(application(stack, emulator.directory.parent, dashboard), listener)
         ended = server.start()
         try:
             yield Site(stack, listener.getsockname()[1], sqs, queue)
@@ -259,7 +259,7 @@ def test_a_body_has_a_limit(site: Site) -> None:
 def test_a_stack_that_lacks_an_export_says_so(emulator: Emulator, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         stack = make_stack(emulator, dashboard_url=url_of(listener))
-        server = Server(stack, tmp_path, listener, tmp_path)
+        server = Server(application(stack, tmp_path, tmp_path), listener)
         server.start()
         try:
             site = Site(stack, listener.getsockname()[1], None, "")

@@ -93,5 +93,6 @@ def test_a_stack_shows_no_secret() -> None:
     assert STACK.dashboard_key not in repr(STACK)
 
 
-def test_the_page_opens_with_the_key() -> None:
+def test_the_page_opens_with_the_key_if_it_needs_one() -> None:
     assert STACK.page_url == "http://127.0.0.1:2/?key=dashboard-key"
+    assert make_stack(dashboard_key="").page_url == "http://127.0.0.1:2/"

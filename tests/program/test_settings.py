@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
@@ -207,6 +208,15 @@ def test_a_value_of_another_type_is_an_error_that_names_key_and_value(key: str, 
             "issuer: must be an https URL without a query, a fragment or a placeholder, got 'http://login'",
         ),
         (
+            {
+                "issuer": "https://my_login.example.com/a",
+                "audience": "a",
+                "connectSources": '["https://a.example.com"]',
+            },
+            "connectSources: must have a wildcard for the host of the issuer, such as 'https://*.example.com', "
+            "because browsers ignore a host with '_' in a page's security policy, got ['https://a.example.com']",
+        ),
+        (
             {"issuer": "https://login.microsoftonline.com/organizations/v2.0", "audience": "a"},
             "issuer: must be the URL of your own Entra tenant, https://login.microsoftonline.com/<tenant id>/v2.0, ",
         ),
@@ -293,6 +303,25 @@ def test_tags_name_the_project_and_the_stack() -> None:
     run(lambda: tags.append(Settings.load().tags), config=config())
 
     assert tags == [{"Project": PROJECT, "Stack": STACK}]
+
+
+@pytest.mark.parametrize(
+    ("issuer", "sources", "hosts"),
+    [
+        ("https://Login.example.com:8443/a", [], ["https://login.example.com:8443"]),
+        ("https://my_login.example.com", ["https://*.example.com"], ["https://*.example.com"]),
+    ],
+)
+def test_the_page_may_connect_to_the_host_of_the_issuer(issuer: str, sources: list[str], hosts: list[str]) -> None:
+    given = {"issuer": issuer, "audience": "a", "connectSources": json.dumps(sources)}
+
+    assert load(config(**given)).sign_in_hosts == hosts
+
+
+def test_a_stack_without_a_page_takes_an_issuer_on_any_host() -> None:
+    given = {"issuer": "https://my_login.example.com", "audience": "a", "dashboardSite": "false"}
+
+    assert load(config(**given)).issuer == "https://my_login.example.com"
 
 
 class TestCheckOfTheIssuer:

@@ -31,6 +31,7 @@ def site(gateway: FakeGateway, issuer: FakeIssuer) -> Iterator[FakeSite]:
             "tenant_claim": CLAIM,
             "tenant_id_pattern": "t_[A-Za-z0-9_-]{1,64}",
         }
+        site.now = issuer.now
         issuer.redirect_uri = f"{site.url}/"
         gateway.admits = issuer.admits
         yield site

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.browser.steps import go_live, is_the_same, open_page, remember
+from tests.support.browser.steps import go_live, is_the_same, let_pass, open_page, remember
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -31,7 +31,7 @@ def test_any_clock_signs_in_and_renews(
     remember(page)
     connection.drop()
     assert gateway.accept().token == connection.token, "a good token is not renewed"
-    page.clock.fast_forward((lifetime - 50) * 1000)
+    let_pass(page, issuer, lifetime - 50)
     page.evaluate("window.dispatchEvent(new Event('offline'))")
     page.evaluate("window.dispatchEvent(new Event('online'))")
     again = go_live(page, gateway)
@@ -64,7 +64,7 @@ def test_a_token_is_used_until_its_exp_and_not_for_its_lifetime(
     issuer.issued_ago = 300
     page.clock.install()
     connection = open_page(page, gateway)
-    page.clock.fast_forward(61_000)
+    let_pass(page, issuer, 61)
     connection.drop()
     assert gateway.accept().token != connection.token
     assert issuer.requests["refresh_token"] == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.support.browser.fake_gateway import PATIENCE, FakeGateway
 from tests.support.browser.steps import (
@@ -14,6 +15,7 @@ from tests.support.browser.steps import (
     expect_state,
     go_live,
     is_the_same,
+    let_pass,
     open_page,
     remember,
     sign_in,
@@ -92,7 +94,7 @@ def test_a_token_refused_later_signs_in_again_once_where_there_is_no_other_way(
     page.add_init_script("Math.random = () => 0")
     page.clock.install()
     connection = open_page(page, gateway)
-    page.clock.fast_forward(61_000)
+    let_pass(page, issuer, 61)
     gateway.admits = lambda token: False
     connection.drop()
     expect_notice(page, "even with a fresh token")

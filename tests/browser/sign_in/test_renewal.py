@@ -16,6 +16,7 @@ from tests.support.browser.steps import (
     expect_state,
     go_live,
     is_the_same,
+    let_pass,
     open_page,
     remember,
     sign_in,
@@ -49,7 +50,7 @@ def test_a_token_about_to_expire_is_renewed_without_leaving_the_page(
     expect_row(page, "sub_1")
     remember(page)
     for renewals in (1, 2):
-        page.clock.fast_forward(61_000)
+        let_pass(page, issuer, 61)
         connection.drop()
         again = gateway.accept()
         assert issuer.requests["refresh_token"] == renewals
@@ -83,7 +84,7 @@ def test_without_a_good_refresh_token_the_page_signs_in_again_silently(
     page.clock.install()
     connection = open_page(page, gateway, "/?tenant=t_acme")
     issuer.revoke()
-    page.clock.fast_forward(61_000)
+    let_pass(page, issuer, 61)
     connection.drop()
     gateway.accept().subscribed()
     expect_state(page, "Live")
@@ -100,7 +101,7 @@ def test_a_page_stays_while_the_issuer_cannot_be_reached(page: Page, gateway: Fa
     connection.push(update("sub_1"))
     expect_row(page, "sub_1")
     page.route(f"{issuer.origin}/**", lambda route: route.abort())
-    page.clock.fast_forward(61_000)
+    let_pass(page, issuer, 61)
     connection.drop()
     expect_notice(page, "cannot be reached")
     expect_row(page, "sub_1")
@@ -126,7 +127,7 @@ def test_a_token_that_is_over_at_once_makes_no_circle(page: Page, gateway: FakeG
     issuer.lifetime = 5
     page.clock.install()
     connection = open_page(page, gateway)
-    page.clock.fast_forward(6_000)
+    let_pass(page, issuer, 6)
     connection.drop()
     expect_state(page, "Signed out")
     assert issuer.requests["authorize"] == 1
@@ -145,7 +146,7 @@ def test_a_refresh_token_is_not_used_twice_by_an_impatient_user(
     remember(page)
     held: list[Route] = []
     page.route(f"{issuer.url}/token", lambda route: held.append(route))
-    page.clock.fast_forward(61_000)
+    let_pass(page, issuer, 61)
     with page.expect_request(f"{issuer.url}/token"):
         connection.drop()
     page.get_by_role("button", name="Reconnect now").click()
@@ -182,9 +183,9 @@ SIGN_IN_AGAIN = (
 CONFIGURATION = ("unauthorized_client", "invalid_client", "invalid_scope")
 
 
-def lose(connection: Connection, page: Page) -> None:
+def lose(connection: Connection, page: Page, issuer: FakeIssuer) -> None:
     """The connection, when its token is about to expire."""
-    page.clock.fast_forward(61_000)
+    let_pass(page, issuer, 61)
     connection.drop()
 
 
@@ -195,7 +196,7 @@ def test_a_refused_refresh_leads_to_the_issuer_and_back(
     issuer.lifetime = 120
     issuer.refusals.answers["refresh_token"] = (400, error)
     page.clock.install()
-    lose(open_page(page, gateway), page)
+    lose(open_page(page, gateway), page, issuer)
     go_live(page, gateway)
     assert issuer.requests["refresh_token"] == 1
     assert issuer.requests["authorize"] == 2
@@ -209,7 +210,7 @@ def test_soon_after_a_sign_in_a_refused_refresh_waits_for_the_user(
     issuer.refusals.answers["refresh_token"] = (400, error)
     page.clock.install()
     connection = open_page(page, gateway)
-    page.clock.fast_forward(6_000)
+    let_pass(page, issuer, 6)
     connection.drop()
     expect_state(page, "Signed out")
     expect_notice(page, f"no longer renews this session: {error}. Sign in again.")
@@ -227,7 +228,7 @@ def test_a_refresh_that_the_configuration_forbids_names_the_setting(
     issuer.refusals.answers["refresh_token"] = (401, error)
     page.clock.install()
     connection = open_page(page, gateway)
-    page.clock.fast_forward(71_000)
+    let_pass(page, issuer, 71)
     connection.drop()
     expect_state(page, "Signed out")
     expect_notice(page, f": {error}.")
@@ -251,7 +252,7 @@ def test_an_issuer_that_is_busy_is_asked_again(
     page.clock.install()
     connection = open_page(page, gateway)
     remember(page)
-    lose(connection, page)
+    lose(connection, page, issuer)
     expect_notice(page, "cannot answer at the moment")
     issuer.refusals.answers.clear()
     choose(page, "Reconnect now")
@@ -272,7 +273,7 @@ def test_a_refresh_with_the_token_of_another_is_refused(
     page.clock.install()
     connection = open_page(page, gateway)
     issuer.claims |= claims
-    page.clock.fast_forward(6_000)
+    let_pass(page, issuer, 6)
     connection.drop()
     expect_state(page, "Signed out")
     assert gateway.has_no_more()
@@ -296,7 +297,7 @@ def open_page_for_ten_minutes(page: Page, gateway: FakeGateway) -> Connection:
 
 def test_a_connection_goes_on_with_a_fresh_token(page: Page, gateway: FakeGateway, issuer: FakeIssuer) -> None:
     connection = open_page_for_ten_minutes(page, gateway)
-    page.clock.fast_forward(540_000)
+    let_pass(page, issuer, 540)
     request = connection.expect("authenticate")
     assert request["token"] != connection.token
     assert issuer.admits(request["token"])
@@ -315,7 +316,7 @@ def test_without_a_good_refresh_token_the_page_is_left_only_when_the_connection_
     issuer.gives_refresh_tokens = gives
     connection = open_page_for_ten_minutes(page, gateway)
     issuer.revoke()
-    page.clock.fast_forward(540_000)
+    let_pass(page, issuer, 540)
     connection.push(update("sub_1"))
     expect_row(page, "sub_1")
     connection.resync()
@@ -335,7 +336,7 @@ def test_a_tenant_taken_back_is_shown_until_the_connection_ends(
     connection = open_page_for_ten_minutes(page, gateway)
     issuer.claims[CLAIM] = "t_globex"
     with page.expect_response(f"{issuer.url}/token"):
-        page.clock.fast_forward(540_000)
+        let_pass(page, issuer, 540)
     connection.push(update("sub_1"))
     expect_row(page, "sub_1")
     connection.resync()

@@ -262,6 +262,8 @@ class FakeSite:
 
     def __init__(self, websocket_url: str, *connect_sources: str, folder: Path = DASHBOARD) -> None:
         self.folder = folder
+        self.now: Callable[[], float] = time.time
+        """Its clock, which the header `Date` shows: epoch seconds."""
         self.answers = Answers()
         self.answers.config = {
             "websocket_url": websocket_url,
@@ -330,6 +332,9 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_header("Permissions-Policy", PERMISSIONS_POLICY)
         self.send_header("Cache-Control", "no-store")
         super().end_headers()
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(self._site.now() if timestamp is None else timestamp)
 
     def log_message(self, *args: Any, **kwargs: Any) -> None:
         """Quiet: pytest shows what matters."""

@@ -83,6 +83,8 @@ class FakeIssuer:
         """What its ID tokens say beside the usual; a claim of the same name replaces the usual one."""
         self.lifetime = 3600
         """Of its ID tokens, in seconds."""
+        self.ahead = 0.0
+        """Seconds by which its clock, and that of the site, are ahead of this machine's."""
         self.issued_ago = 0
         """How old its ID tokens are when it gives them, by their `iat`, in seconds."""
         self.algorithm = "RS256"
@@ -119,10 +121,22 @@ class FakeIssuer:
     def admits(self, token: str) -> bool:
         """Whether a gateway that trusts this issuer would take the token."""
         try:
-            jwt.decode(token, RSA.public_key(), algorithms=["RS256"], audience=CLIENT_ID, issuer=self.url)
+            claims = jwt.decode(
+                token,
+                RSA.public_key(),
+                algorithms=["RS256"],
+                audience=CLIENT_ID,
+                issuer=self.url,
+                # These are compared with its own clock.
+                options={"verify_exp": False, "verify_iat": False},
+            )
         except jwt.InvalidTokenError:
             return False
-        return True
+        return claims["iat"] - 30 <= self.now() < claims["exp"]
+
+    def now(self) -> float:
+        """Epoch seconds by its clock."""
+        return time.time() + self.ahead
 
     def revoke(self) -> None:
         """Makes every refresh token void."""
@@ -250,7 +264,7 @@ class FakeIssuer:
         return _refused("unsupported_grant_type")
 
     def _tokens(self, claims: dict[str, Any], *, gives_another: bool) -> Response:
-        now = int(time.time())
+        now = int(self.now())
         usual = {
             "iss": self.url,
             "aud": CLIENT_ID,
