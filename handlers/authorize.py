@@ -68,7 +68,7 @@ def authorize(event: Mapping[str, Any], context: object) -> dict[str, Any] | Non
     try:
         identity = verifier().verify(find_token(headers, query if environment.boolean("TOKEN_IN_QUERY") else {}))
     except Unauthorized as error:
-        log("unauthorized", {**ids, "reason": str(error)})
+        log("unauthorized", {**ids, **error.fields})
         return None
     return decide(identity, event, ids)
 
@@ -83,7 +83,7 @@ def decide(identity: Identity, event: Mapping[str, Any], ids: dict[str, str]) ->
         check_origin(headers, environment.strings("ALLOWED_ORIGINS"))
         tenant_id = identity.choose_tenant(query.get("tenant_id"))
     except Forbidden as error:
-        log("forbidden", {**ids, "reason": str(error)})
+        log("forbidden", {**ids, **error.fields})
         by_frame = isinstance(error, WrongTenant) and wants_refusal_by_frame(query)
         context = {**(FORBIDDEN_CONTEXT if by_frame else {}), "user": principal.user}
         return build_policy(principal.user, "Allow" if by_frame else "Deny", event["methodArn"], context)

@@ -140,9 +140,8 @@ def serve() -> Iterator[Callable[[Answer], LocalServer]]:
 def trusted_issuer(serve: Callable[[Answer], LocalServer], monkeypatch: pytest.MonkeyPatch) -> None:
     """The issuer's keys over HTTP, in the environment of those that verify tokens."""
     keys = json.dumps(issuer.published())
-    monkeypatch.setenv("ISSUER", issuer.ISSUER)
-    monkeypatch.setenv("AUDIENCE", issuer.AUDIENCE)
-    monkeypatch.setenv("TENANT_CLAIM", issuer.CLAIM)
+    for name, value in issuer.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("JWKS_URL", serve(lambda _method, _path: (200, keys)).url)
 
 

@@ -28,16 +28,16 @@ class Jwks:
 
     def __init__(self, serve: Callable[[Answer], LocalServer]) -> None:
         self.keys = issuer.published()
-        self.server = serve(lambda method, path: (200, json.dumps(self.keys)))
+        self.answer: Callable[[str], str] = lambda _path: json.dumps(self.keys)
+        self.server = serve(lambda _method, path: (200, self.answer(path)))
 
 
 @pytest.fixture(autouse=True)
 def jwks(serve: Callable[[Answer], LocalServer], monkeypatch: pytest.MonkeyPatch, forgetful_handlers: None) -> Jwks:
     """An authorizer that trusts the issuer, with no list of pages, that takes no token in the query."""
     published = Jwks(serve)
-    monkeypatch.setenv("ISSUER", issuer.ISSUER)
-    monkeypatch.setenv("AUDIENCE", issuer.AUDIENCE)
-    monkeypatch.setenv("TENANT_CLAIM", CLAIM)
+    for name, value in issuer.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("JWKS_URL", published.server.url + JWKS)
     monkeypatch.setenv("ALLOWED_ORIGINS", "")
     monkeypatch.setenv("TOKEN_IN_QUERY", "false")
@@ -233,7 +233,8 @@ UNSAID: dict[str, object] = {
     "two in a text": "t_acme,t_globex",
     "a number": 555555,
     "true": True,
-    "an object": {"t_acme": "t_acme"},
+    "an object of what is off": {"t_acme": False, "t_globex": None},
+    "an object of two": {"t_acme": {"id": "t_acme"}, "t_globex": {}},
     "a list of none": [],
     "a list of what is none": ["acme-of-somebody", 5, None],
     "a list of lists": [["t_acme"]],
@@ -381,3 +382,66 @@ def test_keys_that_cannot_be_fetched_are_no_401_and_logged_with_the_connection(
         authorization(bearer)
     assert vars(caplog.records[-1])["connection_id"] == "conn-1"
     assert [word for word in issuer.words(bearer) if word in said(caplog)] == []
+
+
+# --- What the log says of a refusal ---------------------------------------------------------------------------
+
+
+def refusal(caplog: pytest.LogCaptureFixture) -> dict[str, object]:
+    """The message and the fields of the last log line that say why a handshake was refused."""
+    line = vars(caplog.records[-1])
+    return {name: line[name] for name in ("msg", "reason", "check", "setting") if name in line}
+
+
+def test_the_log_names_the_check_and_the_setting_of_a_bad_token(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    assert unauthorized(token(claims(iss="https://other.example")))
+    assert refusal(caplog) == {
+        "msg": "unauthorized",
+        "reason": "iss: must be the configured issuer",
+        "check": "iss",
+        "setting": "issuer",
+    }
+
+
+def test_the_log_names_the_limit_for_a_token_of_many_groups(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    assert unauthorized(token(claims(groups=[f"{number:036}" for number in range(180)])))
+    reason = str(refusal(caplog)["reason"])
+    assert reason.startswith(
+        "token: must be at most 9,216 characters, because API Gateway accepts at most 10,240 bytes"
+    )
+
+
+@pytest.mark.parametrize(
+    ("claim", "reason", "setting"),
+    [
+        (None, "tenant: claim missing, must be in the ID token", "tenantClaim"),
+        ([], "tenant: claim empty, must name a tenant", "tenantClaim"),
+        ("org_9ybsU1dN2dKfDkBi", "tenant: shape, must match the pattern of a tenant id", "tenantIdPattern"),
+        (5, "tenant: shape, must be a string, a list of strings, or an object", "tenantClaim"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("query", [{}, {"tenant_id": "t_acme"}, {"refusal": "frame"}], ids=str)
+def test_the_log_says_why_a_token_grants_no_tenant_and_the_answer_does_not(
+    claim: object, reason: str, setting: str, query: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    answer = authorization(token(claims(**{CLAIM: claim})), query=query)
+    assert refusal(caplog) == {"msg": "forbidden", "reason": reason, "check": "tenant", "setting": setting}
+    assert reason not in json.dumps(answer)
+    assert "org_9ybsU1dN2dKfDkBi" not in said(caplog)
+
+
+# --- Discovery ------------------------------------------------------------------------------------------------
+
+
+def test_without_a_setting_the_keys_are_found_by_discovery(jwks: Jwks, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = jwks.server.url
+    documents = {"/.well-known/openid-configuration": {"issuer": own, "jwks_uri": f"{own}/certs"}, "/certs": jwks.keys}
+    jwks.answer = lambda path: json.dumps(documents[path])
+    monkeypatch.setenv("ISSUER", own)
+    monkeypatch.delenv("JWKS_URL")
+    assert effect(authorization(token(claims(iss=own)))) == "Allow"
+    assert [path for _, path, _ in jwks.server.requests] == list(documents)

@@ -285,7 +285,7 @@ def poster(region: Region, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Pos
     monkeypatch.setenv("TENANT_CONNECT_BURST", "10000")
 
     def verifier() -> TokenVerifier:
-        return TokenVerifier(issuer.ISSUER, issuer.AUDIENCE, issuer.CLAIM, issuer.KeysInMemory())
+        return TokenVerifier(issuer.rules(), issuer.KeysInMemory())
 
     monkeypatch.setattr(TokenVerifier, "from_environment", verifier)
     return caught

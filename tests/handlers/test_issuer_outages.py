@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 import authorize
-from formbridge.access import token_verifier
+from formbridge.access import key_source
+from formbridge.access.discovery import build_discovery_url
 from formbridge.access.key_cache import (
     FRESH_SECONDS,
     MAX_RETRY_SECONDS,
@@ -25,10 +26,10 @@ from formbridge.access.key_cache import (
     STALE_SECONDS,
     KeysUnavailable,
 )
-from formbridge.access.key_request import fetch_document
+from formbridge.access.key_request import fetch_document, start_time_limit
 from tests.support.handlers import issuer
 from tests.support.handlers.builders import HOUR_S, NOW, LambdaContext, authorizer_event
-from tests.support.handlers.issuer import AUDIENCE, CLAIM, DAY_S, ISSUER, claims, token
+from tests.support.handlers.issuer import DAY_S, ISSUER, claims, token
 from tests.support.handlers.principals import USER_HASH_KEY
 from tests.support.handlers.raw_server import Respond, answering, dripping, http_response, sending, silent
 
@@ -42,6 +43,11 @@ PATIENCE: Final = 0.1
 """Time limit of a request in seconds."""
 DOWN: Final = "http://127.0.0.1:1/jwks.json"
 """A URL at which no server listens."""
+JWKS_URI: Final = "https://keys.example/jwks.json"
+
+
+def discovery(**fields: object) -> bytes:
+    return json.dumps({"issuer": ISSUER, "jwks_uri": JWKS_URI, **fields}).encode()
 
 
 @dataclass
@@ -50,13 +56,20 @@ class Stage:
 
     clock: Clock
     running: ExitStack
+    discovery_up: str
+    """URL of a server that sends the discovery document."""
+    discovery_url: str = DOWN
     url: str = DOWN
     requests: int = 0
+    """Number of requests for the discovery document. If it is good, the request for the keys follows."""
     patience: float = 10.0
 
-    def fetch(self, _url: str) -> bytes:
-        self.requests += 1
-        return fetch_document(self.url, self.patience)
+    def fetch(self, url: str, _deadline: float) -> bytes:
+        if url == build_discovery_url(ISSUER):
+            self.requests += 1
+            return fetch_document(self.discovery_url, start_time_limit(self.patience))
+        assert url == JWKS_URI
+        return fetch_document(self.url, start_time_limit(self.patience))
 
     def publish(self, *names: str) -> None:
         """Let the issuer publish these keys."""
@@ -68,11 +81,20 @@ class Stage:
 
     def respond(self, respond: Respond, patience: float = PATIENCE) -> None:
         """Let the issuer respond so."""
+        self.discovery_url = self.discovery_up
         self.url = self.running.enter_context(answering(respond))
         self.patience = patience
 
+    def discover(self, body: bytes, status: str = "200 OK", *headers: str) -> None:
+        """Let the issuer send this response in place of the discovery document."""
+        self.discovery_url = self.running.enter_context(answering(sending(http_response(body, status, *headers))))
+
     def fail(self) -> None:
         """Let the issuer be down."""
+        self.url = self.discovery_url = DOWN
+
+    def fail_keys(self) -> None:
+        """Let the server of the keys be down, but not that of the discovery document."""
         self.url = DOWN
 
     def wait(self, seconds: float) -> None:
@@ -166,13 +188,16 @@ def fresh(stage: Stage) -> str:
     return stage.send_many([long_lived()] * 60, every=FRESH_SECONDS / 60)
 
 
-def day_with_keys(stage: Stage) -> str:
-    with_keys(stage)
-    stage.fail()
-    stage.wait(FRESH_SECONDS)
-    stage.requests = 0
-    minutes = (STALE_SECONDS - FRESH_SECONDS) // 60
-    return stage.send_many([long_lived()] * minutes, every=60)
+def day_with_keys(fail: Callable[[Stage], None]) -> Callable[[Stage], str]:
+    def run(stage: Stage) -> str:
+        with_keys(stage)
+        fail(stage)
+        stage.wait(FRESH_SECONDS)
+        stage.requests = 0
+        minutes = (STALE_SECONDS - FRESH_SECONDS) // 60
+        return stage.send_many([long_lived()] * minutes, every=60)
+
+    return run
 
 
 def invented_with_keys(stage: Stage) -> str:
@@ -243,6 +268,23 @@ def poisoned(body: bytes, status: str = "200 OK") -> Callable[[Stage], str]:
     return run
 
 
+def poisoned_discovery(body: bytes, status: str = "200 OK") -> Callable[[Stage], str]:
+    def run(stage: Stage) -> str:
+        with_keys(stage)
+        stage.discover(body, status, f"Location: {stage.discovery_up}")
+        stage.wait(FRESH_SECONDS)
+        stage.requests = 0
+        return stage.send_many([long_lived()] * 20)
+
+    return run
+
+
+def poisoned_discovery_from_the_start(stage: Stage) -> str:
+    stage.publish("rsa-1")
+    stage.discover(discovery(issuer="https://other.example"))
+    return stage.send_many([long_lived()] * 20)
+
+
 def poisoned_from_the_start(stage: Stage) -> str:
     stage.answer(b'{"keys": []}')
     return stage.send_many([long_lived()] * 20)
@@ -306,7 +348,17 @@ CASES: Final = (
     Case("down", NONE, "a valid token per second, for 1 hour", "500", 63, hour_without_keys),
     Case("down for 5 minutes, then up", NONE, "20 valid tokens, 60 seconds later", "500, then 101", 1, recovery),
     Case("down", LESS_THAN_AN_HOUR, "a valid token per minute, for 1 hour", "101", 0, fresh),
-    Case("down", "1 to 24 hours old", "a valid token per minute, for 23 hours", "101", 1_380, day_with_keys),
+    Case(
+        "down", "1 to 24 hours old", "a valid token per minute, for 23 hours", "101", 1_380, day_with_keys(Stage.fail)
+    ),
+    Case(
+        "is up, but its keys are not",
+        "1 to 24 hours old",
+        "a valid token per minute, for 23 hours",
+        "101",
+        1_380,
+        day_with_keys(Stage.fail_keys),
+    ),
     Case("down", LESS_THAN_AN_HOUR, "20 tokens with invented `kid`s at once", "500", 1, invented_with_keys),
     Case("down", "24 hours old", AT_ONCE, "500", 1, after_a_day),
     Case("accepts connections and never answers", NONE, AT_ONCE, "500", 1, slow_without_keys),
@@ -340,6 +392,25 @@ CASES: Final = (
     Case("sends an error page with status 200", AN_HOUR, AT_ONCE, "101", 1, poisoned(b"<html>Sorry</html>")),
     Case("sends status 503", AN_HOUR, AT_ONCE, "101", 1, poisoned(document(), "503 Busy")),
     Case("redirects", AN_HOUR, AT_ONCE, "101", 1, poisoned(b"", "302 Found")),
+    Case("has no discovery document", AN_HOUR, AT_ONCE, "101", 1, poisoned_discovery(b"", "404 Not Found")),
+    Case("redirects its discovery document", AN_HOUR, AT_ONCE, "101", 1, poisoned_discovery(b"", "302 Found")),
+    Case(
+        "names another issuer in its discovery document",
+        AN_HOUR,
+        AT_ONCE,
+        "101",
+        1,
+        poisoned_discovery(discovery(issuer=f"{ISSUER}/")),
+    ),
+    Case("names another issuer in its discovery document", NONE, AT_ONCE, "500", 1, poisoned_discovery_from_the_start),
+    Case(
+        "names keys that are not at an https URL",
+        AN_HOUR,
+        AT_ONCE,
+        "101",
+        1,
+        poisoned_discovery(discovery(jwks_uri=DOWN)),
+    ),
     Case("sends no key", AN_HOUR, AT_ONCE, "101", 1, poisoned(document())),
     Case("sends no key", NONE, AT_ONCE, "500", 1, poisoned_from_the_start),
     Case("sends an object that is not a key set", AN_HOUR, AT_ONCE, "101", 1, poisoned(b'{"error": "not found"}')),
@@ -355,10 +426,7 @@ CASES: Final = (
 @pytest.fixture
 def stage(clock: Clock, forgetful_handlers: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     environment = {
-        "ISSUER": ISSUER,
-        "AUDIENCE": AUDIENCE,
-        "TENANT_CLAIM": CLAIM,
-        "JWKS_URL": DOWN,
+        **issuer.ENVIRONMENT,
         "ALLOWED_ORIGINS": "",
         "TOKEN_IN_QUERY": "false",
         "CONNECTION_SHARDS": "1",
@@ -367,8 +435,8 @@ def stage(clock: Clock, forgetful_handlers: None, monkeypatch: pytest.MonkeyPatc
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with ExitStack() as running:
-        stage = Stage(clock, running)
-        monkeypatch.setattr(token_verifier, "fetch_document", stage.fetch)
+        stage = Stage(clock, running, running.enter_context(answering(sending(http_response(discovery())))))
+        monkeypatch.setattr(key_source, "fetch_document", stage.fetch)
         yield stage
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ..runtime.identifiers import quote
+from .check import Check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,15 +24,36 @@ FORBIDDEN_CONTEXT: Final[Mapping[str, str]] = {"refusal": "forbidden"}
 BY_FRAME_CONTEXT: Final[Mapping[str, str]] = {"refusal_by_frame": "true"}
 """Addition to the context of a connection whose client wants to be refused by a frame."""
 
-
-class Unauthorized(Exception):
-    """The client sent no token or an invalid token: status 401.
-
-    The message contains the reason, but no part of the token.
-    """
+_NO_TENANT: Final = Check("tenant", "must grant a tenant")
 
 
-class Forbidden(Exception):
+class Refusal(Exception):
+    """The reason why a handshake is refused. It contains no part of the token."""
+
+    def __init__(self, reason: str, *, check: str = "", setting: str = "") -> None:
+        super().__init__(reason)
+        self.check = check
+        """Name of the check that failed. Empty: the token was not what failed."""
+        self.setting = setting
+        """The stack's setting that the check depends on. Empty: it depends on none."""
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The fields of the refusal's log line."""
+        named = {"reason": str(self), "check": self.check, "setting": self.setting}
+        return {name: value for name, value in named.items() if value}
+
+
+class Unauthorized(Refusal):
+    """The client sent no token or an invalid token: status 401."""
+
+    @classmethod
+    def from_check(cls, failed: Check) -> Unauthorized:
+        """Return the refusal of a token that does not pass a check."""
+        return cls(failed.reason, check=failed.name, setting=failed.setting)
+
+
+class Forbidden(Refusal):
     """The token is valid but does not allow this connection: status 403."""
 
 
@@ -59,6 +81,8 @@ class Identity:
     https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-id-token.html"""
     token_id: str = field(default="", repr=False)
     """Claim `jti`. Empty: the token has no id."""
+    tenant_check: Check = field(default=_NO_TENANT, compare=False)
+    """The check of the tenant claim. It says why the token grants no tenant, if it grants none."""
 
     def choose_tenant(self, wanted: str | None) -> str:
         """Return the tenant of the new connection.
@@ -70,13 +94,14 @@ class Identity:
             WrongTenant: The token does not grant `wanted`, or `wanted` is None and the token does not grant exactly one
                 tenant.
         """
+        if not self.tenants:
+            failed = self.tenant_check
+            raise WrongTenant(failed.reason, check=failed.name, setting=failed.setting)
         if wanted is not None:
             if wanted not in self.tenants:
                 raise WrongTenant(f"tenant_id: must be a tenant that the token grants, got {quote(wanted)}")
             return wanted
         match self.tenants:
-            case ():
-                raise WrongTenant("the token grants no tenant")
             case (only,):
                 return only
             case _:

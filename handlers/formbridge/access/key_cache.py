@@ -5,7 +5,8 @@ Rules, each with its reason in docs/adr/0033-the-key-cache.md:
 - Keys are fresh for `FRESH_SECONDS`. No token with the `kid` of a fresh key causes a request.
 - After that, the next token causes a request. While requests fail, the old keys verify tokens for `STALE_SECONDS` since
   they were fetched.
-- A token with an unknown `kid` causes a request too, because the issuer may have added a key.
+- A token with an unknown `kid` causes a request too, because the issuer may have added a key. So does a token without
+  `kid`, or whose key has none, if its signature does not verify: the issuer may have replaced the key.
 - After each request there is a pause without requests, whatever the tokens are.
 - A response without a usable key is a failed request. It never replaces keys.
 """
@@ -15,12 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from .key_set import KeyFetchFailed, KeySet
+from .key_set import KeyFetchFailed, KeySet, PublishedKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .key_set import VerifySignature
 
 FRESH_SECONDS: Final = 3_600
 """Number of seconds for which fetched keys are used without another request."""
@@ -54,25 +54,35 @@ class KeyCache:
     _failures: int = field(default=0, init=False)
     """Number of failed requests since the last successful one."""
 
-    def find(self, key_id: str, algorithm: str) -> VerifySignature | None:
-        """Return the function that verifies with a key of the issuer, or None if the issuer has no such key.
+    def find(self, key_id: str, algorithm: str, verifies: Callable[[PublishedKey], bool]) -> PublishedKey | None:
+        """Return the issuer's key of a token, or None if the issuer has no such key.
+
+        Args:
+            key_id: The `kid` of the token. Empty: the token has none.
+            algorithm: The `alg` of the token.
+            verifies: Returns whether a key verifies the token. Of keys that the token does not name, only such a key is
+                returned.
 
         Raises:
             KeysUnavailable: The key is unknown or too old, and the last request failed.
         """
         now = self.now_ms()
-        key = self._get(key_id, algorithm)
+        key = self._get(key_id, algorithm, verifies)
         if (key is None or now >= self._fetched_at + FRESH_SECONDS * 1000) and now >= self._next_fetch_at:
             self._refresh(now)
-            key = self._get(key_id, algorithm)
+            key = self._get(key_id, algorithm, verifies)
         if key is not None and now < self._fetched_at + STALE_SECONDS * 1000:
             return key
         if self._failures:
             raise KeysUnavailable(f"the last {self._failures} requests for the issuer's keys failed")
         return None
 
-    def _get(self, key_id: str, algorithm: str) -> VerifySignature | None:
-        return self._key_set.keys.get((key_id, algorithm)) if self._key_set is not None else None
+    def _get(self, key_id: str, algorithm: str, verifies: Callable[[PublishedKey], bool]) -> PublishedKey | None:
+        key = self._key_set.find(key_id, algorithm) if self._key_set is not None else None
+        if key is None:
+            return None
+        is_named = bool(key_id) and key.key_id == key_id
+        return key if is_named or verifies(key) else None
 
     def _refresh(self, now: int) -> None:
         """Request the keys. The pause begins before the request, so that it holds for an unexpected error too."""

@@ -1,4 +1,4 @@
-"""The HTTP request for an issuer's key set. All its steps together have one time limit."""
+"""HTTP requests for the documents of an issuer. All steps of all requests together have one time limit."""
 
 from __future__ import annotations
 
@@ -19,38 +19,43 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-TIME_LIMIT_SECONDS: Final = 3.0
-"""Time limit for the connection, the TLS handshake, the request and the response together. The name resolution comes
-before it and has the limit of the system's resolver. The Lambda functions that verify tokens have ten seconds."""
+TIME_LIMIT_SECONDS: Final = 5.0
+"""Time limit for the name resolution, the connection, the TLS handshake, the request and the response, of the discovery
+document and of the key set together. Only the name resolution is not cut short: it has the limit of the system's
+resolver. The Lambda functions that verify tokens have ten seconds."""
 MAX_DOCUMENT_BYTES: Final = 256 * 1024
-"""Maximum size of a key set. A key has about 500 bytes."""
+"""Maximum size of a document. A key has about 500 bytes, and a discovery document has a few kilobytes."""
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
-def fetch_document(url: str, seconds: float = TIME_LIMIT_SECONDS) -> bytes:
+def start_time_limit(seconds: float = TIME_LIMIT_SECONDS) -> float:
+    """Return the deadline of requests that begin now, in `clock.monotonic_seconds`."""
+    return clock.monotonic_seconds() + seconds
+
+
+def fetch_document(url: str, deadline: float) -> bytes:
     """Return the body of the response to a GET request.
 
     Redirects are not followed, proxies are not used, and a certificate must be valid for the host.
 
     Args:
         url: An http or https URL.
-        seconds: Time limit of the request.
+        deadline: When the request must have ended, from `start_time_limit`.
 
     Raises:
         KeyFetchFailed: The server did not answer in time, its status is not 200, or the body is too large.
     """
     try:
-        return _request(url, seconds)
-    except (OSError, HTTPException) as error:
+        return _request(url, deadline)
+    except (OSError, HTTPException, UnicodeError) as error:  # a host name that IDNA does not allow is a `UnicodeError`
         raise KeyFetchFailed(f"{type(error).__name__}: {quote(str(error))}") from error
 
 
-def _request(url: str, seconds: float) -> bytes:
+def _request(url: str, deadline: float) -> bytes:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
     addresses = [str(address[0]) for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    deadline = clock.monotonic_seconds() + seconds
     with _connect(addresses, port, deadline) as plain, _secure(plain, parts.scheme, host, deadline) as connected:
         connection = HTTPConnection(host, port)
         connection.default_port = DEFAULT_PORTS[parts.scheme]  # the header `Host` leaves it out
@@ -62,7 +67,7 @@ def _request(url: str, seconds: float) -> bytes:
             raise KeyFetchFailed(f"status: must be 200, got {response.status}")
         body = response.read(MAX_DOCUMENT_BYTES + 1)
     if len(body) > MAX_DOCUMENT_BYTES:
-        raise KeyFetchFailed(f"key set: must be at most {MAX_DOCUMENT_BYTES:,} bytes")
+        raise KeyFetchFailed(f"body: must be at most {MAX_DOCUMENT_BYTES:,} bytes")
     return body
 
 

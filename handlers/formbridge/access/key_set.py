@@ -15,14 +15,27 @@ from ..runtime.identifiers import describe_type
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VerifySignature = Callable[[bytes, bytes], bool]
-"""(signed bytes, signature) -> whether the signature is that of the key."""
+RSA_ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+"""Algorithms of an RSA key."""
+CURVE_ALGORITHMS: Final[Mapping[tuple[str, str], str]] = {
+    ("EC", "P-256"): "ES256",
+    ("EC", "P-384"): "ES384",
+    ("EC", "P-521"): "ES512",
+    ("OKP", "Ed25519"): "EdDSA",
+    ("OKP", "Ed448"): "EdDSA",
+}
+"""The one algorithm of a key of another type, by type and curve."""
+ALGORITHMS: Final = (*RSA_ALGORITHMS, *dict.fromkeys(CURVE_ALGORITHMS.values()))
+"""Accepted signature algorithms. All use a public key: shared secrets and unsigned tokens are never accepted."""
+
+VerifySignature = Callable[[str, bytes, bytes], bool]
+"""(algorithm, signed bytes, signature) -> whether the signature is that of the key."""
 
 Jwk = Mapping[str, object]
 """One JSON Web Key."""
 
 LoadKey = Callable[[Jwk, str], VerifySignature]
-"""(JWK, algorithm) -> the function that verifies with this key. Raises `UnusableKey`."""
+"""(JWK, one of its algorithms) -> the function that verifies with this key. Raises `UnusableKey`."""
 
 PRIVATE_FIELDS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 """Fields of private and shared keys. A key that an issuer publishes by mistake together with one of them is not used,
@@ -38,19 +51,52 @@ class UnusableKey(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class PublishedKey:
+    """A usable key of an issuer."""
+
+    key_id: str
+    """The `kid`. Empty: the key has none."""
+    algorithms: Sequence[str]
+    """The algorithms with which the key may sign."""
+    verify: VerifySignature
+    """Verifies signatures of these algorithms."""
+
+
+@dataclass(frozen=True, slots=True)
 class KeySet:
     """The usable keys of an issuer."""
 
-    keys: Mapping[tuple[str, str], VerifySignature]
-    """By `kid` and algorithm. A token names both."""
+    keys: Sequence[PublishedKey]
     ignored: Sequence[str] = ()
     """Why each other key of the document is not used, for the log."""
+
+    def find(self, key_id: str, algorithm: str) -> PublishedKey | None:
+        """Return the key of a token, or None if no key or no single key can be it.
+
+        If no key has the `kid` of the token, or the token has none, the one key that fits the algorithm is returned.
+        A key that has another `kid` than the token does not count.
+
+        Args:
+            key_id: The `kid` of the token. Empty: the token has none.
+            algorithm: The `alg` of the token.
+        """
+        fitting = [key for key in self.keys if algorithm in key.algorithms]
+        if key_id:
+            for key in fitting:
+                if key.key_id == key_id:
+                    return key
+        match fitting:
+            case [only] if not key_id or not only.key_id:
+                return only
+            case _:
+                return None
 
 
 def parse_key_set(document: bytes, load: LoadKey) -> KeySet:
     """Return the usable keys of a JWKS.
 
-    A key that is not usable is left out. If two usable keys have the same `kid` and algorithm, the first one counts.
+    A key that is not usable is left out. If two usable keys have the same `kid` and a common algorithm, the first one
+    counts for tokens with this `kid`.
 
     Args:
         document: The body of the issuer's response.
@@ -65,24 +111,22 @@ def parse_key_set(document: bytes, load: LoadKey) -> KeySet:
         raise KeyFetchFailed(f"key set: {error}") from error
     if not isinstance(entries, list):
         raise KeyFetchFailed(f"keys: must be a list, got {describe_type(entries)}")
-    keys: dict[tuple[str, str], VerifySignature] = {}
+    keys: list[PublishedKey] = []
     ignored: list[str] = []
     for number, entry in enumerate(cast("list[object]", entries)):
         try:
-            key_id, algorithm, jwk = _check_key(entry)
-            verify = load(jwk, algorithm)
+            key_id, algorithms, jwk = _check_key(entry)
+            keys.append(PublishedKey(key_id, algorithms, load(jwk, algorithms[0])))
         except UnusableKey as error:
             ignored.append(f"keys[{number}]: {error}")
-        else:
-            keys.setdefault((key_id, algorithm), verify)
     if not keys:
         reason = ignored[0] if ignored else "keys: must not be empty"
         raise KeyFetchFailed(f"the key set has no usable key: {reason}")
     return KeySet(keys, ignored)
 
 
-def _check_key(entry: object) -> tuple[str, str, Jwk]:
-    """Return `kid`, algorithm and JWK of an entry of the key set.
+def _check_key(entry: object) -> tuple[str, Sequence[str], Jwk]:
+    """Return `kid`, algorithms and JWK of an entry of the key set.
 
     Raises:
         UnusableKey: The entry is not a public key for signatures of an accepted algorithm.
@@ -90,9 +134,9 @@ def _check_key(entry: object) -> tuple[str, str, Jwk]:
     if not isinstance(entry, dict):
         raise UnusableKey(f"must be an object, got {describe_type(entry)}")
     jwk = cast("Jwk", entry)
-    key_id = jwk.get("kid")
-    if not isinstance(key_id, str) or not key_id:
-        raise UnusableKey("kid: must be a string")
+    key_id = jwk.get("kid", "")
+    if not isinstance(key_id, str) or ("kid" in jwk and not key_id):
+        raise UnusableKey("kid: must be absent or a string")
     if found := sorted(PRIVATE_FIELDS & jwk.keys()):
         raise UnusableKey(f"{found[0]}: must be absent from a public key")
     if jwk.get("use", "sig") != "sig":
@@ -100,17 +144,22 @@ def _check_key(entry: object) -> tuple[str, str, Jwk]:
     operations = jwk.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:
         raise UnusableKey("key_ops: must contain verify")
-    algorithm = _choose_algorithm(jwk)
-    if jwk.get("alg", algorithm) != algorithm:
-        raise UnusableKey(f"alg: must be {algorithm} for this key")
-    return key_id, algorithm, jwk
+    algorithms = _list_algorithms(jwk)
+    if "alg" in jwk:
+        algorithms = [algorithm for algorithm in algorithms if algorithm == jwk["alg"]]
+    if not algorithms:
+        raise UnusableKey("alg: must be absent, or an accepted algorithm of this type of key")
+    return key_id, algorithms, jwk
 
 
-def _choose_algorithm(jwk: Jwk) -> str:
+def _list_algorithms(jwk: Jwk) -> Sequence[str]:
+    """Return the algorithms of a key by its type. No key serves an algorithm of another type."""
     match jwk:
         case {"kty": "RSA", "n": str(), "e": str()}:
-            return "RS256"
-        case {"kty": "EC", "crv": "P-256", "x": str(), "y": str()}:
-            return "ES256"
+            return RSA_ALGORITHMS
+        case {"kty": "EC", "crv": str(curve), "x": str(), "y": str()} if ("EC", curve) in CURVE_ALGORITHMS:
+            return [CURVE_ALGORITHMS["EC", curve]]
+        case {"kty": "OKP", "crv": str(curve), "x": str()} if ("OKP", curve) in CURVE_ALGORITHMS:
+            return [CURVE_ALGORITHMS["OKP", curve]]
         case _:
-            raise UnusableKey("kty: must be RSA, or EC with the curve P-256")
+            raise UnusableKey("kty: must be RSA, EC with the curve P-256, P-384 or P-521, or OKP with Ed25519 or Ed448")

@@ -21,8 +21,8 @@ def load_public_key(jwk: Jwk, algorithm: str) -> VerifySignature:
     """Return the function that verifies signatures with a key.
 
     Args:
-        jwk: An RSA or EC key in JSON.
-        algorithm: Algorithm of the signatures, such as `RS256`.
+        jwk: An RSA, EC or OKP key in JSON.
+        algorithm: One of the algorithms of the key, such as `RS256`.
 
     Raises:
         UnusableKey: The key is malformed, or it is an RSA key that is too small or too large.
@@ -34,7 +34,7 @@ def load_public_key(jwk: Jwk, algorithm: str) -> VerifySignature:
     if jwk["kty"] == "RSA" and not MIN_RSA_BITS <= loaded.key.key_size <= MAX_RSA_BITS:
         raise UnusableKey(f"n: must have {MIN_RSA_BITS:,} to {MAX_RSA_BITS:,} bits, got {loaded.key.key_size:,}")
 
-    def verify(signed: bytes, signature: bytes) -> bool:
-        return loaded.Algorithm.verify(signed, loaded.key, signature)
+    def verify(algorithm: str, signed: bytes, signature: bytes) -> bool:
+        return jwt.get_algorithm_by_name(algorithm).verify(signed, loaded.key, signature)
 
     return verify

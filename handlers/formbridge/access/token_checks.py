@@ -1,7 +1,7 @@
-"""The checks of a token that need no key. Pure: no I/O, no clock.
+"""The checks of a token, in order. Pure: no I/O, no clock.
 
-They come before the signature, so a token that fails one of them never causes a request to the issuer. The messages of
-the errors quote no part of the token.
+The checks that need no key come first, so a token that fails one of them never causes a request to the issuer. No check
+quotes a part of the token.
 
 The rules are those of OpenID Connect for ID tokens and of RFC 8725, JSON Web Token Best Current Practices.
 https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
@@ -10,176 +10,159 @@ https://www.rfc-editor.org/rfc/rfc8725
 
 from __future__ import annotations
 
-import base64
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
-from ..runtime import strict_json
-from .handshake import Unauthorized
+from .check import Check
+from .key_set import ALGORITHMS
+from .unverified_token import UnverifiedToken, read_string
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-ALGORITHMS: Final = ("RS256", "ES256")
-"""Accepted signature algorithms. All use a public key: shared secrets and unsigned tokens are never accepted."""
+    from .key_set import PublishedKey
+    from .tenant_claim import TenantClaim
 
 TOKEN_TYPES: Final = ("jwt", "application/jwt")
 """Accepted values of the header `typ`, in lower case. A token without `typ` is accepted too. Access tokens (`at+jwt`),
 logout tokens (`logout+jwt`) and all other types are refused: they may have the same issuer and audience as an ID token.
 https://www.rfc-editor.org/rfc/rfc8725#section-3.11"""
 
-MAX_TOKEN_LENGTH: Final = 10_240
-"""Maximum length of a token in characters. API Gateway accepts at most 10,240 bytes of headers, so a longer token
-could not connect.
-https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html"""
 MAX_KEY_ID_LENGTH: Final = 256
 """Maximum length of a `kid` in characters."""
 MAX_SUBJECT_LENGTH: Final = 255
 """Maximum length of `sub`, which OpenID Connect sets. `sub` has ASCII characters only."""
 
-CLOCK_LEEWAY_SECONDS: Final = 30
-"""Number of seconds by which the clock of an issuer may be ahead of ours. `iat` and `nbf` may be this far in the
-future. `exp` has no leeway, because a connection ends when its token expires."""
+DEFAULT_CLOCK_TOLERANCE_SECONDS: Final = 30
+"""Default of the setting `clockToleranceSeconds`. A revocation allows for a clock that is this far ahead."""
 MAX_LIFETIME_SECONDS: Final = 30 * 86_400
 """Maximum number of seconds from `iat` to `exp`, 30 days. Cognito's ID tokens live at most one day. A revocation that
-is kept for this time and the leeway outlives every token that was issued before it."""
+is kept for this time and the clock tolerance outlives every token that was issued before it."""
 
 IDENTITY_USE: Final = "id"
 """Value of the claim `token_use` in Cognito's ID tokens, which identify a user. Tokens of other issuers do not have
 this claim and are accepted without it.
 https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-id-token.html"""
 
+NOT_SECONDS: Final = "must be a number of epoch seconds"
+UNKNOWN_KEY: Final = (
+    "must be the one that the issuer publishes under the token's kid, or the only one that fits alg and verifies"
+)
+
 
 @dataclass(frozen=True, slots=True)
-class UnverifiedToken:
-    """A token whose signature was not verified yet. Anyone can make one."""
+class TokenRules:
+    """The settings of the stack that decide which tokens are accepted."""
 
-    algorithm: str
-    """Header `alg`, one of `ALGORITHMS`."""
-    key_id: str
-    """Header `kid`."""
-    claims: Mapping[str, object]
-    signed: bytes
-    """The bytes that the signature covers: the first two parts as they were sent."""
-    signature: bytes
-
-
-def parse_token(token: str) -> UnverifiedToken:
-    """Parse a token in the JWS compact serialization and check its header.
-
-    Raises:
-        Unauthorized: The token is malformed or too long, or its header is not accepted.
-    """
-    if len(token) > MAX_TOKEN_LENGTH:
-        raise Unauthorized(f"token: must be at most {MAX_TOKEN_LENGTH:,} characters")
-    parts = token.split(".")
-    if len(parts) != 3:  # noqa: PLR2004 - RFC 7515
-        raise Unauthorized("token: must be three parts separated by dots")
-    header = _parse_part("header", parts[0])
-    algorithm, key_id = _check_header(header)
-    return UnverifiedToken(
-        algorithm=algorithm,
-        key_id=key_id,
-        claims=_parse_part("claims", parts[1]),
-        signed=f"{parts[0]}.{parts[1]}".encode(),
-        signature=_decode_part("signature", parts[2]),
-    )
+    issuer: str
+    """Required value of the claim `iss`."""
+    audiences: Sequence[str]
+    """Accepted values of the claim `aud`: the client id of the dashboard and those of other clients."""
+    clock_tolerance_seconds: int
+    """Number of seconds by which the clock of the issuer may be ahead of ours. `iat` and `nbf` may be this far in the
+    future. `exp` has no tolerance, because a connection ends when its token expires."""
+    tenant_claim: TenantClaim
+    """The claim that names the tenants."""
 
 
-def check_claims(claims: Mapping[str, object], *, issuer: str, audience: str, now: int) -> None:
-    """Check all claims of a token apart from the tenant.
+def check_token(
+    token: UnverifiedToken,
+    rules: TokenRules,
+    now: int,
+    find_key: Callable[[UnverifiedToken], PublishedKey | None],
+) -> Iterator[Check]:
+    """Check a token and yield the result of each check, in order.
+
+    The tenant is not among the checks: `TenantClaim.check` does that. A token without a tenant is valid.
 
     Args:
-        claims: The claims.
-        issuer: Required value of `iss`.
-        audience: Required audience, the client id of the dashboard. If `azp` or `client_id` is present, it must have
-            the same value.
+        token: The token.
+        rules: The rules that the token must follow.
         now: The current time in epoch seconds.
-
-    Raises:
-        Unauthorized: A claim is missing, malformed, or has a value that is not accepted.
+        find_key: Returns the issuer's key of the token. It is called after all other checks have been yielded.
     """
-    if claims.get("iss") != issuer:
-        raise Unauthorized("iss: must be the configured issuer")
-    _check_audience(claims, audience)
-    _check_times(claims, now)
-    subject = claims.get("sub")
-    if not isinstance(subject, str) or not _is_subject(subject):
-        raise Unauthorized(f"sub: must be 1 to {MAX_SUBJECT_LENGTH} printable ASCII characters")
-    if claims.get("token_use", IDENTITY_USE) != IDENTITY_USE:
-        raise Unauthorized("token_use: must be that of an ID token")
+    yield from _check_header(token.header)
+    yield from _check_parties(token.claims, rules)
+    yield from _check_times(token.claims, now, rules.clock_tolerance_seconds)
+    yield from _check_subject(token.claims)
+    key = find_key(token)
+    yield _check("key", key is not None, UNKNOWN_KEY, "jwksUrl")
+    if key is not None:
+        verifies = key.verify(token.algorithm, token.signed, token.signature)
+        yield Check("signature", "" if verifies else "does not verify")
 
 
-def read_seconds(claims: Mapping[str, object], name: str) -> int:
-    """Return a time claim in whole epoch seconds.
-
-    Raises:
-        Unauthorized: The claim is missing or not a finite number.
-    """
+def read_seconds(claims: Mapping[str, object], name: str) -> int | None:
+    """Return a time claim in whole epoch seconds, or None if it is missing or not a finite number."""
     value = claims.get(name)
     # `math.isfinite` would raise for an integer that is too large for a float.
     if isinstance(value, bool) or not isinstance(value, int | float) or not -math.inf < value < math.inf:
-        raise Unauthorized(f"{name}: must be a number of epoch seconds")
+        return None
     return math.floor(value)
 
 
-def _check_header(header: Mapping[str, object]) -> tuple[str, str]:
-    """Check the header of a token and return `alg` and `kid`."""
-    algorithm, key_id, token_type = header.get("alg"), header.get("kid"), header.get("typ", TOKEN_TYPES[0])
-    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-        raise Unauthorized("alg: must be an accepted algorithm")
-    if not isinstance(token_type, str) or token_type.lower() not in TOKEN_TYPES:
-        raise Unauthorized("typ: must be that of an ID token")
-    if not isinstance(key_id, str) or not 1 <= len(key_id) <= MAX_KEY_ID_LENGTH:
-        raise Unauthorized(f"kid: must be a string of 1 to {MAX_KEY_ID_LENGTH} characters")
+def _check_header(header: Mapping[str, object]) -> Iterator[Check]:
+    yield _check("alg", header.get("alg") in ALGORITHMS, f"must be one of {', '.join(ALGORITHMS)}")
+    token_type = header.get("typ", TOKEN_TYPES[0])
+    is_accepted = isinstance(token_type, str) and token_type.lower() in TOKEN_TYPES
+    yield _check("typ", is_accepted, "must be that of an ID token")
+    key_id = header.get("kid", "absent")
+    is_id = isinstance(key_id, str) and 1 <= len(key_id) <= MAX_KEY_ID_LENGTH
+    yield _check("kid", is_id, f"must be absent or a string of 1 to {MAX_KEY_ID_LENGTH} characters")
     for name in ("crit", "b64"):
-        if name in header:
-            raise Unauthorized(f"{name}: must be absent, because no extension is supported")
-    return algorithm, key_id
+        yield _check(name, name not in header, "must be absent, because no extension is supported")
 
 
-def _check_audience(claims: Mapping[str, object], audience: str) -> None:
+def _check_parties(claims: Mapping[str, object], rules: TokenRules) -> Iterator[Check]:
+    """Check by whom and for whom the token is."""
+    yield _check("iss", claims.get("iss") == rules.issuer, "must be the configured issuer", "issuer")
     value = claims.get("aud")
     audiences = cast("list[object]", value) if isinstance(value, list) else [value]
-    if audience not in audiences:
-        raise Unauthorized("aud: must contain the configured audience")
-    if len(audiences) > 1 and "azp" not in claims:
-        raise Unauthorized("azp: must be present in a token with several audiences")
-    for name in ("azp", "client_id"):
-        if claims.get(name, audience) != audience:
-            raise Unauthorized(f"{name}: must be the configured audience")
+    trusted = [audience in rules.audiences for audience in audiences]
+    yield _check("aud", any(trusted), "must contain a configured audience", "audience")
+    is_bound = all(trusted) or "azp" in claims
+    problem = "must be present in a token with other audiences" if not is_bound else "must be a configured audience"
+    is_party = claims.get("azp", rules.audiences[0]) in rules.audiences
+    yield _check("azp", is_bound and is_party, problem, "additionalAudiences")
+    is_client = claims.get("client_id", rules.audiences[0]) in rules.audiences
+    yield _check("client_id", is_client, "must be a configured audience", "additionalAudiences")
 
 
-def _check_times(claims: Mapping[str, object], now: int) -> None:
+def _check_times(claims: Mapping[str, object], now: int, tolerance: int) -> Iterator[Check]:
     issued_at, expires_at = read_seconds(claims, "iat"), read_seconds(claims, "exp")
+    yield _check_start("iat", issued_at, now, tolerance)
+    yield Check("exp", _find_expiry_problem(issued_at, expires_at, now))
+    if "nbf" in claims:
+        yield _check_start("nbf", read_seconds(claims, "nbf"), now, tolerance)
+    is_time = claims.get("auth_time") is None or read_seconds(claims, "auth_time") is not None
+    yield _check("auth_time", is_time, NOT_SECONDS)
+
+
+def _check_start(name: str, starts_at: int | None, now: int, tolerance: int) -> Check:
+    if starts_at is None:
+        return Check(name, NOT_SECONDS)
+    problem = f"must be at most {tolerance} seconds later than now"
+    return _check(name, starts_at <= now + tolerance, problem, "clockToleranceSeconds")
+
+
+def _find_expiry_problem(issued_at: int | None, expires_at: int | None, now: int) -> str:
+    if expires_at is None:
+        return NOT_SECONDS
     if expires_at <= now:
-        raise Unauthorized("exp: must be later than now")
-    if issued_at > now + CLOCK_LEEWAY_SECONDS:
-        raise Unauthorized("iat: must not be later than now")
-    if not issued_at < expires_at <= issued_at + MAX_LIFETIME_SECONDS:
-        raise Unauthorized(f"exp: must be at most {MAX_LIFETIME_SECONDS:,} seconds later than iat")
-    if "nbf" in claims and read_seconds(claims, "nbf") > now + CLOCK_LEEWAY_SECONDS:
-        raise Unauthorized("nbf: must not be later than now")
+        return "must be later than now"
+    if issued_at is not None and not issued_at < expires_at <= issued_at + MAX_LIFETIME_SECONDS:
+        return f"must be at most {MAX_LIFETIME_SECONDS:,} seconds later than iat"
+    return ""
 
 
-def _is_subject(subject: str) -> bool:
-    return 1 <= len(subject) <= MAX_SUBJECT_LENGTH and subject.isascii() and subject.isprintable()
+def _check_subject(claims: Mapping[str, object]) -> Iterator[Check]:
+    subject = read_string(claims, "sub")
+    is_subject = 1 <= len(subject) <= MAX_SUBJECT_LENGTH and subject.isascii() and subject.isprintable()
+    yield _check("sub", is_subject, f"must be 1 to {MAX_SUBJECT_LENGTH} printable ASCII characters")
+    is_identity = claims.get("token_use", IDENTITY_USE) == IDENTITY_USE
+    yield _check("token_use", is_identity, "must be that of an ID token")
 
 
-def _parse_part(name: str, part: str) -> Mapping[str, object]:
-    try:
-        return strict_json.parse_object(_decode_part(name, part))
-    except ValueError as error:
-        raise Unauthorized(f"{name}: {error}") from error
-
-
-def _decode_part(name: str, part: str) -> bytes:
-    """Decode a part of a token. Only the one encoding that RFC 7515 allows is accepted: no padding, no spare bits."""
-    try:
-        decoded = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    except ValueError as error:
-        raise Unauthorized(f"{name}: must be base64url") from error
-    if base64.urlsafe_b64encode(decoded).decode().rstrip("=") != part:
-        raise Unauthorized(f"{name}: must be base64url")
-    return decoded
+def _check(name: str, passes: bool, problem: str, setting: str = "") -> Check:
+    return Check(name, "" if passes else problem, setting)

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
-from ..runtime import clock, environment, metrics
-from ..runtime.identifiers import TENANT_ID
-from ..runtime.logs import log
+from ..runtime import clock, environment
 from .handshake import Identity, Unauthorized
 from .key_cache import KeyCache
-from .key_request import fetch_document
-from .key_set import KeyFetchFailed, KeySet, parse_key_set
-from .public_key import load_public_key
-from .token_checks import check_claims, parse_token, read_seconds
+from .key_source import KeySource
+from .tenant_claim import TenantClaim
+from .token_checks import DEFAULT_CLOCK_TOLERANCE_SECONDS, TokenRules, check_token, read_seconds
+from .unverified_token import parse_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MAX_LOGGED_KEYS: Final = 5
-"""Maximum number of unusable keys whose reasons are logged."""
+    from .key_set import PublishedKey
+    from .unverified_token import UnverifiedToken
 
 
 @dataclass(frozen=True, slots=True)
 class TokenVerifier:
     """Verifier of the ID tokens of one issuer."""
 
-    issuer: str
-    """Required value of the claim `iss`."""
-    audience: str
-    """Required value of the claim `aud`."""
-    tenant_claim: str
-    """Name of the claim with the tenant id or a list of tenant ids."""
+    rules: TokenRules
+    """The rules that a token must follow."""
     keys: KeyCache
     """The keys of the issuer."""
 
@@ -42,12 +35,14 @@ class TokenVerifier:
 
         The verifier fetches the keys of the issuer when it needs the first one.
         """
-        return cls(
-            issuer=environment.string("ISSUER"),
-            audience=environment.string("AUDIENCE"),
-            tenant_claim=environment.string("TENANT_CLAIM"),
-            keys=KeyCache(partial(fetch_keys, environment.string("JWKS_URL")), clock.now_ms),
+        issuer = environment.string("ISSUER")
+        rules = TokenRules(
+            issuer=issuer,
+            audiences=environment.string("AUDIENCES").split(),
+            clock_tolerance_seconds=environment.integer("CLOCK_TOLERANCE_SECONDS"),
+            tenant_claim=TenantClaim.parse(environment.string("TENANT_CLAIM"), environment.string("TENANT_ID_PATTERN")),
         )
+        return cls(rules, KeyCache(KeySource(issuer, environment.optional_string("JWKS_URL")).fetch, clock.now_ms))
 
     def verify(self, token: str) -> Identity:
         """Check a token and return its claims.
@@ -60,52 +55,41 @@ class TokenVerifier:
             KeysUnavailable: The keys that are needed could not be fetched.
         """
         unverified = parse_token(token)
-        claims = unverified.claims
-        check_claims(claims, issuer=self.issuer, audience=self.audience, now=clock.now_ms() // 1000)
-        verify_signature = self.keys.find(unverified.key_id, unverified.algorithm)
-        if verify_signature is None:
-            raise Unauthorized("kid: must be that of a key of the issuer")
-        if not verify_signature(unverified.signed, unverified.signature):
-            raise Unauthorized("signature: does not verify")
+        for check in check_token(unverified, self.rules, clock.now_ms() // 1000, self._find_key):
+            if not check.passes:
+                raise Unauthorized.from_check(check)
+        return self._identify(unverified.claims)
+
+    def _find_key(self, token: UnverifiedToken) -> PublishedKey | None:
+        return self.keys.find(
+            token.key_id,
+            token.algorithm,
+            lambda key: key.verify(token.algorithm, token.signed, token.signature),
+        )
+
+    def _identify(self, claims: Mapping[str, object]) -> Identity:
+        """Return the identity in the claims of a token that passed all checks."""
+        ahead = max(0, self.rules.clock_tolerance_seconds - DEFAULT_CLOCK_TOLERANCE_SECONDS)
         return Identity(
             subject=cast("str", claims["sub"]),
-            tenants=_read_tenants(claims.get(self.tenant_claim)),
-            expires_at=read_seconds(claims, "exp"),
-            signed_in_at=_read_sign_in(claims),
+            tenants=self.rules.tenant_claim.read(claims),
+            expires_at=cast("int", read_seconds(claims, "exp")),
+            # A revocation refuses sign-ins of the next 30 seconds. If the issuer's clock may be further ahead, count
+            # the sign-in as earlier, or a token from before a revocation could survive it.
+            signed_in_at=_read_sign_in(claims) - ahead,
             session_id=_read_id(claims, "sid") or _read_id(claims, "origin_jti"),
             token_id=_read_id(claims, "jti"),
+            tenant_check=self.rules.tenant_claim.check(claims),
         )
 
 
-def fetch_keys(url: str) -> KeySet:
-    """Fetch the keys of an issuer, count the request, and log its result.
-
-    Raises:
-        KeyFetchFailed: The request failed, or the response has no usable key.
-    """
-    try:
-        key_set = parse_key_set(fetch_document(url), load_public_key)
-    except KeyFetchFailed as error:
-        log("key fetch failed", {"reason": str(error)})
-        metrics.emit({"KeyFetches": 1, "KeyFetchFailures": 1})
-        raise
-    log("keys fetched", {"keys": len(key_set.keys), "ignored": key_set.ignored[:MAX_LOGGED_KEYS]})
-    metrics.emit({"KeyFetches": 1, "KeyFetchFailures": 0})
-    return key_set
-
-
 def _read_sign_in(claims: Mapping[str, object]) -> int:
-    issued_at = read_seconds(claims, "iat")
-    signed_in_at = read_seconds(claims, "auth_time") if claims.get("auth_time") is not None else issued_at
+    issued_at = cast("int", read_seconds(claims, "iat"))
+    signed_in_at = read_seconds(claims, "auth_time")
     # A sign-in after the token was issued is a mistake of the issuer, and would hide the token from a revocation.
-    return signed_in_at if 0 < signed_in_at <= issued_at else issued_at
+    return signed_in_at if signed_in_at is not None and 0 < signed_in_at <= issued_at else issued_at
 
 
 def _read_id(claims: Mapping[str, object], name: str) -> str:
     value = claims.get(name)
     return value if isinstance(value, str) else ""
-
-
-def _read_tenants(claim: object) -> tuple[str, ...]:
-    values = cast("list[object]", claim) if isinstance(claim, list) else [claim]
-    return tuple(value for value in values if isinstance(value, str) and TENANT_ID.fullmatch(value))

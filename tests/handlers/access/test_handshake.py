@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from formbridge.access.check import Check
 from formbridge.access.handshake import (
     Forbidden,
     Identity,
     Unauthorized,
+    WrongTenant,
     build_policy,
     check_origin,
     find_token,
@@ -147,7 +149,7 @@ def test_a_tenant_that_the_token_does_not_grant_is_forbidden(wanted: str) -> Non
 @pytest.mark.parametrize(
     ("tenants", "reason"),
     [
-        ((), "the token grants no tenant"),
+        ((), "tenant: must grant a tenant"),
         (("t_acme", "t_globex"), "tenant_id: is required because the token grants 2 tenants"),
     ],
     ids=["none", "two"],
@@ -155,3 +157,19 @@ def test_a_tenant_that_the_token_does_not_grant_is_forbidden(wanted: str) -> Non
 def test_without_a_name_a_token_of_none_or_several_tenants_is_forbidden(tenants: tuple[str, ...], reason: str) -> None:
     with pytest.raises(Forbidden, match=f"^{reason}$"):
         identity(*tenants).choose_tenant(None)
+
+
+@pytest.mark.parametrize("wanted", [None, "t_acme"])
+def test_a_token_without_a_tenant_is_forbidden_for_the_reason_of_its_check(wanted: str | None) -> None:
+    failed = Check("tenant", "claim missing", "tenantClaim")
+    with pytest.raises(WrongTenant) as refused:
+        Identity("user-1", (), 5, 1, tenant_check=failed).choose_tenant(wanted)
+    assert refused.value.fields == {
+        "reason": "tenant: claim missing",
+        "check": "tenant",
+        "setting": "tenantClaim",
+    }
+
+
+def test_a_refusal_that_belongs_to_no_check_and_no_setting_has_only_a_reason() -> None:
+    assert Unauthorized("no token").fields == {"reason": "no token"}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,10 @@ from formbridge.access.key_cache import (
     KeyCache,
     KeysUnavailable,
 )
-from formbridge.access.key_set import KeyFetchFailed, KeySet, parse_key_set
+from formbridge.access.key_set import KeyFetchFailed, KeySet, PublishedKey, parse_key_set
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KEY_IDS = ("a", "b", "c")
 
@@ -28,26 +32,29 @@ class Issuer:
 
     key_ids: tuple[str, ...] | None = KEY_IDS[:1]
     """The published keys. None: the issuer is down. Empty: its document has no usable key."""
+    modulus: str = ""
+    """What tells two keys without a name apart."""
     seconds: float = 1_000_000
     fetched_at: list[float] = field(default_factory=list[float])
     """When each request was made."""
 
     def __post_init__(self) -> None:
-        self.cache = KeyCache(self.fetch, lambda: int(self.seconds * 1000))
+        self.cache = KeyCache(self.fetch, lambda: round(self.seconds * 1000))
 
     def fetch(self) -> KeySet:
         self.fetched_at.append(self.seconds)
         if self.key_ids is None:
             raise KeyFetchFailed("down")
-        keys = [{"kid": key_id, "kty": "RSA", "n": "", "e": ""} for key_id in self.key_ids]
+        named = [{"kid": key_id} if key_id else {} for key_id in self.key_ids]
+        keys = [{**name, "kty": "RSA", "n": self.modulus, "e": ""} for name in named]
         return parse_key_set(
-            json.dumps({"keys": keys}).encode(), lambda _jwk, _algorithm: lambda _signed, _signature: True
+            json.dumps({"keys": keys}).encode(), lambda _jwk, _algorithm: lambda _used, _signed, _signature: True
         )
 
-    def ask(self, key_id: str = "a") -> str:
+    def ask(self, key_id: str = "a", verifies: Callable[[PublishedKey], bool] = lambda _key: False) -> str:
         """What becomes of a token that names a key."""
         try:
-            return "unknown" if self.cache.find(key_id, "RS256") is None else "found"
+            return "unknown" if self.cache.find(key_id, "RS256", verifies) is None else "found"
         except KeysUnavailable:
             return "unavailable"
 
@@ -71,7 +78,7 @@ def test_keys_are_fetched_once_while_they_are_fresh(issuer: Issuer) -> None:
 
 def test_a_key_belongs_to_its_algorithm(issuer: Issuer) -> None:
     assert issuer.ask() == "found"
-    assert issuer.cache.find("a", "ES256") is None
+    assert issuer.cache.find("a", "ES256", lambda _key: True) is None
 
 
 def test_unknown_keys_cause_one_request_a_minute_and_known_keys_none(issuer: Issuer) -> None:
@@ -145,6 +152,46 @@ def test_the_pause_holds_for_an_unexpected_error_too(issuer: Issuer) -> None:
     assert issuer.fetches == 1
 
 
+# --- Keys and tokens without a name ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("published", "named"), [("", ""), ("", "a"), ("a", "")])
+def test_a_key_that_a_token_does_not_name_is_found_by_its_signature(issuer: Issuer, published: str, named: str) -> None:
+    issuer.key_ids = (published,)
+    assert issuer.ask(named, lambda _key: True) == "found"
+    assert issuer.ask(named, lambda _key: False) == "unknown"
+    assert issuer.fetches == 1
+
+
+def test_a_key_without_a_name_that_was_replaced_is_found_after_the_pause(issuer: Issuer) -> None:
+    issuer.key_ids = ("",)
+    issuer.cache.fetch = lambda: replace_verify(issuer.fetch(), issuer.modulus)
+
+    def old(key: PublishedKey) -> bool:
+        return key.verify("RS256", b"", b"old")
+
+    def new(key: PublishedKey) -> bool:
+        return key.verify("RS256", b"", b"new")
+
+    issuer.modulus = "old"
+    assert issuer.ask("", old) == "found"
+    issuer.modulus = "new"
+    assert [issuer.ask("", new) for _ in range(20)] == ["unknown"] * 20
+    issuer.seconds += REFETCH_SECONDS
+    assert [issuer.ask("", new) for _ in range(20)] == ["found"] * 20
+    assert issuer.fetches == 2
+    assert issuer.ask("", old) == "unknown"
+
+
+def replace_verify(key_set: KeySet, signature: str) -> KeySet:
+    """A key set whose keys accept one signature."""
+    keys = [
+        PublishedKey(key.key_id, key.algorithms, lambda _used, _signed, given: given == signature.encode())
+        for key in key_set.keys
+    ]
+    return KeySet(keys)
+
+
 HISTORIES = st.lists(
     st.tuples(
         st.sampled_from([0, 0.001, 1, 4, 5, 59, 60, 61, 600, 3_599, 3_600, 40_000, 86_399, 86_400]),
@@ -172,7 +219,7 @@ def test_the_law_of_the_cache(history: list[tuple[float, tuple[str, ...] | None,
             if key_ids:
                 last_good, last_good_at = key_ids, issuer.seconds
         # The last good document decides, until it is too old.
-        age = issuer.seconds - last_good_at
+        age = round(issuer.seconds - last_good_at, 3)
         if asked in last_good and age < STALE_SECONDS:
             assert answer == "found"
         else:

@@ -7,7 +7,7 @@ import pytest
 
 from bench.certificates import write_certificate
 from formbridge.access import key_request
-from formbridge.access.key_request import MAX_DOCUMENT_BYTES, fetch_document
+from formbridge.access.key_request import MAX_DOCUMENT_BYTES, TIME_LIMIT_SECONDS, fetch_document, start_time_limit
 from formbridge.access.key_set import KeyFetchFailed
 from tests.support.handlers.raw_server import answering, dripping, endless, http_response, sending, silent
 
@@ -23,17 +23,22 @@ PATIENCE: Final = 0.3
 """The time limit of the requests to slow servers. A slow response would take seconds."""
 
 
+def fetch(url: str, seconds: float = TIME_LIMIT_SECONDS) -> bytes:
+    """Fetch a document with a time limit that begins now."""
+    return fetch_document(url, start_time_limit(seconds))
+
+
 def test_the_body_of_the_response_is_returned(serve: Callable[[Answer], LocalServer]) -> None:
     server = serve(lambda _method, path: (200, f"body of {path}"))
-    assert fetch_document(f"{server.url}/pool/keys.json?version=1") == b"body of /pool/keys.json?version=1"
-    assert fetch_document(server.url) == b"body of /"
+    assert fetch(f"{server.url}/pool/keys.json?version=1") == b"body of /pool/keys.json?version=1"
+    assert fetch(server.url) == b"body of /"
     assert [method for method, _, _ in server.requests] == ["GET", "GET"]
 
 
 def test_the_request_is_plain_http() -> None:
     requests: list[str] = []
     with answering(sending(http_response(BODY), requests)) as url:
-        assert fetch_document(f"{url}/keys") == BODY
+        assert fetch(f"{url}/keys") == BODY
     lines = requests[0].split("\r\n")
     assert lines[0] == "GET /keys HTTP/1.1"
     assert {f"Host: {url.removeprefix('http://')}", "Accept-Encoding: identity", "Accept: application/json"} <= {*lines}
@@ -54,17 +59,23 @@ def test_the_request_is_plain_http() -> None:
 )
 def test_a_body_may_end_in_several_ways(response: bytes) -> None:
     with answering(sending(response)) as url:
-        assert fetch_document(url) == BODY
+        assert fetch(url) == BODY
 
 
 def test_a_server_that_is_down() -> None:
     with pytest.raises(KeyFetchFailed, match=r"^ConnectionRefusedError: "):
-        fetch_document("http://127.0.0.1:1/keys")
+        fetch("http://127.0.0.1:1/keys")
 
 
 def test_a_host_without_an_address() -> None:
     with pytest.raises(KeyFetchFailed, match=r"^gaierror: "):
-        fetch_document("http://issuer.invalid/keys")
+        fetch("http://issuer.invalid/keys")
+
+
+@pytest.mark.parametrize("host", ["a" * 64, "a..b", "\u00ad"])
+def test_a_host_that_cannot_have_an_address(host: str) -> None:
+    with pytest.raises(KeyFetchFailed, match=r"^(UnicodeError|UnicodeEncodeError|gaierror): "):
+        fetch(f"http://{host}.invalid/keys")
 
 
 @pytest.mark.parametrize(
@@ -83,12 +94,12 @@ def test_a_host_without_an_address() -> None:
 )
 def test_a_server_that_answers_badly(respond: Respond, reason: str) -> None:
     with answering(respond) as url, pytest.raises(KeyFetchFailed, match=f"^{reason}: "):
-        fetch_document(f"{url}/keys", PATIENCE)
+        fetch(f"{url}/keys", PATIENCE)
 
 
 def test_a_response_that_comes_in_pieces_in_time_is_read() -> None:
     with answering(dripping(http_response(BODY), at_once=45)) as url:
-        assert fetch_document(url, 30) == BODY
+        assert fetch(url, 30) == BODY
 
 
 @pytest.mark.parametrize(
@@ -99,24 +110,24 @@ def test_another_status_is_a_failure_and_a_redirect_is_not_followed(status: str)
     with answering(sending(http_response(BODY), requests)) as elsewhere:
         response = http_response(BODY, status, f"Location: {elsewhere}/keys")
         with answering(sending(response)) as url, pytest.raises(KeyFetchFailed) as failed:
-            fetch_document(url)
+            fetch(url)
     assert str(failed.value) == f"status: must be 200, got {status[:3]}"
     assert requests == []
 
 
 def test_a_body_has_a_largest_size() -> None:
     with answering(sending(http_response(b"x" * MAX_DOCUMENT_BYTES))) as url:
-        assert len(fetch_document(url)) == MAX_DOCUMENT_BYTES
+        assert len(fetch(url)) == MAX_DOCUMENT_BYTES
     for respond in (sending(http_response(b"x" * (MAX_DOCUMENT_BYTES + 1))), endless):
-        with answering(respond) as url, pytest.raises(KeyFetchFailed, match=r"must be at most 262,144 bytes"):
-            fetch_document(url)
+        with answering(respond) as url, pytest.raises(KeyFetchFailed, match=r"^body: must be at most 262,144 bytes$"):
+            fetch(url)
 
 
 def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with answering(sending(http_response(BODY))) as url:
-        assert fetch_document(url) == BODY
+        assert fetch(url) == BODY
 
 
 # --- TLS ------------------------------------------------------------------------------------------------------
@@ -127,7 +138,7 @@ def test_a_certificate_that_nobody_trusts_is_a_failure(tmp_path: Path) -> None:
     requests: list[str] = []
     server = answering(sending(http_response(BODY), requests), certificate)
     with server as url, pytest.raises(KeyFetchFailed, match=r"^SSLCertVerificationError: "):
-        fetch_document(url)
+        fetch(url)
     assert requests == []
 
 
@@ -136,7 +147,7 @@ def test_a_certificate_of_another_host_is_a_failure(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     server = answering(sending(http_response(BODY)), certificate)
     with server as url, pytest.raises(KeyFetchFailed, match=r"^SSLCertVerificationError: "):
-        fetch_document(url)
+        fetch(url)
 
 
 @pytest.mark.parametrize("respond", [silent, dripping(http_response(BODY * 100), at_once=60)], ids=["silent", "slow"])
@@ -146,14 +157,14 @@ def test_a_trusted_server_has_the_same_time_limit(
     certificate = write_certificate(tmp_path / "server.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     with answering(sending(http_response(BODY)), certificate) as url:
-        assert fetch_document(f"{url}/keys") == BODY
+        assert fetch(f"{url}/keys") == BODY
     with answering(respond, certificate) as url, pytest.raises(KeyFetchFailed, match=r"^TimeoutError: "):
-        fetch_document(f"{url}/keys", PATIENCE)
+        fetch(f"{url}/keys", PATIENCE)
 
 
 def test_a_handshake_has_the_same_time_limit() -> None:
     with answering(silent) as url, pytest.raises(KeyFetchFailed, match=r"^TimeoutError: "):
-        fetch_document(url.replace("http:", "https:"), PATIENCE)
+        fetch(url.replace("http:", "https:"), PATIENCE)
 
 
 # --- Addresses ------------------------------------------------------------------------------------------------
@@ -168,7 +179,7 @@ def test_the_first_address_that_answers_is_used(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(key_request.socket, "getaddrinfo", resolve_twice)
     with answering(sending(http_response(BODY))) as url:
-        assert fetch_document(url.replace("127.0.0.1", "localhost")) == BODY
+        assert fetch(url.replace("127.0.0.1", "localhost")) == BODY
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -186,7 +197,7 @@ def test_the_default_port_is_used_and_not_named(scheme: str, tmp_path: Path, mon
             return connect(server, seconds)
 
         monkeypatch.setattr(key_request.socket, "create_connection", redirect)
-        assert fetch_document(f"{scheme}://127.0.0.1/keys") == BODY
+        assert fetch(f"{scheme}://127.0.0.1/keys") == BODY
     assert asked == [{"http": 80, "https": 443}[scheme]]
     assert "\r\nHost: 127.0.0.1\r\n" in requests[0]
 
@@ -207,5 +218,5 @@ def test_no_address_is_tried_after_the_time_limit(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(key_request.socket, "create_connection", connect)
     monkeypatch.setattr(key_request.clock, "monotonic_seconds", lambda: next(moments))
     with pytest.raises(KeyFetchFailed, match="the time limit has passed"):
-        fetch_document("http://issuer.example/keys", 3.0)
+        fetch("http://issuer.example/keys", 3.0)
     assert tried == ["192.0.2.0 for 3.0", "192.0.2.1 for 1.0"]

@@ -8,23 +8,24 @@ from hypothesis import given
 from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-from formbridge.access import token_verifier
+from formbridge.access import key_source
 from formbridge.access.handshake import Identity, Unauthorized
 from formbridge.access.key_cache import KeyCache, KeysUnavailable
 from formbridge.access.key_set import KeyFetchFailed, parse_key_set
 from formbridge.access.public_key import load_public_key
-from formbridge.access.token_verifier import MAX_LOGGED_KEYS, TokenVerifier, fetch_keys
+from formbridge.access.token_verifier import TokenVerifier
+from formbridge.revocations.revocation import LEEWAY_SECONDS
 from formbridge.runtime import clock
+from formbridge.runtime.environment import EnvironmentVariableError
 from tests.support.handlers import issuer
-from tests.support.handlers.issuer import AUDIENCE, BAD_TOKENS, CLAIM, ISSUER, KeysInMemory, claims, token
+from tests.support.handlers.issuer import BAD_TOKENS, CLAIM, ISSUER, KeysInMemory, claims, token
 from tests.support.handlers.strategies import ANY_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.handlers.server import Answer, LocalServer
 
-VERIFIER = TokenVerifier(ISSUER, AUDIENCE, CLAIM, KeysInMemory())
+VERIFIER = TokenVerifier(issuer.rules(), KeysInMemory())
 
 
 # --- Tokens ---------------------------------------------------------------------------------------------------
@@ -109,7 +110,7 @@ def test_keys_that_cannot_be_fetched_are_not_the_clients_fault() -> None:
     def fail() -> Any:
         raise KeyFetchFailed("the issuer is down")
 
-    verifier = TokenVerifier(ISSUER, AUDIENCE, CLAIM, KeyCache(fail, clock.now_ms))
+    verifier = TokenVerifier(issuer.rules(), KeyCache(fail, clock.now_ms))
     with pytest.raises(KeysUnavailable):
         verifier.verify(token())
 
@@ -124,9 +125,7 @@ THEIR_KEYS = KeySet([RSAKey.generate_key(2_048, auto_kid=True), ECKey.generate_k
 def theirs() -> TokenVerifier:
     """A verifier of the keys that joserfc made and publishes."""
     document = json.dumps(THEIR_KEYS.as_dict(private=False)).encode()
-    return TokenVerifier(
-        ISSUER, AUDIENCE, CLAIM, KeyCache(lambda: parse_key_set(document, load_public_key), clock.now_ms)
-    )
+    return TokenVerifier(issuer.rules(), KeyCache(lambda: parse_key_set(document, load_public_key), clock.now_ms))
 
 
 @pytest.mark.parametrize("key", THEIR_KEYS.keys, ids=["RS256", "ES256"])
@@ -151,55 +150,48 @@ def test_a_key_that_another_library_signed_with_is_needed(theirs: TokenVerifier)
         theirs.verify(joserfc_jwt.encode(header, claims(), stranger))
 
 
-# --- The request for the keys ---------------------------------------------------------------------------------
+# --- Settings -------------------------------------------------------------------------------------------------
 
 
-def test_fetched_keys_are_counted_and_those_that_are_not_used_are_logged(
-    serve: Callable[[Answer], LocalServer], caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
-    caplog.set_level("INFO", logger="formbridge")
-    document = issuer.published("rsa-1", *(f"oct-{number}" for number in range(9)))
-    key_set = fetch_keys(serve(lambda _method, _path: (200, json.dumps(document))).url)
-    assert set(key_set.keys) == {("rsa-1", "RS256")}
-    line = vars(caplog.records[-1])
-    assert (line["msg"], line["keys"], len(line["ignored"])) == ("keys fetched", 1, MAX_LOGGED_KEYS)
-    assert line["ignored"][0] == "keys[1]: k: must be absent from a public key"
-    metrics = json.loads(capsys.readouterr().out)
-    assert (metrics["KeyFetches"], metrics["KeyFetchFailures"]) == (1, 0)
-
-
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        ((503, "{}"), "status: must be 200, got 503"),
-        ((200, "<html>"), "key set: must be one JSON object in UTF-8, with each field once"),
-        ((200, '{"keys": []}'), "the key set has no usable key: keys: must not be empty"),
-    ],
-    ids=str,
-)
-def test_a_failed_request_is_counted_and_logged_with_its_reason(
-    answer: tuple[int, str],
-    reason: str,
-    serve: Callable[[Answer], LocalServer],
-    caplog: pytest.LogCaptureFixture,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    caplog.set_level("INFO", logger="formbridge")
-    with pytest.raises(KeyFetchFailed):
-        fetch_keys(serve(lambda _method, _path: answer).url)
-    line = vars(caplog.records[-1])
-    assert (line["msg"], line["reason"]) == ("key fetch failed", reason)
-    metrics = json.loads(capsys.readouterr().out)
-    assert (metrics["KeyFetches"], metrics["KeyFetchFailures"]) == (1, 1)
-
-
-def test_making_a_verifier_requests_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "TENANT_CLAIM": CLAIM, "JWKS_URL": ISSUER}.items():
+@pytest.mark.parametrize("jwks_url", [None, "https://keys.example/jwks"])
+def test_making_a_verifier_requests_nothing(jwks_url: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {**issuer.ENVIRONMENT, "AUDIENCES": "client-1 client-2", "CLOCK_TOLERANCE_SECONDS": "60"}
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    if jwks_url is not None:
+        monkeypatch.setenv("JWKS_URL", jwks_url)
     asked: list[str] = []
-    monkeypatch.setattr(token_verifier, "fetch_document", asked.append)
+
+    def refuse(url: str, _deadline: float) -> bytes:
+        asked.append(url)
+        raise KeyFetchFailed("down")
+
+    monkeypatch.setattr(key_source, "fetch_document", refuse)
     verifier = TokenVerifier.from_environment()
-    assert (verifier.issuer, verifier.audience, verifier.tenant_claim, asked) == (ISSUER, AUDIENCE, CLAIM, [])
+    assert (verifier.rules.issuer, verifier.rules.audiences) == (ISSUER, ["client-1", "client-2"])
+    assert (verifier.rules.clock_tolerance_seconds, verifier.rules.tenant_claim.path) == (60, (CLAIM,))
+    assert asked == []
+    with pytest.raises(KeysUnavailable):
+        verifier.verify(token())
+    assert asked == [jwks_url or f"{ISSUER}/.well-known/openid-configuration"]
+
+
+@pytest.mark.parametrize("name", issuer.ENVIRONMENT)
+def test_each_setting_is_required(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for other, value in issuer.ENVIRONMENT.items():
+        monkeypatch.setenv(other, "" if other == name else value)
+    with pytest.raises(EnvironmentVariableError, match=f"^{name}: "):
+        TokenVerifier.from_environment()
+
+
+@pytest.mark.parametrize(("tolerance", "earlier"), [(0, 0), (30, 0), (31, 1), (300, 270)])
+def test_a_clock_that_may_be_far_ahead_cannot_outlive_a_revocation(tolerance: int, earlier: int) -> None:
+    """A revocation refuses the sign-ins of the next 30 seconds. A token may have an `iat` of 300 seconds ahead."""
+    verifier = TokenVerifier(issuer.rules(tolerance=tolerance), KeysInMemory())
+    issued_at = seconds(tolerance)
+    signed_in_at = verifier.verify(token(claims(iat=issued_at, exp=issued_at + 60))).signed_in_at
+    assert signed_in_at == issued_at - earlier
+    assert signed_in_at <= seconds(LEEWAY_SECONDS)
 
 
 # --- The tenant -----------------------------------------------------------------------------------------------
@@ -220,7 +212,8 @@ def test_making_a_verifier_requests_nothing(monkeypatch: pytest.MonkeyPatch) -> 
         ("acme", ()),
         ("t_acme ", ()),
         ("t_acme,t_globex", ()),
-        ({"t_acme": True}, ()),
+        ({"t_acme": True, "t_globex": False, "t_other": None}, ("t_acme",)),
+        (["t_acme", "t_acme"], ("t_acme",)),
     ],
     ids=str,
 )
@@ -229,5 +222,5 @@ def test_the_tenants_are_those_of_the_claim_that_are_well_formed(claim: object, 
 
 
 def test_the_tenant_claim_is_a_setting() -> None:
-    verifier = TokenVerifier(ISSUER, AUDIENCE, "org", KeysInMemory())
-    assert verifier.verify(token(claims(org="t_globex"))).tenants == ("t_globex",)
+    verifier = TokenVerifier(issuer.rules(claim="/org/ids", pattern="[a-z]{3}"), KeysInMemory())
+    assert verifier.verify(token(claims(org={"ids": ["abc", "t_globex"]}))).tenants == ("abc",)

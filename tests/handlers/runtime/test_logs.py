@@ -122,7 +122,7 @@ def test_the_authorizer_logs_what_it_decided_and_nothing_of_the_token(
     make: Callable[[], str], place: str, lines: Lines, monkeypatch: pytest.MonkeyPatch, forgetful_handlers: None
 ) -> None:
     bearer = make()
-    trusted = authorize.TokenVerifier(issuer.ISSUER, issuer.AUDIENCE, issuer.CLAIM, KeysInMemory())
+    trusted = authorize.TokenVerifier(issuer.rules(), KeysInMemory())
     monkeypatch.setattr(authorize, "verifier", lambda: trusted)
     monkeypatch.setattr(authorize, "hashes", lambda: HASHES)
     monkeypatch.setenv("TOKEN_IN_QUERY", "true")

@@ -26,7 +26,7 @@ from formbridge.wire.cursor import Cursor
 from formbridge.wire.protocol import ErrorCode, Frame
 from tests.support.handlers import issuer
 from tests.support.handlers.builders import NOW, LambdaContext, connect_event, iso, message_event, submission
-from tests.support.handlers.issuer import AUDIENCE, BAD_TOKENS, CLAIM, ISSUER, KeysInMemory, claims, token
+from tests.support.handlers.issuer import BAD_TOKENS, CLAIM, KeysInMemory, claims, token
 from tests.support.handlers.world import EXPIRES_AT, KEY, MAX_FRAME_BYTES, World
 
 if TYPE_CHECKING:
@@ -369,7 +369,7 @@ def authenticator(world: World) -> Session:
     """The session of the `authenticate` route, with a verifier of real tokens."""
     session = world.authenticator
     assert session.authentication is not None
-    verifier = TokenVerifier(ISSUER, AUDIENCE, CLAIM, KeysInMemory())
+    verifier = TokenVerifier(issuer.rules(), KeysInMemory())
     return replace(session, authentication=session.authentication._replace(verifier=verifier))
 
 
@@ -482,7 +482,7 @@ def spoilt_token(vandal: Vandal) -> str:
 
 
 def test_whatever_a_client_brings_as_a_token_is_an_identity_or_unauthorized() -> None:
-    verifier = TokenVerifier(ISSUER, AUDIENCE, CLAIM, KeysInMemory())
+    verifier = TokenVerifier(issuer.rules(), KeysInMemory())
     seen: Counter[str] = Counter()
 
     @settings(max_examples=50, phases=[Phase.reuse, Phase.generate])
