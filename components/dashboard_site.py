@@ -43,7 +43,8 @@ PAGE_POLICY = (
     "require-trusted-types-for 'script'",
     "trusted-types 'none'",
 )
-"""The page's Content-Security-Policy without the directive `connect-src`. `local/security_headers.py` sends the same policy."""
+"""The page's Content-Security-Policy without the directive `connect-src`. `local/security_headers.py` sends the same
+policy."""
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in (
@@ -54,8 +55,8 @@ PERMISSIONS_POLICY = ", ".join(
         *("xr-spatial-tracking",),
     )
 )
-"""The page's Permissions-Policy: the page needs none of these features of a browser. `local/security_headers.py` sends the same
-policy."""
+"""The page's Permissions-Policy: the page needs none of these features of a browser. `local/security_headers.py` sends
+the same policy."""
 
 
 class DashboardSiteArgs(TypedDict):
