@@ -7,7 +7,7 @@ import json
 import ssl
 from collections.abc import Sequence
 from http.client import HTTPException, HTTPMessage
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
@@ -15,13 +15,11 @@ import pulumi
 
 from . import _urls
 
-PATH = "/.well-known/openid-configuration"
-"""Path of the discovery document below the issuer's URL."""
-ALGORITHMS = (
-    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"),
-    *("EdDSA", "Ed25519", "Ed448"),
-)
-"""Signature algorithms of tokens that the gateway accepts."""
+if TYPE_CHECKING:
+    from formbridge.access import discovery, key_set
+else:
+    from ._formbridge.access import discovery, key_set
+
 TIMEOUT_SECONDS = 10
 MAX_DOCUMENT_BYTES = 256 * 1024
 
@@ -52,7 +50,7 @@ def check_discovery(issuer: str, jwks_url: str | None, connect_sources: Sequence
     Raises:
         ValueError: The document does not fit the settings, so that no user could sign in.
     """
-    url = issuer.rstrip("/") + PATH
+    url = discovery.build_discovery_url(issuer)
     try:
         document = _read_document(url)
     except UnreadableDocument as error:
@@ -69,14 +67,14 @@ def _check_keys(document: dict[str, Any], issuer: str, jwks_url: str | None) -> 
     if named != issuer:
         raise ValueError(f"issuer: must be {named!r}, as its discovery document says, got {issuer!r}")
     keys = document.get("jwks_uri")
-    if jwks_url is None and not (isinstance(keys, str) and _urls.is_jwks_url(keys)):
+    if jwks_url is None and not (isinstance(keys, str) and keys.startswith("https://")):
         raise ValueError(
             f"jwksUrl: must be set for issuer {issuer!r}, whose discovery document has the jwks_uri {keys!r}, got None"
         )
     listed = cast("object", document.get("id_token_signing_alg_values_supported"))
-    if isinstance(listed, list) and not {*ALGORITHMS}.intersection(map(str, cast("list[object]", listed))):
+    if isinstance(listed, list) and not {*key_set.ALGORITHMS}.intersection(map(str, cast("list[object]", listed))):
         raise ValueError(
-            f"issuer: must sign ID tokens with one of {', '.join(ALGORITHMS)}, got {issuer!r}, "
+            f"issuer: must sign ID tokens with one of {', '.join(key_set.ALGORITHMS)}, got {issuer!r}, "
             f"whose discovery document lists {listed!r}"
         )
 

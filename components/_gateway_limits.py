@@ -22,14 +22,14 @@ MAX_MESSAGES_PER_SECOND = 1_000
 DEFAULT_MESSAGE_BURST = 20
 MAX_MESSAGE_BURST = 10_000
 DEFAULT_TENANT_MESSAGES_PER_SECOND = 200
-"""Default of `tenant_messages_per_second`: a fifth of what the stage takes on `$default` (`DEFAULT_RATE_LIMIT`).
+"""Default of `tenant_messages_per_second`: a fifteenth of what the stage takes on `$default` (`DEFAULT_RATE_LIMIT`).
 
 A full tenant needs less. Its 5,000 connections send a `sync` every 300 seconds and a `subscribe` every two hours: 17
 messages per second. When they all connect again, 50 per second (`DEFAULT_TENANT_CONNECTS_PER_SECOND`) send `subscribe`,
 a `sync` half a minute later, and two `reconcile`: 200 messages per second."""
 DEFAULT_TENANT_MESSAGE_BURST = 1_000
 """Default of `tenant_message_burst`: `subscribe` and `reconcile` of the 500 connections that a tenant may open at once
-(`DEFAULT_TENANT_CONNECT_BURST`). It is half of the stage's burst."""
+(`DEFAULT_TENANT_CONNECT_BURST`). It is a third of the stage's burst."""
 DEFAULT_TENANT_CONNECTS_PER_SECOND = 50
 """Default of `tenant_connects_per_second`: a tenth of the account's quota of new connections, 500 per second.
 
@@ -56,8 +56,8 @@ DEFAULT_MAX_FRAME_BYTES = 32 * 1024
 MAX_CONNECTION_SECONDS = 2 * 3600
 """Seconds after which API Gateway closes a WebSocket. Source: the page that `MAX_FRAME_BYTES` names."""
 DEFAULT_CONNECTION_TTL_SECONDS = MAX_CONNECTION_SECONDS + 600
-DEFAULT_RATE_LIMIT = 1_000
-DEFAULT_BURST_LIMIT = 2_000
+DEFAULT_RATE_LIMIT = 3_000
+DEFAULT_BURST_LIMIT = 3_000
 DEFAULT_CONNECT_RATE_LIMIT = 500
 DEFAULT_CONNECT_BURST_LIMIT = 500
 DEFAULT_DISCONNECT_RATE_LIMIT = 500
@@ -82,8 +82,8 @@ class GatewayLimitsArgs(TypedDict):
     Default: 20."""
     tenant_messages_per_second: NotRequired[IntegerInput]
     """Messages per second that all connections of one tenant together may send on average, 1 to 10,000. A connection
-    whose message exceeds it is held back until the tenant's connections can send again. Default: 200, a fifth of
-    `rate_limit`. A tenant with 5,000 connections sends 17 messages per second."""
+    whose message exceeds it is held back until the tenant's connections can send again. Default: 200, a fifteenth
+    of `rate_limit`. A tenant with 5,000 connections sends 17 messages per second."""
     tenant_message_burst: NotRequired[IntegerInput]
     """Number of messages that all connections of one tenant together may send at once, 1 to 100,000. Default: 1,000."""
     tenant_connects_per_second: NotRequired[IntegerInput]
@@ -106,10 +106,10 @@ class GatewayLimitsArgs(TypedDict):
     rate_limit: NotRequired[IntegerInput]
     """Maximum number of messages per second to the route `$default`, from all connections together; 1 or more. All
     requests of clients except `authenticate` take this route. The default quota of an account is 10,000 requests per
-    second per region. It covers all routes of all APIs, and the posts. Default: 1,000."""
+    second per region. It covers all routes of all APIs, and the posts. Default: 3,000."""
     burst_limit: NotRequired[IntegerInput]
     """Maximum number of messages at once to the route `$default`, from all connections together; 1 or more. The default
-    quota of an account is 5,000 requests per region. Default: 2,000."""
+    quota of an account is 5,000 requests per region. Default: 3,000."""
     connect_rate_limit: NotRequired[IntegerInput]
     """Maximum number of handshakes per second, from all tenants together; 1 or more. Default: 500, the default quota of
     new connections of an account per region."""
@@ -123,7 +123,7 @@ class GatewayLimitsArgs(TypedDict):
     """Maximum number of such events at once; 1 or more. Connections often end together. Default: 2,000."""
     authenticate_rate_limit: NotRequired[IntegerInput]
     """Maximum number of `authenticate` requests per second, from all connections together; 1 or more. Default: 250.
-    288,000 connections, which `rate_limit` allows, send 80 per second if a token lives for an hour."""
+    864,000 connections, which `rate_limit` allows, send 240 per second if a token lives for an hour."""
     authenticate_burst_limit: NotRequired[IntegerInput]
     """Maximum number of `authenticate` requests at once, from all connections together; 1 or more. Default: 500."""
 

@@ -73,11 +73,6 @@ def jwks_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     return string(field, value, _SECURE, description)
 
 
-def is_jwks_url(text: str) -> bool:
-    """Return whether `jwks_url` accepts a value."""
-    return re.fullmatch(_SECURE, text) is not None
-
-
 def queue_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the URL of an SQS queue.
 

@@ -2,7 +2,7 @@
 
 /** @typedef {import("./config.js").SiteConfig} SiteConfig */
 
-/** The sessionStorage key that exists in this tab between signing out and the next sign-in. Its value is the state. */
+/** The sessionStorage key that exists in this tab between signing out and the next sign-in. */
 const SIGNED_OUT = "formbridge.signed-out";
 
 /**
@@ -12,7 +12,7 @@ const SIGNED_OUT = "formbridge.signed-out";
  * long as the issuer has not confirmed that its own session has ended, new tabs do not sign in by themselves either.
  */
 export class SignedOut {
-  /** The localStorage key that exists while the session at the issuer may still be open. */
+  /** The localStorage key that exists while the session at the issuer may still be open. Its value is the state. */
   #openKey;
 
   /** @param {SiteConfig} config */
@@ -41,15 +41,15 @@ export class SignedOut {
   }
 
   /**
-   * Take the issuer's confirmation from the URL of the page, if it belongs to the sign-out of this tab.
+   * Take the issuer's confirmation from the URL of the page, if it belongs to the last sign-out.
    *
    * @param {URLSearchParams} answer
    * @returns {boolean} Whether the URL has a confirmation.
    */
   takeConfirmation(answer) {
     const state = answer.get("state");
-    if (state === null || state !== sessionStorage.getItem(SIGNED_OUT)) return false;
-    if (localStorage.getItem(this.#openKey) === state) localStorage.removeItem(this.#openKey);
+    if (state === null || state !== localStorage.getItem(this.#openKey)) return false;
+    localStorage.removeItem(this.#openKey);
     return true;
   }
 

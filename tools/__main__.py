@@ -5,6 +5,7 @@ this in another terminal:
 
     get() { .venv/bin/python -c "import json; s = json.load(open('.local/stack.json')); print(s$1)"; }
     export FORMBRIDGE_TOKEN=$(.venv/bin/python -m local token --tenant t_acme)
+    .venv/bin/python -m tools doctor --outputs .local/stack.json
     .venv/bin/python -m tools tail --url $(get "['outputs']['websocket_url']") --filter '{"form_id": ["survey"]}'
 
     export AWS_ENDPOINT_URL=$(get "['endpoint_url']") AWS_DEFAULT_REGION=$(get "['region']")
@@ -38,6 +39,7 @@ from .console import (
     print_to_stderr,
     progress,
 )
+from .doctor import doctor
 
 REFUSAL_MESSAGES: Final = {
     401: "--token: the gateway rejected it as invalid or expired",
@@ -54,6 +56,7 @@ app = typer.Typer(
 app.command()(revoke)
 app.command()(lift)
 app.command()(revocations)
+app.command()(doctor)
 
 
 @app.command()

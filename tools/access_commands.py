@@ -16,7 +16,7 @@ from formbridge.runtime import timestamps
 from formbridge.runtime.identifiers import TENANT_ID, quote
 
 from .console import UsageError, check_id, create_client, interruptible, naming, progress
-from .stack_outputs import StackOutputs
+from .stack_outputs import Outputs, StackOutputs
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -29,14 +29,6 @@ if TYPE_CHECKING:
 MAX_REASON: Final = 500
 """Maximum length of a reason in characters."""
 
-Outputs = Annotated[
-    str,
-    typer.Option(
-        metavar="FILE",
-        help="Outputs of the stack: a file with what `pulumi stack output --json` prints, `-` for stdin, "
-        "or the file .local/stack.json of the local run.",
-    ),
-]
 Tenant = Annotated[str | None, typer.Option(help="Tenant id, for example t_acme. With --user: only in this tenant.")]
 User = Annotated[str | None, typer.Option(help="Claim `sub` of the user's tokens.")]
 Session = Annotated[str | None, typer.Option(help="Claim `sid` of the session's tokens, or Cognito's `origin_jti`.")]
@@ -68,8 +60,9 @@ def revoke(
 ) -> None:
     """Refuse a tenant, a user, a session or a token, and close its connections.
 
-    Every sign-in until 30 seconds from now is refused, also with tokens that are refreshed later. With --block, every
-    later sign-in is refused too. Users of the stack's own user pool are signed out at Cognito.
+    Every sign-in until now and in the next seconds (clockToleranceSeconds, 30 by default) is refused, also with tokens
+    that are refreshed later. With --block, every later sign-in is refused too. Users of the stack's own user pool are
+    signed out at Cognito.
 
     Exit code 1 means that something is left to do: the message says what. docs/operating.md lists the permissions.
     """
@@ -175,7 +168,9 @@ class _Access:
             raise UsageError(f"--reason: must have 1 to {MAX_REASON} characters, got {quote(reason)}")
         try:
             with naming("revocations table", self.log.table_name):
-                return self.log.record(self.target, Change(action, self.recorded_by, reason.strip(), now, until))
+                tolerance = self.outputs.get_integer("clock_tolerance_seconds")
+                change = Change(action, self.recorded_by, reason.strip(), now, tolerance, until)
+                return self.log.record(self.target, change)
         except Conflict as error:
             raise UsageError(str(error)) from None
 

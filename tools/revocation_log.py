@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from formbridge.revocations.revocation import FOREVER, LEEWAY_SECONDS, RETENTION_SECONDS, Revocation, Target
+from formbridge.revocations.revocation import FOREVER, RETENTION_SECONDS, Revocation, Target
 from formbridge.revocations.table import build_revocation_key, parse_revocation
 from formbridge.runtime import keys
 from formbridge.runtime.timestamps import to_iso
@@ -45,6 +45,9 @@ class Change(NamedTuple):
     reason: str
     now: int
     """The time of the change, in epoch seconds."""
+    clock_tolerance: int
+    """Seconds by which the stack lets the clock of the issuer be ahead. The sign-ins of so many seconds after the
+    change are refused too, because a token that was issued before may have such a time."""
     until: int | None = None
     """Until when a revocation is kept, or a block lasts, in epoch seconds. None: the default of the action."""
 
@@ -64,7 +67,7 @@ class Change(NamedTuple):
 
     def _build_revocation(self, until: int) -> Revocation:
         # A token's times have a resolution of one second, so the sign-ins of the current second are revoked too.
-        return Revocation(signed_in_before=self.now + 1 + LEEWAY_SECONDS, revoked_until=until)
+        return Revocation(signed_in_before=self.now + 1 + self.clock_tolerance, revoked_until=until)
 
 
 class Conflict(Exception):

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+
+import typer
+
+from formbridge.runtime.identifiers import quote
 
 from .console import UsageError
 
@@ -14,6 +18,16 @@ if TYPE_CHECKING:
 
 STDIN: Final = "-"
 """Name of the file that stands for stdin."""
+
+Outputs = Annotated[
+    str,
+    typer.Option(
+        metavar="FILE",
+        help="Outputs of the stack: a file with what `pulumi stack output --json` prints, `-` for stdin, "
+        "or the file .local/stack.json of the local run.",
+    ),
+]
+"""The option of a command that reads the outputs of a stack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +58,7 @@ class StackOutputs:
         if not isinstance(values, dict):
             raise UsageError(f"--outputs {source}: must be a JSON object")
         values = cast("dict[str, Any]", values)
-        # The local run writes the outputs beside the address of the emulator.
-        return cls(source, values.get("outputs", values))
+        return cls(source, _read_local_run(values) if "outputs" in values else values)
 
     def find(self, name: str) -> str:
         """Return an output that the stack may not have. An empty string stands for none."""
@@ -60,3 +73,35 @@ class StackOutputs:
         if not (value := self.find(name)):
             raise UsageError(f"--outputs {self.source}: must have the output {name!r}, got {', '.join(self.values)}")
         return value
+
+    def get_integer(self, name: str) -> int:
+        """Return an output of the stack that is an integer.
+
+        Raises:
+            UsageError: The stack has no such output, or it is no integer.
+        """
+        value = self.values.get(name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise UsageError(f"--outputs {self.source}: {name}: must be an integer, got {value!r}")
+        return value
+
+    def get_strings(self, name: str) -> list[str]:
+        """Return an output of the stack that is a list of strings.
+
+        Raises:
+            UsageError: The stack has no such output, or it is not a list of strings.
+        """
+        values = self.values.get(name)
+        if not isinstance(values, list) or not values:
+            got = quote(self.values.get(name))
+            raise UsageError(f"--outputs {self.source}: must have the list {name!r}, got {got}")
+        return [str(value) for value in cast("list[object]", values)]
+
+
+def _read_local_run(stack: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the outputs in the file of a local run. `dashboard_url` is the page that the local run serves.
+
+    A page with a key makes its own tokens. It has no sign-in, so `dashboard_url` is empty.
+    """
+    page = "" if stack.get("dashboard_key") else stack.get("dashboard_url", "")
+    return {**stack["outputs"], "dashboard_url": page}

@@ -10,8 +10,8 @@ from bench.attacker import Counts
 
 
 def test_the_limits_have_the_same_ratio_to_a_machine_as_the_defaults_to_a_stage() -> None:
-    assert attack.scale_limits(1_000) == attack.DEFAULTS
-    assert attack.scale_limits(100) == {
+    assert attack.scale_limits(3_000) == attack.DEFAULTS
+    assert attack.scale_limits(300) == {
         "tenantMessagesPerSecond": 20,
         "tenantMessageBurst": 100,
         "tenantConnectsPerSecond": 5,

@@ -10,7 +10,9 @@ import pytest
 
 from bench.certificates import write_certificate
 from components import _discovery
-from components._discovery import ALGORITHMS, MAX_DOCUMENT_BYTES, PATH, check_discovery
+from components._discovery import MAX_DOCUMENT_BYTES, check_discovery
+from formbridge.access.discovery import DISCOVERY_PATH
+from formbridge.access.key_set import ALGORITHMS
 from tests.support.handlers.raw_server import answering, http_response, sending, silent
 
 if TYPE_CHECKING:
@@ -60,7 +62,6 @@ def check(changes: dict[str, Any], jwks_url: str | None = None, sources: list[st
     "changes",
     [
         {},
-        {"jwks_uri": "http://127.0.0.1:8080/keys"},
         {"id_token_signing_alg_values_supported": None},
         *({"id_token_signing_alg_values_supported": ["none", one]} for one in ALGORITHMS),
         {"id_token_signing_alg_values_supported": "RS256"},
@@ -84,7 +85,7 @@ def test_a_document_that_fits_is_accepted(changes: dict[str, Any], warnings: lis
                 f"jwksUrl: must be set for issuer '{ISSUER}', whose discovery document has the jwks_uri {keys!r}, "
                 "got None",
             )
-            for keys in (None, "http://keys.example.com/certs", 5)
+            for keys in (None, "http://keys.example.com/certs", "http://127.0.0.1/keys", 5)
         ),
         (
             {"id_token_signing_alg_values_supported": ["HS256", "ES256K", "none"]},
@@ -142,7 +143,7 @@ class TestRequest:
             issuers.append(url + path)
             check_discovery(issuers[0], None, None)
         (request,) = asked
-        assert request.startswith(f"GET {path.rstrip('/')}{PATH} HTTP/1.1\r\n")
+        assert request.startswith(f"GET {path.rstrip('/')}{DISCOVERY_PATH} HTTP/1.1\r\n")
         assert warnings == []
 
     def test_another_issuer_is_an_error(self, certificate: Path) -> None:
@@ -171,7 +172,7 @@ class TestRequest:
     ) -> None:
         with answering(sending(response), certificate) as url:
             check_discovery(url, None, None)
-        assert warnings == [f"issuer: {url!r} was not checked, because {url}{PATH} cannot be read: {reason}"]
+        assert warnings == [f"issuer: {url!r} was not checked, because {url}{DISCOVERY_PATH} cannot be read: {reason}"]
 
     def test_a_server_that_is_silent_is_a_warning(
         self, certificate: Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch

@@ -159,8 +159,8 @@ class TestStage:
 
     def test_is_throttled_and_measured_and_traces_no_data(self, recording: Recording) -> None:
         assert recording.inputs("gateway-stage")["defaultRouteSettings"] == {
-            "throttlingRateLimit": 1000,
-            "throttlingBurstLimit": 2000,
+            "throttlingRateLimit": 3000,
+            "throttlingBurstLimit": 3000,
             "detailedMetricsEnabled": True,
             "dataTraceEnabled": False,
         }
@@ -169,7 +169,7 @@ class TestStage:
         assert throttles(recording) == {
             "$connect": (500, 500),
             "$disconnect": (500, 2_000),
-            "$default": (1_000, 2_000),
+            "$default": (3_000, 3_000),
             "authenticate": (250, 500),
         }
         assert set(throttles(recording)) == set(ROUTES.values())

@@ -124,6 +124,32 @@ def test_over_the_tenants_rate_a_connection_waits_or_is_closed(
     assert waits == sorted(waits, reverse=True)
 
 
+@states(
+    "If the connections of a tenant together send more early messages than its limit per second, then for ten seconds "
+    "each of its connections that sends a message gets `disconnect` `too_many_connections`, and for ten minutes the "
+    "tenant may have a tenth of its connections."
+)
+def test_a_flood_ends_the_connections_that_send_and_leaves_the_tenant_a_tenth(
+    gateway: Gateway, issuer: Issuer, backstage: Backstage, tenant: str
+) -> None:
+    token, others = issuer.token(tenant), issuer.token(f"{tenant}-other")
+    with gateway.connect(token) as hasty, gateway.connect(others) as other:
+        backstage.use_up_early_messages(tenant)
+        assert hasty.ask("ping")["limit"] == "tenant"
+        hasty.send({"action": "ping"})
+        assert hasty.until_closed() == [{"type": "disconnect", "code": "too_many_connections", "reconnect": True}]
+        assert other.ask("ping")["type"] == "pong"
+    with (
+        backstage.setting("gateway-connect", MAX_CONNECTIONS_PER_TENANT="20"),
+        gateway.connect(token),
+        gateway.connect(token),
+        gateway.connect(others),
+        gateway.connect(others),
+    ):
+        assert gateway.status(token) == 403
+        assert gateway.status(others) == 101
+
+
 @states("A frame with the action `$connect` or `$disconnect` counts like any other frame and gets `unknown_action`.")
 @pytest.mark.parametrize("action", ["$connect", "$disconnect"])
 def test_a_frame_named_like_a_route_counts(

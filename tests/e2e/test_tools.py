@@ -13,13 +13,12 @@ import uuid
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from formbridge.connections.table import ConnectionsTable
-from formbridge.revocations.revocation import LEEWAY_SECONDS
 from local.emulator import build_local_environment
 from local.emulator_client import client
 from tests.e2e.conftest import ROOT
@@ -177,11 +176,15 @@ def expect_end(client: Any) -> None:
         client.receive(PATIENCE)
 
 
+CLOCK_TOLERANCE: Final = 30
+"""Seconds by which the stack lets the clock of the issuer be ahead: the default of `clockToleranceSeconds`."""
+
+
 def next_sign_in(since: int) -> int:
     """When a user signs in after `since`, by the clock of an issuer that is ahead."""
     while (now := int(time.time())) <= since:
         time.sleep(0.05)
-    return now + LEEWAY_SECONDS
+    return now + CLOCK_TOLERANCE
 
 
 def test_revoke_ends_every_connection_of_the_tenant_and_no_other(
@@ -270,3 +273,18 @@ def refusal(stack: Stack, token: str) -> int | None:
             return None
     except InvalidStatus as refused:
         return refused.response.status_code
+
+
+# --- The sign-in ----------------------------------------------------------------------------------------------
+
+
+def test_doctor_finds_nothing_wrong_and_explains_a_token(
+    operator: Operator, token: Mint, tenant: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "token.txt"
+    file.write_text(token(tenant))
+    code, output, errors = operator.run("doctor", "--token", str(file))
+
+    assert (code, errors) == (0, "")
+    assert output.splitlines()[-1] == f"pass  tenantClaim            the claim grants: {tenant}"
+    assert not any(part in output for part in file.read_text().split("."))

@@ -13,7 +13,7 @@ from formbridge.session.session import Session
 from tests.support.handlers.builders import NOW
 from tests.support.handlers.world import EXPIRES_AT, LIMITS, Connections, Poster, TenantBuckets
 
-STAGE = Rate(per_second=1_000, burst=2_000)
+STAGE = Rate(per_second=3_000, burst=3_000)
 """What the stage lets through to the route of messages."""
 CONNECTION = Rate(per_second=10, burst=20)
 TENANT = Rate(per_second=200, burst=1_000)
@@ -21,7 +21,7 @@ NO_LIMIT = Rate(per_second=1_000_000, burst=1_000_000)
 CONNECTS = Rate(per_second=50, burst=500)
 PROCESSES = 8
 TICK_MS = 100
-SOCKETS = 100
+SOCKETS = 400
 QUIET_TENANTS = 100
 """Each sends two messages per second."""
 
@@ -110,7 +110,7 @@ def attack(tenant_rate: Rate, seconds: int) -> Outcome:
     return outcome
 
 
-def test_a_hundred_sockets_of_one_tenant_do_not_use_up_the_stage() -> None:
+def test_four_hundred_sockets_of_one_tenant_do_not_use_up_the_stage() -> None:
     outcome = attack(TENANT, seconds=30)
 
     assert set(outcome.quiet) == {"pong"}

@@ -409,7 +409,7 @@ def test_the_log_names_the_limit_for_a_token_of_many_groups(caplog: pytest.LogCa
     assert unauthorized(token(claims(groups=[f"{number:036}" for number in range(180)])))
     reason = str(refusal(caplog)["reason"])
     assert reason.startswith(
-        "token: must be at most 9,216 characters, because API Gateway accepts at most 10,240 bytes"
+        "token: must be at most 9,000 characters, because API Gateway accepts at most 10,240 bytes"
     )
 
 

@@ -56,6 +56,17 @@ def test_a_tenant_is_revoked_and_its_connections_are_closed(access: AccessStack,
     assert not access.refuses(tenant_id="t_globex")
 
 
+@pytest.mark.parametrize("tolerance", [0, 300])
+def test_the_sign_ins_of_the_seconds_that_the_stack_tolerates_are_revoked_too(
+    access: AccessStack, ask: Run, tolerance: int
+) -> None:
+    access.write_outputs(clock_tolerance_seconds=tolerance)
+
+    assert ask("revoke", "--tenant", "t_acme")[0] == 1  # the tenant is not known
+    assert access.refuses(signed_in_at=NOW + tolerance)
+    assert not access.refuses(signed_in_at=NOW + tolerance + 1)
+
+
 @pytest.mark.parametrize("issued_later", [1, 2, 30])
 def test_a_token_that_is_issued_a_moment_later_does_not_connect(
     access: AccessStack, ask: Run, issued_later: int

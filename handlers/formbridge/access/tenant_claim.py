@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from ..runtime.identifiers import quote
+from ..runtime.tenant_id_pattern import TenantIdPattern
 from .check import Check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SAFE_TENANT_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,65}")
-"""Form of every tenant id. Such an id is safe as a part of a key, and it has at most 66 characters."""
 _POINTER: Final = re.compile("(/([^~/]|~0|~1)*)+")
 """https://www.rfc-editor.org/rfc/rfc6901#section-3"""
 
@@ -27,8 +26,8 @@ class TenantClaim:
 
     path: tuple[str, ...]
     """The name of the claim, and the names of the fields within it."""
-    pattern: re.Pattern[str]
-    """Pattern of a whole tenant id, in addition to `SAFE_TENANT_ID`."""
+    pattern: TenantIdPattern
+    """The pattern of a tenant id."""
 
     @classmethod
     def parse(cls, claim: str, pattern: str) -> TenantClaim:
@@ -43,16 +42,13 @@ class TenantClaim:
         """
         if claim.startswith("/") and not _POINTER.fullmatch(claim):
             raise ValueError(f"{CLAIM_SETTING}: must be a JSON Pointer with ~0 for ~ and ~1 for /, got {quote(claim)}")
-        try:
-            compiled = re.compile(pattern, re.ASCII)
-        except re.error as error:
-            raise ValueError(f"{PATTERN_SETTING}: must be a regular expression, got {quote(pattern)}") from error
-        return cls(_parse_pointer(claim) if claim.startswith("/") else (claim,), compiled)
+        path = _parse_pointer(claim) if claim.startswith("/") else (claim,)
+        return cls(path, TenantIdPattern.parse(PATTERN_SETTING, pattern))
 
     def read(self, claims: Mapping[str, object]) -> tuple[str, ...]:
         """Return the tenant ids that the claim names, each once. Values that are no tenant ids are left out."""
         values = _list_values(self._find(claims))
-        return tuple(dict.fromkeys(value for value in values if self._is_tenant_id(value)))
+        return tuple(dict.fromkeys(value for value in values if self.pattern.matches(value)))
 
     def check(self, claims: Mapping[str, object]) -> Check:
         """Check that the claim names at least one tenant."""
@@ -73,9 +69,6 @@ class TenantClaim:
         for name in self.path:
             found = cast("Mapping[str, object]", found).get(name) if isinstance(found, dict) else None
         return found
-
-    def _is_tenant_id(self, value: str) -> bool:
-        return bool(SAFE_TENANT_ID.fullmatch(value) and self.pattern.fullmatch(value))
 
 
 def _parse_pointer(pointer: str) -> tuple[str, ...]:

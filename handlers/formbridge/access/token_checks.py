@@ -121,7 +121,7 @@ def _check_parties(claims: Mapping[str, object], rules: TokenRules) -> Iterator[
     audiences = cast("list[object]", value) if isinstance(value, list) else [value]
     trusted = [audience in rules.audiences for audience in audiences]
     yield _check("aud", any(trusted), "must contain a configured audience", "audience")
-    is_bound = all(trusted) or "azp" in claims
+    is_bound = all(trusted) or not any(trusted) or "azp" in claims
     problem = "must be present in a token with other audiences" if not is_bound else "must be a configured audience"
     is_party = claims.get("azp", rules.audiences[0]) in rules.audiences
     yield _check("azp", is_bound and is_party, problem, "additionalAudiences")

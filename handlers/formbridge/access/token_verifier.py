@@ -10,7 +10,7 @@ from .handshake import Identity, Unauthorized
 from .key_cache import KeyCache
 from .key_source import KeySource
 from .tenant_claim import TenantClaim
-from .token_checks import DEFAULT_CLOCK_TOLERANCE_SECONDS, TokenRules, check_token, read_seconds
+from .token_checks import TokenRules, check_token, read_seconds
 from .unverified_token import parse_token
 
 if TYPE_CHECKING:
@@ -69,14 +69,11 @@ class TokenVerifier:
 
     def _identify(self, claims: Mapping[str, object]) -> Identity:
         """Return the identity in the claims of a token that passed all checks."""
-        ahead = max(0, self.rules.clock_tolerance_seconds - DEFAULT_CLOCK_TOLERANCE_SECONDS)
         return Identity(
             subject=cast("str", claims["sub"]),
             tenants=self.rules.tenant_claim.read(claims),
             expires_at=cast("int", read_seconds(claims, "exp")),
-            # A revocation refuses sign-ins of the next 30 seconds. If the issuer's clock may be further ahead, count
-            # the sign-in as earlier, or a token from before a revocation could survive it.
-            signed_in_at=_read_sign_in(claims) - ahead,
+            signed_in_at=_read_sign_in(claims),
             session_id=_read_id(claims, "sid") or _read_id(claims, "origin_jti"),
             token_id=_read_id(claims, "jti"),
             tenant_check=self.rules.tenant_claim.check(claims),

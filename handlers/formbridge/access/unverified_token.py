@@ -17,9 +17,9 @@ MAX_HEADER_BYTES: Final = 10_240
 """Maximum size of the request line and all headers of a handshake. AWS documents it for HTTP APIs and REST APIs, and
 names no other limit for WebSocket APIs.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html"""
-MAX_TOKEN_LENGTH: Final = MAX_HEADER_BYTES - 1_024
+MAX_TOKEN_LENGTH: Final = 9_000
 """Maximum length of a token in characters. The rest is for the request line and the other headers of a browser's
-handshake, which have about 600 bytes. A longer token could extend a connection but never open one."""
+handshake, which have up to 1,240 bytes. A longer token could extend a connection but never open one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,38 +1,24 @@
-"""The message budgets of tenants. A Lambda process leases their tokens in chunks. Pure: no I/O, no clock.
-
-A tenant's budget is a token bucket in the tenant's row. To write to the row for each message would double the writes
-of a message. Therefore a process takes a chunk of tokens with one write and spends them without another. It also
-remembers until when the bucket holds no chunk.
-
-In any time, the processes together accept at most as many messages as the bucket allows, plus one chunk per process:
-tokens that a process leased earlier and had not spent (docs/adr/0030).
-"""
+"""The message budgets of tenants, and the circuit breaker that ends a flood of messages. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 from zlib import crc32
 
-from .rate_limit import MICROSECONDS_PER_MILLISECOND
+from .leased_bucket import LeasedBucket
+from .rate_limit import Rate
 
 if TYPE_CHECKING:
     from .connection import ConnectionKey
-    from .rate_limit import Rate
     from .tenant_row import Shortage
 
-MAX_CHUNK: Final = 10
-"""Maximum number of tokens in a chunk. A message then costs a tenth of a write to the tenant's row."""
-CHUNKS_PER_SECOND: Final = 10
-"""Minimum number of chunks that a bucket gains per second, unless it gains fewer tokens. A low rate has smaller chunks,
-so that one process does not hold the tokens that another process needs."""
-MAX_TENANTS: Final = 1_000
-"""Maximum number of tenants whose leases a process remembers. It forgets the lease that was used longest ago."""
 MIN_TURN_MS: Final = 1_000
 """Minimum of a turn in milliseconds: see `MessageBudget.charge`."""
 MAX_TURN_MS: Final = 60_000
 """Maximum of a turn in milliseconds."""
+BREAK_MS: Final = 10_000
+"""Time in milliseconds for which the circuit breaker of a tenant is open in one process."""
 
 
 class TenantBuckets(Protocol):
@@ -42,33 +28,34 @@ class TenantBuckets(Protocol):
         """Take tokens for messages from a tenant's bucket, or return why there are not enough."""
         ...
 
-
-@dataclass(slots=True)
-class _Lease:
-    """What a process knows of one tenant's bucket."""
-
-    tokens: int = 0
-    """Number of tokens that the process has taken and not spent."""
-    empty_until_us: int = 0
-    """The time until which the bucket holds no chunk, in epoch microseconds."""
-    connections: int = 0
-    """Number of connections of the tenant when the bucket was last found empty."""
+    def take_early(self, tenant_id: str, rate: Rate, tokens: int, now_ms: int) -> Shortage | None:
+        """Take tokens for early messages from a tenant's bucket, or return why there are not enough."""
+        ...
 
 
 @dataclass(slots=True)
 class MessageBudget:
-    """The message budgets of all tenants, as one Lambda process charges them. It is not safe for threads."""
+    """The message budgets of all tenants, as one Lambda process charges them. It is not safe for threads.
+
+    A tenant has two buckets: one for its accepted messages, and one for its early messages. A message is early if the
+    tenant's budget is used up and its connection was asked to wait for longer. Clients that keep to the protocol send
+    next to none. A tenant that has used up both buckets floods the gateway: its circuit breaker is then open, and each
+    connection that sends anything is closed.
+    """
 
     buckets: TenantBuckets
     """The tenants' rows."""
     rate: Rate
     """Limit on the messages of one tenant, from all its connections together."""
-    _leases: OrderedDict[str, _Lease] = field(default_factory=OrderedDict[str, _Lease])
+    _accepted: LeasedBucket = field(init=False)
+    _early: LeasedBucket = field(init=False)
+    _open_until_ms: dict[str, int] = field(init=False, default_factory=dict[str, int])
+    """Until when the circuit breaker of a tenant is open, in epoch milliseconds."""
 
-    @property
-    def chunk(self) -> int:
-        """Number of tokens that a process takes at once."""
-        return max(1, min(MAX_CHUNK, self.rate.per_second // CHUNKS_PER_SECOND, self.rate.burst))
+    def __post_init__(self) -> None:
+        self._accepted = LeasedBucket(self.buckets.take_messages, self.rate)
+        rate_of_early = Rate(self.rate.per_second, burst=self.rate.per_second)
+        self._early = LeasedBucket(self.buckets.take_early, rate_of_early)
 
     def charge(self, key: ConnectionKey, now_ms: int) -> int:
         """Charge one message to the budget of its tenant.
@@ -84,23 +71,22 @@ class MessageBudget:
         Returns:
             0 if the message is accepted, else how long the connection must wait, in milliseconds.
         """
-        lease, now_us = self._find_lease(key.tenant_id), now_ms * MICROSECONDS_PER_MILLISECOND
-        if not lease.tokens and lease.empty_until_us <= now_us:
-            shortage = self.buckets.take_messages(key.tenant_id, self.rate, self.chunk, now_ms)
-            if shortage is None:
-                lease.tokens = self.chunk
-            else:
-                lease.empty_until_us = now_us + shortage.wait_us
-                lease.connections = shortage.connections
-        if lease.tokens:
-            lease.tokens -= 1
+        shortage = self._accepted.spend(key.tenant_id, now_ms)
+        if shortage is None:
             return 0
-        turn_ms = min(MAX_TURN_MS, max(MIN_TURN_MS, lease.connections * 1_000 // self.rate.per_second))
+        turn_ms = min(MAX_TURN_MS, max(MIN_TURN_MS, shortage.connections * 1_000 // self.rate.per_second))
         return turn_ms // 2 + crc32(key.connection_id.encode()) % turn_ms
 
-    def _find_lease(self, tenant_id: str) -> _Lease:
-        lease = self._leases.setdefault(tenant_id, _Lease())
-        self._leases.move_to_end(tenant_id)
-        if len(self._leases) > MAX_TENANTS:
-            self._leases.popitem(last=False)
-        return lease
+    def charge_early(self, tenant_id: str, now_ms: int) -> bool:
+        """Charge one early message to its tenant. Return False, and open the circuit breaker, if there are too many."""
+        if self._early.spend(tenant_id, now_ms) is None:
+            return True
+        self._open_until_ms[tenant_id] = now_ms + BREAK_MS
+        return False
+
+    def is_open(self, tenant_id: str, now_ms: int) -> bool:
+        """Return whether the circuit breaker of a tenant is open: each connection that sends a message is closed."""
+        if self._open_until_ms.get(tenant_id, 0) > now_ms:
+            return True
+        self._open_until_ms.pop(tenant_id, None)
+        return False

@@ -11,9 +11,9 @@ the janitor can compare its number with its rows (docs/adr/0023).
 The rows of a tenant's connections are spread over the tenant's shards. Each shard is one partition of the table. The
 tenant's row contains the number of shards to read. This number is increased before a row is written to a new shard.
 
-A tenant's row also has two token buckets: one for the messages of all its connections, one for its new connections.
-Each is stored as the time at which it is full again. A conditional write takes tokens. The first write assumes that the
-bucket is full. If it is not full but holds enough, a second write takes the tokens.
+A tenant's row also has three token buckets: for the accepted messages of all its connections, for the early ones, and
+for its new connections. Each is stored as the time at which it is full again. A conditional write takes tokens. The
+first write assumes that the bucket is full. If it is not full but holds enough, a second write takes the tokens.
 """
 
 from __future__ import annotations
@@ -39,8 +39,16 @@ Refusal = Literal["too_many_connections", "too_many_connections_of_user", "revok
 or the tenant connects too fast."""
 _MESSAGES: Final = "messages_full_at"
 """Attribute of the bucket for messages: when it is full again, in epoch microseconds."""
+_EARLY: Final = "early_full_at"
+"""Attribute of the bucket for early messages: when it is full again, in epoch microseconds."""
 _CONNECTS: Final = "connects_full_at"
 """Attribute of the bucket for new connections: when it is full again, in epoch microseconds."""
+_REDUCED: Final = "reduced_until"
+"""Attribute with the time until which a tenant may have fewer connections, in epoch milliseconds."""
+REDUCTION_MS: Final = 10 * 60 * 1_000
+"""Time in milliseconds for which a tenant may have fewer connections after a flood: ten minutes."""
+REDUCTION: Final = 10
+"""Divisor of the limit of connections of a tenant after a flood."""
 
 
 class _Take(NamedTuple):
@@ -86,7 +94,7 @@ class Tenants:
             row = self._reserve_if(tenant_id, connected_at, limit, shard, take)
             if row is None:
                 return None
-            if read_integer(row, "connections") >= limit:
+            if read_integer(row, "connections") >= _reduce(limit, row, connected_at):
                 return "too_many_connections"
             full_at = read_integer(row, _CONNECTS)
             if rate and rate.wait_us(full_at, now_us):
@@ -102,14 +110,21 @@ class Tenants:
         """Reserve a connection and take a token, if all conditions hold. Else return the tenant's row."""
         shard_condition = " AND shards > :shard" if shard else ""
         take_condition = f" AND {take.condition}" if take.condition else ""
-        values: dict[str, AttributeValueTypeDef] = {":one": {"N": "1"}, ":limit": {"N": str(limit)}, **take.values}
+        values: dict[str, AttributeValueTypeDef] = {
+            ":one": {"N": "1"},
+            ":limit": {"N": str(limit)},
+            ":reduced": {"N": str(max(1, limit // REDUCTION))},
+            ":connected": {"N": str(connected_at)},
+            **take.values,
+        }
         try:
             self.client.update_item(
                 TableName=self.table_name,
                 Key=_build_key(tenant_id),
                 UpdateExpression=f"ADD connections :one, #period :one {take.update}",
                 ConditionExpression=(
-                    f"(attribute_not_exists(connections) OR connections < :limit){shard_condition}{take_condition}"
+                    "(attribute_not_exists(connections) OR connections < :reduced OR (connections < :limit AND "
+                    f"(attribute_not_exists({_REDUCED}) OR {_REDUCED} <= :connected))){shard_condition}{take_condition}"
                 ),
                 ExpressionAttributeNames={"#period": _name_period(connected_at // PERIOD_MS)},
                 ExpressionAttributeValues={**values, ":shard": {"N": str(shard)}} if shard else values,
@@ -132,6 +147,22 @@ class Tenants:
             None if the tokens were taken, else how long to wait for them.
         """
         return self._take(_MESSAGES, tenant_id, rate, tokens, now_ms)
+
+    def take_early(self, tenant_id: str, rate: Rate, tokens: int, now_ms: int) -> Shortage | None:
+        """Take tokens for early messages of a tenant. The parameters and the result are those of `take_messages`.
+
+        If there are not enough, the tenant floods the gateway. It may then have only a tenth of its connections for ten
+        minutes, so that it cannot open all of them again and repeat the flood.
+        """
+        shortage = self._take(_EARLY, tenant_id, rate, tokens, now_ms)
+        if shortage is not None:
+            self._write_if(
+                tenant_id,
+                f"SET {_REDUCED} = :until",
+                "attribute_exists(PK)",
+                {":until": {"N": str(now_ms + REDUCTION_MS)}},
+            )
+        return shortage
 
     def take_connect(self, tenant_id: str, rate: Rate, now_ms: int) -> Shortage | None:
         """Take a token for a new connection that is not reserved. The parameters are those of `take_messages`."""
@@ -298,6 +329,11 @@ def _build_take(bucket: str, rate: Rate, tokens: int, now_us: int, *, is_full: b
         f"{bucket} <= :latest",
         {":cost": {"N": str(cost_us)}, ":latest": {"N": str(latest)}},
     )
+
+
+def _reduce(limit: int, row: Mapping[str, AttributeValueTypeDef], now_ms: int) -> int:
+    """Return how many connections a tenant may have: fewer for a while after a flood."""
+    return max(1, limit // REDUCTION) if read_integer(row, _REDUCED) > now_ms else limit
 
 
 def _build_key(tenant_id: str) -> dict[str, AttributeValueTypeDef]:

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from ..access.principal import Principal
 
-LEEWAY_SECONDS: Final = 30
-"""Number of seconds by which the clock of an issuer may be ahead of ours. A token with a later `iat` is not valid, so
-the sign-ins of the next 30 seconds are revoked too."""
 RETENTION_SECONDS: Final = 400 * 24 * 3600
 """Seconds for which a revocation of earlier sign-ins is kept, unless a longer or shorter time is given. It must not be
 shorter than a sign-in can last by refreshing its tokens: 30 days in the built-in user pool, and about a year at most

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, Protocol
 
 from ..access.handshake import Identity, Unauthorized
 from ..connections.connection import Connection, ConnectionKey, RateLimited, Subscribed
@@ -153,6 +153,8 @@ class Session:
         Returns:
             The reply, or None if the connection was closed instead.
         """
+        if self.budget.is_open(self.key.tenant_id, self.now_ms()):
+            return self._break()
         request: protocol.Request | RequestError
         try:
             request = protocol.parse_request(body, self.limits)
@@ -174,32 +176,39 @@ class Session:
             return self._refuse_without_row()
         if isinstance(admitted, RateLimited):
             return self._refuse(admitted)
-        self._charge_tenant()
+        wait_ms = self.budget.charge(self.key, self.now_ms())
+        if wait_ms:
+            self._hold_back(wait_ms)
         if admitted.has_expired(self.now_ms()):
             raise RequestError("unauthorized", "the token has expired")
         return self._dispatch(request, admitted, order)
 
-    def _charge_tenant(self) -> None:
-        """Charge the message to the tenant's budget.
+    def _hold_back(self, wait_ms: int) -> NoReturn:
+        """Refuse a message, because the tenant's budget is used up, and hold the connection back.
 
-        If the budget is used up, hold the connection back. The connection may have done nothing wrong: it is closed
-        only if it keeps sending before the wait is over.
+        The connection may have done nothing wrong: it is closed only if it keeps sending before the wait is over.
         """
-        now_ms = self.now_ms()
-        wait_ms = self.budget.charge(self.key, now_ms)
-        if wait_ms:
-            self.connections.hold_back(self.key, self.rate, now_ms + wait_ms)
-            raise self._over_tenant_rate(wait_ms)
+        self.connections.hold_back(self.key, self.rate, self.now_ms() + wait_ms)
+        raise self._over_tenant_rate(wait_ms)
+
+    def _break(self) -> None:
+        """Close the connection, because its tenant floods the gateway.
+
+        The row stays until API Gateway reports that the connection has ended. So a flood costs no write per connection
+        to the tenant's row.
+        """
+        self._close(Connection.without_row(self.key.connection_id), protocol.TOO_MANY_CONNECTIONS)
 
     def _over_tenant_rate(self, wait_ms: int) -> RequestError:
         rate = self.budget.rate
         limit = f"the tenant's limit is {rate.per_second} messages per second, {rate.burst} at once"
         return RequestError("rate_limited", limit, retry_after_ms=wait_ms, limit="tenant")
 
-    def _refuse(self, refused: RateLimited) -> protocol.Frame | None:
+    def _refuse(self, refused: RateLimited) -> None:
+        if refused.is_early and not self.budget.charge_early(self.key.tenant_id, self.now_ms()):
+            return self._break()
         if refused.refusals > (MAX_EARLY if refused.is_early else MAX_REFUSALS):
-            self._end(refused.connection, protocol.PROTOCOL_ERROR)
-            return None
+            return self._end(refused.connection, protocol.PROTOCOL_ERROR)
         if refused.is_early:
             raise self._over_tenant_rate(refused.retry_after_ms)
         limit = f"at most {self.rate.per_second} messages per second, {self.rate.burst} at once"

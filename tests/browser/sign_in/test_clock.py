@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.browser.steps import go_live, is_the_same, let_pass, open_page, remember
+from tests.support.browser.fake_gateway import in_seconds
+from tests.support.browser.steps import expect_state, go_live, is_the_same, let_pass, open_page, remember, sign_in
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -38,6 +39,21 @@ def test_any_clock_signs_in_and_renews(
     assert again.token != connection.token
     assert issuer.requests["refresh_token"] == 1
     assert is_the_same(page)
+
+
+@pytest.mark.parametrize("skew", [-3600, 3600])
+def test_any_clock_renews_a_live_connection(page: Page, gateway: FakeGateway, issuer: FakeIssuer, skew: int) -> None:
+    issuer.lifetime = 240
+    page.clock.install(time=time.time() + skew)
+    page.goto("/")
+    sign_in(page)
+    connection = gateway.accept()
+    connection.subscribed(expires_at=in_seconds(240))
+    expect_state(page, "Live")
+    let_pass(page, issuer, 200)
+    request = connection.expect("authenticate")
+    assert issuer.admits(request["token"])
+    connection.authenticated(request, seconds=440)
 
 
 def test_a_clock_that_is_set_while_the_page_is_open_is_learned_again(

@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formbridge.access.tenant_claim import SAFE_TENANT_ID, TenantClaim
+from formbridge.access.tenant_claim import TenantClaim
+from formbridge.runtime.identifiers import TENANT_ID
 from tests.support.handlers.issuer import PATTERN
 from tests.support.handlers.strategies import JSON
 
-SAFE = SAFE_TENANT_ID.pattern
+SAFE = TENANT_ID.pattern
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_a_pointer_that_is_malformed_is_an_error(claim: str) -> None:
 
 
 def test_a_pattern_that_is_malformed_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"^tenantIdPattern: must be a regular expression, got 't_\['$"):
+    with pytest.raises(ValueError, match=r"^tenantIdPattern: must be .* got 't_\['"):
         TenantClaim.parse("tenant_id", "t_[")
 
 
@@ -133,13 +134,13 @@ def test_the_pattern_is_a_setting(pattern: str, ids: list[str]) -> None:
     ["a#b", "a b", "a/b", "a\n", "", ".a", "-a", ":a", "a" * 67, "á", "٣", "a\x00", "a,b", "a|b", "a%b"],
 )
 def test_no_pattern_allows_an_id_that_is_not_safe_in_keys(unsafe: str) -> None:
-    assert TenantClaim.parse("org", r"[^~]*").read({"org": [unsafe, "safe"]}) == ("safe",)
+    assert TenantClaim.parse("org", "[^q]*").read({"org": [unsafe, "safe"]}) == ("safe",)
 
 
 @given(JSON | st.lists(st.from_regex(SAFE, fullmatch=True)), st.sampled_from(["org", "/org/id", "/org"]))
 def test_any_claim_is_read_or_says_what_is_wrong(value: object, claim: str) -> None:
-    tenant_claim = TenantClaim.parse(claim, "[^#]*")
+    tenant_claim = TenantClaim.parse(claim, "[^q]*")
     tenants = tenant_claim.read({"org": value})
-    assert all(SAFE_TENANT_ID.fullmatch(tenant) for tenant in tenants)
+    assert all(TENANT_ID.fullmatch(tenant) for tenant in tenants)
     assert len(set(tenants)) == len(tenants)
     assert tenant_claim.check({"org": value}).passes == bool(tenants)

@@ -14,7 +14,6 @@ from formbridge.access.key_cache import KeyCache, KeysUnavailable
 from formbridge.access.key_set import KeyFetchFailed, parse_key_set
 from formbridge.access.public_key import load_public_key
 from formbridge.access.token_verifier import TokenVerifier
-from formbridge.revocations.revocation import LEEWAY_SECONDS
 from formbridge.runtime import clock
 from formbridge.runtime.environment import EnvironmentVariableError
 from tests.support.handlers import issuer
@@ -182,16 +181,6 @@ def test_each_setting_is_required(name: str, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(other, "" if other == name else value)
     with pytest.raises(EnvironmentVariableError, match=f"^{name}: "):
         TokenVerifier.from_environment()
-
-
-@pytest.mark.parametrize(("tolerance", "earlier"), [(0, 0), (30, 0), (31, 1), (300, 270)])
-def test_a_clock_that_may_be_far_ahead_cannot_outlive_a_revocation(tolerance: int, earlier: int) -> None:
-    """A revocation refuses the sign-ins of the next 30 seconds. A token may have an `iat` of 300 seconds ahead."""
-    verifier = TokenVerifier(issuer.rules(tolerance=tolerance), KeysInMemory())
-    issued_at = seconds(tolerance)
-    signed_in_at = verifier.verify(token(claims(iat=issued_at, exp=issued_at + 60))).signed_in_at
-    assert signed_in_at == issued_at - earlier
-    assert signed_in_at <= seconds(LEEWAY_SECONDS)
 
 
 # --- The tenant -----------------------------------------------------------------------------------------------

@@ -54,8 +54,8 @@ def test_a_token_has_a_longest_length() -> None:
     with pytest.raises(Unauthorized) as refused:
         parse_token(padded(MAX_TOKEN_LENGTH + 4))
     assert str(refused.value) == (
-        "token: must be at most 9,216 characters, because API Gateway accepts at most 10,240 bytes of headers, "
-        "got 9,220 characters"
+        "token: must be at most 9,000 characters, because API Gateway accepts at most 10,240 bytes of headers, "
+        "got 9,004 characters"
     )
 
 

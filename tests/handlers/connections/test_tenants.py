@@ -6,8 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from formbridge.connections.tenant_row import PERIOD_MS, TenantRow
-from formbridge.connections.tenants import Tenants
+from formbridge.connections.rate_limit import Rate
+from formbridge.connections.tenant_row import PERIOD_MS, Shortage, TenantRow
+from formbridge.connections.tenants import REDUCTION, REDUCTION_MS, Tenants
 from tests.support.handlers.builders import NOW
 from tests.support.handlers.region import CONNECTIONS
 
@@ -64,6 +65,23 @@ def test_what_is_released_may_be_reserved_again(world: World) -> None:
     world.release()
     assert world.row.connections == 2
     assert [world.reserve(), world.reserve()] == [None, "too_many_connections"]
+
+
+def test_after_a_flood_fewer_are_reserved_for_a_while(region: Region) -> None:
+    tenants, rate = Tenants(region.dynamodb, CONNECTIONS), Rate(per_second=10, burst=10)
+
+    def reserve(at: int, tenant_id: str = "t_acme") -> str | None:
+        return tenants.reserve(tenant_id, at, limit=2 * REDUCTION)
+
+    assert [reserve(NOW) for _ in range(3)] == [None, None, None]
+    assert tenants.take_early("t_acme", rate, 10, NOW) is None
+    assert reserve(NOW) is None
+    assert tenants.take_early("t_acme", rate, 10, NOW) == Shortage(1_000_000, 4)
+    assert reserve(NOW) == reserve(NOW + REDUCTION_MS - 1) == "too_many_connections"
+    assert reserve(NOW, "t_globex") is None
+    assert reserve(NOW + REDUCTION_MS) is None
+    tenants.release("t_acme", [NOW] * 4)
+    assert [reserve(NOW), reserve(NOW)] == [None, "too_many_connections"]
 
 
 def test_many_are_released_by_one_write_for_each_of_their_periods(region: Region, world: World) -> None:

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components._gateway_access import MAX_CLOCK_TOLERANCE_SECONDS
 from formbridge.access.principal import Principal
-from formbridge.access.token_checks import DEFAULT_CLOCK_TOLERANCE_SECONDS, MAX_LIFETIME_SECONDS
+from formbridge.access.token_checks import MAX_LIFETIME_SECONDS
 from formbridge.revocations.revocation import (
     FOREVER,
-    LEEWAY_SECONDS,
     RETENTION_SECONDS,
     Kind,
     Revocation,
@@ -115,9 +115,5 @@ def test_a_key_tells_its_target(target: Target) -> None:
 # --- The times ------------------------------------------------------------------------------------------------
 
 
-def test_the_leeway_is_that_of_the_tokens() -> None:
-    assert LEEWAY_SECONDS >= DEFAULT_CLOCK_TOLERANCE_SECONDS
-
-
 def test_a_revocation_outlasts_the_longest_token_and_the_refresh_tokens_of_the_user_pool() -> None:
-    assert max(MAX_LIFETIME_SECONDS + DEFAULT_CLOCK_TOLERANCE_SECONDS, 2 * 3_600, 30 * 24 * 3_600) < RETENTION_SECONDS
+    assert max(MAX_LIFETIME_SECONDS + MAX_CLOCK_TOLERANCE_SECONDS, 2 * 3_600, 30 * 24 * 3_600) < RETENTION_SECONDS

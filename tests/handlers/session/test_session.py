@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from formbridge.access.handshake import Identity
 from formbridge.access.principal import Principal
 from formbridge.connections.connection import Connection, ConnectionKey
-from formbridge.connections.message_budget import MessageBudget
+from formbridge.connections.message_budget import BREAK_MS, MessageBudget
 from formbridge.connections.rate_limit import Rate
 from formbridge.posting.delivery import Delivery, Outcome, Receipt
 from formbridge.revocations.revocation import FOREVER, Kind, Revocation, Target
@@ -977,7 +977,10 @@ class TestOverTheRate:
 
 
 class TestOverTheTenantsRate:
-    """Ten messages at once for the whole tenant, and two more per second. It has 20 connections: a turn is 10 s."""
+    """Ten messages at once for the whole tenant, and two more per second. It has 20 connections: a turn is 10 s.
+
+    Two early messages at once, and two more per second.
+    """
 
     @pytest.fixture
     def world(self, world: World) -> World:
@@ -1020,25 +1023,59 @@ class TestOverTheTenantsRate:
         self.use_up(world)
         wait_ms = world.ask("ping")["retry_after_ms"]
         for number in range(MAX_EARLY):
-            world.clock.advance(100)
+            world.clock.advance(500)
             reply = world.ask("ping")
-            assert (reply["limit"], reply["retry_after_ms"]) == ("tenant", wait_ms - 100 * (number + 1))
+            assert (reply["limit"], reply["retry_after_ms"]) == ("tenant", wait_ms - 500 * (number + 1))
+        world.clock.advance(500)
         assert world.poster.posted == []
         assert world.tell("ping") is None
         assert world.poster.posted == [("conn-1", '{"type":"disconnect","code":"protocol_error","reconnect":false}')]
         assert world.row is None
 
-    def test_messages_before_its_time_cost_the_tenant_nothing(self, world: World) -> None:
+    def test_messages_before_its_time_cost_the_tenant_no_other_message(self, world: World) -> None:
         self.use_up(world)
         world.ask("ping")
-        writes = world.buckets.writes
-        assert [world.ask("ping")["limit"] for _ in range(MAX_EARLY)] == ["tenant"] * MAX_EARLY
-        assert world.buckets.writes == writes
+        full_at = world.buckets.full_at["t_acme"]
+        assert [world.ask("ping")["limit"] for _ in range(2)] == ["tenant", "tenant"]
+        assert world.buckets.full_at["t_acme"] == full_at
 
-    def test_what_its_own_connection_refuses_costs_the_tenant_nothing(self, world: World) -> None:
+    def test_what_its_own_connection_refuses_costs_the_tenant_no_other_message(self, world: World) -> None:
         world.session = replace(world.session, rate=Rate(per_second=1, burst=1))
-        assert [world.ask("ping").get("limit") for _ in range(50)] == [None, *["connection"] * 49]
-        assert world.buckets.writes == 1
+        assert [world.ask("ping").get("limit") for _ in range(10)] == [None, *["connection"] * 9]
+        assert world.buckets.full_at["t_acme"] == NOW * 1_000 + 500_000
+
+    def test_more_early_messages_than_the_tenant_may_send_close_each_connection_that_sends(self, world: World) -> None:
+        self.flood(world)
+        assert world.tell("ping") is None
+        assert world.poster.posted == [
+            ("conn-1", '{"type":"disconnect","code":"too_many_connections","reconnect":true}')
+        ]
+        assert world.poster.closed == ["conn-1"]
+        assert world.row is not None  # until API Gateway reports the end of the connection
+        assert world.connections.calls == []
+
+    def test_a_while_after_a_flood_the_tenants_messages_are_answered(self, world: World) -> None:
+        self.flood(world)
+        world.clock.advance(BREAK_MS)
+        assert world.ask("ping")["type"] == "pong"
+
+    def test_a_flood_closes_no_connection_of_another_tenant(self, world: World) -> None:
+        self.flood(world)
+        key = ConnectionKey("t_globex", "theirs")
+        world.connections.put(Connection(key, NOW, EXPIRES_AT))
+        assert (world.send(replace(world.session, key=key), "ping") or {})["type"] == "pong"
+
+    def flood(self, world: World) -> None:
+        """Use up the tenant's budget, then send two early messages and the one too many, each on a connection."""
+        self.use_up(world)
+        for number in range(3):
+            key = ConnectionKey("t_acme", f"other-{number}")
+            for _ in range(2):
+                world.send(replace(world.session, key=key), "ping")
+        assert world.poster.closed == ["other-2"]
+        world.poster.posted.clear()
+        world.poster.closed.clear()
+        world.connections.calls.clear()
 
     def test_the_route_of_authenticate_charges_the_same_budget(self, world: World) -> None:
         self.use_up(world)

@@ -140,15 +140,21 @@ class Backstage:
 
     def use_up_rates(self, tenant_id: str) -> None:
         """Let a tenant send and connect so much that for a minute it may neither send nor connect."""
+        # With the default rates, the buckets are filled in so many microseconds.
+        self._use_up(tenant_id, messages_full_at=5_000_000, connects_full_at=10_000_000)
+
+    def use_up_early_messages(self, tenant_id: str) -> None:
+        """Let a tenant send so many messages, and so many too early, that for a minute it may send neither."""
+        self._use_up(tenant_id, messages_full_at=5_000_000, early_full_at=1_000_000)
+
+    def _use_up(self, tenant_id: str, **filled_in_us: int) -> None:
         in_a_minute = (now_ms() + 60_000) * 1_000
         self._dynamodb.update_item(
             TableName=self.stack.output("connections_table_name"),
             Key={"PK": {"S": f"TENANT#{tenant_id}"}, "SK": {"S": "TENANT"}},
-            # With the default rates, the buckets are filled in so many microseconds.
-            UpdateExpression="SET messages_full_at = :messages, connects_full_at = :connects",
+            UpdateExpression="SET " + ", ".join(f"{bucket} = :{bucket}" for bucket in filled_in_us),
             ExpressionAttributeValues={
-                ":messages": {"N": str(in_a_minute + 5_000_000)},
-                ":connects": {"N": str(in_a_minute + 10_000_000)},
+                f":{bucket}": {"N": str(in_a_minute + filled)} for bucket, filled in filled_in_us.items()
             },
         )
 

@@ -139,20 +139,27 @@ class Connections:
 
 @dataclass
 class TenantBuckets:
-    """The tenants' buckets for messages."""
+    """The tenants' buckets for messages that are accepted, and for early ones."""
 
     connections: int = 1
     """Of each tenant."""
     full_at: dict[str, int] = field(default_factory=dict[str, int])
+    early_full_at: dict[str, int] = field(default_factory=dict[str, int])
     writes: int = 0
 
     def take_messages(self, tenant_id: str, rate: Rate, tokens: int, now_ms: int) -> Shortage | None:
+        return self._take(self.full_at, tenant_id, rate, tokens, now_ms)
+
+    def take_early(self, tenant_id: str, rate: Rate, tokens: int, now_ms: int) -> Shortage | None:
+        return self._take(self.early_full_at, tenant_id, rate, tokens, now_ms)
+
+    def _take(self, buckets: dict[str, int], tenant_id: str, rate: Rate, tokens: int, now_ms: int) -> Shortage | None:
         self.writes += 1
-        full_at, now_us = self.full_at.get(tenant_id, 0), now_ms * 1000
+        full_at, now_us = buckets.get(tenant_id, 0), now_ms * 1000
         wait_us = rate.wait_us(full_at, now_us, tokens)
         if wait_us:
             return Shortage(wait_us, self.connections)
-        self.full_at[tenant_id] = max(full_at, now_us) + tokens * rate.interval_us
+        buckets[tenant_id] = max(full_at, now_us) + tokens * rate.interval_us
         return None
 
 

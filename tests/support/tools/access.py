@@ -44,7 +44,7 @@ class AccessStack:
     """What a connection is answered with, where that is not 200."""
     outputs: Path
     """The file with the outputs of the stack."""
-    values: dict[str, str] = field(default_factory=dict[str, str])
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def build(self, ssm: Any) -> None:
         """Make everything."""
@@ -60,10 +60,11 @@ class AccessStack:
             user_hash_key_parameter=PARAMETER,
             issuer=ISSUER,
             user_pool_id=POOL_ID,
+            clock_tolerance_seconds=30,
         )
         self.write_outputs()
 
-    def write_outputs(self, **changes: str | None) -> None:
+    def write_outputs(self, **changes: str | int | None) -> None:
         values = {name: value for name, value in {**self.values, **changes}.items() if value is not None}
         self.outputs.write_text(json.dumps(values))
 
