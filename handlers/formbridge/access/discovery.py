@@ -44,13 +44,13 @@ def parse_discovery(document: bytes, issuer: str) -> str:
     url = fields.get("jwks_uri")
     if not isinstance(url, str):
         raise KeyFetchFailed(f"jwks_uri: must be a string, got {describe_type(url)}")
-    if not _is_secure(url, issuer):
+    if not is_usable_url(url, issuer):
         raise KeyFetchFailed(f"jwks_uri: must be an https URL, got {quote(url)}")
     return url
 
 
-def _is_secure(url: str, issuer: str) -> bool:
-    """Return whether a URL is an https URL.
+def is_usable_url(url: str, issuer: str) -> bool:
+    """Return whether a URL from the discovery document of an issuer may be requested: it must be an https URL.
 
     An http URL of this machine is accepted too, but only from an issuer that itself is one. No other issuer can make a
     Lambda call its own runtime, which listens on this machine without TLS.
