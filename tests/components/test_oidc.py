@@ -9,17 +9,14 @@ import pulumi
 import pytest
 
 from components import _oidc
+from tests.support.access.tenant_claims import CASES
 from tests.support.components.harness import refusal, run
 
 Check = Callable[[str, Any], pulumi.Output[Any]]
 
 ACCEPTED: list[tuple[Check, Any]] = [
-    *(
-        (_oidc.tenant_claim, value)
-        for value in ("org", "custom:tenant_id", "https://example.com/tenant", "realm_access.roles", "a~b")
-    ),
-    *((_oidc.tenant_claim, value) for value in ("/o/id", "/realm_access/roles", "/app_metadata/a~1b~0c", "/0")),
-    *((_oidc.tenant_id_pattern, value) for value in ("t_[A-Za-z0-9_-]{1,64}", r"org_\w+")),
+    *((_oidc.tenant_claim, claim) for claim in dict.fromkeys(case["claim"] for case in CASES)),
+    *((_oidc.tenant_id_pattern, pattern) for pattern in dict.fromkeys(case["pattern"] for case in CASES)),
     *((_oidc.scopes, value) for value in ([], ["openid"], ["profile", "openid", "https://example.com/a:b"])),
     *((_oidc.prompt, value) for value in ("login", "consent", "select_account", "login consent", "consent login")),
 ]

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _POINTER: Final = re.compile("(/([^~/]|~0|~1)*)+")
 """https://www.rfc-editor.org/rfc/rfc6901#section-3"""
 
+_MISSING: Final = object()
+"""Stands for a claim that the token does not have. A claim that is null is empty."""
+
 CLAIM_SETTING: Final = "tenantClaim"
 PATTERN_SETTING: Final = "tenantIdPattern"
 
@@ -55,19 +58,20 @@ class TenantClaim:
         if self.read(claims):
             return Check("tenant", setting=CLAIM_SETTING)
         value = self._find(claims)
-        if value is None:
+        if value is _MISSING:
             return Check("tenant", "claim missing, must be in the ID token", CLAIM_SETTING)
-        if any(_list_values(value)):
-            return Check("tenant", "shape, must match the pattern of a tenant id", PATTERN_SETTING)
-        if isinstance(value, dict) or value in ("", []):
+        named = _list_values(value)
+        if value in (None, "", []) or (isinstance(value, dict) and not named):
             return Check("tenant", "claim empty, must name a tenant", CLAIM_SETTING)
+        if named:
+            return Check("tenant", "shape, must match the pattern of a tenant id", PATTERN_SETTING)
         return Check("tenant", "shape, must be a string, a list of strings, or an object", CLAIM_SETTING)
 
     def _find(self, claims: Mapping[str, object]) -> object:
-        """Return the value of the claim, or None if it is missing."""
+        """Return the value of the claim, or `_MISSING`."""
         found: object = claims
         for name in self.path:
-            found = cast("Mapping[str, object]", found).get(name) if isinstance(found, dict) else None
+            found = cast("Mapping[str, object]", found).get(name, _MISSING) if isinstance(found, dict) else _MISSING
         return found
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+from formbridge.access.key_set import ALGORITHMS
+from formbridge.access.unverified_token import MAX_TOKEN_LENGTH
 from tests.support.browser.steps import (
     CLAIM,
     choose,
@@ -133,7 +135,7 @@ def test_an_answer_to_nothing_is_not_taken(page: Page, issuer: FakeIssuer) -> No
         ({"iss": "https://issuer.example"}, "setting issuer"),
         ({"exp": 1}, "(expiration time)"),
         ({"nbf": 4_000_000_000}, "(not before)"),
-        ({"groups": ["x" * 36] * 180}, "characters, and the gateway takes at most 9000"),
+        ({"groups": ["x" * 36] * 180}, f"characters, and the gateway takes at most {MAX_TOKEN_LENGTH}."),
     ],
     ids=["nonce", "audience", "two audiences", "issuer", "expired", "not yet valid", "180 groups"],
 )
@@ -149,7 +151,7 @@ def test_a_token_that_cannot_be_used_is_said_and_not_asked_for_again(
     assert gateway.has_no_more()
 
 
-@pytest.mark.parametrize("algorithm", ["RS256", "RS512", "PS256", "ES256", "ES384", "EdDSA", "Ed448"])
+@pytest.mark.parametrize("algorithm", [*ALGORITHMS, "Ed448"])
 def test_a_token_of_an_algorithm_that_the_gateway_accepts_is_used(
     page: Page, gateway: FakeGateway, issuer: FakeIssuer, algorithm: str
 ) -> None:
@@ -175,14 +177,8 @@ def test_a_token_of_an_algorithm_that_the_gateway_refuses_is_not_sent(
     [
         (CLAIM, {}, "The ID token of ada@example.com has no claim custom:tenant_id."),
         ("/realm_access/roles", {"realm_access": {}}, "has no claim /realm_access/roles."),
-        ("constructor", {}, "has no claim constructor."),
-        ("/email/length", {}, "has no claim /email/length."),
         (CLAIM, {CLAIM: None}, "The claim custom:tenant_id in the ID token of ada@example.com is empty."),
-        (CLAIM, {CLAIM: []}, "is empty."),
-        (CLAIM, {CLAIM: {"t_acme": False}}, "is empty."),
-        (CLAIM, {CLAIM: "acme"}, "has values, but none has the form t_[A-Za-z0-9_-]{1,64}."),
-        (CLAIM, {CLAIM: ["org_9yb", 7]}, "has values, but none has the form"),
-        (CLAIM, {CLAIM: 7}, "has values, but none has the form"),
+        (CLAIM, {CLAIM: ["org_9yb", 7]}, "has values, but none has the form t_[A-Za-z0-9_-]{1,64}."),
     ],
 )
 def test_a_token_without_a_tenant_says_what_is_missing_and_no_value(

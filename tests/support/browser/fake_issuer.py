@@ -28,6 +28,8 @@ from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoin
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from formbridge.access.key_set import RSA_ALGORITHMS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -38,11 +40,10 @@ SCOPES = {"openid", "email", "profile"}
 COOKIE = "issuer-session"
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 KEYS: Mapping[str, Any] = {
-    "RS256": RSA,
-    "RS512": RSA,
-    "PS256": RSA,
+    **dict.fromkeys(RSA_ALGORITHMS, RSA),
     "ES256": ec.generate_private_key(ec.SECP256R1()),
     "ES384": ec.generate_private_key(ec.SECP384R1()),
+    "ES512": ec.generate_private_key(ec.SECP521R1()),
     "ES256K": ec.generate_private_key(ec.SECP256K1()),
     "EdDSA": ed25519.Ed25519PrivateKey.generate(),
     "Ed448": ed448.Ed448PrivateKey.generate(),
