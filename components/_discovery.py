@@ -47,11 +47,13 @@ def _check_keys(document: Mapping[str, object], issuer: str, jwks_url: str | Non
     named = document.get("issuer")
     if named != issuer:
         raise ValueError(f"issuer: must be {named!r}, as its discovery document says, got {issuer!r}")
-    keys = document.get("jwks_uri")
-    if jwks_url is None and not (isinstance(keys, str) and discovery.is_usable_url(keys, issuer)):
-        raise ValueError(
-            f"jwksUrl: must be set for issuer {issuer!r}, whose discovery document has the jwks_uri {keys!r}, got None"
-        )
+    if jwks_url is None:
+        try:
+            discovery.read_jwks_uri(document, issuer)
+        except key_set.KeyFetchFailed as error:
+            raise ValueError(
+                f"jwksUrl: must be set for issuer {issuer!r}, got None (discovery document: {error})"
+            ) from error
     listed = document.get("id_token_signing_alg_values_supported")
     if isinstance(listed, list) and not {*key_set.ALGORITHMS}.intersection(map(str, cast("list[object]", listed))):
         raise ValueError(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
-from formbridge.access.discovery import build_discovery_url, parse_discovery
+from formbridge.access.discovery import build_discovery_url, read_jwks_uri
 from formbridge.access.key_request import fetch_document, start_time_limit
 from formbridge.access.key_set import ALGORITHMS, KeyFetchFailed, KeySet, parse_key_set
 from formbridge.access.public_key import load_public_key
@@ -77,21 +77,20 @@ class IssuerCheckup:
 
     def run(self) -> Iterator[Check]:
         """Check the issuer, and yield the result of each check."""
-        document = b""
+        metadata: Metadata = {}
         if self.sign_in.discovery_is_used:
-            document = yield from self._read_discovery()
+            metadata = yield from self._read_discovery()
         else:
             yield Check.noted(
                 "jwksUrl", "the discovery document is not used: jwksUrl is set, and the stack has no page"
             )
         if self.sign_in.jwks_url:
             yield from self._read_keys("jwksUrl", self.sign_in.jwks_url)
-        if not document:
+        if not metadata:
             return
-        metadata = strict_json.parse_object(document)
         if not self.sign_in.jwks_url:
             try:
-                yield from self._read_keys("issuer", parse_discovery(document, str(metadata.get("issuer"))))
+                yield from self._read_keys("issuer", read_jwks_uri(metadata, self.sign_in.issuer))
             except KeyFetchFailed as error:
                 yield Check.failed("issuer", str(error))
         yield from check_metadata(metadata)
@@ -100,16 +99,16 @@ class IssuerCheckup:
         else:
             yield Check.noted("dashboardSite", "CORS is not checked, because the stack serves no page")
 
-    def _read_discovery(self) -> Generator[Check, None, bytes]:
-        """Read the discovery document. Return it, or nothing if it cannot be used."""
+    def _read_discovery(self) -> Generator[Check, None, Metadata]:
+        """Read the discovery document. Return it, or an empty one if it cannot be used."""
         url = self.sign_in.discovery_url
         try:
-            document = fetch_document(url, start_time_limit())
-            published = strict_json.parse_object(document).get("issuer")
+            metadata = strict_json.parse_object(fetch_document(url, start_time_limit()))
         except (KeyFetchFailed, ValueError) as error:
             yield Check.failed("issuer", f"discovery document: must be readable at {url} ({error})")
-            return b""
+            return {}
         yield Check.passed("issuer", f"the discovery document is readable: {url}")
+        published = metadata.get("issuer")
         if published == self.sign_in.issuer:
             yield Check.passed("issuer", "the discovery document names the same issuer")
         else:
@@ -117,7 +116,7 @@ class IssuerCheckup:
                 "issuer",
                 f"issuer: must be {quote(published)} as in the discovery document, got {self.sign_in.issuer!r}",
             )
-        return document
+        return metadata
 
     def _read_keys(self, setting: str, url: str) -> Iterator[Check]:
         shown = url.partition("?")[0]  # the query of the local run's URL is a secret
@@ -158,14 +157,7 @@ def check_metadata(metadata: Metadata) -> Iterator[Check]:
         yield Check.failed(AT_ISSUER, f"code_challenge_methods_supported: must contain S256, got {quote(methods)}")
     else:
         yield Check.noted(AT_ISSUER, "PKCE is not mentioned in the discovery document; the page uses it with S256")
-    offered = _strings(metadata, "id_token_signing_alg_values_supported")
-    if usable := [name for name in offered if name in ALGORITHMS]:
-        yield Check.passed(AT_ISSUER, f"ID tokens can be signed with {', '.join(usable)}")
-    else:
-        yield Check.failed(
-            AT_ISSUER,
-            f"id_token_signing_alg_values_supported: must contain one of {', '.join(ALGORITHMS)}, got {quote(offered)}",
-        )
+    yield _check_algorithms(metadata)
 
 
 def check_page(sign_in: SignIn, metadata: Metadata) -> Iterator[Check]:
@@ -216,6 +208,16 @@ def _check_client(client_id: str, error: str) -> Check:
     return Check.noted(
         "audience", f"whether {client_id!r} is a client without a secret is not known: the issuer {said}"
     )
+
+
+def _check_algorithms(metadata: Metadata) -> Check:
+    name = "id_token_signing_alg_values_supported"
+    if not isinstance(metadata.get(name), list):
+        return Check.noted(AT_ISSUER, f"{name} is not published: a token shows with which algorithm it is signed")
+    offered = _strings(metadata, name)
+    if usable := [algorithm for algorithm in offered if algorithm in ALGORITHMS]:
+        return Check.passed(AT_ISSUER, f"ID tokens can be signed with {', '.join(usable)}")
+    return Check.failed(AT_ISSUER, f"{name}: must contain one of {', '.join(ALGORITHMS)}, got {quote(offered)}")
 
 
 def _check_optional(metadata: Metadata, name: str, consequence: str) -> Check:

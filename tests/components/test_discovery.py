@@ -81,10 +81,15 @@ def test_a_document_that_fits_is_accepted(changes: dict[str, Any], warnings: lis
         *(
             (
                 {"jwks_uri": keys},
-                f"jwksUrl: must be set for issuer '{ISSUER}', whose discovery document has the jwks_uri {keys!r}, "
-                "got None",
+                f"jwksUrl: must be set for issuer '{ISSUER}', got None (discovery document: jwks_uri: {reason})",
             )
-            for keys in (None, "http://keys.example.com/certs", "http://127.0.0.1/keys", "https://a@b.example.com/", 5)
+            for keys, reason in (
+                (None, "must be a string, got None"),
+                (5, "must be a string, got integer"),
+                ("http://keys.example.com/certs", "must be an https URL, got 'http://keys.example.com/certs'"),
+                ("http://127.0.0.1/keys", "must be an https URL, got 'http://127.0.0.1/keys'"),
+                ("https://a@b.example.com/", "must be an https URL, got 'https://a@b.example.com/'"),
+            )
         ),
         (
             {"id_token_signing_alg_values_supported": ["HS256", "ES256K", "none"]},

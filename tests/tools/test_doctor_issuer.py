@@ -87,6 +87,11 @@ FAILURES: dict[str, tuple[Callable[[SignInWorld], None], str, str]] = {
         "issuer",
         "issuer: must be '{issuer}' as in the discovery document, got '{issuer}/'",
     ),
+    "no issuer": (
+        bend(issuer=None),
+        "issuer",
+        "issuer: must be None as in the discovery document, got '{issuer}'",
+    ),
     "keys without TLS": (
         bend(jwks_uri="http://issuer.example/keys"),
         "issuer",
@@ -181,6 +186,11 @@ NOTES: dict[str, tuple[Callable[[SignInWorld], None], str, str]] = {
         bend(code_challenge_methods_supported=None),
         "at the issuer",
         "PKCE is not mentioned in the discovery document; the page uses it with S256",
+    ),
+    "no algorithms": (
+        bend(id_token_signing_alg_values_supported=None),
+        "at the issuer",
+        "id_token_signing_alg_values_supported is not published: a token shows with which algorithm it is signed",
     ),
     "a key that is not used": (
         lambda world: setattr(world, "keys", published("rsa-1", "oct-1")),

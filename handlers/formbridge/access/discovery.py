@@ -5,12 +5,15 @@ https://openid.net/specs/openid-connect-discovery-1_0.html
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from ..runtime import strict_json
 from ..runtime.identifiers import describe_type, quote
 from .key_set import KeyFetchFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DISCOVERY_PATH: Final = "/.well-known/openid-configuration"
 MAX_URL_LENGTH: Final = 2_048
@@ -26,8 +29,6 @@ def build_discovery_url(issuer: str) -> str:
 def parse_discovery(document: bytes, issuer: str) -> str:
     """Return the URL of the issuer's key set.
 
-    The URL may have any host: the keys of Google, for example, are on another host than its issuer.
-
     Args:
         document: The body of the response to the request for the discovery document.
         issuer: The issuer. The document must have exactly this value.
@@ -41,16 +42,27 @@ def parse_discovery(document: bytes, issuer: str) -> str:
         raise KeyFetchFailed(f"discovery: {error}") from error
     if fields.get("issuer") != issuer:
         raise KeyFetchFailed(f"issuer: must be {issuer!r} as in the setting issuer, got {quote(fields.get('issuer'))}")
+    return read_jwks_uri(fields, issuer)
+
+
+def read_jwks_uri(fields: Mapping[str, object], issuer: str) -> str:
+    """Return the URL of the key set from the fields of a discovery document.
+
+    The URL may have any host: the keys of Google, for example, are on another host than its issuer.
+
+    Raises:
+        KeyFetchFailed: `jwks_uri` is not an https URL.
+    """
     url = fields.get("jwks_uri")
     if not isinstance(url, str):
         raise KeyFetchFailed(f"jwks_uri: must be a string, got {describe_type(url)}")
-    if not is_usable_url(url, issuer):
+    if not _is_secure(url, issuer):
         raise KeyFetchFailed(f"jwks_uri: must be an https URL, got {quote(url)}")
     return url
 
 
-def is_usable_url(url: str, issuer: str) -> bool:
-    """Return whether a URL from the discovery document of an issuer may be requested: it must be an https URL.
+def _is_secure(url: str, issuer: str) -> bool:
+    """Return whether a URL is an https URL.
 
     An http URL of this machine is accepted too, but only from an issuer that itself is one. No other issuer can make a
     Lambda call its own runtime, which listens on this machine without TLS.
