@@ -80,7 +80,7 @@ def test_a_gateway_that_cannot_be_reached_is_tried_as_usual(
     page.add_init_script("Math.random = () => 0")
     page.goto("/")
     sign_in(page)
-    for _ in range(8):
+    for _ in range(5):
         gateway.refused.get(timeout=PATIENCE)
     expect_notice(page, "the connection was closed")
     gateway.admits = issuer.admits
