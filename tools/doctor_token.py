@@ -57,7 +57,7 @@ def read_rules(outputs: StackOutputs) -> TokenRules:
     return TokenRules(
         issuer=outputs.get("issuer"),
         audiences=outputs.get_strings("audiences"),
-        clock_tolerance_seconds=int(outputs.find("clock_tolerance_seconds") or 0),
+        clock_tolerance_seconds=outputs.get_integer("clock_tolerance_seconds"),
         tenant_claim=claim,
     )
 

@@ -264,3 +264,5 @@ def test_outputs_that_are_malformed() -> None:
         read_rules(outputs(tenant_id_pattern="("))
     with pytest.raises(UsageError, match="must have the list 'audiences'"):
         read_rules(outputs(audiences=[]))
+    with pytest.raises(UsageError, match="clock_tolerance_seconds: must be an integer, got None"):
+        read_rules(outputs(clock_tolerance_seconds=None))
