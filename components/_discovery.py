@@ -11,10 +11,10 @@ import pulumi
 from . import _urls
 
 if TYPE_CHECKING:
-    from formbridge.access import discovery, key_request, key_set
+    from formbridge.access import discovery, issuer_request, key_set
     from formbridge.runtime import strict_json
 else:
-    from ._formbridge.access import discovery, key_request, key_set
+    from ._formbridge.access import discovery, issuer_request, key_set
     from ._formbridge.runtime import strict_json
 
 
@@ -33,7 +33,7 @@ def check_discovery(issuer: str, jwks_url: str | None, connect_sources: Sequence
     """
     url = discovery.build_discovery_url(issuer)
     try:
-        document = strict_json.parse_object(key_request.fetch_document(url, key_request.start_time_limit()))
+        document = strict_json.parse_object(issuer_request.fetch_document(url, issuer_request.start_time_limit()))
     except (key_set.KeyFetchFailed, ValueError) as error:
         pulumi.log.warn(f"issuer: {issuer!r} was not checked, because {url} cannot be read: {error}")
         return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from formbridge.access.discovery import build_discovery_url, read_jwks_uri
-from formbridge.access.key_request import fetch_document, start_time_limit
+from formbridge.access.issuer_request import fetch_document, start_time_limit
 from formbridge.access.key_set import ALGORITHMS, KeyFetchFailed, KeySet, parse_key_set
 from formbridge.access.public_key import load_public_key
 from formbridge.runtime import strict_json

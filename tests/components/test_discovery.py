@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bench.certificates import write_certificate
-from components._discovery import check_discovery, key_request, strict_json
+from components._discovery import check_discovery, issuer_request, strict_json
 from formbridge.access.discovery import DISCOVERY_PATH
 from formbridge.access.key_set import ALGORITHMS
 from tests.support.handlers.raw_server import answering, http_response, sending
@@ -53,7 +53,7 @@ def check(changes: dict[str, Any], jwks_url: str | None = None, sources: list[st
         return json.dumps(document).encode()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(key_request, "fetch_document", fetch_document)
+        patch.setattr(issuer_request, "fetch_document", fetch_document)
         check_discovery(ISSUER, jwks_url, sources)
 
 

@@ -19,6 +19,7 @@ from jwt.algorithms import RSAAlgorithm
 import authorize
 from formbridge.access import key_source
 from formbridge.access.discovery import build_discovery_url
+from formbridge.access.issuer_request import fetch_document, start_time_limit
 from formbridge.access.key_cache import (
     FRESH_SECONDS,
     MAX_RETRY_SECONDS,
@@ -26,7 +27,6 @@ from formbridge.access.key_cache import (
     STALE_SECONDS,
     KeysUnavailable,
 )
-from formbridge.access.key_request import fetch_document, start_time_limit
 from tests.support.handlers import issuer
 from tests.support.handlers.builders import HOUR_S, NOW, LambdaContext, authorizer_event
 from tests.support.handlers.issuer import DAY_S, ISSUER, claims, token

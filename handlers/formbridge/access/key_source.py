@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from ..runtime import metrics
 from ..runtime.logs import log
 from .discovery import build_discovery_url, parse_discovery
-from .key_request import TIME_LIMIT_SECONDS, fetch_document, start_time_limit
+from .issuer_request import TIME_LIMIT_SECONDS, fetch_document, start_time_limit
 from .key_set import KeyFetchFailed, KeySet, parse_key_set
 from .public_key import load_public_key
 

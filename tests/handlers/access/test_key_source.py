@@ -11,7 +11,7 @@ import pytest
 
 from bench.certificates import write_certificate
 from formbridge.access.discovery import DISCOVERY_PATH
-from formbridge.access.key_request import MAX_DOCUMENT_BYTES
+from formbridge.access.issuer_request import MAX_DOCUMENT_BYTES
 from formbridge.access.key_set import KeyFetchFailed
 from formbridge.access.key_source import MAX_LOGGED_KEYS, KeySource
 from tests.support.handlers import issuer

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from bench.certificates import write_certificate
-from formbridge.access import key_request
-from formbridge.access.key_request import MAX_DOCUMENT_BYTES, TIME_LIMIT_SECONDS, fetch_document, start_time_limit
+from formbridge.access import issuer_request
+from formbridge.access.issuer_request import MAX_DOCUMENT_BYTES, TIME_LIMIT_SECONDS, fetch_document, start_time_limit
 from formbridge.access.key_set import KeyFetchFailed
 from tests.support.handlers.raw_server import answering, dripping, endless, http_response, sending, silent
 
@@ -177,7 +177,7 @@ def test_the_first_address_that_answers_is_used(monkeypatch: pytest.MonkeyPatch)
         others = resolve("127.0.0.2", *arguments, **options) if host == "localhost" else []
         return [*others, *resolve(host, *arguments, **options)]
 
-    monkeypatch.setattr(key_request.socket, "getaddrinfo", resolve_twice)
+    monkeypatch.setattr(issuer_request.socket, "getaddrinfo", resolve_twice)
     with answering(sending(http_response(BODY))) as url:
         assert fetch(url.replace("127.0.0.1", "localhost")) == BODY
 
@@ -196,7 +196,7 @@ def test_the_default_port_is_used_and_not_named(scheme: str, tmp_path: Path, mon
             asked.append(address[1])
             return connect(server, seconds)
 
-        monkeypatch.setattr(key_request.socket, "create_connection", redirect)
+        monkeypatch.setattr(issuer_request.socket, "create_connection", redirect)
         assert fetch(f"{scheme}://127.0.0.1/keys") == BODY
     assert asked == [{"http": 80, "https": 443}[scheme]]
     assert "\r\nHost: 127.0.0.1\r\n" in requests[0]
@@ -214,9 +214,9 @@ def test_no_address_is_tried_after_the_time_limit(monkeypatch: pytest.MonkeyPatc
         return addresses
 
     addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"192.0.2.{number}", 80)) for number in range(4)]
-    monkeypatch.setattr(key_request.socket, "getaddrinfo", resolve)
-    monkeypatch.setattr(key_request.socket, "create_connection", connect)
-    monkeypatch.setattr(key_request.clock, "monotonic_seconds", lambda: next(moments))
+    monkeypatch.setattr(issuer_request.socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(issuer_request.socket, "create_connection", connect)
+    monkeypatch.setattr(issuer_request.clock, "monotonic_seconds", lambda: next(moments))
     with pytest.raises(KeyFetchFailed, match="the time limit has passed"):
         fetch("http://issuer.example/keys", 3.0)
     assert tried == ["192.0.2.0 for 3.0", "192.0.2.1 for 1.0"]
