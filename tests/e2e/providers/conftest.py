@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import shutil
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,7 @@ from tests.support.providers.oidc_provider import CLIENT_ID, OidcProvider, Setti
 from tests.support.providers.person import LIVE_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from local.stack import Stack
@@ -93,9 +94,20 @@ def provider(oidc_provider: OidcProvider, oidc_stack: Stack) -> OidcProvider:
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
+def new_context(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
+    """Open a browser without any session."""
+    with ExitStack() as contexts:
+
+        def open_context() -> BrowserContext:
+            context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
+            context.set_default_timeout(LIVE_SECONDS * 1000)
+            contexts.callback(context.close)
+            return context
+
+        yield open_context
+
+
+@pytest.fixture
+def context(new_context: Callable[[], BrowserContext]) -> BrowserContext:
     """A browser without any session."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
-    context.set_default_timeout(LIVE_SECONDS * 1000)
-    yield context
-    context.close()
+    return new_context()

@@ -15,6 +15,8 @@ from tests.support.providers.oidc_provider import ALGORITHMS, OidcProvider, Sett
 from tests.support.providers.person import LIVE_SECONDS, agree, asks_who_it_is, has_label, live, received, sign_in
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from local.stack import Stack
 
 TENANT = "t_acme"
@@ -137,13 +139,16 @@ def test_a_token_is_renewed_on_the_open_connection(
 
 
 def test_without_a_refresh_token_the_page_leads_back_to_the_provider(
-    provider: OidcProvider, oidc_stack: Stack, settings: Settings, page: Page, producer: Producer
+    provider: OidcProvider, oidc_stack: Stack, settings: Settings, context: BrowserContext, producer: Producer
 ) -> None:
-    provider.set(replace(settings, refresh_tokens=False, id_token_seconds=70))
+    provider.set(replace(settings, refresh_tokens=False, id_token_seconds=SHORT_SECONDS))
+    context.clock.install()
+    page = context.new_page()
     sign_in(page, oidc_stack)
     live(page)
     page.evaluate("window.isTheSamePage = true")
     signed_in = provider.granted("authorization_code")
+    page.clock.fast_forward("01:01")  # the pause after a sign-in, in which the page does not lead to the provider
     provider.wait_for_grants("authorization_code", signed_in + 1)
     live(page)
 
@@ -151,35 +156,30 @@ def test_without_a_refresh_token_the_page_leads_back_to_the_provider(
     assert not page.evaluate("window.isTheSamePage")
 
 
-@pytest.mark.parametrize("error", SIGN_IN_AGAIN)
 def test_after_a_refused_refresh_one_click_signs_in_again(
-    provider: OidcProvider, oidc_stack: Stack, settings: Settings, page: Page, error: str
+    provider: OidcProvider, oidc_stack: Stack, settings: Settings, new_context: Callable[[], BrowserContext]
 ) -> None:
-    provider.set(replace(settings, id_token_seconds=SHORT_SECONDS))
-    sign_in(page, oidc_stack)
-    live(page)
+    """Each user's refreshes are refused with the error that the user is named after."""
     refused = provider.refused("refresh_token")
-    provider.set(replace(settings, refresh_error=error))
-    page.get_by_role("button", name="Sign in").click()
-    agree(page)
-    live(page)
+    errors = {error: error for error in (*SIGN_IN_AGAIN, *CONFIGURATION)}
+    provider.set(replace(settings, id_token_seconds=SHORT_SECONDS, refresh_errors=errors))
+    pages = {error: new_context().new_page() for error in errors}
+    for error, page in pages.items():
+        sign_in(page, oidc_stack, login=error)
+        live(page)
+    for error, page in pages.items():
+        button = page.get_by_role("button", name="Sign in")
+        button.wait_for()
+        if error in CONFIGURATION:
+            has_notice(page, error)
+            expect(page.locator("#notice")).to_contain_text(re.compile("setting (audience|scopes)"))
+    assert provider.refused("refresh_token") == refused + len(errors)
 
-    assert provider.refused("refresh_token") == refused + 1
-
-
-@pytest.mark.parametrize("error", CONFIGURATION)
-def test_a_refresh_that_the_client_is_not_allowed_names_the_setting(
-    provider: OidcProvider, oidc_stack: Stack, settings: Settings, page: Page, error: str
-) -> None:
-    provider.set(replace(settings, id_token_seconds=SHORT_SECONDS))
-    sign_in(page, oidc_stack)
-    live(page)
-    provider.set(replace(settings, refresh_error=error))
-    has_notice(page, error)
-    expect(page.locator("#notice")).to_contain_text(re.compile("setting (audience|scopes)"))
-    page.get_by_role("button", name="Sign in").click()
-    agree(page)
-    live(page)
+    provider.set(settings)
+    for page in pages.values():
+        page.get_by_role("button", name="Sign in").click()
+        agree(page)
+        live(page)
 
 
 def test_keys_may_change_while_a_page_is_connected(

@@ -24,7 +24,7 @@ TENANT = "t_acme"
 
 @pytest.fixture(scope="module")
 def zitadel(certificate: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZitadelProvider]:
-    with ZitadelProvider(certificate, tmp_path_factory.mktemp("zitadel"), id_token_seconds=30) as provider:
+    with ZitadelProvider(certificate, tmp_path_factory.mktemp("zitadel"), id_token_seconds=15) as provider:
         yield provider
 
 

@@ -19,7 +19,7 @@ import Provider, { errors } from "oidc-provider";
  * @property {boolean} conform Whether only claims of the scope `openid` are in the ID token, as OIDC Core 5.4 says.
  * @property {boolean} cors Whether the page's origin may call the token endpoint.
  * @property {boolean} refresh_tokens Whether the client may have refresh tokens.
- * @property {string | null} refresh_error The error of every refresh; null if it succeeds.
+ * @property {Record<string, string>} refresh_errors The error of each refresh of a user, by login.
  * @property {boolean} end_session Whether there is an `end_session_endpoint`.
  * @property {string} algorithm What signs ID tokens. There is a key for each algorithm from the start.
  * @property {number} rotations How often the key of that algorithm was replaced. Old keys stay published.
@@ -79,7 +79,7 @@ function providerOf(issuer, settings) {
     enabledJWA: { idTokenSigningAlgValues: ALGORITHMS },
     features: { rpInitiatedLogout: { enabled: settings.end_session } },
     ...(settings.id_token_seconds && { ttl: { IdToken: settings.id_token_seconds } }),
-    ...(settings.refresh_error && { rotateRefreshToken: () => refuse(settings.refresh_error) }),
+    ...(Object.keys(settings.refresh_errors).length && { rotateRefreshToken: (ctx) => refuse(ctx, settings) }),
   });
   provider.on("grant.success", ({ oidc }) => say({ granted: oidc.params.grant_type }));
   provider.on("grant.error", ({ oidc }) => say({ refused: oidc.params?.grant_type }));
@@ -87,12 +87,15 @@ function providerOf(issuer, settings) {
 }
 
 /**
- * Refuse the refresh. The provider asks whether to rotate the token before it makes new ones.
+ * Refuse the refresh if the settings say so. The provider asks whether to rotate the token before it makes new ones.
  *
- * @param {string} error
+ * @param {object} ctx
+ * @param {Settings} settings
  */
-function refuse(error) {
-  throw new errors.CustomOIDCProviderError(error, "as the test wants");
+function refuse(ctx, { refresh_errors }) {
+  const error = refresh_errors[ctx.oidc.entities.RefreshToken.accountId];
+  if (error) throw new errors.CustomOIDCProviderError(error, "as the test wants");
+  return true;
 }
 
 /** @param {object} message */

@@ -37,7 +37,7 @@ class Settings:
     conform: bool = True
     cors: bool = True
     refresh_tokens: bool = True
-    refresh_error: str | None = None
+    refresh_errors: dict[str, str] = field(default_factory=dict[str, str])
     end_session: bool = True
     algorithm: str = "RS256"
     rotations: int = 0

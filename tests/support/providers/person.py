@@ -13,7 +13,7 @@ LIVE_SECONDS = 120.0
 """How long to wait for what should appear. The gateway asks for unknown keys once in a minute."""
 
 
-def sign_in(page: Page, stack: Stack, *, consents: int = 2) -> None:
+def sign_in(page: Page, stack: Stack, *, consents: int = 2, login: str = "ada") -> None:
     """Open the page, which leads to the provider, sign in there, and agree.
 
     Args:
@@ -21,9 +21,10 @@ def sign_in(page: Page, stack: Stack, *, consents: int = 2) -> None:
         stack: The running stack.
         consents: How often the provider asks. At the first sign-in of a browser the page asks for a refresh token
             twice, because the provider gives none without `prompt=consent`.
+        login: The user. The provider accepts any.
     """
     page.goto(stack.page_url)
-    page.get_by_placeholder("Enter any login").fill("ada")
+    page.get_by_placeholder("Enter any login").fill(login)
     page.get_by_placeholder("and password").fill("any")
     page.get_by_role("button", name="Sign-in").click()
     for _ in range(consents):
