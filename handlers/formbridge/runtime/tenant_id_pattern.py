@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -13,6 +14,10 @@ DEFAULT_TENANT_ID_PATTERN: Final = "t_[A-Za-z0-9_-]{1,64}"
 MAX_PATTERN_LENGTH: Final = 256
 """Maximum number of characters of a pattern. It is one of several environment variables of a Lambda, which together
 may have 4 KB. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+
+MAX_CHOICES: Final = 4
+"""Maximum number of repetitions without a fixed number, and of `|`. A match tries each way to divide the id among the
+repetitions. With four, that takes 8 ms for the longest id. With six, it would take a second."""
 
 _CLASS_ITEM: Final = r"[A-Za-z0-9]-[A-Za-z0-9]|[A-Za-z0-9_.:]|\\[dw.-]"
 _TOKEN: Final = re.compile(
@@ -86,6 +91,7 @@ def _check_syntax(name: str, text: str) -> None:
         ValueError: The pattern has other syntax, or such a group.
     """
     position, previous, was_variable = 0, "", False
+    choices = Counter[str]()
     groups = [False]  # of the pattern and of each open group: whether it can match in several ways
     while position < len(text):
         token = _TOKEN.match(text, position)
@@ -105,6 +111,12 @@ def _check_syntax(name: str, text: str) -> None:
             groups[-1] |= was_variable
         elif kind == "or" or (repeats and not _FIXED_NUMBER.fullmatch(token.group())):
             groups[-1] = True
+            choices[kind] += 1
         position, previous = token.end(), kind
+    if max(choices.values(), default=0) > MAX_CHOICES:
+        raise ValueError(
+            f"{name}: must have at most {MAX_CHOICES} of '?', '*', '+' and '{{m,n}}', and at most {MAX_CHOICES} of "
+            f"'|', because a match could take very long, got {quote(text)}"
+        )
     if len(groups) > 1:
         raise ValueError(f"{name}: must be {_SYNTAX}, got {quote(text)} (a group is not closed)")

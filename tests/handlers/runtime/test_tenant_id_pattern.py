@@ -87,6 +87,17 @@ def test_a_group_that_is_repeated_matches_a_text_in_one_way(text: str) -> None:
     assert str(caught.value).endswith(f"got {text!r}")
 
 
+@pytest.mark.parametrize("text", [r"\w*" * 5, "a?" * 5, "[a-z]{1,3}" * 5, "(a|aa)" * 5, "a|b|c|d|e|f"])
+def test_few_choices_are_allowed_because_each_multiplies_the_time(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^tenantIdPattern: must have at most 4 of '\?', .* and at most 4 of '\|'"):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", [r"\w*" * 4, "(a|aa)" * 4 + "[0-9]+" * 4, r"\d{8}-\d{4}-\d{4}-\d{4}-\d{12}"])
+def test_so_many_choices_are_allowed(text: str) -> None:
+    assert parse(text).text == text
+
+
 @pytest.mark.parametrize("text", ["", "a" * (MAX_PATTERN_LENGTH + 1)])
 def test_an_empty_or_long_pattern_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^tenantIdPattern: must have 1 to 256 characters, got "):
