@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = ROOT / "tests"
 PACKAGES = ("bench", "components", "docs", "handlers", "local", "policy", "tools")
-WHOLE_SYSTEM = ("conformance", "convergence", "e2e", "faults")
+WHOLE_SYSTEM = ("conformance", "convergence", "e2e", "engine", "faults")
 """Suites of the whole system. They mirror no module."""
 MAX_ENTRY_POINT_LINES = 20
 

@@ -196,7 +196,7 @@ class TestSecurity:
         assert folders == {
             "uv": {f"/{Path(source).parent.as_posix()}".removesuffix(".") for source in SOURCES},
             "npm": {"/"},
-            "gomod": {"/tests/support/providers/zitadel"},
+            "gomod": {"/tests/support/providers/zitadel", "/tests/support/engine/pulumi"},
             "github-actions": {"/", *(f"/{path.parent.relative_to(ROOT)}" for path in GITHUB.rglob("action.yml"))},
         }
 

@@ -1,0 +1,45 @@
+"""The program under the real Pulumi engine, with AWS in memory (docs/adr/0041)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.engine.stacks import Outcome, World, world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass
+class Deployed:
+    """A world with the stack `dev`, and what its first `up` did."""
+
+    world: World
+    first_up: Outcome
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """The stack `dev` after its first `up`. No test changes it: see `deployed`."""
+    with world(tmp_path_factory.mktemp("deployment")) as made:
+        outcome = made.stack().up()
+        assert not outcome.failed, outcome.output
+        yield Deployed(made, outcome)
+
+
+@pytest.fixture
+def deployed(deployment: Deployed, tmp_path: Path) -> Iterator[World]:
+    """A world of the test's own with a copy of the stack `dev`."""
+    with world(tmp_path, deployment.world) as made:
+        yield made
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[World]:
+    """A world without stacks."""
+    with world(tmp_path) as made:
+        yield made

@@ -1,0 +1,64 @@
+"""The first `up` creates what the program declares, and what follows it changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.engine.stacks import EngineStack
+from tests.support.program.whole_program import declare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.engine.conftest import Deployed
+    from tests.support.engine.stacks import Outcome, World
+
+CHANGES = {"create", "update", "delete"}
+
+
+def test_a_preview_creates_nothing(empty: World) -> None:
+    outcome = empty.stack().preview()
+
+    assert not outcome.failed, outcome.output
+    assert set(outcome.operations.values()) == {"create"}
+    assert empty.cloud.calls == []
+
+
+def test_the_first_up_creates_what_the_program_declares(deployment: Deployed) -> None:
+    declared = declare(alarmEmail="")
+    state = deployment.world.stack().resources()
+
+    assert set(deployment.first_up.operations.values()) == {"create"}
+    assert {one["urn"] for one in state if "pulumi:providers" not in one["type"]} == set(declared.resources)
+    assert {one.urn for one in deployment.world.cloud.existing} == {one.urn for one in declared.custom()}
+
+
+def test_the_exports_are_known(deployment: Deployed) -> None:
+    (stack,) = [one for one in deployment.world.stack().resources() if one["type"] == "pulumi:pulumi:Stack"]
+
+    assert set(stack["outputs"]) == set(declare(alarmEmail="").exports)
+
+
+@pytest.mark.parametrize("operation", [EngineStack.preview, EngineStack.up, EngineStack.refresh])
+def test_nothing_changes_after_the_first_up(deployed: World, operation: Callable[[EngineStack], Outcome]) -> None:
+    stack = deployed.stack()
+    before = stack.resources()
+
+    outcome = operation(stack)
+
+    assert not outcome.failed, outcome.output
+    assert outcome.operations == {}
+    assert [call for call in deployed.cloud.calls if call.method in CHANGES] == []
+    assert stack.resources() == before
+
+
+def test_destroy_leaves_nothing(deployed: World) -> None:
+    stack = deployed.stack()
+
+    outcome = stack.destroy()
+
+    assert not outcome.failed, outcome.output
+    assert deployed.cloud.existing == []
+    assert stack.resources() == []
