@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.support.engine.stacks import World
 
-MESSAGE = "retentionDays: must be at least 0, got -1"
+MESSAGE = "retentionDays: must be an integer of at least 0, got -1"
 
 
 def test_the_error_names_the_setting(empty: World) -> None:

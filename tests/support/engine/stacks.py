@@ -6,10 +6,14 @@ are the tests' own. The engine downloads nothing and asks nobody for a newer ver
 
 from __future__ import annotations
 
+import gc
+import logging
 import os
 import runpy
 import shutil
+import sys
 import threading
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
     from pulumi.automation import EngineEvent
 
 ROOT: Final = Path(__file__).resolve().parents[3]
-SAME: Final = "same"
+NO_CHANGE: Final = ("same", "refresh")
 
 
 def run_program() -> None:
@@ -46,17 +50,24 @@ class Outcome:
     """What the CLI printed."""
     operations: dict[str, str] = field(default_factory=dict[str, str])
     """The operation of each resource that was not left alone, by its logical name: `create`, `update` and others."""
+    changes: dict[str, int] = field(default_factory=dict[str, int])
+    """How many resources had which operation."""
     errors: list[str] = field(default_factory=list[str])
     """The error messages, each with its line breaks."""
     finished: threading.Event = field(default_factory=threading.Event)
 
     def take(self, event: EngineEvent) -> None:
         """Take an event of the engine."""
-        if event.resource_pre_event and event.resource_pre_event.metadata.op != SAME:
+        if event.resource_pre_event and event.resource_pre_event.metadata.op not in NO_CHANGE:
             metadata = event.resource_pre_event.metadata
             self.operations[Urn(metadata.urn).name] = metadata.op.value
+        if event.summary_event:
+            self.changes = dict(event.summary_event.resource_changes)
         if event.diagnostic_event and event.diagnostic_event.severity == "error":
-            self.errors.append(event.diagnostic_event.message.strip())
+            # The Automation API reports an error of the program twice. This is the prefix of the second report.
+            message = event.diagnostic_event.message.strip().removeprefix("an unhandled error occurred: ")
+            if message not in self.errors:
+                self.errors.append(message)
         if event.cancel_event:
             self.finished.set()
 
@@ -103,9 +114,9 @@ class EngineStack:
         """Run `pulumi cancel`, which takes the lock of an operation that was killed."""
         self._stack.cancel()
 
-    def resources(self) -> list[dict[str, Any]]:
-        """Return the resources in the state of the stack."""
-        return (self._stack.export_stack().deployment or {}).get("resources", [])
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """Return the resources in the state of the stack by their URNs."""
+        return {one["urn"]: one for one in (self._stack.export_stack().deployment or {}).get("resources", [])}
 
     def _run(self, operation: Callable[..., Any], options: dict[str, Any]) -> Outcome:
         outcome = Outcome()
@@ -115,6 +126,8 @@ class EngineStack:
             outcome.failed, outcome.output = True, str(error)
         # The events come over a connection of their own. There is no last one if the operation did not begin.
         outcome.finished.wait(0 if outcome.failed and not outcome.operations else 5)
+        if outcome.failed:
+            _discard_program()
         return outcome
 
 
@@ -167,7 +180,17 @@ def world(folder: Path, template: World | None = None) -> Generator[World]:
     with serving(made.cloud, folder / "bin"), pytest.MonkeyPatch.context() as patch:
         for name in [one for one in os.environ if one.startswith("PULUMI_")]:
             patch.delenv(name)
+        # The log would keep a failed program alive (see `_discard_program`). The engine reports the same errors.
+        patch.setattr(logging.getLogger("grpc._server"), "disabled", True)
         yield made
+
+
+def _discard_program() -> None:
+    """Free a program that has failed. The SDK closes neither its event loop nor its callback server."""
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        patch.setattr(sys, "unraisablehook", lambda _: None)
+        warnings.simplefilter("ignore")
+        gc.collect()
 
 
 def _find_pulumi() -> Path:
