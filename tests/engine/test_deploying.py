@@ -44,15 +44,11 @@ def test_the_exports_are_known(deployment: Deployed) -> None:
 
 @pytest.mark.parametrize("operation", [EngineStack.preview, EngineStack.up, EngineStack.refresh])
 def test_nothing_changes_after_the_first_up(deployed: World, operation: Callable[[EngineStack], Outcome]) -> None:
-    stack = deployed.stack()
-    before = stack.resources()
-
-    outcome = operation(stack)
+    outcome = operation(deployed.stack())
 
     assert not outcome.failed, outcome.output
     assert set(outcome.changes) == {"same"}
     assert [call for call in deployed.cloud.calls if call.method in CHANGES] == []
-    assert stack.resources() == before
 
 
 def test_destroy_leaves_only_the_log_role_of_the_account(deployed: World) -> None:

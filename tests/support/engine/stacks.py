@@ -6,14 +6,11 @@ are the tests' own. The engine downloads nothing and asks nobody for a newer ver
 
 from __future__ import annotations
 
-import gc
-import logging
+import asyncio
 import os
 import runpy
 import shutil
-import sys
 import threading
-import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import yaml
 from pulumi import automation
+from pulumi.automation import _stack
+from pulumi.automation._server import LanguageServer
 
 from tests.support.engine.aws_provider import serving
 from tests.support.engine.cloud import Cloud, Urn
@@ -30,6 +29,7 @@ from tests.support.engine.pulumi_cli import PulumiMissing, find_pulumi
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    import grpc
     from pulumi.automation import EngineEvent
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -126,9 +126,8 @@ class EngineStack:
             outcome.failed, outcome.output = True, str(error)
         # The events come over a connection of their own. There is no last one if the operation did not begin.
         outcome.finished.wait(0 if outcome.failed and not outcome.operations else 5)
-        if outcome.failed:
-            _discard_program()
-        return outcome
+        with _LanguageServer.running:
+            return outcome
 
 
 class World:
@@ -180,17 +179,43 @@ def world(folder: Path, template: World | None = None) -> Generator[World]:
     with serving(made.cloud, folder / "bin"), pytest.MonkeyPatch.context() as patch:
         for name in [one for one in os.environ if one.startswith("PULUMI_")]:
             patch.delenv(name)
-        # The log would keep a failed program alive (see `_discard_program`). The engine reports the same errors.
-        patch.setattr(logging.getLogger("grpc._server"), "disabled", True)
+        patch.setattr(_stack, "LanguageServer", _LanguageServer)
         yield made
 
 
-def _discard_program() -> None:
-    """Free a program that has failed. The SDK closes neither its event loop nor its callback server."""
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        patch.setattr(sys, "unraisablehook", lambda _: None)
-        warnings.simplefilter("ignore")
-        gc.collect()
+class _LanguageServer(LanguageServer):
+    """Server of the Automation API that runs the program.
+
+    The original leaves the program's event loop open after some failures, and Python then warns in any later test.
+    """
+
+    running = threading.Lock()
+    """It is locked while a program runs. One that failed may end after the engine."""
+
+    def Run(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - the name of Pulumi's gRPC method
+        loops: list[asyncio.AbstractEventLoop] = []
+        program = self.program
+
+        def run() -> None:
+            loops.append(asyncio.get_running_loop())
+            program()
+
+        with self.running:
+            self.program = run
+            try:
+                return super().Run(request, context)
+            finally:
+                for loop in loops:
+                    _close(loop)
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    if not loop.is_closed():
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.wait(tasks)) if tasks else None
+        loop.close()
 
 
 def _find_pulumi() -> Path:
