@@ -49,4 +49,12 @@ def test_the_next_run_needs_a_cancel_and_creates_the_interrupted_resource_again(
     assert locked.failed
     assert "pulumi cancel" in locked.output
     assert not continued.failed, continued.output
-    assert len(empty.cloud.of_name(TABLE)) == 2
+    orphan, table = empty.cloud.of_name(TABLE)
+    assert stack.resources()[table.urn]["id"] == table.id
+    # The state still has the interrupted creation, and in its inputs the physical name of the orphan.
+    assert orphan.id in [one["inputs"].get("name") for one in stack.pending_creates()]
+
+    assert not stack.refresh().failed
+    assert stack.pending_creates() != []
+    assert not stack.refresh(clear_pending_creates=True).failed
+    assert stack.pending_creates() == []

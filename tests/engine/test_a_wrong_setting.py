@@ -11,7 +11,7 @@ MESSAGE = "retentionDays: must be an integer of at least 0, got -1"
 
 
 def test_the_error_names_the_setting(empty: World) -> None:
-    outcome = empty.stack(retentionDays=-1).up()
+    outcome = empty.stack(config={"retentionDays": -1}).up()
 
     assert outcome.failed
     assert MESSAGE in outcome.output

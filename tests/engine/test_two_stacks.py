@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def test_a_second_stack_shares_nothing_with_the_first(deployed: World) -> None:
     first = list(deployed.cloud.existing)
-    other = deployed.stack("other", apiGatewayLogRole=False)
+    other = deployed.stack("other", config={"apiGatewayLogRole": False})
 
     created = other.up()
 

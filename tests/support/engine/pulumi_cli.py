@@ -40,16 +40,21 @@ def find_pulumi() -> Path:
     """
     if found := shutil.which("pulumi"):
         return Path(found)
-    sums = (MODULE / "go.sum").read_bytes()
-    program = _cache() / f"pulumi-{hashlib.sha256(sums).hexdigest()[:16]}" / "pulumi"
+    program = _built_program()
     if not program.exists():
         _build(program)
     return program
 
 
-def _cache() -> Path:
-    """Return this project's folder in the user's cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "formbridge-realtime"
+def is_missing() -> bool:
+    """Return whether there is neither a Pulumi CLI nor Go."""
+    return not (shutil.which("pulumi") or _built_program().exists() or shutil.which("go"))
+
+
+def _built_program() -> Path:
+    """Return the path of the program that is built, in this project's folder of the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "formbridge-realtime"
+    return cache / f"pulumi-{hashlib.sha256((MODULE / 'go.sum').read_bytes()).hexdigest()[:16]}" / "pulumi"
 
 
 def _build(program: Path) -> None:

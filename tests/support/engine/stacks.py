@@ -6,7 +6,6 @@ are the tests' own. The engine downloads nothing and asks nobody for a newer ver
 
 from __future__ import annotations
 
-import asyncio
 import os
 import runpy
 import shutil
@@ -19,17 +18,15 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import yaml
 from pulumi import automation
-from pulumi.automation import _stack
-from pulumi.automation._server import LanguageServer
 
 from tests.support.engine.aws_provider import serving
 from tests.support.engine.cloud import Cloud, Urn
+from tests.support.engine.inline_program import InlineProgram
 from tests.support.engine.pulumi_cli import PulumiMissing, find_pulumi
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
 
-    import grpc
     from pulumi.automation import EngineEvent
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -62,7 +59,7 @@ class Outcome:
             metadata = event.resource_pre_event.metadata
             self.operations[Urn(metadata.urn).name] = metadata.op.value
         if event.summary_event:
-            self.changes = dict(event.summary_event.resource_changes)
+            self.changes = {kind.value: count for kind, count in event.summary_event.resource_changes.items()}
         if event.diagnostic_event and event.diagnostic_event.severity == "error":
             # The Automation API reports an error of the program twice. This is the prefix of the second report.
             message = event.diagnostic_event.message.strip().removeprefix("an unhandled error occurred: ")
@@ -116,7 +113,15 @@ class EngineStack:
 
     def resources(self) -> dict[str, dict[str, Any]]:
         """Return the resources in the state of the stack by their URNs."""
-        return {one["urn"]: one for one in (self._stack.export_stack().deployment or {}).get("resources", [])}
+        return {one["urn"]: one for one in self._deployment().get("resources", [])}
+
+    def pending_creates(self) -> list[dict[str, Any]]:
+        """Return the resources whose creation was interrupted, which may exist or not."""
+        pending = self._deployment().get("pending_operations", [])
+        return [one["resource"] for one in pending if one["type"] == "creating"]
+
+    def _deployment(self) -> Mapping[str, Any]:
+        return self._stack.export_stack().deployment or {}
 
     def _run(self, operation: Callable[..., Any], options: dict[str, Any]) -> Outcome:
         outcome = Outcome()
@@ -126,7 +131,7 @@ class EngineStack:
             outcome.failed, outcome.output = True, str(error)
         # The events come over a connection of their own. There is no last one if the operation did not begin.
         outcome.finished.wait(0 if outcome.failed and not outcome.operations else 5)
-        with _LanguageServer.running:
+        with InlineProgram.running:
             return outcome
 
 
@@ -156,15 +161,19 @@ class World:
         shutil.copy(ROOT / "Pulumi.yaml", self.project)
 
     def stack(
-        self, name: str = "dev", *, program: Callable[[], None] = run_program, **config: str | float | list[str]
+        self, name: str = "dev", *, program: Callable[[], None] = run_program, config: Mapping[str, Any] | None = None
     ) -> EngineStack:
-        """Return a stack. Its settings are those of `Pulumi.dev.yaml`, with those in `config` instead.
+        """Return a stack with the settings that it has, or else those of `Pulumi.dev.yaml`.
 
-        A stack that exists keeps the settings that it has.
+        Args:
+            name: The name of the stack.
+            program: The program.
+            config: Settings that replace others. A key may omit the project's namespace.
         """
         file = self.project / f"Pulumi.{name}.yaml"
         document: dict[str, Any] = yaml.safe_load((file if file.exists() else ROOT / "Pulumi.dev.yaml").read_text())
-        document["config"] = document["config"] | {f"formbridge-realtime:{key}": value for key, value in config.items()}
+        for key, value in (config or {}).items():
+            document["config"][key if ":" in key else f"formbridge-realtime:{key}"] = value
         file.write_text(yaml.safe_dump(document))
         return EngineStack(self, name, program)
 
@@ -179,43 +188,8 @@ def world(folder: Path, template: World | None = None) -> Generator[World]:
     with serving(made.cloud, folder / "bin"), pytest.MonkeyPatch.context() as patch:
         for name in [one for one in os.environ if one.startswith("PULUMI_")]:
             patch.delenv(name)
-        patch.setattr(_stack, "LanguageServer", _LanguageServer)
+        patch.setattr("pulumi.automation._stack.LanguageServer", InlineProgram)
         yield made
-
-
-class _LanguageServer(LanguageServer):
-    """Server of the Automation API that runs the program.
-
-    The original leaves the program's event loop open after some failures, and Python then warns in any later test.
-    """
-
-    running = threading.Lock()
-    """It is locked while a program runs. One that failed may end after the engine."""
-
-    def Run(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - the name of Pulumi's gRPC method
-        loops: list[asyncio.AbstractEventLoop] = []
-        program = self.program
-
-        def run() -> None:
-            loops.append(asyncio.get_running_loop())
-            program()
-
-        with self.running:
-            self.program = run
-            try:
-                return super().Run(request, context)
-            finally:
-                for loop in loops:
-                    _close(loop)
-
-
-def _close(loop: asyncio.AbstractEventLoop) -> None:
-    if not loop.is_closed():
-        tasks = asyncio.all_tasks(loop)
-        for task in tasks:
-            task.cancel()
-        loop.run_until_complete(asyncio.wait(tasks)) if tasks else None
-        loop.close()
 
 
 def _find_pulumi() -> Path:

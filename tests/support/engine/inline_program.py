@@ -1,0 +1,46 @@
+"""The program in the process of the test, as the Automation API runs it, and with a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+from pulumi.automation._server import LanguageServer
+
+
+class InlineProgram(LanguageServer):
+    """Server of the Automation API that runs the program for the engine.
+
+    The original leaves the program's event loop open after some failures, and Python then warns in any later test.
+    """
+
+    running = threading.Lock()
+    """It is locked while a program runs. One that failed may end after the engine."""
+
+    def Run(self, request: Any, context: Any) -> Any:  # noqa: N802 - the name of Pulumi's gRPC method
+        loops: list[asyncio.AbstractEventLoop] = []
+        program = self.program
+
+        def run() -> None:
+            loops.append(asyncio.get_running_loop())
+            program()
+
+        with self.running:
+            self.program = run
+            try:
+                return super().Run(request, context)  # pyright: ignore[reportUnknownMemberType]  # untyped
+            finally:
+                for loop in loops:
+                    _close(loop)
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    """Close an event loop that does not run, unless it is closed already."""
+    if not loop.is_closed():
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.wait(tasks))
+        loop.close()
