@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import yaml
 from pulumi import automation
+from pulumi.automation import OpType
 
 from tests.support.engine.aws_provider import serving
 from tests.support.engine.cloud import Cloud, Urn
@@ -59,7 +60,8 @@ class Outcome:
             metadata = event.resource_pre_event.metadata
             self.operations[Urn(metadata.urn).name] = metadata.op.value
         if event.summary_event:
-            self.changes = {kind.value: count for kind, count in event.summary_event.resource_changes.items()}
+            changes = event.summary_event.resource_changes
+            self.changes = {OpType(kind).value: count for kind, count in changes.items()}  # the keys are plain strings
         if event.diagnostic_event and event.diagnostic_event.severity == "error":
             # The Automation API reports an error of the program twice. This is the prefix of the second report.
             message = event.diagnostic_event.message.strip().removeprefix("an unhandled error occurred: ")
@@ -129,8 +131,10 @@ class EngineStack:
             outcome.output = operation(on_event=outcome.take, color="never", **options).stdout
         except automation.CommandError as error:
             outcome.failed, outcome.output = True, str(error)
-        # The events come over a connection of their own. There is no last one if the operation did not begin.
-        outcome.finished.wait(0 if outcome.failed and not outcome.operations else 5)
+        # The events come over a connection of their own. The last one is missing if the operation did not begin, or if
+        # the engine was killed.
+        complete = outcome.finished.wait(0 if outcome.failed and not outcome.operations else 5)
+        assert complete or outcome.failed, "the engine's events are incomplete"
         with InlineProgram.running:
             return outcome
 
