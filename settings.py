@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import GatewayConcurrencyArgs, GatewayLimitsArgs, GatewayPostingArgs, _checks, _oidc, _urls
+from components import GatewayConcurrencyArgs, GatewayLimitsArgs, GatewayPostingArgs, InputError, _checks, _oidc, _urls
 from components._discovery import check_discovery
 from components._gateway_access import check_audiences, check_clock_tolerance
 from components._gateway_concurrency import GatewayConcurrency
@@ -52,7 +52,7 @@ class Settings:
         Raises:
             pulumi.ConfigMissingError: A key is missing.
             pulumi.ConfigTypeError: A value has the wrong type.
-            ValueError: A value is not allowed. The error names the key, the allowed values and the value.
+            InputError: A value is not allowed. The error names the key, the allowed values and the value.
         """
         config = pulumi.Config()
         settings = cls(
@@ -146,19 +146,18 @@ class Settings:
         check_clock_tolerance("clockToleranceSeconds", self.clock_tolerance_seconds)
         _checks.check_each(_urls.connect_source, "connectSources", self.connect_sources)
         if self.issuer and not self.audience:
-            raise ValueError(f"audience: is required with issuer {self.issuer!r}, got None")
+            raise InputError("audience", f"is required with issuer {self.issuer!r}, got None")
         if self.issuer and self.dashboard_site and not _urls.is_allowed(self.issuer, self.sign_in_hosts or []):
-            raise ValueError(
-                "connectSources: must have a wildcard for the host of the issuer, such as 'https://*.example.com', "
-                f"because browsers ignore a host with '_' in a page's security policy, got {self.connect_sources!r}"
+            raise InputError(
+                "connectSources",
+                "must have a wildcard for the host of the issuer, such as 'https://*.example.com', "
+                f"because browsers ignore a host with '_' in a page's security policy, got {self.connect_sources!r}",
             )
         # The client of the built-in user pool has fixed scopes, and its sign-in pages ignore `prompt`.
         for key in ("audience", "scopes", "prompt", "connect_sources"):
             value: object = getattr(self, key)
             if value and not self.issuer:
-                raise ValueError(
-                    f"{_config_key(key)}: must be set together with issuer, got {value!r} without an issuer"
-                )
+                raise InputError(_config_key(key), f"must be set together with issuer, got {value!r} without an issuer")
 
     def check_issuer(self) -> None:
         """Compare the settings with the discovery document of the issuer, unless this run is a preview.
@@ -166,7 +165,7 @@ class Settings:
         The built-in user pool is not checked: its document fits.
 
         Raises:
-            ValueError: The document does not fit.
+            InputError: The document does not fit.
         """
         if self.issuer and not pulumi.runtime.is_dry_run():
             check_discovery(self.issuer, self.jwks_url, self.connect_sources if self.dashboard_site else None)

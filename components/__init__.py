@@ -1,5 +1,6 @@
 """Pulumi components for the parts of the pipeline. Any Pulumi program can use each component alone."""
 
+from ._input_error import InputError
 from .alarm_topic import AlarmTopic, AlarmTopicArgs
 from .api_gateway_log_role import ApiGatewayLogRole, ApiGatewayLogRoleArgs
 from .dashboard_page import DashboardPage, DashboardPageArgs, DashboardSignInArgs
@@ -48,4 +49,5 @@ __all__ = [
     "AlarmTopicArgs",
     "ApiGatewayLogRole",
     "ApiGatewayLogRoleArgs",
+    "InputError",
 ]

@@ -9,6 +9,8 @@ from typing import Any, TypeVar, cast
 
 import pulumi
 
+from ._input_error import InputError
+
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -37,16 +39,16 @@ def check_fields(args: Mapping[str, Any], kind: Any, field: FieldName = str) -> 
     Python does not check the fields of a `TypedDict` at run time.
 
     Raises:
-        ValueError: A field is unknown, or a required field is missing.
+        InputError: A field is unknown, or a required field is missing.
     """
     known = kind.__annotations__
     required: frozenset[str] = kind.__required_keys__
     for name in args:
         if name not in known:
-            raise ValueError(f"{field(name)}: unknown input, must be one of {', '.join(known)}, got {args[name]!r}")
+            raise InputError(field(name), f"unknown input, must be one of {', '.join(known)}, got {args[name]!r}")
     for name in known:
         if name in required and args.get(name) is None:
-            raise ValueError(f"{field(name)}: is required, got None")
+            raise InputError(field(name), "is required, got None")
 
 
 def qualify(group: str) -> FieldName:
@@ -68,10 +70,10 @@ def check_input(value: pulumi.Input[T], check: Callable[[T], U]) -> pulumi.Outpu
         async def check_known(known: T) -> U:
             try:
                 return check(known)
-            except ValueError as error:
+            except InputError as error:
                 if not await output.is_secret():
                     raise
-                raise ValueError(f"{str(error).rpartition(', got ')[0]}, got a secret") from None
+                raise error.without_value() from None
 
         return output.apply(check_known)
     return pulumi.Output.from_input(check(cast("T", value)))
@@ -105,7 +107,7 @@ def check_each(
     An error names the bad value by its index: `field[0]`.
 
     Raises:
-        ValueError: `values` is not a list, or `check` rejects a value.
+        InputError: `values` is not a list, or `check` rejects a value.
     """
 
     def check_all(known: Sequence[pulumi.Input[T]]) -> pulumi.Output[list[U]]:
@@ -123,22 +125,22 @@ def check_list(field: str, values: object) -> None:
     Without this check, a string would pass as a list of its characters.
 
     Raises:
-        ValueError: The value is not a list.
+        InputError: The value is not a list.
     """
     if not isinstance(values, list | tuple):
-        raise ValueError(f"{field}: must be a list, got {values!r}")  # noqa: TRY004 - as for all bad values
+        raise InputError(field, f"must be a list, got {values!r}")
 
 
 def one_of(field: str, value: pulumi.Input[T], allowed: Collection[T]) -> pulumi.Output[T]:
     """Check that a value is one of the `allowed` values.
 
     Raises:
-        ValueError: The value is not allowed.
+        InputError: The value is not allowed.
     """
 
     def check(known: T) -> T:
         if isinstance(known, bool) or known not in allowed:
-            raise ValueError(f"{field}: must be one of {', '.join(map(str, allowed))}, got {known!r}")
+            raise InputError(field, f"must be one of {', '.join(map(str, allowed))}, got {known!r}")
         return known
 
     return check_input(value, check)
@@ -148,12 +150,12 @@ def boolean(field: str, value: pulumi.Input[bool]) -> pulumi.Output[bool]:
     """Check a boolean.
 
     Raises:
-        ValueError: The value is not a boolean.
+        InputError: The value is not a boolean.
     """
 
     def check(known: Any) -> bool:
         if not isinstance(known, bool):
-            raise ValueError(f"{field}: must be true or false, got {known!r}")  # noqa: TRY004 - as for all bad values
+            raise InputError(field, f"must be true or false, got {known!r}")
         return known
 
     return check_input(value, check)
@@ -165,7 +167,7 @@ def integer(field: str, value: IntegerInput, minimum: int, maximum: int | None =
     If `maximum` is None, there is no upper limit.
 
     Raises:
-        ValueError: The value is not an integer, or it is out of range.
+        InputError: The value is not an integer, or it is out of range.
     """
     allowed = (
         f"an integer of at least {minimum:,}" if maximum is None else f"an integer from {minimum:,} to {maximum:,}"
@@ -176,7 +178,7 @@ def integer(field: str, value: IntegerInput, minimum: int, maximum: int | None =
         is_integer = isinstance(number, int) and not isinstance(number, bool)
         is_integer = is_integer or (isinstance(number, float) and number.is_integer())
         if not is_integer or number < minimum or (maximum is not None and number > maximum):
-            raise ValueError(f"{field}: must be {allowed}, got {number!r}")
+            raise InputError(field, f"must be {allowed}, got {number!r}")
         return int(number)
 
     return check_input(value, check)
@@ -186,7 +188,7 @@ def reserved_concurrency(field: str, value: IntegerInput) -> pulumi.Output[int]:
     """Check the reserved concurrency of a Lambda.
 
     Raises:
-        ValueError: It is not an integer of at least 1. AWS accepts 0, but the Lambda could then never run.
+        InputError: It is not an integer of at least 1. AWS accepts 0, but the Lambda could then never run.
     """
     return integer(field, value, 1)
 
@@ -195,7 +197,7 @@ def log_retention(field: str, value: IntegerInput) -> pulumi.Output[int]:
     """Check the number of days for which CloudWatch Logs keeps a log.
 
     Raises:
-        ValueError: The value is not in `LOG_RETENTION_DAYS`.
+        InputError: The value is not in `LOG_RETENTION_DAYS`.
     """
     return one_of(field, value, LOG_RETENTION_DAYS).apply(int)
 
@@ -204,7 +206,7 @@ def stream_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the ARN of a DynamoDB table's stream.
 
     Raises:
-        ValueError: The value is not the ARN of a stream.
+        InputError: The value is not the ARN of a stream.
     """
     return string(field, value, rf"{_ARN}:dynamodb:[^:]+:\d+:table/[^/]+/stream/.+", "the ARN of a DynamoDB stream")
 
@@ -213,7 +215,7 @@ def table_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the ARN of a DynamoDB table.
 
     Raises:
-        ValueError: The value is not the ARN of a table.
+        InputError: The value is not the ARN of a table.
     """
     return string(field, value, rf"{_ARN}:dynamodb:[^:]+:\d+:table/[^/]+", "the ARN of a DynamoDB table")
 
@@ -222,7 +224,7 @@ def function_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the ARN of a Lambda function, or of a version or an alias of a function.
 
     Raises:
-        ValueError: The value is not the ARN of a function, a version or an alias.
+        InputError: The value is not the ARN of a function, a version or an alias.
     """
     pattern = rf"{_ARN}:lambda:[^:]+:\d+:function:[\w-]+(:[\w$-]+)?"
     return string(field, value, pattern, "the ARN of a Lambda function")
@@ -232,7 +234,7 @@ def standard_queue_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[st
     """Check the ARN of a standard SQS queue. The ARN of a FIFO queue is rejected: it ends in `.fifo`.
 
     Raises:
-        ValueError: The value is not the ARN of a standard queue.
+        InputError: The value is not the ARN of a standard queue.
     """
     return string(field, value, rf"{_ARN}:sqs:[^:]+:\d+:[\w-]+", "the ARN of a standard (not FIFO) SQS queue")
 
@@ -243,7 +245,7 @@ def topic_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     The ARN of a FIFO topic is rejected, because CloudWatch alarms cannot publish to a FIFO topic.
 
     Raises:
-        ValueError: The value is not the ARN of a standard topic.
+        InputError: The value is not the ARN of a standard topic.
     """
     return string(field, value, rf"{_ARN}:sns:[^:]+:\d+:[\w-]+", "the ARN of a standard SNS topic")
 
@@ -252,7 +254,7 @@ def key_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the ARN of a KMS key.
 
     Raises:
-        ValueError: The value is not the ARN of a key.
+        InputError: The value is not the ARN of a key.
     """
     return string(field, value, rf"{_ARN}:kms:[^:]+:\d+:key/[\w-]+", "the ARN of a KMS key")
 
@@ -261,7 +263,7 @@ def web_acl_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the ARN of a web ACL for CloudFront, of AWS WAF version 2.
 
     Raises:
-        ValueError: The value is not the ARN of such a web ACL.
+        InputError: The value is not the ARN of such a web ACL.
     """
     pattern = rf"{_ARN}:wafv2:us-east-1:\d+:global/webacl/[^/]+/[^/]+"
     return string(field, value, pattern, "the ARN of a web ACL for CloudFront, in us-east-1")
@@ -271,7 +273,7 @@ def word(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check a string without spaces, such as a client id or the name of a claim.
 
     Raises:
-        ValueError: The value is not a string, is empty or contains a space.
+        InputError: The value is not a string, is empty or contains a space.
     """
     return string(field, value, r"\S+", "a string without spaces")
 
@@ -280,7 +282,7 @@ def email(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check an e-mail address.
 
     Raises:
-        ValueError: The value is not an e-mail address.
+        InputError: The value is not an e-mail address.
     """
     return string(field, value, r"[^@\s]+@[^@\s]+", "an e-mail address")
 
@@ -295,12 +297,12 @@ def string(field: str, value: pulumi.Input[str], pattern: str, description: str)
         description: Description of the allowed values that an error shows.
 
     Raises:
-        ValueError: The value is not a string, or the pattern does not match it.
+        InputError: The value is not a string, or the pattern does not match it.
     """
 
     def check(known: Any) -> str:
         if not isinstance(known, str) or not re.fullmatch(pattern, known):
-            raise ValueError(f"{field}: must be {description}, got {known!r}")
+            raise InputError(field, f"must be {description}, got {known!r}")
         return known
 
     return check_input(value, check)

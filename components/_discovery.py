@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pulumi
 
 from . import _urls
+from ._input_error import InputError
 
 if TYPE_CHECKING:
     from formbridge.access import discovery, issuer_request, key_set
@@ -29,7 +30,7 @@ def check_discovery(issuer: str, jwks_url: str | None, connect_sources: Sequence
         connect_sources: The setting `connectSources`. None: the stack has no page.
 
     Raises:
-        ValueError: The document does not fit the settings, so that no user could sign in.
+        InputError: The document does not fit the settings, so that no user could sign in.
     """
     url = discovery.build_discovery_url(issuer)
     try:
@@ -46,19 +47,20 @@ def _check_keys(document: Mapping[str, object], issuer: str, jwks_url: str | Non
     """Check the fields of a discovery document that the authorizer depends on."""
     named = document.get("issuer")
     if named != issuer:
-        raise ValueError(f"issuer: must be {named!r}, as its discovery document says, got {issuer!r}")
+        raise InputError("issuer", f"must be {named!r}, as its discovery document says, got {issuer!r}")
     if jwks_url is None:
         try:
             discovery.read_jwks_uri(document, issuer)
         except key_set.KeyFetchFailed as error:
-            raise ValueError(
-                f"jwksUrl: must be set for issuer {issuer!r}, got None (discovery document: {error})"
+            raise InputError(
+                "jwksUrl", f"must be set for issuer {issuer!r}, got None (discovery document: {error})"
             ) from error
     listed = document.get("id_token_signing_alg_values_supported")
     if isinstance(listed, list) and not {*key_set.ALGORITHMS}.intersection(map(str, cast("list[object]", listed))):
-        raise ValueError(
-            f"issuer: must sign ID tokens with one of {', '.join(key_set.ALGORITHMS)}, got {issuer!r}, "
-            f"whose discovery document lists {listed!r}"
+        raise InputError(
+            "issuer",
+            f"must sign ID tokens with one of {', '.join(key_set.ALGORITHMS)}, got {issuer!r}, "
+            f"whose discovery document lists {listed!r}",
         )
 
 
@@ -68,7 +70,8 @@ def _check_token_endpoint(document: Mapping[str, object], issuer: str, connect_s
     if not isinstance(endpoint, str):
         return
     if not _urls.is_allowed(endpoint, [_urls.get_origin(issuer), *connect_sources]):
-        raise ValueError(
-            f"connectSources: must contain {_urls.get_origin(endpoint)!r}, the host of the issuer's token endpoint, "
-            f"got {[*connect_sources]!r}"
+        raise InputError(
+            "connectSources",
+            f"must contain {_urls.get_origin(endpoint)!r}, the host of the issuer's token endpoint, "
+            f"got {[*connect_sources]!r}",
         )

@@ -8,6 +8,7 @@ import pulumi
 
 from . import _checks, _oidc, _urls
 from ._checks import FieldName, IntegerInput
+from ._input_error import InputError
 
 MAX_ORIGINS_LENGTH = 2_000
 """Maximum number of characters of all origins together. They are the value of one environment variable, and all
@@ -77,7 +78,7 @@ class GatewayAccess:
         """Check the inputs. `field` returns the name that an error shows for an input.
 
         Raises:
-            ValueError: An input is unknown, missing or not allowed.
+            InputError: An input is unknown, missing or not allowed.
         """
         _checks.check_fields(args, GatewayAccessArgs, field)
         return cls(
@@ -122,7 +123,7 @@ def check_clock_tolerance(field: str, value: IntegerInput) -> pulumi.Output[int]
     """Check the tolerance for the clock of an issuer.
 
     Raises:
-        ValueError: The value is not an integer, or it is out of range.
+        InputError: The value is not an integer, or it is out of range.
     """
     return _checks.integer(field, value, 0, MAX_CLOCK_TOLERANCE_SECONDS)
 
@@ -131,13 +132,14 @@ def check_audiences(field: FieldName, audiences: Sequence[str]) -> str:
     """Return the audiences, separated by spaces.
 
     Raises:
-        ValueError: They are too long together.
+        InputError: They are too long together.
     """
     joined = " ".join(audiences)
     if len(joined) > MAX_AUDIENCES_LENGTH:
-        raise ValueError(
-            f"{field('additional_audiences')}: must be at most {MAX_AUDIENCES_LENGTH:,} characters together with "
-            f"{field('audience')}, got {len(joined):,}"
+        raise InputError(
+            field("additional_audiences"),
+            f"must be at most {MAX_AUDIENCES_LENGTH:,} characters together with "
+            f"{field('audience')}, got {len(joined):,}",
         )
     return joined
 
@@ -163,7 +165,7 @@ def _join_origins(field: str, given: pulumi.Input[Sequence[pulumi.Input[str]]]) 
     def join(origins: Sequence[Any]) -> str:
         joined = " ".join(origins)
         if len(joined) > MAX_ORIGINS_LENGTH:
-            raise ValueError(f"{field}: must be at most {MAX_ORIGINS_LENGTH:,} characters, got {len(joined):,}")
+            raise InputError(field, f"must be at most {MAX_ORIGINS_LENGTH:,} characters, got {len(joined):,}")
         return joined
 
     origins = _checks.check_each(_urls.origin, field, given)

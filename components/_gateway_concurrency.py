@@ -8,6 +8,7 @@ import pulumi
 
 from . import _checks
 from ._checks import FieldName, IntegerInput
+from ._input_error import InputError
 
 
 class GatewayConcurrencyArgs(TypedDict):
@@ -58,7 +59,7 @@ class GatewayConcurrency:
             broadcast_concurrency_field: The name that an error shows for it.
 
         Raises:
-            ValueError: An input is unknown or not allowed, or fewer broadcast Lambdas are reserved than the pipe
+            InputError: An input is unknown or not allowed, or fewer broadcast Lambdas are reserved than the pipe
                 invokes.
         """
         _checks.check_fields(args, GatewayConcurrencyArgs, field)
@@ -67,9 +68,10 @@ class GatewayConcurrency:
             reserved, needed = map(int, known)
             if reserved < needed:
                 name = field("broadcast_reserved_concurrency")
-                raise ValueError(
-                    f"{name}: must be at least {broadcast_concurrency_field} ({needed:,}), because the pipe invokes as "
-                    f"many at once, got {reserved}"
+                raise InputError(
+                    name,
+                    f"must be at least {broadcast_concurrency_field} ({needed:,}), because the pipe invokes as "
+                    f"many at once, got {reserved}",
                 )
             return reserved
 

@@ -155,7 +155,7 @@ class GatewayLimits:
         """Check the inputs. `field` returns the name that an error shows for an input.
 
         Raises:
-            ValueError: An input is unknown or not allowed.
+            InputError: An input is unknown or not allowed.
         """
         _checks.check_fields(args, GatewayLimitsArgs, field)
         given = cast("Mapping[str, Any]", args)

@@ -8,6 +8,7 @@ import pulumi
 
 from . import _checks
 from ._checks import FieldName, IntegerInput
+from ._input_error import InputError
 
 DEFAULT_POSTS_PER_SECOND = 9_000
 """Default of `posts_per_second`. API Gateway's default quota is 10,000 requests per second per account and region. The
@@ -81,7 +82,7 @@ class GatewayPosting:
         """Check the inputs. `field` returns the name that an error shows for an input.
 
         Raises:
-            ValueError: An input is unknown or not allowed, or the share of a Lambda is below 1 post per second.
+            InputError: An input is unknown or not allowed, or the share of a Lambda is below 1 post per second.
         """
         _checks.check_fields(args, GatewayPostingArgs, field)
         given = cast("Mapping[str, Any]", args)
@@ -150,7 +151,7 @@ def divide_posts(
     shows for an input.
 
     Raises:
-        ValueError: The share is below 1 post per second.
+        InputError: The share is below 1 post per second.
     """
     lambdas = broadcast_concurrency + fanout_concurrency + JANITORS
     if posts_per_second < lambdas:
@@ -158,8 +159,8 @@ def divide_posts(
             f"{field('broadcast_concurrency')} {broadcast_concurrency:,}"
             f" + {field('fanout_concurrency')} {fanout_concurrency:,} + 1 janitor"
         )
-        raise ValueError(
-            f"{field('posts_per_second')}: must be at least 1 for each Lambda that posts ({parts}), "
-            f"got {posts_per_second}"
+        raise InputError(
+            field("posts_per_second"),
+            f"must be at least 1 for each Lambda that posts ({parts}), got {posts_per_second}",
         )
     return posts_per_second // lambdas

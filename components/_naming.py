@@ -5,6 +5,8 @@ The names of the child resources in AWS begin with the name of the component. AW
 
 import re
 
+from ._input_error import InputError
+
 AUTONAMING_LENGTH = 8
 """Number of characters that Pulumi appends to a child's name: a hyphen and seven random hexadecimal digits."""
 
@@ -45,14 +47,15 @@ def check_name(name: str, suffix: str, limit: int) -> None:
         limit: Maximum length of the name of that child resource.
 
     Raises:
-        ValueError: The component's name is too long, does not start with a letter, or contains a character that is not
+        InputError: The component's name is too long, does not start with a letter, or contains a character that is not
             a letter, a digit or a hyphen.
     """
     if not _SHAPE.fullmatch(name):
-        raise ValueError(f"name: must be a letter followed by letters, digits and hyphens, got {name!r}")
+        raise InputError("name", f"must be a letter followed by letters, digits and hyphens, got {name!r}")
     longest = limit - len(suffix) - AUTONAMING_LENGTH
     if len(name) > longest:
-        raise ValueError(
-            f"name: must be at most {longest} characters (AWS allows {limit} for {name}{suffix} with the "
-            f"{AUTONAMING_LENGTH} characters that Pulumi appends), got {name!r}"
+        raise InputError(
+            "name",
+            f"must be at most {longest} characters (AWS allows {limit} for {name}{suffix} with the "
+            f"{AUTONAMING_LENGTH} characters that Pulumi appends), got {name!r}",
         )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from . import _checks
+from ._input_error import InputError
 
 if TYPE_CHECKING:
     from formbridge.runtime import tenant_id_pattern as patterns
@@ -28,7 +29,7 @@ def tenant_claim(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the place of the tenant in a token.
 
     Raises:
-        ValueError: The value is neither the name of a claim nor a JSON Pointer, or it contains a space.
+        InputError: The value is neither the name of a claim nor a JSON Pointer, or it contains a space.
     """
     description = "the name of a claim, or a JSON Pointer such as /app_metadata/tenant_id, without spaces"
     return _checks.string(field, value, rf"[^/\s]\S*|{_POINTER}", description)
@@ -38,13 +39,16 @@ def tenant_id_pattern(field: str, value: pulumi.Input[str]) -> pulumi.Output[str
     """Check the pattern of a stack's tenant ids.
 
     Raises:
-        ValueError: The value is not a regular expression that Python and browsers read alike.
+        InputError: The value is not a regular expression that Python and browsers read alike.
     """
 
     def check(known: Any) -> str:
         if not isinstance(known, str):
-            raise ValueError(f"{field}: must be a string, got {known!r}")  # noqa: TRY004 - as for all bad values
-        return patterns.TenantIdPattern.parse(field, known).text
+            raise InputError(field, f"must be a string, got {known!r}")
+        try:
+            return patterns.TenantIdPattern.parse(field, known).text
+        except ValueError as error:
+            raise InputError(field, str(error).removeprefix(f"{field}: ")) from error
 
     return _checks.check_input(value, check)
 
@@ -53,12 +57,12 @@ def scopes(field: str, values: pulumi.Input[Sequence[pulumi.Input[str]]]) -> pul
     """Check the scopes of a sign-in. An empty list stands for the default scopes.
 
     Raises:
-        ValueError: The value is not a list of scopes, or `openid` is missing.
+        InputError: The value is not a list of scopes, or `openid` is missing.
     """
 
     def check(known: Sequence[Any]) -> list[str]:
         if known and "openid" not in known:
-            raise ValueError(f"{field}: must contain openid, got {known!r}")
+            raise InputError(field, f"must contain openid, got {known!r}")
         return [*known]
 
     checked = _checks.check_each(_scope, field, values)
@@ -78,7 +82,7 @@ def prompt(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the parameter `prompt` of a sign-in.
 
     Raises:
-        ValueError: The value is not a list of different `PROMPTS`, separated by spaces.
+        InputError: The value is not a list of different `PROMPTS`, separated by spaces.
     """
     pattern = rf"(?!.*\b(\w+)\b.*\b\1\b){_PROMPT}( {_PROMPT})*"
     return _checks.string(field, value, pattern, f"{', '.join(PROMPTS)}, or several of these separated by a space")

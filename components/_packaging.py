@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pulumi
 
+from ._input_error import InputError
+
 DEFAULT_PACKAGE_FOR = "lambda"
 HANDLERS = Path(__file__).resolve().parent.parent / "handlers"
 """Folder of the handlers' code."""
@@ -42,7 +44,7 @@ PLATFORMS: dict[str, list[str]] = {
 """
 
 
-class PackagingError(Exception):
+class PackagingError(pulumi.RunError):
     """Error: the dependencies could not be installed. The message contains the error output of pip."""
 
 
@@ -50,10 +52,10 @@ def check_package_for(field: str, package_for: str) -> str:
     """Check the name of the machine that runs the Lambdas, and return it.
 
     Raises:
-        ValueError: The value is neither `lambda` nor `host`.
+        InputError: The value is neither `lambda` nor `host`.
     """
     if package_for not in PLATFORMS:
-        raise ValueError(f"{field}: must be one of {', '.join(PLATFORMS)}, got {package_for!r}")
+        raise InputError(field, f"must be one of {', '.join(PLATFORMS)}, got {package_for!r}")
     return package_for
 
 

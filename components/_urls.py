@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pulumi
 
 from ._checks import check_input, string
+from ._input_error import InputError
 
 # DNS and browsers accept `_` in a host, and do not distinguish capital letters from small ones.
 _LABEL = "[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
@@ -42,19 +43,18 @@ def issuer(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the URL of an OIDC issuer.
 
     Raises:
-        ValueError: The value is not an https URL, has a query or a fragment, or contains a placeholder.
+        InputError: The value is not an https URL, has a query or a fragment, or contains a placeholder.
     """
 
     def check(known: Any) -> str:
         if isinstance(known, str) and (entra := _ENTRA_PLACEHOLDER.fullmatch(known)):
-            raise ValueError(
-                f"{field}: must be the URL of your own Entra tenant, https://{entra[1]}/<tenant id>/v2.0, because "
-                f"no token has the issuer {entra[2]}, got {known!r}"
+            raise InputError(
+                field,
+                f"must be the URL of your own Entra tenant, https://{entra[1]}/<tenant id>/v2.0, because "
+                f"no token has the issuer {entra[2]}, got {known!r}",
             )
         if not isinstance(known, str) or not re.fullmatch(_ISSUER, known):
-            raise ValueError(
-                f"{field}: must be an https URL without a query, a fragment or a placeholder, got {known!r}"
-            )
+            raise InputError(field, f"must be an https URL without a query, a fragment or a placeholder, got {known!r}")
         return known
 
     return check_input(value, check)
@@ -66,7 +66,7 @@ def jwks_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     Without TLS, an attacker on the network could replace the keys and then sign tokens for any tenant.
 
     Raises:
-        ValueError: The value is neither an https URL nor an http URL of this machine, has a fragment, or contains a
+        InputError: The value is neither an https URL nor an http URL of this machine, has a fragment, or contains a
             placeholder.
     """
     description = "an https URL, or an http URL of localhost or 127.0.0.1, without a fragment or a placeholder"
@@ -77,7 +77,7 @@ def queue_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the URL of an SQS queue.
 
     Raises:
-        ValueError: The value is neither an https URL nor an http URL of this machine, or it has a fragment.
+        InputError: The value is neither an https URL nor an http URL of this machine, or it has a fragment.
     """
     return string(field, value, _SECURE, "the https URL of an SQS queue, or an http URL of localhost or 127.0.0.1")
 
@@ -89,7 +89,7 @@ def origin(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     browser writes the host in lower case.
 
     Raises:
-        ValueError: The value is not `scheme://host[:port]`, is not in lower case, or has the scheme's default port.
+        InputError: The value is not `scheme://host[:port]`, is not in lower case, or has the scheme's default port.
     """
     host = _LOWER_CASE_HOST
     pattern = f"https://{host}(:(?!443$){_NUMBER})?|http://{host}(:(?!80$){_NUMBER})?"
@@ -101,7 +101,7 @@ def callback_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check a URL to which Cognito may redirect a browser after a sign-in or a sign-out.
 
     Raises:
-        ValueError: The value is neither an https URL nor an http URL of this machine, has a fragment, or is too long.
+        InputError: The value is neither an https URL nor an http URL of this machine, has a fragment, or is too long.
     """
     description = (
         "an https URL, or an http URL of localhost or 127.0.0.1, "
@@ -114,7 +114,7 @@ def websocket_url(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the URL of a WebSocket to which a page served over https can connect.
 
     Raises:
-        ValueError: The value is neither a wss URL nor a ws URL of this machine, or it has a fragment.
+        InputError: The value is neither a wss URL nor a ws URL of this machine, or it has a fragment.
     """
     pattern = f"(wss://{_HOST}|ws://{_LOCAL_HOST}){_PORT}{_PATH}"
     return string(field, value, pattern, "a wss URL, or a ws URL of localhost or 127.0.0.1, without a fragment")
@@ -126,7 +126,7 @@ def connect_source(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     A host may start with `*.`. It then means all subdomains of the rest: `*.example.com` includes `a.example.com`.
 
     Raises:
-        ValueError: The value is not `scheme://host[:port]`, its host contains `_`, or it uses http or ws for a host
+        InputError: The value is not `scheme://host[:port]`, its host contains `_`, or it uses http or ws for a host
             other than this machine.
     """
     pattern = rf"((https|wss)://(\*\.)?{_POLICY_HOST}|(http|ws)://{_LOCAL_HOST}){_PORT}"

@@ -23,6 +23,7 @@ import pulumi
 import pulumi_aws as aws
 
 from . import _checks, _oidc, _urls
+from ._input_error import InputError
 from ._naming import MAX_BUCKET_NAME, check_name
 from ._tags import Tags
 
@@ -153,7 +154,7 @@ def list_page_files(folder: Path) -> dict[str, str]:
     not uploaded either, because they belong to an editor or to the operating system.
 
     Raises:
-        ValueError: `folder` contains no `index.html`, or the suffix of a file is not in `CONTENT_TYPES`.
+        InputError: `folder` contains no `index.html`, or the suffix of a file is not in `CONTENT_TYPES`.
     """
     found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
     paths = {
@@ -162,11 +163,11 @@ def list_page_files(folder: Path) -> dict[str, str]:
         if not any(part.startswith(".") for part in name.parts) and not name.name.endswith(TYPE_DECLARATIONS)
     }
     if "index.html" not in paths:
-        raise ValueError(f"dashboard files: {folder} must contain index.html")
+        raise InputError("dashboard files", f"{folder} must contain index.html")
     for key, path in paths.items():
         if path.suffix not in CONTENT_TYPES:
             suffixes = ", ".join(CONTENT_TYPES)
-            raise ValueError(f"dashboard files: suffix of {key}: must be one of {suffixes}, got {path.suffix!r}")
+            raise InputError("dashboard files", f"suffix of {key}: must be one of {suffixes}, got {path.suffix!r}")
     return {key: CONTENT_TYPES[path.suffix] for key, path in sorted(paths.items())}
 
 
@@ -176,14 +177,14 @@ def build_child_suffixes(keys: Sequence[str]) -> dict[str, str]:
     It is the key with hyphens instead of dots and slashes: `index.html` becomes `index-html`.
 
     Raises:
-        ValueError: Two keys have the same suffix.
+        InputError: Two keys have the same suffix.
     """
     key_of: dict[str, str] = {}
     for key in keys:
         suffix = re.sub(r"[./]", "-", key)
         if suffix in key_of:
-            raise ValueError(
-                f"dashboard files: {key_of[suffix]} and {key}: must have different resource names, got {suffix!r}"
+            raise InputError(
+                "dashboard files", f"{key_of[suffix]} and {key}: must have different resource names, got {suffix!r}"
             )
         key_of[suffix] = key
     return {key: suffix for suffix, key in key_of.items()}
@@ -215,8 +216,8 @@ def _check_object_tags(tags: Tags | None) -> pulumi.Output[Mapping[str, pulumi.I
 
     def check(given: Mapping[str, pulumi.Input[str]]) -> Mapping[str, pulumi.Input[str]]:
         if len(given) > MAX_OBJECT_TAGS:
-            raise ValueError(
-                f"tags: must have at most {MAX_OBJECT_TAGS} entries, the limit of an S3 object, got {given!r}"
+            raise InputError(
+                "tags", f"must have at most {MAX_OBJECT_TAGS} entries, the limit of an S3 object, got {given!r}"
             )
         return given
 

@@ -25,6 +25,7 @@ from ._dead_letters import create_dead_letter_queue
 from ._encryption import SEND, allow_key_use
 from ._event_patterns import serialize_patterns
 from ._iam import Statement, build_policy, build_trust_policy
+from ._input_error import InputError
 from ._naming import MAX_PIPE_NAME, check_name
 from ._tags import Tags
 
@@ -111,9 +112,9 @@ class RealtimePipe(pulumi.ComponentResource):
         alarm_topic_arn = _checks.check_optional(_checks.topic_arn, "alarm_topic_arn", args.get("alarm_topic_arn"))
         kms_key_arn = _checks.check_optional(_checks.key_arn, "kms_key_arn", args.get("kms_key_arn"))
         if queue_arn is not None and alarm_topic_arn is not None:
-            raise ValueError(
-                "alarm_topic_arn: must not be set together with dead_letter_queue_arn, "
-                f"got {args.get('alarm_topic_arn')!r}"
+            raise InputError(
+                "alarm_topic_arn",
+                f"must not be set together with dead_letter_queue_arn, got {args.get('alarm_topic_arn')!r}",
             )
         super().__init__("formbridge:index:RealtimePipe", name, {}, opts)
         child_options = pulumi.ResourceOptions(parent=self)

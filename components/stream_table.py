@@ -13,6 +13,7 @@ import pulumi_aws as aws
 
 from . import _checks
 from ._encryption import encrypt_table
+from ._input_error import InputError
 from ._naming import MAX_TABLE_NAME, check_name
 from ._tags import Tags
 
@@ -135,7 +136,7 @@ def _check_keys(args: StreamTableArgs) -> list[str]:
     """Check the names of the keys. Return the partition key and, if there is one, the sort key.
 
     Raises:
-        ValueError: A name is empty or too long, is reserved, or is used for both keys.
+        InputError: A name is empty or too long, is reserved, or is used for both keys.
     """
     given = {"hash_key": args.get("hash_key", HASH_KEY)}
     range_key = args.get("range_key", RANGE_KEY if given["hash_key"] == HASH_KEY else None)
@@ -143,10 +144,10 @@ def _check_keys(args: StreamTableArgs) -> list[str]:
         given["range_key"] = range_key
     for field, key in given.items():
         if not 1 <= len(key) <= MAX_KEY_NAME:
-            raise ValueError(f"{field}: must have 1 to {MAX_KEY_NAME} characters, got {key!r}")
+            raise InputError(field, f"must have 1 to {MAX_KEY_NAME} characters, got {key!r}")
         if key in (*INDEX_KEYS, *NUMBERS):
             reserved = ", ".join((*INDEX_KEYS, *NUMBERS))
-            raise ValueError(f"{field}: must not be one of the reserved names {reserved}, got {key!r}")
+            raise InputError(field, f"must not be one of the reserved names {reserved}, got {key!r}")
     if range_key == given["hash_key"]:
-        raise ValueError(f"range_key: must differ from hash_key, got {range_key!r}")
+        raise InputError("range_key", f"must differ from hash_key, got {range_key!r}")
     return [*given.values()]

@@ -14,6 +14,7 @@ import pulumi
 import pulumi_aws as aws
 
 from . import _checks, _urls
+from ._input_error import InputError
 from ._naming import MAX_USER_POOL_NAME, check_name
 from ._tags import Tags
 
@@ -90,15 +91,15 @@ class TenantIdentity(pulumi.ComponentResource):
         urls = args.get("callback_urls") or []
         _checks.check_list("callback_urls", urls)
         if issuer is not None and audience is None:
-            raise ValueError("audience: is required with issuer, got None")
+            raise InputError("audience", "is required with issuer, got None")
         if audience is not None and issuer is None:
-            raise ValueError(
-                f"audience: must be set together with issuer, got {args.get('audience')!r} without an issuer"
+            raise InputError(
+                "audience", f"must be set together with issuer, got {args.get('audience')!r} without an issuer"
             )
         if issuer is not None and urls:
-            raise ValueError(f"callback_urls: must not be set together with issuer, got {urls!r}")
+            raise InputError("callback_urls", f"must not be set together with issuer, got {urls!r}")
         if len(urls) > MAX_CALLBACK_URLS:
-            raise ValueError(f"callback_urls: must have at most {MAX_CALLBACK_URLS} URLs, got {len(urls)}")
+            raise InputError("callback_urls", f"must have at most {MAX_CALLBACK_URLS} URLs, got {len(urls)}")
         mfa = _checks.one_of("mfa", args.get("mfa", "off"), MFA_CONFIGURATIONS)
         callback_urls = [_urls.callback_url(f"callback_urls[{index}]", url) for index, url in enumerate(urls)]
         super().__init__("formbridge:index:TenantIdentity", name, {}, opts)

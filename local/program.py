@@ -140,10 +140,13 @@ class _Program:
     def _describe(self, error: BaseException) -> ProgramError:
         """Convert `error` to a ProgramError; a ProgramError is returned unchanged.
 
-        The new message is the text of `error` and the lines of the program that led to `error`, innermost first.
+        The new message is the text of `error` and the lines of the program that led to `error`, innermost first. For a
+        `RunError`, with which a program says what its user must change, it is the text alone, as in the CLI.
         """
         if isinstance(error, ProgramError):
             return error
+        if isinstance(error, pulumi.RunError):
+            return ProgramError(str(error))
         text = "".join(traceback.format_exception_only(error)).strip()
         if isinstance(error, SystemExit):
             text = f"the program called sys.exit({error.code!r})"

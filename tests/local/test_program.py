@@ -103,6 +103,12 @@ def test_an_error_is_one_line_and_the_lines_of_the_program(tmp_path: Path) -> No
     assert Path.cwd() != root
 
 
+def test_an_error_for_the_user_is_one_line(tmp_path: Path) -> None:
+    root = write_program(tmp_path, "raise pulumi.RunError('days: must be an integer, got 1.5')")
+    with pytest.raises(ProgramError, match=r"^days: must be an integer, got 1\.5$"):
+        run_program(root)
+
+
 def test_an_error_in_an_apply_is_an_error_of_the_program(tmp_path: Path) -> None:
     root = write_program(tmp_path, "queue = aws.sqs.Queue('q')\nqueue.arn.apply(lambda arn: 1 / 0)")
     with pytest.raises(ProgramError, match=r"^ZeroDivisionError: division by zero\n  at __main__.py:4$"):

@@ -7,12 +7,14 @@ import threading
 from typing import Any
 
 from pulumi.automation._server import LanguageServer
+from pulumi.runtime.proto import language_pb2
 
 
 class InlineProgram(LanguageServer):
     """Server of the Automation API that runs the program for the engine.
 
-    The original leaves the program's event loop open after some failures, and Python then warns in any later test.
+    The original leaves the program's event loop open after some failures, and Python then warns in any later test. And
+    it reports an error in an `apply` twice, because it waits for the failed task once more.
     """
 
     running = threading.Lock()
@@ -30,6 +32,8 @@ class InlineProgram(LanguageServer):
             self.program = run
             try:
                 return super().Run(request, context)  # pyright: ignore[reportUnknownMemberType]  # untyped
+            except Exception:  # noqa: BLE001 - it is an error of a task that was left when the program had failed
+                return language_pb2.RunResponse(bail=True)
             finally:
                 for loop in loops:
                     _close(loop)
