@@ -1,6 +1,10 @@
 """Configuration of the stack as one typed value. `Pulumi.yaml` describes every key and its default."""
 
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import Any, cast
 
 import pulumi
 
@@ -107,8 +111,30 @@ class Settings:
             api_gateway_log_role=config.require_bool("apiGatewayLogRole"),
             package_for=config.require("packageFor"),
         )
-        settings._check()
+        with _secrets_hidden():
+            settings._check_keys()
+            settings._check()
         return settings
+
+    def _check_keys(self) -> None:
+        """Check that each key in the project's namespace is a setting. Any other key would have no effect."""
+        known = [_config_key(name) for name in self._names()]
+        namespace = f"{pulumi.get_project()}:"
+        for full_key, value in pulumi.runtime.config.CONFIG.get().items():
+            key = full_key.removeprefix(namespace)
+            if key != full_key and key not in known:
+                (nearest,) = get_close_matches(key, known, n=1, cutoff=0)
+                raise InputError(
+                    key, f"must be one of the settings in Pulumi.yaml, of which {nearest} is the nearest, got {value!r}"
+                )
+
+    def _names(self) -> Iterator[str]:
+        """Yield the name of each setting. The settings of a group have names of their own."""
+        for name, value in asdict(self).items():
+            if isinstance(value, dict):
+                yield from cast("dict[str, Any]", value)
+            else:
+                yield name
 
     def _check(self) -> None:
         """Check all values before any resource exists.
@@ -168,7 +194,8 @@ class Settings:
             InputError: The document does not fit.
         """
         if self.issuer and not pulumi.runtime.is_dry_run():
-            check_discovery(self.issuer, self.jwks_url, self.connect_sources if self.dashboard_site else None)
+            with _secrets_hidden():
+                check_discovery(self.issuer, self.jwks_url, self.connect_sources if self.dashboard_site else None)
 
     @property
     def sign_in_hosts(self) -> list[str] | None:
@@ -186,6 +213,18 @@ class Settings:
     def tags(self) -> dict[str, str]:
         """The tags of every resource of the stack that supports tags."""
         return {"Project": pulumi.get_project(), "Stack": pulumi.get_stack()}
+
+
+@contextmanager
+def _secrets_hidden() -> Generator[None]:
+    """Remove the value from an error of the block if the setting that the error names is a secret."""
+    try:
+        yield
+    except InputError as error:
+        key = f"{pulumi.get_project()}:{error.property_path.partition('[')[0]}"
+        if not pulumi.runtime.is_config_secret(key):
+            raise
+        raise error.without_value() from None
 
 
 def _config_key(name: str) -> str:

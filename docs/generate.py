@@ -62,6 +62,7 @@ SETTINGS_HEAD: Final = """\
 This page answers: which settings does a stack have, and what are their defaults? To change one, run
 `pulumi config set <key> <value>` or add a line to `Pulumi.<stack>.yaml`. `Pulumi.yaml` declares all of them. A value
 that is not allowed causes an error before any resource exists. The error names the key, the value and what is allowed.
+A key that is not in this table causes an error too, which names the most similar key.
 
 <!-- Made by `make docs` from `Pulumi.yaml`, `Pulumi.dev.yaml` and `Pulumi.prod.yaml`. -->
 """

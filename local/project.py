@@ -86,8 +86,8 @@ def load_project(root: Path, stack: str = "dev", overrides: Mapping[str, str] | 
         overrides: Values by key. They replace the values of the files. A key may omit the project's namespace.
 
     Raises:
-        ConfigError: A file is missing or invalid, a key in the project's namespace is unknown, a value has the wrong
-            type, an encrypted value has no override, or a declared key has no value.
+        ConfigError: A file is missing or invalid, a value has the wrong type, an encrypted value has no override, or a
+            declared key has no value.
     """
     root = root.resolve()
     document = _read_yaml(root / "Pulumi.yaml")
@@ -111,7 +111,7 @@ def load_project(root: Path, stack: str = "dev", overrides: Mapping[str, str] | 
         stack=stack,
         root=root,
         main=main.parent if main.suffix == ".py" else main,
-        config=_resolve_config(name, declared, values, texts),
+        config=_resolve_config(declared, values, texts),
         secret_keys=frozenset(key for key, declaration in declared.items() if declaration.secret)
         | {key for key, value in values.items() if _is_encrypted(value)},
     )
@@ -157,15 +157,7 @@ def _parse_declarations(project: str, config: dict[str, Any]) -> dict[str, _Decl
     return found
 
 
-def _resolve_config(
-    project: str, declared: dict[str, _Declaration], values: dict[str, Any], texts: dict[str, str]
-) -> dict[str, str]:
-    namespace = f"{project}:"
-    own = sorted(key.removeprefix(namespace) for key in declared if key.startswith(namespace))
-    for key in [*values, *texts]:
-        if own and key.startswith(namespace) and key not in declared:
-            value = texts.get(key, values.get(key))
-            raise ConfigError(f"config {key}: unknown key (value {value!r}); known keys: {', '.join(own)}")
+def _resolve_config(declared: dict[str, _Declaration], values: dict[str, Any], texts: dict[str, str]) -> dict[str, str]:
     config: dict[str, str] = {}
     for key in dict.fromkeys([*declared, *values, *texts]):
         declaration = declared.get(key)

@@ -61,6 +61,11 @@ def error_line(outcome: Outcome) -> str:
             {"issuer": "https://login.example.com"},
             "audience: is required with issuer 'https://login.example.com', got None",
         ),
+        (
+            {"connectionShard": 4},
+            "connectionShard: must be one of the settings in Pulumi.yaml, of which connectionShards is the nearest, "
+            "got '4'",
+        ),
         ({"tenantIdPattern": "("}, "tenantIdPattern: must "),
         ({"postsPerSecond": 8}, "postsPerSecond: must be at least 1 for each Lambda that posts"),
     ],
@@ -70,6 +75,31 @@ def test_the_error_is_one_line_that_names_the_setting(empty: World, config: dict
 
     assert error_line(outcome).startswith(message)
     assert empty.cloud.calls == []
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        (
+            "jwksUrll",
+            "jwksUrll: must be one of the settings in Pulumi.yaml, of which jwksUrl is the nearest, got a secret",
+        ),
+        (
+            "jwksUrl",
+            "jwksUrl: must be an https URL, or an http URL of localhost or 127.0.0.1, without a fragment or a "
+            "placeholder, got a secret",
+        ),
+    ],
+)
+def test_the_error_does_not_show_a_secret(empty: World, key: str, message: str) -> None:
+    stack = empty.stack()
+    stack.set_secret(key, "no")  # short, because the CLI hides only longer secrets by itself
+
+    assert error_line(stack.up()) == message
+
+
+def test_a_key_of_another_namespace_is_no_setting(empty: World) -> None:
+    assert not empty.stack(config={"other:connectionShard": 4}).preview().failed
 
 
 @pytest.mark.parametrize(

@@ -291,6 +291,13 @@ def test_a_value_that_is_not_allowed_is_an_error_that_names_key_value_and_what_i
     assert refusal(Settings.load, config=given).startswith(message)
 
 
+def test_the_local_run_refuses_a_key_that_is_no_setting() -> None:
+    """The check is the program's. Such a key would have no effect."""
+    assert refusal(Settings.load, config=config(protectDatta="true")) == (
+        "protectDatta: must be one of the settings in Pulumi.yaml, of which protectData is the nearest, got 'true'"
+    )
+
+
 def test_prod_protects_data_and_keeps_logs_longer() -> None:
     dev, prod = (load(load_project(ROOT, stack).config) for stack in ("dev", "prod"))
 

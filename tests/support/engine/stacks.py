@@ -109,6 +109,10 @@ class EngineStack:
         """Run `pulumi destroy`, which doesn't run the program."""
         return self._run(self._stack.destroy, options)
 
+    def set_secret(self, key: str, value: str) -> None:
+        """Run `pulumi config set --secret`."""
+        self._stack.set_config(key, automation.ConfigValue(value, secret=True))
+
     def cancel(self) -> None:
         """Run `pulumi cancel`, which takes the lock of an operation that was killed."""
         self._stack.cancel()
