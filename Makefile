@@ -6,7 +6,7 @@ INSTALL := pip install --quiet --disable-pip-version-check --require-hashes --on
 SOURCES := __main__.py settings.py components docs examples handlers local policy tests tools bench
 PAGES := $(wildcard *.md) dashboard docs examples tools
 
-.PHONY: help setup lock dev preview test check format docs sbom security bench clean
+.PHONY: help setup install lock dev preview test check format docs sbom security bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -18,6 +18,15 @@ setup: .venv/ready ## create .venv and package the Lambdas' dependencies
 	$(PYTHON) -m venv .venv || { echo "On Debian: apt-get install python3-venv"; exit 1; }
 	$(BIN)/$(INSTALL) --requirement requirements-dev.txt
 	$(BIN)/python -c 'from components._packaging import PLATFORMS, REQUIREMENTS, install_dependencies; [install_dependencies(name, machine) for name in REQUIREMENTS for machine in PLATFORMS]'
+	touch $@
+
+install: setup policy/.venv/ready ## prepare the Pulumi CLI: the program, the policy pack and the providers
+	pulumi install --no-dependencies
+
+# Without the packages of the policy pack, `pulumi preview --policy-pack policy` waits for ten minutes without a message.
+policy/.venv/ready: policy/requirements.txt
+	$(PYTHON) -m venv policy/.venv
+	policy/$(BIN)/$(INSTALL) --requirement $<
 	touch $@
 
 # One version of each package everywhere: the lock file of the development environment binds the smaller ones.
@@ -91,5 +100,5 @@ bench: setup ## run all benchmarks and write docs/performance.md, or run those i
 	$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove everything that the other targets created
-	rm -rf .venv .build .local .pytest_cache .ruff_cache .hypothesis .coverage* node_modules
+	rm -rf .venv policy/.venv .build .local .pytest_cache .ruff_cache .hypothesis .coverage* node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +

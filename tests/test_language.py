@@ -13,13 +13,13 @@ SUFFIXES = {".css", ".html", ".js", ".json", ".md", ".py", ".toml", ".txt", ".ya
 FOLDERS = (
     *(".github", "bench", "components", "dashboard", "docs", "examples", "handlers", "local", "policy", "tools"),
 )
-VENDORED = ROOT / "dashboard" / "vendor"
+OTHERS = (ROOT / "dashboard" / "vendor", ROOT / "policy" / ".venv")
 
 
 def our_files() -> list[Path]:
     """Return the project's own text files, apart from the tests, which no user reads."""
     paths = [*ROOT.iterdir(), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))]
-    return [path for path in paths if path.suffix in SUFFIXES and VENDORED not in path.parents]
+    return [path for path in paths if path.suffix in SUFFIXES and not {*OTHERS} & {*path.parents}]
 
 
 @pytest.mark.parametrize("phrase", PHRASES)

@@ -59,7 +59,7 @@ def modules() -> Iterator[Path]:
     """Yield the source modules, apart from those that only hold a docstring, imports and `__all__`."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
-            if not all(map(is_declaration, ast.parse(path.read_text()).body)):
+            if ".venv" not in path.parts and not all(map(is_declaration, ast.parse(path.read_text()).body)):
                 yield path
 
 
