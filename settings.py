@@ -16,6 +16,7 @@ from components._gateway_limits import GatewayLimits
 from components._gateway_posting import GatewayPosting
 from components._packaging import check_package_for
 from components.submission_ingest import MAX_CLOCK_SKEW_SECONDS
+from components.tenant_identity import MFA_CONFIGURATIONS
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Settings:
     posting: GatewayPostingArgs
     concurrency: GatewayConcurrencyArgs
     persist_reserved_concurrency: int | None
+    mfa: str
+    mail_sender: str | None
     retention_days: int
     max_clock_skew_seconds: int
     log_retention_days: int
@@ -100,6 +103,8 @@ class Settings:
                 "broadcast_reserved_concurrency": config.require_int("broadcastReservedConcurrency") or None,
             },
             persist_reserved_concurrency=config.require_int("persistReservedConcurrency") or None,
+            mfa=config.require("mfa"),
+            mail_sender=config.get("mailSender") or None,
             retention_days=config.require_int("retentionDays"),
             max_clock_skew_seconds=config.require_int("maxClockSkewSeconds"),
             log_retention_days=config.require_int("logRetentionDays"),
@@ -142,6 +147,7 @@ class Settings:
         The components make the same checks, but their errors would name inputs. These errors name configuration keys.
         """
         self._check_sign_in()
+        self._check_users()
         _checks.check_optional(_checks.web_acl_arn, "webAclArn", self.web_acl_arn)
         _checks.check_optional(_checks.email, "alarmEmail", self.alarm_email)
         _checks.check_each(_urls.origin, "allowedOrigins", self.allowed_origins)
@@ -184,6 +190,15 @@ class Settings:
             value: object = getattr(self, key)
             if value and not self.issuer:
                 raise InputError(_config_key(key), f"must be set together with issuer, got {value!r} without an issuer")
+
+    def _check_users(self) -> None:
+        """Check the settings about the users of the built-in user pool."""
+        _checks.one_of("mfa", self.mfa, MFA_CONFIGURATIONS)
+        _checks.check_optional(_checks.mail_sender_arn, "mailSender", self.mail_sender)
+        if self.issuer and self.mfa != "off":
+            raise InputError("mfa", f"must be off with an issuer of your own, which decides about it, got {self.mfa!r}")
+        if self.issuer and self.mail_sender:
+            raise InputError("mailSender", f"must not be set together with issuer, got {self.mail_sender!r}")
 
     def check_issuer(self) -> None:
         """Compare the settings with the discovery document of the issuer, unless this run is a preview.

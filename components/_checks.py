@@ -259,6 +259,16 @@ def key_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     return string(field, value, rf"{_ARN}:kms:[^:]+:\d+:key/[\w-]+", "the ARN of a KMS key")
 
 
+def mail_sender_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """Check the ARN of an e-mail address in Amazon SES.
+
+    Raises:
+        InputError: The value is not the ARN of an e-mail address. The ARN of a domain names no sender.
+    """
+    pattern = rf"{_ARN}:ses:[^:]+:\d+:identity/[^@\s/]+@[^@\s/]+"
+    return string(field, value, pattern, "the ARN of an e-mail address in Amazon SES")
+
+
 def web_acl_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the ARN of a web ACL for CloudFront, of AWS WAF version 2.
 

@@ -57,6 +57,11 @@ class TenantIdentityArgs(TypedDict):
     `off`, `optional` or `required`. With `required`, the hosted sign-in page asks each user to register an app at the
     first sign-in. With `optional`, your own page must offer that, because the hosted sign-in page does not. This input
     has no effect with `issuer`. Default: `off`."""
+    mail_sender: NotRequired[pulumi.Input[str] | None]
+    """The ARN of the e-mail address in Amazon SES from which the user pool sends invitations and codes, such as
+    `arn:aws:ses:eu-west-1:123456789012:identity/no-reply@example.com`. The address or its domain must be verified in
+    SES. This input is not allowed with `issuer`. Default: Cognito's own sender, which sends at most 50 mails per day
+    for all user pools of an account."""
     deletion_protection: NotRequired[pulumi.Input[bool]]
     """Whether Cognito refuses to delete the user pool. Default: false."""
     tags: NotRequired[Tags]
@@ -68,9 +73,9 @@ class TenantIdentity(pulumi.ComponentResource):
 
     Without the input `issuer`, the component creates a user pool. The user pool allows no sign-up: an administrator
     creates each user and sets the user's attribute `custom:tenant_id`. The user can read this attribute but not write
-    it. With the input `callback_urls`, the user pool has a hosted sign-in page. The page uses the authorization code
-    flow with the scopes `openid`, `email` and `profile`. Without the scope `profile`, an ID token would
-    not contain the tenant.
+    it. Capital letters in an e-mail address make no difference. With the input `callback_urls`, the user pool has a
+    hosted sign-in page. The page uses the authorization code flow with the scopes `openid`, `email` and `profile`.
+    Without the scope `profile`, an ID token would not contain the tenant.
 
     Each use of a refresh token returns a new one, and a sign-out can revoke it. A new e-mail address of a user counts
     only after the user has confirmed it.
@@ -101,6 +106,9 @@ class TenantIdentity(pulumi.ComponentResource):
         if len(urls) > MAX_CALLBACK_URLS:
             raise InputError("callback_urls", f"must have at most {MAX_CALLBACK_URLS} URLs, got {len(urls)}")
         mfa = _checks.one_of("mfa", args.get("mfa", "off"), MFA_CONFIGURATIONS)
+        mail_sender = _checks.check_optional(_checks.mail_sender_arn, "mail_sender", args.get("mail_sender"))
+        if issuer is not None and mail_sender is not None:
+            raise InputError("mail_sender", f"must not be set together with issuer, got {args.get('mail_sender')!r}")
         callback_urls = [_urls.callback_url(f"callback_urls[{index}]", url) for index, url in enumerate(urls)]
         super().__init__("formbridge:index:TenantIdentity", name, {}, opts)
         if issuer is not None and audience is not None:
@@ -108,7 +116,7 @@ class TenantIdentity(pulumi.ComponentResource):
             self.client_id = audience
             self.user_pool_id = pulumi.Output.from_input("")
         else:
-            pool, client = self._create_user_pool(name, args, callback_urls, mfa)
+            pool, client = self._create_user_pool(name, args, callback_urls, mfa, mail_sender)
             self.issuer = pulumi.Output.concat("https://", pool.endpoint)
             self.client_id = client.id
             self.user_pool_id = pool.id
@@ -126,17 +134,23 @@ class TenantIdentity(pulumi.ComponentResource):
         args: TenantIdentityArgs,
         callback_urls: Sequence[pulumi.Output[str]],
         mfa: pulumi.Output[str],
+        mail_sender: pulumi.Output[str] | None,
     ) -> tuple[aws.cognito.UserPool, aws.cognito.UserPoolClient]:
         """Create the user pool and its app client. If there are callback URLs, create its sign-in domain too."""
         child_options = pulumi.ResourceOptions(parent=self)
         pool = aws.cognito.UserPool(
             f"{name}-users",
             username_attributes=["email"],
+            # Otherwise A@example.com and a@example.com would be two users. A later change would replace the user pool.
+            username_configuration={"case_sensitive": False},
             auto_verified_attributes=["email"],
             # A user can change the e-mail address. Until the user has confirmed the new one, the old one stays in use.
             user_attribute_update_settings={"attributes_require_verification_before_updates": ["email"]},
             mfa_configuration=mfa.apply(MFA_CONFIGURATIONS.__getitem__),
             software_token_mfa_configuration=mfa.apply(_build_second_factor),
+            email_configuration=(
+                None if mail_sender is None else {"email_sending_account": "DEVELOPER", "source_arn": mail_sender}
+            ),
             admin_create_user_config={"allow_admin_create_user_only": True},
             password_policy={
                 "minimum_length": 12,

@@ -36,7 +36,7 @@ _CLIENT_ACRONYMS = {
 
 def _create_user_pool(aws: Aws, resource: Resource) -> CreatedResource:
     inputs, name = resource.inputs, choose_name(resource)
-    request: dict[str, Any] = pick_arguments(inputs, _POOL)
+    request: dict[str, Any] = pick_arguments(inputs, [*_POOL, "emailConfiguration"])
     if schemas := inputs.get("schemas"):
         request["Schema"] = to_pascal_case(schemas)
     if policy := inputs.get("passwordPolicy"):
@@ -87,6 +87,7 @@ TYPES = {
         properties(
             *("name", "tags", "schemas", "passwordPolicy", *_POOL, *_MFA),
             "userAttributeUpdateSettings.attributesRequireVerificationBeforeUpdates",
+            *("emailConfiguration.emailSendingAccount", "emailConfiguration.sourceArn"),
         ),
     ),
     "aws:cognito/userPoolClient:UserPoolClient": ResourceType(

@@ -79,6 +79,11 @@ RESOURCE_RULES = (
     ResourceRule("no-open-functions", "Only a named source may invoke a function.", access.check_invoke_permission),
     ResourceRule("no-open-function-urls", "A function URL requires authorization.", access.check_function_url),
     ResourceRule("no-open-websockets", "An authorizer checks each WebSocket connection.", access.check_connect_route),
+    ResourceRule(
+        "case-insensitive-users",
+        "A user pool does not distinguish capital letters in user names.",
+        access.check_user_names,
+    ),
     ResourceRule("https-only", "CloudFront uses only HTTPS, for viewers and for origins.", access.check_https),
     ResourceRule(
         "encryption",

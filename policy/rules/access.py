@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from .resources import BUCKETS, PERMISSION, Inputs, Resource, find_dependents, get_value, has_value, to_list
+from .resources import BUCKETS, PERMISSION, USER_POOL, Inputs, Resource, find_dependents, get_value, has_value, to_list
 
 
 def check_invoke_permission(resource_type: str, inputs: Inputs) -> Iterator[str]:
@@ -30,6 +30,15 @@ def check_connect_route(resource_type: str, inputs: Inputs) -> Iterator[str]:
     connects = resource_type == "aws:apigatewayv2/route:Route" and inputs.get("routeKey") == "$connect"
     if connects and inputs.get("authorizationType", "NONE") == "NONE":
         yield "anyone may connect: set an authorizer, because API Gateway authorizes a WebSocket only at $connect"
+
+
+def check_user_names(resource_type: str, inputs: Inputs) -> Iterator[str]:
+    """Report a user pool that distinguishes capital letters in user names."""
+    if resource_type == USER_POOL and get_value(inputs, "usernameConfiguration", "caseSensitive") is not False:
+        yield (
+            "A@example.com and a@example.com are two users, and a later change replaces the user pool and deletes all "
+            "users: set usernameConfiguration.caseSensitive to false"
+        )
 
 
 PUBLIC_ACCESS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")

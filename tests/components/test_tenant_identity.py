@@ -12,6 +12,7 @@ from tests.support.components.examples import AUDIENCE, ISSUER
 from tests.support.components.harness import Recording, refusal, run
 from tests.support.components.provider import REGION, Provider, api_id, user_pool_id
 
+SENDER = "arn:aws:ses:us-east-1:123456789012:identity/no-reply@example.com"
 CALLBACK_URLS = ["https://d111111abcdef8.cloudfront.net/", "http://localhost:8080/", "http://127.0.0.1:8080/page?a=b"]
 POOL_ISSUER = f"https://cognito-idp.{REGION}.amazonaws.com/{user_pool_id('identity-users')}"
 
@@ -77,6 +78,39 @@ def test_a_new_email_address_counts_when_it_is_confirmed(recording: Recording) -
 
     assert pool["userAttributeUpdateSettings"] == {"attributesRequireVerificationBeforeUpdates": ["email"]}
     assert pool["autoVerifiedAttributes"] == ["email"], "Cognito takes the setting for these attributes alone"
+
+
+def test_capital_letters_make_no_other_user(recording: Recording) -> None:
+    assert recording.inputs("identity-users")["usernameConfiguration"] == {"caseSensitive": False}
+
+
+def test_cognito_sends_the_mails_by_default(recording: Recording) -> None:
+    assert "emailConfiguration" not in recording.inputs("identity-users")
+
+
+def test_an_address_in_ses_sends_the_mails() -> None:
+    assert declare({"mail_sender": SENDER}).inputs("identity-users")["emailConfiguration"] == {
+        "emailSendingAccount": "DEVELOPER",
+        "sourceArn": SENDER,
+    }
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (
+            {"mail_sender": "arn:aws:ses:us-east-1:123456789012:identity/example.com"},
+            "mail_sender: must be the ARN of an e-mail address in Amazon SES, "
+            "got 'arn:aws:ses:us-east-1:123456789012:identity/example.com'",
+        ),
+        (
+            {"issuer": ISSUER, "audience": AUDIENCE, "mail_sender": SENDER},
+            f"mail_sender: must not be set together with issuer, got '{SENDER}'",
+        ),
+    ],
+)
+def test_a_sender_is_an_address_and_the_pools_own(args: TenantIdentityArgs, message: str) -> None:
+    assert refusal(lambda: TenantIdentity("identity", args)) == message
 
 
 @pytest.mark.parametrize(("mfa", "expected"), [("off", "OFF"), ("optional", "OPTIONAL"), ("required", "ON")])

@@ -165,6 +165,18 @@ BROKEN: list[tuple[str, str, Change, str]] = [
     ),
     ("no-open-websockets", "gateway-connect-route", drop("gateway-connect-route", "authorizationType"), "$connect"),
     (
+        "case-insensitive-users",
+        "identity-users",
+        drop("identity-users", "usernameConfiguration"),
+        "usernameConfiguration.caseSensitive",
+    ),
+    (
+        "case-insensitive-users",
+        "identity-users",
+        put("identity-users", "usernameConfiguration.caseSensitive", True),
+        "two users",
+    ),
+    (
         "https-only",
         "dashboard-distribution",
         put("dashboard-distribution", "defaultCacheBehavior.viewerProtocolPolicy", "allow-all"),

@@ -69,6 +69,7 @@ def test_what_a_principal_does_is_still_allowed(hardened: Recording) -> None:
 def test_every_user_has_a_second_factor(recording: Recording, hardened: Recording) -> None:
     assert hardened.inputs("identity-users")["mfaConfiguration"] == "ON"
     assert recording.inputs("identity-users")["mfaConfiguration"] == "OFF"
+    assert declare(hardened="true", mfa="optional").inputs("identity-users")["mfaConfiguration"] == "ON"
 
 
 def test_without_a_page_or_a_pool_there_is_nothing_of_them_to_harden() -> None:

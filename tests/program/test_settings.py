@@ -54,6 +54,8 @@ OTHER: dict[str, str] = {
     "messageReservedConcurrency": "22",
     "broadcastReservedConcurrency": "23",
     "persistReservedConcurrency": "24",
+    "mfa": "optional",
+    "mailSender": "arn:aws:ses:us-east-1:123456789012:identity/no-reply@example.com",
     "retentionDays": "30",
     "maxClockSkewSeconds": "60",
     "logRetentionDays": "7",
@@ -74,7 +76,7 @@ TOGETHER = {
 }
 """The keys that a key cannot be without."""
 
-OPTIONAL = {"issuer", "audience", "jwksUrl", "prompt", "webAclArn", "alarmEmail"}
+OPTIONAL = {"issuer", "audience", "jwksUrl", "prompt", "webAclArn", "alarmEmail", "mailSender"}
 """The keys that have no value by nature."""
 
 
@@ -172,6 +174,8 @@ def test_the_defaults_are_those_of_the_smallest_use() -> None:
         dashboard_site=True,
         api_gateway_log_role=True,
         package_for="lambda",
+        mfa="off",
+        mail_sender=None,
     )
 
 
@@ -280,6 +284,16 @@ def test_a_value_of_another_type_is_an_error_that_names_key_and_value(key: str, 
         ({"connectionShards": "0"}, "connectionShards: must be an integer from 1 to 64, got 0"),
         ({"connectionShards": "65"}, "connectionShards: must be an integer from 1 to 64, got 65"),
         ({"failureIdentifier": "id"}, "failureIdentifier: must be one of eventID, SequenceNumber, got 'id'"),
+        ({"mfa": "on"}, "mfa: must be one of off, optional, required, got 'on'"),
+        ({"mailSender": "a@example.com"}, "mailSender: must be the ARN of an e-mail address in Amazon SES, got 'a@ex"),
+        (
+            {"issuer": "https://login.example.com", "audience": "a", "mfa": "optional"},
+            "mfa: must be off with an issuer of your own, which decides about it, got 'optional'",
+        ),
+        (
+            {"issuer": "https://login.example.com", "audience": "a", "mailSender": OTHER["mailSender"]},
+            f"mailSender: must not be set together with issuer, got '{OTHER['mailSender']}'",
+        ),
         ({"packageFor": "windows"}, "packageFor: must be one of lambda, host, got 'windows'"),
     ],
 )

@@ -21,6 +21,11 @@ def test_user_pool_and_client(made: Monitor, call: Any) -> None:
     assert pool["Policies"]["PasswordPolicy"]["MinimumLength"] == 14
     assert pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"] is True
     assert pool["UserAttributeUpdateSettings"] == {"AttributesRequireVerificationBeforeUpdate": ["email"]}
+    assert pool["UsernameConfiguration"] == {"CaseSensitive": False}
+    assert pool["EmailConfiguration"] == {
+        "EmailSendingAccount": "DEVELOPER",
+        "SourceArn": "arn:aws:ses:us-east-1:123456789012:identity/no-reply@example.com",
+    }
     mfa = call("cognito-idp", "get_user_pool_mfa_config", UserPoolId=pool_id)
     assert (mfa["MfaConfiguration"], mfa["SoftwareTokenMfaConfiguration"]) == ("OPTIONAL", {"Enabled": True})
     assert pool["UserPoolTags"] == {"team": "forms"}

@@ -120,6 +120,9 @@ stage = aws.apigatewayv2.Stage("stage", api_id=api.id, name="live", auto_deploy=
     route_settings=[{"route_key": "$connect", "throttling_rate_limit": 1}])
 
 pool = aws.cognito.UserPool("pool", tags=tags, auto_verified_attributes=["email"],
+    username_configuration={"case_sensitive": False},
+    email_configuration={"email_sending_account": "DEVELOPER",
+                         "source_arn": "arn:aws:ses:us-east-1:123456789012:identity/no-reply@example.com"},
     password_policy={"minimum_length": 14, "require_symbols": True},
     admin_create_user_config={"allow_admin_create_user_only": True},
     account_recovery_setting={"recovery_mechanisms": [{"name": "verified_email", "priority": 1}]},
