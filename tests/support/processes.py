@@ -71,10 +71,14 @@ def listeners(port: int, state_dir: Path) -> list[int]:
 
 def descendants(pid: int) -> Iterator[int]:
     """Yield the children of a process and their children, by /proc."""
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield int(child)
-            yield from descendants(int(child))
+    children: list[int] = []
+    with suppress(FileNotFoundError, ProcessLookupError):  # the process has ended meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):  # the thread has
+                children += map(int, (task / "children").read_text().split())
+    for child in children:
+        yield child
+        yield from descendants(child)
 
 
 def all_listeners(pids: Iterable[int]) -> set[tuple[str, int]]:
