@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,9 +33,12 @@ def kill_during_creation(world: World, stack: EngineStack) -> Outcome:
 
 def engines(world: World) -> list[int]:
     program = os.fsencode(world.folder / "bin" / "pulumi")
-    return [
-        pid for pid in descendants(os.getpid()) if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0] == program
-    ]
+    found: list[int] = []
+    for pid in descendants(os.getpid()):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0] == program:
+                found.append(pid)
+    return found
 
 
 def test_the_next_run_needs_a_cancel_and_creates_the_interrupted_resource_again(empty: World) -> None:
