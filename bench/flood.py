@@ -441,7 +441,7 @@ class Figures:
     refused: float
     """Share of the requests whose first attempt was refused."""
     refused_until: float
-    """When the last of these was sent first, in seconds of the simulation; 0 if there is none."""
+    """Time of the first attempt of the last of these, in seconds of the simulation; 0 if no request was refused."""
 
 
 def summarize(samples: Sequence[Sample]) -> Figures:

@@ -50,7 +50,7 @@ class MessageBudget:
     _accepted: LeasedBucket = field(init=False)
     _early: LeasedBucket = field(init=False)
     _open_until_ms: dict[str, int] = field(init=False, default_factory=dict[str, int])
-    """Until when the circuit breaker of a tenant is open, in epoch milliseconds."""
+    """Time until which the circuit breaker of a tenant is open, in epoch milliseconds."""
 
     def __post_init__(self) -> None:
         self._accepted = LeasedBucket(self.buckets.take_messages, self.rate)
