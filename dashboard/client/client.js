@@ -310,7 +310,7 @@ export class RealtimeClient {
   /** Divide the held submissions into pages. The first also asks for new submissions, which the view may lack. */
   #startReconciliation() {
     const { getHeld, now } = this.#options;
-    if (getHeld === null) return;
+    if (!getHeld) return;
     const held = getHeld();
     const count = Math.max(1, Math.ceil(held.length / MAX_HELD));
     this.#pages = Array.from({ length: count }, (_, index) => ({
