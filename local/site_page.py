@@ -39,7 +39,7 @@ CONNECT: Final = "connect-src 'self'"
 
 @dataclass(frozen=True, kw_only=True)
 class SitePage:
-    """What the program makes of the page, besides its files."""
+    """Configuration and security policy of the page, as the program creates them."""
 
     config: str
     """The content of `config.json`."""

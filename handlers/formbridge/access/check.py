@@ -10,9 +10,9 @@ class Check:
     """One check of a token and its result. No field quotes a part of the token."""
 
     name: str
-    """What is checked: a part of the token, a field of its header, or a claim."""
+    """Name of the checked part: a part of the token, a field of its header, or a claim."""
     problem: str = ""
-    """What the token must be instead. Empty: the check passes."""
+    """The rule that the token breaks. Empty: the check passes."""
     setting: str = ""
     """The stack's setting with which the token is compared. Empty: the check depends on no setting."""
 

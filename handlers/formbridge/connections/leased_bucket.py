@@ -35,7 +35,7 @@ TakeTokens: TypeAlias = Callable[[str, Rate, int, int], Shortage | None]
 
 @dataclass(slots=True)
 class _Lease:
-    """What a process knows of one tenant's bucket."""
+    """State of one tenant's bucket in one process."""
 
     tokens: int = 0
     """Number of tokens that the process has taken and not spent."""

@@ -1,4 +1,4 @@
-"""What the page says when a sign-in fails, and that it does not repeat it."""
+"""Messages of the page after a sign-in that failed. The page does not repeat the sign-in by itself."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def hash_public_key(certificate: Path) -> str:
-    """The form in which Chromium is told which key to trust."""
+    """Return the hash by which a flag of Chromium names a trusted key."""
     public = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key()
     encoded = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(hashlib.sha256(encoded).digest()).decode()
