@@ -15,7 +15,7 @@ PAGES = [path for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) if
 
 
 def test_one_target_installs_the_program_and_the_pack() -> None:
-    command = ["make", "--dry-run", "--always-make", "install"]
+    command = ["make", "--dry-run", "--always-make", "--no-print-directory", "install"]
     commands = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
     installing = [line for line in commands if "pip install" in line and "--require-hashes" in line]
 
