@@ -38,6 +38,8 @@ class ProviderCalls:
     """Newest version of terraform-provider-aws whose source was read."""
     provider: frozenset[str]
     """Actions that the provider needs when it is configured."""
+    any_resource: frozenset[str]
+    """Actions that AWS allows only for the resource `*`, by the Service Authorization Reference."""
     types: Mapping[str, Calls]
     """By type, such as `aws:dynamodb/table:Table`, for each type that the program can declare."""
     functions: Mapping[str, Calls]
@@ -54,7 +56,9 @@ class ProviderCalls:
             KeyError: The table has no such type or function.
         """
         calls = self.types[token] if token in self.types else self.functions[token]
-        return frozenset().union(*(calls.by_operation.get(operation, ()) for operation in operations or OPERATIONS))
+        return frozenset[str]().union(
+            *(calls.by_operation.get(operation, ()) for operation in operations or OPERATIONS)
+        )
 
 
 def _load() -> ProviderCalls:
@@ -63,6 +67,7 @@ def _load() -> ProviderCalls:
         pulumi_aws=table["pulumi_aws"],
         terraform_provider_aws=table["terraform_provider_aws"],
         provider=frozenset(table["provider"]),
+        any_resource=frozenset(table["any_resource"]),
         types={token: _calls(entry) for token, entry in table["types"].items()},
         functions={token: _calls(entry) for token, entry in table["functions"].items()},
     )
