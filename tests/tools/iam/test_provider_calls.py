@@ -9,6 +9,7 @@ import botocore.session
 import pytest
 
 from tests.support.components.packages import small_packages
+from tests.support.engine.aws_provider import REPLACING
 from tests.support.program.whole_program import declare
 from tests.support.requirements import read_lock
 from tools.iam.provider_calls import CALLS, OPERATIONS, PATH
@@ -92,6 +93,10 @@ def test_the_table_takes_each_declared_property_into_account(declared: list[Decl
     }
 
     assert unread == set(), REFRESH
+
+
+def test_the_engine_tests_know_what_replaces_a_resource_of_each_type() -> None:
+    assert set(REPLACING) == set(CALLS.types), REFRESH
 
 
 def test_each_action_is_an_operation_of_aws_or_named_here() -> None:
