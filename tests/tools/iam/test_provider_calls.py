@@ -28,6 +28,7 @@ CHANGES: Final[tuple[dict[str, str], ...]] = (
         "mailSender": "arn:aws:ses:us-east-1:123456789012:identity/no-reply@example.com",
         "webAclArn": "arn:aws:wafv2:us-east-1:123456789012:global/webacl/page/473e64fd-f30b-4765-81a0-62ad96dd167a",
         "authorizeReservedConcurrency": "10",
+        "permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/formbridge-boundary-dev",
     },
     {"issuer": "https://login.example.com/", "audience": "page"},
     {"dashboardSite": "false", "apiGatewayLogRole": "false"},
