@@ -73,7 +73,7 @@ def test_is_made_of_components_alone(recording: Recording) -> None:
         ("formbridge:index:ApiGatewayLogRole", "api-gateway"),
         ("formbridge:index:WebSocketGateway", "gateway"),
         ("formbridge:index:RealtimePipe", "realtime"),
-        ("formbridge:index:DeadLetterResync", "realtime-recovery"),
+        ("formbridge:index:DeadLetterResync", "recovery"),
     }
 
 
@@ -145,8 +145,8 @@ class TestWiring:
             assert environment(own, f"gateway-{function}") == environment(recording, f"gateway-{function}")
 
     def test_what_the_pipe_gives_up_is_read_again_and_told_by_the_gateway(self, recording: Recording) -> None:
-        mapping = recording.inputs("realtime-recovery-resync-mapping")
-        resync = environment(recording, "realtime-recovery-resync")
+        mapping = recording.inputs("recovery-resync-mapping")
+        resync = environment(recording, "recovery-resync")
 
         assert mapping["eventSourceArn"] == recording.registered("realtime")["dead_letter_queue_arn"]
         assert resync["FANOUT_QUEUE_URL"] == recording.registered("gateway")["fanout_queue_url"]
@@ -383,6 +383,16 @@ class TestSettings:
         assert recording.of_type("apigateway/account:Account") == []
         assert not [one.name for one in recording.resources.values() if one.name.startswith("api-gateway")]
         assert recording.of_type("apigatewayv2/stage:Stage")
+
+    def test_every_role_has_the_permissions_boundary(self, recording: Recording) -> None:
+        boundary = "arn:aws:iam::123456789012:policy/formbridge-boundary-dev"
+        bounded = declare(permissionsBoundaryArn=boundary)
+
+        assert {one.inputs.get("permissionsBoundary") for one in bounded.of_type("iam/role:Role")} == {boundary}
+        assert {one.inputs.get("permissionsBoundary") for one in recording.of_type("iam/role:Role")} == {None}
+        assert [one.urn for one in bounded.custom() if "permissionsBoundary" in one.inputs] == [
+            one.urn for one in bounded.of_type("iam/role:Role")
+        ]
 
     def test_alarm_email_hears_of_alarms(self) -> None:
         subscription = declare(alarmEmail="ada@example.com").inputs("alarms-email")

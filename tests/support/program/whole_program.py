@@ -13,6 +13,8 @@ from tests.support.components.harness import Recording, run
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tests.support.components.provider import Provider
+
 ROOT = Path(__file__).resolve().parents[3]
 STACK = "dev"
 
@@ -24,10 +26,18 @@ def config(**overrides: str) -> Mapping[str, str]:
 
 def declare(*, preview: bool = False, **overrides: str) -> Recording:
     """Run the program, with all that it can make unless `overrides` say otherwise. It asks no issuer."""
+    return declare_stack(STACK, None, overrides, preview=preview)
+
+
+def declare_stack(
+    stack: str, provider: Provider | None, overrides: Mapping[str, str], *, preview: bool = False
+) -> Recording:
+    """Run the program for a stack with the settings of `Pulumi.dev.yaml`. See `declare`."""
     with mock.patch("settings.check_discovery"):
         return run(
             lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
             config=config(**{"alarmEmail": "on-call@example.com", **overrides}),
-            stack=STACK,
+            stack=stack,
             preview=preview,
+            provider=provider,
         )
