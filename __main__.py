@@ -22,6 +22,18 @@ settings = Settings.load()
 settings.check_issuer()
 tags = settings.tags
 
+
+def set_boundary(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+    """Give a role the permissions boundary. Leave every other resource unchanged."""
+    if args.type_ != "aws:iam/role:Role":
+        return None
+    props = {**args.props, "permissions_boundary": settings.permissions_boundary_arn}
+    return pulumi.ResourceTransformationResult(props, args.opts)
+
+
+if settings.permissions_boundary_arn:
+    pulumi.runtime.register_stack_transformation(set_boundary)
+
 key_arn = DataKey("data", {"tags": tags}).key_arn if settings.hardened else None
 alarms = AlarmTopic("alarms", {"email": settings.alarm_email, "kms_key_arn": key_arn, "tags": tags})
 site = None
@@ -109,7 +121,7 @@ pipe = RealtimePipe(
     },
 )
 DeadLetterResync(
-    "realtime-recovery",
+    "recovery",
     {
         "dead_letter_queue_arn": pipe.dead_letter_queue_arn,
         "stream_arn": table.stream_arn,

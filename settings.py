@@ -1,5 +1,6 @@
 """Configuration of the stack as one typed value. `Pulumi.yaml` describes every key and its default."""
 
+import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -17,6 +18,12 @@ from components._gateway_posting import GatewayPosting
 from components._packaging import check_package_for
 from components.submission_ingest import MAX_CLOCK_SKEW_SECONDS
 from components.tenant_identity import MFA_CONFIGURATIONS
+
+MAX_STACK_NAME = 9
+"""Maximum length of a stack's name. It is in every physical name, and AWS limits the length of those
+(docs/adr/0045)."""
+_STACK_NAME = re.compile(rf"[a-z][a-z0-9]{{,{MAX_STACK_NAME - 1}}}")
+"""Names of which none is the beginning of a physical name of another stack: they contain no hyphen."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ class Settings:
     web_acl_arn: str | None
     alarm_email: str | None
     dashboard_site: bool
+    permissions_boundary_arn: str | None
     api_gateway_log_role: bool
     package_for: str
 
@@ -113,6 +121,7 @@ class Settings:
             web_acl_arn=config.get("webAclArn") or None,
             alarm_email=config.get("alarmEmail") or None,
             dashboard_site=config.require_bool("dashboardSite"),
+            permissions_boundary_arn=config.get("permissionsBoundaryArn") or None,
             api_gateway_log_role=config.require_bool("apiGatewayLogRole"),
             package_for=config.require("packageFor"),
         )
@@ -146,8 +155,10 @@ class Settings:
 
         The components make the same checks, but their errors would name inputs. These errors name configuration keys.
         """
+        _check_stack_name(pulumi.get_stack())
         self._check_sign_in()
         self._check_users()
+        _checks.check_optional(_checks.policy_arn, "permissionsBoundaryArn", self.permissions_boundary_arn)
         _checks.check_optional(_checks.web_acl_arn, "webAclArn", self.web_acl_arn)
         _checks.check_optional(_checks.email, "alarmEmail", self.alarm_email)
         _checks.check_each(_urls.origin, "allowedOrigins", self.allowed_origins)
@@ -228,6 +239,16 @@ class Settings:
     def tags(self) -> dict[str, str]:
         """The tags of every resource of the stack that supports tags."""
         return {"Project": pulumi.get_project(), "Stack": pulumi.get_stack()}
+
+
+def _check_stack_name(name: str) -> None:
+    """Check that the stack's name fits into every physical name."""
+    if not _STACK_NAME.fullmatch(name):
+        raise InputError(
+            "stack",
+            f"must have a name of at most {MAX_STACK_NAME} lower-case letters and digits that begins with a letter, "
+            f"got {name!r}",
+        )
 
 
 @contextmanager

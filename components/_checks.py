@@ -269,6 +269,15 @@ def mail_sender_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     return string(field, value, pattern, "the ARN of an e-mail address in Amazon SES")
 
 
+def policy_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """Check the ARN of a customer-managed IAM policy.
+
+    Raises:
+        InputError: The value is not the ARN of such a policy.
+    """
+    return string(field, value, rf"{_ARN}:iam::\d+:policy/[\w+=,.@/-]+", "the ARN of an IAM policy of your account")
+
+
 def web_acl_arn(field: str, value: pulumi.Input[str]) -> pulumi.Output[str]:
     """Check the ARN of a web ACL for CloudFront, of AWS WAF version 2.
 

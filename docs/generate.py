@@ -118,6 +118,7 @@ def render_settings_page() -> str:
             setting["description"],
         )
         for key, setting in declared.items()
+        if ":" not in key  # another namespace is not this project's
     ]
     return _join_blocks([SETTINGS_HEAD, _render_table(rows, ("key", "type", "default", *STACKS, "description"))])
 

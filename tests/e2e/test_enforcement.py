@@ -47,7 +47,7 @@ EVENTS: dict[str, Callable[[str], Event]] = {
     "gateway-broadcast": lambda tenant: [just_inserted(tenant)],
     "gateway-fanout": lambda tenant: from_queue(*FanoutTask(tenant, None).encode()),
     "gateway-janitor": lambda _tenant: {},
-    "realtime-recovery-resync": lambda _tenant: from_queue("no dead letter"),
+    "recovery-resync": lambda _tenant: from_queue("no dead letter"),
 }
 """By Lambda: an event about a tenant that makes it call AWS."""
 
@@ -100,7 +100,7 @@ class Function:
         ("gateway-janitor", "dynamodb:Scan"),
         ("gateway-broadcast", "dynamodb:Query"),
         ("gateway-fanout", "dynamodb:Query"),
-        ("realtime-recovery-resync", "sqs:SendMessage"),
+        ("recovery-resync", "sqs:SendMessage"),
     ],
 )
 def test_a_lambda_is_refused_what_its_role_does_not_allow(

@@ -201,7 +201,7 @@ def test_a_poison_record_that_names_no_tenant_is_kept_for_a_person_with_its_plac
         sent = {producer.received(tenant) for _ in range(10)}
         client.until_held(lambda held: held.keys() >= sent)
 
-    letter = json.loads(one_message(stack, "realtime-recovery-dead-letters", containing="have no valid tenant_id"))
+    letter = json.loads(one_message(stack, "recovery-dead-letters", containing="have no valid tenant_id"))
     where = json.loads(letter["dead_letter"])["DDBStreamBatchInfo"]
     assert all(where[part] in letter["reason"] for part in ("startSequenceNumber", "shardId", "streamArn"))
     assert letter["reason"].endswith("have no valid tenant_id")

@@ -117,7 +117,10 @@ def test_a_wrong_input_of_a_component_is_one_line(empty: World, program: Callabl
 @pytest.mark.parametrize(
     ("program", "message"),
     [
-        (declare_bad_output, "stream_arn: must be the ARN of a DynamoDB stream, got 'submissions-table-"),
+        (
+            declare_bad_output,
+            "stream_arn: must be the ARN of a DynamoDB stream, got 'formbridge-realtime-dev-submissions-table-",
+        ),
         (declare_bad_secret, "stream_arn: must be the ARN of a DynamoDB stream, got a secret"),
     ],
 )

@@ -235,7 +235,7 @@ def test_resync(calls: Calls, region: Region, monkeypatch: pytest.MonkeyPatch) -
     for letter in (json.dumps({"DDBStreamBatchInfo": place}), "no dead letter"):
         resync.handler({"Records": [{"messageId": "message-1", "body": letter}]}, LambdaContext())
 
-    assert calls == set(needs.CALLS["realtime-recovery-resync"])
+    assert calls == set(needs.CALLS["recovery-resync"])
 
 
 def test_no_source_asks_aws_in_another_way() -> None:

@@ -19,7 +19,7 @@ KEY = key_arn("data-key")
 USES = {
     **dict.fromkeys(["gateway-connect", "gateway-message", "gateway-authenticate", "gateway-janitor"], READ),
     **dict.fromkeys(["gateway-broadcast", "gateway-fanout", "ingest-persist"], SEND),
-    **dict.fromkeys(["realtime-recovery-resync", "realtime"], SEND),
+    **dict.fromkeys(["recovery-resync", "realtime"], SEND),
 }
 """What each role does with the key: it reads tables and queues, or sends to queues and topics too."""
 

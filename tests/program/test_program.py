@@ -73,7 +73,7 @@ def test_is_made_of_components_alone(recording: Recording) -> None:
         ("formbridge:index:ApiGatewayLogRole", "api-gateway"),
         ("formbridge:index:WebSocketGateway", "gateway"),
         ("formbridge:index:RealtimePipe", "realtime"),
-        ("formbridge:index:DeadLetterResync", "realtime-recovery"),
+        ("formbridge:index:DeadLetterResync", "recovery"),
     }
 
 
@@ -145,8 +145,8 @@ class TestWiring:
             assert environment(own, f"gateway-{function}") == environment(recording, f"gateway-{function}")
 
     def test_what_the_pipe_gives_up_is_read_again_and_told_by_the_gateway(self, recording: Recording) -> None:
-        mapping = recording.inputs("realtime-recovery-resync-mapping")
-        resync = environment(recording, "realtime-recovery-resync")
+        mapping = recording.inputs("recovery-resync-mapping")
+        resync = environment(recording, "recovery-resync")
 
         assert mapping["eventSourceArn"] == recording.registered("realtime")["dead_letter_queue_arn"]
         assert resync["FANOUT_QUEUE_URL"] == recording.registered("gateway")["fanout_queue_url"]

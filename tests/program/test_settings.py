@@ -11,6 +11,7 @@ import pulumi
 import pytest
 import yaml
 
+from components import InputError
 from local.project import load_project
 from settings import Settings
 from tests.support.components.harness import PROJECT, STACK, refusal, run
@@ -63,6 +64,7 @@ OTHER: dict[str, str] = {
     "hardened": "true",
     "webAclArn": "arn:aws:wafv2:us-east-1:123456789012:global/webacl/pages/1a2b3c",
     "alarmEmail": "on-call@example.com",
+    "permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/formbridge-boundary-dev",
     "dashboardSite": "false",
     "apiGatewayLogRole": "false",
     "packageFor": "host",
@@ -76,7 +78,9 @@ TOGETHER = {
 }
 """The keys that a key cannot be without."""
 
-OPTIONAL = {"issuer", "audience", "jwksUrl", "prompt", "webAclArn", "alarmEmail", "mailSender"}
+OPTIONAL = {
+    *("issuer", "audience", "jwksUrl", "prompt", "webAclArn", "alarmEmail", "mailSender", "permissionsBoundaryArn"),
+}
 """The keys that have no value by nature."""
 
 
@@ -87,7 +91,8 @@ def load(values: Mapping[str, str]) -> Settings:
 
 
 def schema() -> dict[str, dict[str, Any]]:
-    return yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    config = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    return {key: declaration for key, declaration in config.items() if ":" not in key}
 
 
 def snake_case(key: str) -> str:
@@ -172,6 +177,7 @@ def test_the_defaults_are_those_of_the_smallest_use() -> None:
         web_acl_arn=None,
         alarm_email=None,
         dashboard_site=True,
+        permissions_boundary_arn=None,
         api_gateway_log_role=True,
         package_for="lambda",
         mfa="off",
@@ -246,6 +252,10 @@ def test_a_value_of_another_type_is_an_error_that_names_key_and_value(key: str, 
         ({"webAclArn": "pages"}, "webAclArn: must be the ARN of a web ACL for CloudFront, in us-east-1, got 'pages'"),
         ({"alarmEmail": "nonsense"}, "alarmEmail: must be an e-mail address, got 'nonsense'"),
         (
+            {"permissionsBoundaryArn": "formbridge-boundary-dev"},
+            "permissionsBoundaryArn: must be the ARN of an IAM policy of your account, got 'formbridge-boundary-dev'",
+        ),
+        (
             {"connectSources": '["https://a"]'},
             "connectSources: must be set together with issuer, got ['https://a'] without an issuer",
         ),
@@ -303,6 +313,21 @@ def test_a_value_that_is_not_allowed_is_an_error_that_names_key_value_and_what_i
     given = {**config(), **{f"{PROJECT}:{key}": value for key, value in values.items()}}
 
     assert refusal(Settings.load, config=given).startswith(message)
+
+
+@pytest.mark.parametrize("name", ["", "Dev", "my-dev", "my_dev", "2dev", "dev.eu", "productions"])
+def test_a_stack_has_a_short_name_without_hyphens(name: str) -> None:
+    with pytest.raises(InputError) as error:
+        run(Settings.load, config=config(), stack=name)
+
+    assert str(error.value) == (
+        f"stack: must have a name of at most 9 lower-case letters and digits that begins with a letter, got {name!r}"
+    )
+
+
+@pytest.mark.parametrize("name", ["a", "dev2", "staging", "productio"])
+def test_a_stack_may_have_a_short_name(name: str) -> None:
+    run(Settings.load, config=config(), stack=name)
 
 
 def test_the_local_run_refuses_a_key_that_is_no_setting() -> None:

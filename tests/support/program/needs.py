@@ -16,7 +16,7 @@ CONNECTIONS: Final = arn("dynamodb", f"table/{physical_name('gateway-connections
 REVOCATIONS: Final = arn("dynamodb", f"table/{physical_name('gateway-revocations')}")
 INGEST_DEAD_LETTERS: Final = arn("sqs", physical_name("ingest-dead-letters"))
 FANOUT_QUEUE: Final = arn("sqs", physical_name("gateway-fanout-queue"))
-UNREAD_DEAD_LETTERS: Final = arn("sqs", physical_name("realtime-recovery-dead-letters"))
+UNREAD_DEAD_LETTERS: Final = arn("sqs", physical_name("recovery-dead-letters"))
 PIPE_DEAD_LETTERS: Final = arn("sqs", physical_name("realtime-dead-letters"))
 RULE: Final = arn("events", f"rule/{physical_name('ingest-bus')}/{physical_name('ingest-rule')}")
 JANITOR_RULE: Final = arn("events", f"rule/{physical_name('gateway-janitor-rule')}")
@@ -86,7 +86,7 @@ CALLS: Final[Mapping[str, list[tuple[str, str]]]] = {
         *POSTS,
         PROBE,
     ],
-    "realtime-recovery-resync": [
+    "recovery-resync": [
         ("dynamodb:GetShardIterator", STREAM),
         ("dynamodb:GetRecords", STREAM),
         ("sqs:SendMessage", FANOUT_QUEUE),
@@ -96,7 +96,7 @@ CALLS: Final[Mapping[str, list[tuple[str, str]]]] = {
 }
 """By Lambda: the calls that its handler makes. `tests/handlers/test_aws_calls.py` holds them against what it does."""
 
-WORKED_OFF: Final = {"gateway-fanout": FANOUT_QUEUE, "realtime-recovery-resync": PIPE_DEAD_LETTERS}
+WORKED_OFF: Final = {"gateway-fanout": FANOUT_QUEUE, "recovery-resync": PIPE_DEAD_LETTERS}
 """The queues that Lambda reads, as the role of the function that it invokes with what it finds.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
 
