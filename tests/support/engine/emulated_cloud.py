@@ -113,13 +113,17 @@ class EmulatedCloud:
             CloudError: Another function or type, or no such pipe.
         """
         self._note("invoke", function)
-        for one in list(self._known.values()):
+        for one in self.existing():
             asked = (GET_RESOURCE, "AWS::Pipes::Pipe", one.id)
             if Urn(one.urn).type == PIPE and asked == (function, arguments["typeName"], arguments["identifier"]):
                 state = wire.load(one.inputs).get("desiredState", "RUNNING")
                 properties = {"Name": one.id, "CurrentState": state}
                 return {**arguments, "id": one.id, "properties": json.dumps(properties)}
         raise CloudError(f"{function} {arguments}: not found, or the test provider does not support it")
+
+    def existing(self) -> list[Existing]:
+        """Return the resources that were created and not deleted."""
+        return list(self._known.values())
 
     def close(self) -> None:
         """Close the connections to the emulator."""

@@ -39,6 +39,14 @@ def install(folder: Path) -> None:
         file.chmod(0o755)
 
 
+def link_environment(folder: Path) -> None:
+    """Make a virtual environment with the packages of this one, as a target of the Makefile leaves it."""
+    folder.mkdir()
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (folder / name).symlink_to(Path(sys.prefix) / name)
+    (folder / "ready").touch()
+
+
 class PythonLanguage(language_pb2_grpc.LanguageRuntimeServicer):
     """The plugin's gRPC service."""
 
