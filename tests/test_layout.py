@@ -57,6 +57,7 @@ UNTESTED: dict[str, str] = {
     "tools/bootstrap_state.py": "test_bootstrap.py runs it as the command does",
     "tools/console.py": "the tests of all commands run it",
     "tools/doctor_check.py": "it is one data class, which test_doctor_issuer.py and test_doctor_token.py compare",
+    "tools/doctor_rights.py": "test_doctor_account.py runs it as the command does",
     "tools/__init__.py": "it makes the handlers' package importable",
 }
 """Modules without a test file of their name, with the reason."""

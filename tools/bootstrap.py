@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 GITHUB: Final = re.compile(r"[A-Za-z0-9-]+/[\w.-]+|[A-Za-z0-9-]+@\d+/[\w.-]+@\d+", re.ASCII)
 """A repository of GitHub, without or with the ids of its owner and of itself."""
-STACK: Final = re.compile(r"[a-z][a-z0-9]*")
+STACK: Final = re.compile(r"[a-z][a-z0-9]{,8}")
+"""The names of stacks that the program accepts."""
 DEFAULT_STACK: Final = "dev"
 """The stack of pushes and pull requests (deploy.yml, preview.yml). Its variables are those of the repository, because
 GitHub decides by them whether a job is skipped."""
@@ -90,7 +91,7 @@ def check_options(stack: str, github: str) -> None:
     # with that name.
     if not STACK.fullmatch(stack) or stack == PREVIEW_ENVIRONMENT:
         raise UsageError(
-            f"--stack: must be lower-case letters and digits, beginning with a letter, and not "
+            f"--stack: must be at most 9 lower-case letters and digits that begin with a letter, and not "
             f"{PREVIEW_ENVIRONMENT!r}, got {stack!r}"
         )
     if not GITHUB.fullmatch(github):

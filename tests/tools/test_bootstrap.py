@@ -3,46 +3,29 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 import yaml
-from moto import mock_aws
 
+import settings as settings_module
 from tests.support.tools.account import ACCOUNT, Account, Refused, look
-from tools import aws_account
-from tools import bootstrap as command
+from tools.bootstrap import STACK
 from tools.bootstrap_state import KEY_TAG, PUBLIC_ACCESS_BLOCK
 from tools.iam import boundary, deploy_role, preview_role
 from tools.iam.facts import StackFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     Run = Callable[..., tuple[object, str, str]]
 
-ROOT = Path(__file__).resolve().parents[2]
 SUBJECT = "acme@1/forms@2"
+STACK_RULE = "--stack: must be at most 9 lower-case letters and digits that begin with a letter, and not 'preview'"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/formbridge-boundary-dev"
 OTHER = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}})
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
-
-
-@pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Account]:
-    """An empty account. The current folder has the project's files."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    for file in ("Pulumi.yaml", "Pulumi.dev.yaml", "Pulumi.prod.yaml"):
-        shutil.copy(ROOT / file, tmp_path)
-    monkeypatch.chdir(tmp_path)
-    made = Account()
-    for module in (aws_account, command):
-        monkeypatch.setattr(module, "create_client", made.create_client)
-    with mock_aws():
-        yield made
 
 
 @pytest.fixture
@@ -328,6 +311,12 @@ def test_a_key_of_another_stack_is_not_taken(bootstrap: Run) -> None:
     assert facts().state_key_arn != other
 
 
+def test_it_accepts_the_names_of_stacks_that_the_program_accepts() -> None:
+    limit = settings_module.MAX_STACK_NAME
+    assert STACK.fullmatch("s" * limit)
+    assert not STACK.fullmatch("s" * (limit + 1))
+
+
 # --- Errors ---------------------------------------------------------------------------------------------------
 
 
@@ -336,11 +325,11 @@ def test_a_key_of_another_stack_is_not_taken(bootstrap: Run) -> None:
     [
         (
             ("--stack", "Dev"),
-            "--stack: must be lower-case letters and digits, beginning with a letter, and not 'preview', got 'Dev'",
+            f"{STACK_RULE}, got 'Dev'",
         ),
         (
             ("--stack", "preview"),
-            "--stack: must be lower-case letters and digits, beginning with a letter, and not 'preview', got 'preview'",
+            f"{STACK_RULE}, got 'preview'",
         ),
         (
             ("--region", "eu-wset-1"),

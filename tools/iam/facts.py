@@ -27,6 +27,11 @@ class StackFacts:
     """Start of the subject of GitHub's tokens: `repo:ORG/REPO` or `repo:ORG@ORG_ID/REPO@REPO_ID`."""
 
     @property
+    def prefix(self) -> str:
+        """Start of every physical name of the stack's resources, by `pulumi:autonaming` in `Pulumi.yaml`."""
+        return f"{self.project}-{self.stack}-"
+
+    @property
     def deploy_role_name(self) -> str:
         """Name of the role that deploys the stack."""
         return f"formbridge-deploy-{self.stack}"
@@ -44,14 +49,22 @@ class StackFacts:
     @property
     def boundary_arn(self) -> str:
         """ARN of the permissions boundary of every role that the stack creates."""
-        return f"arn:{self.partition}:iam::{self.account}:policy/{self.boundary_name}"
+        return self.build_global_arn("iam", f"policy/{self.boundary_name}")
 
     @property
     def github_provider_arn(self) -> str:
         """ARN of the account's identity provider for GitHub."""
-        return f"arn:{self.partition}:iam::{self.account}:oidc-provider/token.actions.githubusercontent.com"
+        return self.build_global_arn("iam", "oidc-provider/token.actions.githubusercontent.com")
 
     @property
     def backend_url(self) -> str:
         """URL of the stack's state backend, for `pulumi login`. Each stack has its own folder in the bucket."""
         return f"s3://{self.state_bucket}/{self.stack}?region={self.region}"
+
+    def build_arn(self, service: str, resource: str, region: str | None = None) -> str:
+        """Return an ARN of the account, in the stack's region unless `region` is another."""
+        return f"arn:{self.partition}:{service}:{region or self.region}:{self.account}:{resource}"
+
+    def build_global_arn(self, service: str, resource: str) -> str:
+        """Return an ARN of the account for a service without regions."""
+        return f"arn:{self.partition}:{service}::{self.account}:{resource}"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from .document import Document, allow, build_document, build_github_trust
+from .document import Document, allow, build_document, build_github_trust, build_state_statements
+from .provider_calls import CALLS
 
 if TYPE_CHECKING:
     from .facts import StackFacts
 
-ENVIRONMENT = "preview"
+ENVIRONMENT: Final = "preview"
 """Environment of the GitHub repository in which previews run."""
+GET_RESOURCE: Final = "aws:cloudcontrol/getResource:getResource"
+"""The function with which a preview reads the state of the pipe."""
 
 
 def build_trust_policy(facts: StackFacts) -> Document:
@@ -19,12 +22,13 @@ def build_trust_policy(facts: StackFacts) -> Document:
 
 
 def build_policies(facts: StackFacts) -> dict[str, Document]:
-    """Return the policies of the role by name. They allow reading the stack's state, and nothing else."""
-    bucket = f"arn:{facts.partition}:s3:::{facts.state_bucket}"
+    """Return the policies of the role by name. They allow reading the stack's state and the state of its pipe."""
+    actions = CALLS.actions(GET_RESOURCE)
     return {
         "state": build_document(
-            allow("State", ["s3:GetObject"], [f"{bucket}/{facts.stack}/*"]),
-            allow("StateList", ["s3:ListBucket"], [bucket], {"StringLike": {"s3:prefix": f"{facts.stack}/*"}}),
-            allow("StateKey", ["kms:Decrypt"], [facts.state_key_arn]),
+            *build_state_statements(facts, ["s3:GetObject"], ["kms:Decrypt"]),
+            # Cloud Control calls EventBridge Pipes with the rights of this role.
+            allow("CloudControl", actions & CALLS.any_resource, ["*"]),
+            allow("Pipe", actions - CALLS.any_resource, [facts.build_arn("pipes", f"pipe/{facts.prefix}*")]),
         )
     }
