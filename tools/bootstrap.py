@@ -144,7 +144,7 @@ def plan(facts: StackFacts, file: StackFile, *, previews: bool) -> Iterator[Chan
         UsageError: AWS refuses to say what exists, or it belongs to someone else.
     """
     from . import bootstrap_roles, bootstrap_state  # noqa: PLC0415
-    from .bootstrap_settings import ensure_settings  # noqa: PLC0415
+    from .bootstrap_settings import ensure_settings, find_foreign_log_role  # noqa: PLC0415
     from .iam import boundary, deploy_role, preview_role  # noqa: PLC0415
 
     kms, iam = create_client("kms", facts.region), create_client("iam", facts.region)
@@ -154,11 +154,15 @@ def plan(facts: StackFacts, file: StackFile, *, previews: bool) -> Iterator[Chan
         facts = replace(facts, state_key_arn=key["Arn"])
     yield from bootstrap_roles.ensure_github_provider(iam, facts)
     yield from bootstrap_roles.ensure_policy(iam, facts, facts.boundary_name, boundary.build_policy(facts))
-    for name, role in [(facts.deploy_role_name, deploy_role), (facts.preview_role_name, preview_role)]:
-        if role is deploy_role or previews:
-            trust, policies = role.build_trust_policy(facts), role.build_policies(facts)
-            yield from bootstrap_roles.ensure_role(iam, facts, name, trust, policies)
-    yield from ensure_settings(create_client("apigateway", facts.region), facts, file)
+    foreign_log_role = find_foreign_log_role(create_client("apigateway", facts.region), facts)
+    creates_log_role = file.get("apiGatewayLogRole") and foreign_log_role is None
+    policies = bootstrap_roles.build_deploy_policies(facts, creates_log_role=creates_log_role)
+    trust = deploy_role.build_trust_policy(facts)
+    yield from bootstrap_roles.ensure_role(iam, facts, facts.deploy_role_name, trust, policies)
+    if previews:
+        trust, policies = preview_role.build_trust_policy(facts), preview_role.build_policies(facts)
+        yield from bootstrap_roles.ensure_role(iam, facts, facts.preview_role_name, trust, policies)
+    yield from ensure_settings(facts, file, foreign_log_role)
 
 
 def make(changes: Iterator[Change], *, dry_run: bool) -> int:

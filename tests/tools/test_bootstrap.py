@@ -137,6 +137,7 @@ def test_a_log_role_of_someone_else_is_not_replaced(
 
     assert code == 0
     assert settings().get("formbridge-realtime:apiGatewayLogRole") is creates
+    assert ("formbridge-deploy-dev-account" in attached("formbridge-deploy-dev")) is (creates is None)
     assert (f"apiGatewayLogRole: false, because API Gateway has the log role {role}" in output) is (creates is False)
     assert verbs(bootstrap()[1]) == {"keep"}
 
