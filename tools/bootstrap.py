@@ -99,24 +99,21 @@ def check_options(stack: str, github: str) -> None:
 
 
 def check_account(account: str | None, caller: Caller, file: StackFile, region: str) -> None:
-    """Check that account and region are those in which the stack was bootstrapped before.
+    """Check the account, and that a stack that exists stays in its account and region.
 
     Raises:
-        UsageError: They are not.
+        UsageError: The account is not the expected one, or the file belongs to a stack elsewhere.
     """
     if account is not None and account != caller.account:
         raise UsageError(f"--account: must be the account of the credentials, {caller.account}, got {account!r}")
-    boundary = file.get("permissionsBoundaryArn")
-    if not boundary:
+    boundary = str(file.get("permissionsBoundaryArn") or "")
+    if not (file.is_initialized and boundary):
         return
-    other = "belongs to another stack; remove permissionsBoundaryArn and encryptedkey from the file for a new one"
-    if boundary.split(":")[4] != caller.account:
+    found = (boundary.split(":")[4], file.region)
+    if found != (caller.account, region):
         raise UsageError(
-            f"{file.path}: must name the account {caller.account} of the credentials, got {boundary}: {other}"
-        )
-    if file.region != region:
-        raise UsageError(
-            f"--region: must be {file.region}, the region of {file.path}, got {region!r}: the file {other}"
+            f"{file.path}: belongs to a stack in {found[1]} of the account {found[0]}, got {region} of the account "
+            f"{caller.account}; a new stack needs a file without encryptedkey and secretsprovider"
         )
 
 
