@@ -1,7 +1,7 @@
-"""Generator of `components.md` and `settings.md`.
+"""Generator of `components.md`, `settings.md` and the IAM policies in `iam/`.
 
-It makes `components.md` from the schema of the components, and `settings.md` from the Pulumi files. It also writes the
-snapshot of the schema. A test compares this snapshot with the components.
+It makes `components.md` from the schema of the components, `settings.md` from the Pulumi files, and `iam/` from
+`tools/iam`. It also writes the snapshot of the schema. A test compares this snapshot with the components.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import shutil
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,8 @@ from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.experimental.host import components_from_module
 
 import components
+from tools.iam import boundary, deploy_role, preview_role
+from tools.iam.facts import StackFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,6 +31,17 @@ SNAPSHOT: Final = ROOT / "tests" / "support" / "components" / "schema.json"
 """Snapshot of the schema. A test compares it with the components, so that a review shows each change of the schema."""
 PROJECT: Final = "formbridge-realtime"
 STACKS: Final = ("dev", "prod")
+EXAMPLE: Final = StackFacts(
+    partition="aws",
+    account="123456789012",
+    region="eu-west-1",
+    project=PROJECT,
+    stack="dev",
+    state_bucket="formbridge-state-123456789012-eu-west-1",
+    state_key_arn="arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    github_subject="repo:ORG@ORG_ID/REPO@REPO_ID",
+)
+"""The stack whose IAM policies are in `iam/`."""
 TYPE_PREFIX: Final = "#/types/"
 """Start of the value of `$ref` for a type that the schema itself defines."""
 
@@ -123,8 +137,21 @@ def render_settings_page() -> str:
     return _join_blocks([SETTINGS_HEAD, _render_table(rows, ("key", "type", "default", *STACKS, "description"))])
 
 
+def render_policies() -> dict[str, str]:
+    """Return the IAM policies of `EXAMPLE` as JSON, by the names of their files in `iam/`."""
+    documents = {"boundary": boundary.build_policy(EXAMPLE)}
+    for role, module in {"deploy": deploy_role, "preview": preview_role}.items():
+        documents[f"{role}-trust"] = module.build_trust_policy(EXAMPLE)
+        documents |= {f"{role}-{name}": document for name, document in module.build_policies(EXAMPLE).items()}
+    return {f"{name}.json": json.dumps(document, indent=2) + "\n" for name, document in documents.items()}
+
+
 def main() -> None:
-    """Write both pages and the snapshot of the schema."""
+    """Write both pages, the IAM policies and the snapshot of the schema."""
+    shutil.rmtree(DOCS / "iam")
+    (DOCS / "iam").mkdir()
+    for name, text in render_policies().items():
+        (DOCS / "iam" / name).write_text(text)
     (DOCS / "components.md").write_text(render_components_page())
     (DOCS / "settings.md").write_text(render_settings_page())
     SNAPSHOT.write_text(json.dumps(build_schema(), indent=2, sort_keys=True) + "\n")

@@ -99,24 +99,21 @@ def check_options(stack: str, github: str) -> None:
 
 
 def check_account(account: str | None, caller: Caller, file: StackFile, region: str) -> None:
-    """Check that account and region are those in which the stack was bootstrapped before.
+    """Check the account, and that a stack that exists stays in its account and region.
 
     Raises:
-        UsageError: They are not.
+        UsageError: The account is not the expected one, or the file belongs to a stack elsewhere.
     """
     if account is not None and account != caller.account:
         raise UsageError(f"--account: must be the account of the credentials, {caller.account}, got {account!r}")
-    boundary = file.get("permissionsBoundaryArn")
-    if not boundary:
+    boundary = str(file.get("permissionsBoundaryArn") or "")
+    if not (file.is_initialized and boundary):
         return
-    other = "belongs to another stack; remove permissionsBoundaryArn and encryptedkey from the file for a new one"
-    if boundary.split(":")[4] != caller.account:
+    found = (boundary.split(":")[4], file.region)
+    if found != (caller.account, region):
         raise UsageError(
-            f"{file.path}: must name the account {caller.account} of the credentials, got {boundary}: {other}"
-        )
-    if file.region != region:
-        raise UsageError(
-            f"--region: must be {file.region}, the region of {file.path}, got {region!r}: the file {other}"
+            f"{file.path}: belongs to a stack in {found[1]} of the account {found[0]}, got {region} of the account "
+            f"{caller.account}; a new stack needs a file without encryptedkey and secretsprovider"
         )
 
 
@@ -144,7 +141,7 @@ def plan(facts: StackFacts, file: StackFile, *, previews: bool) -> Iterator[Chan
         UsageError: AWS refuses to say what exists, or it belongs to someone else.
     """
     from . import bootstrap_roles, bootstrap_state  # noqa: PLC0415
-    from .bootstrap_settings import ensure_settings  # noqa: PLC0415
+    from .bootstrap_settings import ensure_settings, find_foreign_log_role  # noqa: PLC0415
     from .iam import boundary, deploy_role, preview_role  # noqa: PLC0415
 
     kms, iam = create_client("kms", facts.region), create_client("iam", facts.region)
@@ -154,11 +151,15 @@ def plan(facts: StackFacts, file: StackFile, *, previews: bool) -> Iterator[Chan
         facts = replace(facts, state_key_arn=key["Arn"])
     yield from bootstrap_roles.ensure_github_provider(iam, facts)
     yield from bootstrap_roles.ensure_policy(iam, facts, facts.boundary_name, boundary.build_policy(facts))
-    for name, role in [(facts.deploy_role_name, deploy_role), (facts.preview_role_name, preview_role)]:
-        if role is deploy_role or previews:
-            trust, policies = role.build_trust_policy(facts), role.build_policies(facts)
-            yield from bootstrap_roles.ensure_role(iam, facts, name, trust, policies)
-    yield from ensure_settings(create_client("apigateway", facts.region), facts, file)
+    foreign_log_role = find_foreign_log_role(create_client("apigateway", facts.region), facts)
+    creates_log_role = file.get("apiGatewayLogRole") and foreign_log_role is None
+    policies = bootstrap_roles.build_deploy_policies(facts, creates_log_role=creates_log_role)
+    trust = deploy_role.build_trust_policy(facts)
+    yield from bootstrap_roles.ensure_role(iam, facts, facts.deploy_role_name, trust, policies)
+    if previews:
+        trust, policies = preview_role.build_trust_policy(facts), preview_role.build_policies(facts)
+        yield from bootstrap_roles.ensure_role(iam, facts, facts.preview_role_name, trust, policies)
+    yield from ensure_settings(facts, file, foreign_log_role)
 
 
 def make(changes: Iterator[Change], *, dry_run: bool) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from .aws_errors import find
 from .bootstrap_change import Change
+from .iam import deploy_role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ AUDIENCE: Final = "sts.amazonaws.com"
 MAX_POLICY_VERSIONS: Final = 5
 """Number of versions that IAM keeps of a policy.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+LOG_ROLE_POLICY: Final = "account"
+"""The policy of the deploy role with the rights on API Gateway's log role."""
 MISSING: Final = "NoSuchEntity"
 """IAM's error code for something that does not exist."""
 
@@ -104,6 +107,15 @@ def ensure_role(
         yield Change(
             "delete", f"{what}: inline policy {name}", partial(iam.delete_role_policy, RoleName=role, PolicyName=name)
         )
+
+
+def build_deploy_policies(facts: StackFacts, *, creates_log_role: bool) -> dict[str, Document]:
+    """Return the policies that the deploy role needs, by the second part of their name.
+
+    Only a stack that creates API Gateway's log role may change this setting of the whole account.
+    """
+    policies = deploy_role.build_policies(facts)
+    return {name: document for name, document in policies.items() if creates_log_role or name != LOG_ROLE_POLICY}
 
 
 def build_policy_arn(facts: StackFacts, name: str) -> str:

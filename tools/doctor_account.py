@@ -11,11 +11,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from .api_gateway_log_role import find_log_role, is_of_stack
 from .aws_account import Caller, check_region
 from .aws_errors import find
+from .bootstrap_roles import build_deploy_policies
 from .bootstrap_state import find_key, has_bucket, name_key_alias, name_state_bucket
 from .console import UsageError, create_client
 from .doctor_check import Check
 from .doctor_rights import check_rights, find_principal
-from .iam import deploy_role
 from .iam.facts import StackFacts
 from .stack_file import StackFile
 
@@ -130,7 +130,7 @@ class AccountCheckup:
         iam, name = self._create_client("iam"), self.facts.deploy_role_name
         key = find_key(self._create_client("kms"), name_key_alias(self.facts.stack))
         facts = replace(self.facts, state_key_arn=key["Arn"]) if key else self.facts
-        policies = deploy_role.build_policies(facts)
+        policies = build_deploy_policies(facts, creates_log_role=self.file.get("apiGatewayLogRole"))
         role = find(partial(iam.get_role, RoleName=name), "NoSuchEntity")
         if role is None:
             yield Check.failed("rights", f"the role {name} does not exist: {BOOTSTRAP}")

@@ -37,6 +37,11 @@ class StackFile:
         return str(self._project.get("name"))
 
     @property
+    def is_initialized(self) -> bool:
+        """Whether `pulumi stack init` has written the key of the secrets into the file."""
+        return "encryptedkey" in _read(self._text, self.path)
+
+    @property
     def region(self) -> str | None:
         """The value of `aws:region`. None: the stack has none."""
         return cast("str | None", self._settings.get("aws:region"))

@@ -28,3 +28,9 @@ def test_the_page_lists_each_input_of_a_group() -> None:
 
 def test_the_page_of_the_settings_is_current() -> None:
     assert (ROOT / "docs" / "settings.md").read_text() == generate.render_settings_page(), "write it anew: make docs"
+
+
+def test_the_policies_are_current() -> None:
+    files = {path.name: path.read_text() for path in (ROOT / "docs" / "iam").iterdir()}
+
+    assert files == generate.render_policies(), "write them anew: make docs"

@@ -137,6 +137,7 @@ def test_a_log_role_of_someone_else_is_not_replaced(
 
     assert code == 0
     assert settings().get("formbridge-realtime:apiGatewayLogRole") is creates
+    assert ("formbridge-deploy-dev-account" in attached("formbridge-deploy-dev")) is (creates is None)
     assert (f"apiGatewayLogRole: false, because API Gateway has the log role {role}" in output) is (creates is False)
     assert verbs(bootstrap()[1]) == {"keep"}
 
@@ -409,20 +410,31 @@ def test_a_change_that_aws_refuses_is_named(account: Account, bootstrap: Run) ->
     assert output.splitlines()[-1] == "create  policy formbridge-deploy-dev-state"
 
 
-def test_a_stack_stays_in_its_region_and_its_account(account: Account, bootstrap: Run) -> None:
+def test_a_stack_that_exists_stays_in_its_region_and_its_account(account: Account, bootstrap: Run) -> None:
     bootstrap()
+    file = Path("Pulumi.dev.yaml")
+    file.write_text(f"encryptedkey: abc\n{file.read_text()}")
     account.changes.clear()
-    other = "belongs to another stack; remove permissionsBoundaryArn and encryptedkey from the file for a new one"
+    hint = "; a new stack needs a file without encryptedkey and secretsprovider\n"
+    start = "error: Pulumi.dev.yaml: belongs to a stack in eu-west-1 of the account"
 
     assert bootstrap(region="us-east-1") == (
         1,
         "",
-        f"error: --region: must be eu-west-1, the region of Pulumi.dev.yaml, got 'us-east-1': the file {other}\n",
+        f"{start} {ACCOUNT}, got us-east-1 of the account {ACCOUNT}{hint}",
     )
-    file = Path("Pulumi.dev.yaml")
     file.write_text(file.read_text().replace(ACCOUNT, "999999999999"))
-    code, _, errors = bootstrap()
-    assert (code, errors.endswith(f"{other}\n"), account.changes) == (1, True, [])
+    assert bootstrap() == (1, "", f"{start} 999999999999, got eu-west-1 of the account {ACCOUNT}{hint}")
+    assert account.changes == []
+
+
+def test_a_stack_that_does_not_exist_yet_can_move(bootstrap: Run) -> None:
+    bootstrap()
+    code, output, _ = bootstrap(region="us-east-1")
+
+    assert code == 0
+    assert settings()["aws:region"] == "us-east-1"
+    assert ("update", "policy formbridge-boundary-dev") in lines(output)
 
 
 def test_another_folder_is_refused(bootstrap: Run) -> None:

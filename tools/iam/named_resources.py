@@ -95,12 +95,19 @@ def build_roles(facts: StackFacts) -> list[Statement]:
     limited = {
         *("iam:CreateRole", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:PutRolePermissionsBoundary"),
     }
-    other = ("AttachRolePolicy", "DetachRolePolicy", "PassRole")
+    other = ("AttachRolePolicy", "PassRole")
     return [
         allow("RolesWithBoundary", limited, [roles], _require_boundary(facts)),
         allow(
             "Roles",
-            select_actions("iam", "iam/role:Role", "iam/rolePolicy:RolePolicy", without=other) - limited,
+            select_actions(
+                "iam",
+                "iam/role:Role",
+                "iam/rolePolicy:RolePolicy",
+                "iam/rolePolicyAttachment:RolePolicyAttachment",
+                without=other,
+            )
+            - limited,
             [roles],
         ),
         allow(
@@ -118,7 +125,6 @@ def build_log_role(facts: StackFacts) -> list[Statement]:
     policy = {"ArnEquals": {"iam:PolicyARN": f"arn:{facts.partition}:iam::aws:{LOG_POLICY}"}}
     return [
         allow("AttachLogPolicy", ["iam:AttachRolePolicy"], [role], {**policy, **_require_boundary(facts)}),
-        allow("DetachLogPolicy", ["iam:DetachRolePolicy"], [role], policy),
         allow(
             "PassLogRole",
             ["iam:PassRole"],

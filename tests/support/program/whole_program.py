@@ -13,6 +13,8 @@ from tests.support.components.harness import Recording, run
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tests.support.components.provider import Provider
+
 ROOT = Path(__file__).resolve().parents[3]
 STACK = "dev"
 
@@ -22,12 +24,15 @@ def config(**overrides: str) -> Mapping[str, str]:
     return load_project(ROOT, STACK, overrides).config
 
 
-def declare(*, preview: bool = False, **overrides: str) -> Recording:
+def declare(
+    *, preview: bool = False, stack: str = STACK, provider: Provider | None = None, **overrides: str
+) -> Recording:
     """Run the program, with all that it can make unless `overrides` say otherwise. It asks no issuer."""
     with mock.patch("settings.check_discovery"):
         return run(
             lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
             config=config(**{"alarmEmail": "on-call@example.com", **overrides}),
-            stack=STACK,
+            stack=stack,
             preview=preview,
+            provider=provider,
         )
