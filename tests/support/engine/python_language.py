@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 NAME: Final = "pulumi-language-python"
+START: Final = (
+    "import sys; sys.path.append(sys.argv.pop(1)); from tests.support.engine.python_language import *; main()"
+)
+"""The program that runs this module. Its first argument is `ROOT`, which comes last on the import path."""
 PROGRAM: Final = Path(__file__).with_name("python_program.py")
 
 
@@ -35,7 +39,7 @@ def install(folder: Path) -> None:
     """Write the plugin into `folder`, which is on the `PATH` of the engine, unless `PATH` has the released one."""
     if shutil.which(NAME) is None:
         file = folder / NAME
-        file.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -P -m {__name__} "$@"\n')
+        file.write_text(f"#!/bin/sh\nexec {sys.executable} -P -c '{START}' {ROOT} \"$@\"\n")
         file.chmod(0o755)
 
 
@@ -107,7 +111,3 @@ def main() -> None:
     print(port, flush=True)
     sys.stdin.buffer.read()
     server.stop(None)
-
-
-if __name__ == "__main__":
-    main()
