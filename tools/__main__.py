@@ -29,6 +29,7 @@ import typer
 from formbridge.runtime.identifiers import SUBMISSION_ID, TENANT_ID, quote
 
 from .access_commands import lift, revocations, revoke
+from .bootstrap import bootstrap
 from .client import Client, Disconnected, HandshakeRefused, Subscription, Update
 from .console import (
     UsageError,
@@ -57,6 +58,7 @@ app.command()(revoke)
 app.command()(lift)
 app.command()(revocations)
 app.command()(doctor)
+app.command()(bootstrap)
 
 
 @app.command()

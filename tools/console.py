@@ -37,8 +37,12 @@ def check_id(option: str, pattern: Pattern[str], value: str) -> None:
         raise UsageError(f"{option}: must match ^{pattern.pattern}$, got {quote(value)}")
 
 
-def create_client(service: Any) -> Any:
+def create_client(service: Any, region: str | None = None) -> Any:
     """Create a boto3 client that repeats throttled and failed requests for up to a minute.
+
+    Args:
+        service: boto3's name of the service, such as `dynamodb`.
+        region: Region of the client. Default: the one that boto3 finds.
 
     Raises:
         UsageError: boto3 finds no region.
@@ -49,7 +53,9 @@ def create_client(service: Any) -> Any:
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415
 
     try:
-        return boto3.client(service, config=Config(retries={"mode": "standard", "total_max_attempts": 10}))
+        return boto3.client(
+            service, region_name=region, config=Config(retries={"mode": "standard", "total_max_attempts": 10})
+        )
     except BotoCoreError as error:
         raise UsageError(str(error)) from error
 

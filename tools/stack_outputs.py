@@ -19,15 +19,14 @@ if TYPE_CHECKING:
 STDIN: Final = "-"
 """Name of the file that stands for stdin."""
 
-Outputs = Annotated[
-    str,
-    typer.Option(
-        metavar="FILE",
-        help="Outputs of the stack: a file with what `pulumi stack output --json` prints, `-` for stdin, "
-        "or the file .local/stack.json of the local run.",
-    ),
-]
+OUTPUTS: Final[Any] = typer.Option(
+    metavar="FILE",
+    help="Outputs of the stack: a file with what `pulumi stack output --json` prints, `-` for stdin, "
+    "or the file .local/stack.json of the local run.",
+)
 """The option of a command that reads the outputs of a stack."""
+Outputs = Annotated[str, OUTPUTS]
+"""The option, if the command needs it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -15,15 +17,25 @@ from formbridge.posting import poster
 from tests.support.handlers.region import make_submissions_table
 from tests.support.handlers.server import serving
 from tests.support.tools.access import NOW, AccessStack
+from tests.support.tools.account import Account
 from tests.support.tools.pool import Pool
 from tests.support.tools.stack import BUS, Stack
-from tools import access_commands, dead_letters, revocation_log
+from tools import (
+    access_commands,
+    aws_account,
+    bootstrap,
+    dead_letters,
+    doctor_account,
+    doctor_orphans,
+    revocation_log,
+)
 from tools.__main__ import main
 from tools.console import create_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -61,6 +73,22 @@ def access(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[AccessSt
 
         monkeypatch.setattr(access_commands, "create_client", create)
         made.build(boto3.client("ssm"))
+        yield made
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Account]:
+    """An empty account. The current folder has the project's files."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    for file in ("Pulumi.yaml", "Pulumi.dev.yaml", "Pulumi.prod.yaml"):
+        shutil.copy(ROOT / file, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    made = Account()
+    for module in (aws_account, bootstrap, doctor_account, doctor_orphans):
+        monkeypatch.setattr(module, "create_client", made.create_client)
+    with mock_aws():
         yield made
 
 

@@ -7,6 +7,7 @@ zizmor holds them to what any workflow should be: no expression in a script, no 
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -31,6 +32,9 @@ ACTION = (GITHUB / "actions" / "pulumi" / "action.yml").read_text()
 DEPLOYING = (ROOT / "docs" / "deploying.md").read_text()
 
 Workflow = dict[Any, Any]
+
+RECOVERY = ["pulumi cancel --yes --stack <stack>", "pulumi refresh --yes --clear-pending-creates --stack <stack>"]
+"""The commands that end a run that was interrupted."""
 
 PINNED = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 STACK = "${{ inputs.stack || 'dev' }}"
@@ -66,12 +70,25 @@ def using(action: str) -> list[dict[str, Any]]:
     return [step for step in steps() if step.get("uses", "").startswith(f"{action}@")]
 
 
+def run_step(name: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the script of a step of our own action as a runner does. Its outputs are in the file `output`."""
+    (script,) = [step["run"] for step in pulumi_steps() if step.get("id") == name]
+    return subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "GITHUB_OUTPUT": str(folder / "output"), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def words(condition: str) -> str:
     return " ".join(condition.split())
 
 
 def test_these_are_the_workflows() -> None:
-    assert set(TEXTS) == {"ci.yml", "preview.yml", "deploy.yml", "security.yml"}
+    assert set(TEXTS) == {"ci.yml", "preview.yml", "deploy.yml", "recover.yml", "security.yml"}
 
 
 def test_zizmor_finds_nothing() -> None:
@@ -103,6 +120,7 @@ def test_a_job_may_do_more_only_where_it_must() -> None:
     assert granted == {
         ("preview.yml", "preview"): {"contents": "read", "id-token": "write", "pull-requests": "write"},
         ("deploy.yml", "up"): {"contents": "read", "id-token": "write"},
+        ("recover.yml", "recover"): {"contents": "read", "id-token": "write"},
     }
 
 
@@ -111,12 +129,13 @@ def test_nothing_runs_a_forks_code_with_this_repositorys_rights() -> None:
         "ci.yml": {"pull_request", "push"},
         "preview.yml": {"pull_request"},
         "deploy.yml": {"push", "workflow_dispatch"},
+        "recover.yml": {"workflow_dispatch"},
         "security.yml": {"schedule", "workflow_dispatch", "push", "pull_request"},
     }
 
 
 def test_only_what_is_not_run_for_forks_is_given_a_secret() -> None:
-    assert {name for name, text in TEXTS.items() if "secrets" in text} == {"preview.yml", "deploy.yml"}
+    assert {name for name, text in TEXTS.items() if "secrets" in text} == {"preview.yml", "deploy.yml", "recover.yml"}
     assert set(re.findall(r"secrets\.\w+", "".join(TEXTS.values()))) == {"secrets.PULUMI_ACCESS_TOKEN"}
 
 
@@ -140,7 +159,7 @@ class TestPreview:
 
         assert job["environment"] == "preview"
         assert trusted["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"] == (
-            "SUBJECT:environment:preview"
+            "repo:ORG@ORG_ID/REPO@REPO_ID:environment:preview"
         )
         assert "| `preview` | environment | required reviewers; no self-review |" in DEPLOYING
 
@@ -148,20 +167,21 @@ class TestPreview:
         """Whoever pushes a branch can write a workflow that reads the secrets of the repository."""
         with_secrets = [job for _, _, job in jobs() if "secrets." in json.dumps(job)]
 
-        assert len(with_secrets) == 2
+        assert len(with_secrets) == 3
         assert [job for job in with_secrets if "environment" not in job] == []
         assert "| `PULUMI_ACCESS_TOKEN` | secret of each environment |" in DEPLOYING
 
-    def test_the_token_is_in_the_step_that_needs_it_alone(self) -> None:
-        *others, run = pulumi_steps()
+    def test_the_token_is_in_the_steps_that_need_it_alone(self) -> None:
+        *others, recover, run = pulumi_steps()
 
         assert run["with"]["command"] == "${{ inputs.command }}"
+        assert (recover["if"], run["if"]) == ("inputs.command == 'recover'", "inputs.command != 'recover'")
         assert run["env"] == {"PULUMI_ACCESS_TOKEN": "${{ inputs.access-token }}"}
         assert "access-token" not in json.dumps(others)
 
     def test_packages_are_installed_before_there_are_credentials(self) -> None:
         names = [step.get("uses", "").split("@")[0] for step in pulumi_steps()]
-        (installing,) = [number for number, step in enumerate(pulumi_steps()) if "run" in step]
+        installing = next(number for number, step in enumerate(pulumi_steps()) if "run" in step)
         script = pulumi_steps()[installing]["run"]
 
         assert installing < names.index("aws-actions/configure-aws-credentials")
@@ -245,12 +265,36 @@ class TestDeployment:
         assert up["steps"][-1]["env"] == {"DASHBOARD_URL": url}
 
 
+class TestRecovery:
+    @pytest.fixture
+    def job(self) -> dict[str, Any]:
+        return workflow("recover.yml")["jobs"]["recover"]
+
+    def test_is_started_by_hand_on_main_with_the_rules_of_the_stacks_environment(self, job: dict[str, Any]) -> None:
+        assert job["if"] == "github.ref == 'refs/heads/main'"
+        assert job["environment"] == "${{ inputs.stack }}"
+        assert triggers("recover.yml")["workflow_dispatch"]["inputs"]["stack"]["options"] == ["dev", "prod"]
+
+    def test_never_runs_during_a_deployment_of_the_stack(self) -> None:
+        group = workflow("deploy.yml")["concurrency"]["group"].replace(" || 'dev'", "")
+        assert workflow("recover.yml")["concurrency"] == {"group": group, "cancel-in-progress": False}
+
+    def test_runs_the_commands_of_the_page(self) -> None:
+        """tests/engine/test_a_killed_run.py shows what they do."""
+        (script,) = [step["run"] for step in pulumi_steps() if step.get("if") == "inputs.command == 'recover'"]
+        commands = [line.replace('"$STACK"', "<stack>") for line in script.splitlines() if line.startswith("pulumi ")]
+
+        assert [line for line in commands if "export" not in line] == RECOVERY
+        assert all(f"`{command}`" in DEPLOYING for command in RECOVERY)
+
+
 class TestPulumi:
     def test_is_of_the_version_that_the_program_is_written_for(self) -> None:
         pins = dict(re.findall(r"^([\w-]+)==(.+)$", (ROOT / "requirements.in").read_text(), re.MULTILINE))
 
         assert yaml.safe_load(ACTION)["inputs"]["pulumi-version"]["default"] == pins["pulumi"]
-        assert {step["with"]["pulumi-version"] for step in using("pulumi/actions")} == {"${{ inputs.pulumi-version }}"}
+        used = {step["with"]["pulumi-version"] for step in using("pulumi/actions")}
+        assert used == {"${{ inputs.pulumi-version }}", pins["pulumi"]}
 
     def test_is_held_to_the_policy_pack(self) -> None:
         (run,) = [step["with"] for step in using("pulumi/actions") if "command" in step["with"]]
@@ -269,11 +313,34 @@ class TestPulumi:
     def test_has_a_role_for_an_hour_and_no_key(self) -> None:
         (credentials,) = using("aws-actions/configure-aws-credentials")
 
-        assert credentials["with"] == {"role-to-assume": "${{ inputs.role }}", "aws-region": "${{ inputs.region }}"}
+        assert credentials["with"] == {
+            "role-to-assume": "${{ inputs.role }}",
+            "aws-region": "${{ steps.settings.outputs.region }}",
+        }
+
+    @pytest.mark.parametrize("region", ["eu-west-1", '"us-east-1" # quoted'])
+    def test_takes_the_region_from_the_stacks_file(self, tmp_path: Path, region: str) -> None:
+        (tmp_path / "Pulumi.dev.yaml").write_text(f"config:\n  aws:region: {region}\n")
+        (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+
+        finished = run_step("settings", tmp_path, STACK="dev")
+
+        assert finished.returncode == 0, finished.stderr
+        assert (tmp_path / "output").read_text() == f"region={yaml.safe_load(region)}\n"
+
+    def test_fails_if_the_stacks_file_has_no_region(self, tmp_path: Path) -> None:
+        (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
+        (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+
+        assert run_step("settings", tmp_path, STACK="dev").returncode != 0
 
     @pytest.mark.parametrize(
         ("name", "command", "role"),
-        [("preview.yml", "preview", "AWS_PREVIEW_ROLE_ARN"), ("deploy.yml", "up", "AWS_DEPLOY_ROLE_ARN")],
+        [
+            ("preview.yml", "preview", "AWS_PREVIEW_ROLE_ARN"),
+            ("deploy.yml", "up", "AWS_DEPLOY_ROLE_ARN"),
+            ("recover.yml", "recover", "AWS_DEPLOY_ROLE_ARN"),
+        ],
     )
     def test_runs_a_command_with_that_commands_role(self, name: str, command: str, role: str) -> None:
         (job,) = workflow(name)["jobs"].values()
