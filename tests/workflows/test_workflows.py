@@ -140,7 +140,7 @@ class TestPreview:
 
         assert job["environment"] == "preview"
         assert trusted["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"] == (
-            "SUBJECT:environment:preview"
+            "repo:ORG@ORG_ID/REPO@REPO_ID:environment:preview"
         )
         assert "| `preview` | environment | required reviewers; no self-review |" in DEPLOYING
 
