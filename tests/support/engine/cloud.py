@@ -146,8 +146,13 @@ class Cloud:
         """Return the resources of a logical name that exist; of several stacks, and while one is replaced, several."""
         return [one for one in self.existing if Urn(one.urn).name == name]
 
-    def create(self, urn: str, inputs: Struct) -> Existing:
+    def create(self, urn: str, inputs: Struct, region: str) -> Existing:
         """Create a resource.
+
+        Args:
+            urn: The URN of the resource.
+            inputs: Its inputs. An input `region` replaces `region`.
+            region: The region of the provider.
 
         Raises:
             CloudError: A fault, and nothing exists.
@@ -159,7 +164,7 @@ class Cloud:
             if fault and not fault.has_id:
                 raise CloudError(fault.message)
             self._created += 1
-            existing = self._make(urn, inputs, self._created)
+            existing = self._make(urn, inputs, self._created, region)
             self.existing.append(existing)
         for pause in [one for one in self._pauses if is_target(one.target, urn)]:
             pause.reached.set()
@@ -212,7 +217,8 @@ class Cloud:
             existing = self._find(urn, identifier)
             if existing is None:
                 return
-            if wire.load(existing.inputs).get("deletionProtectionEnabled"):
+            own = wire.load(existing.inputs)
+            if own.get("deletionProtectionEnabled") or own.get("deletionProtection") == "ACTIVE":
                 raise CloudError(f"{identifier} has deletion protection")
             self.existing.remove(existing)
 
@@ -245,10 +251,10 @@ class Cloud:
     def _find(self, urn: str, identifier: str) -> Existing | None:
         return next((one for one in self.existing if (one.urn, one.id) == (urn, identifier)), None)
 
-    def _make(self, urn: str, inputs: Struct, number: int) -> Existing:
+    def _make(self, urn: str, inputs: Struct, number: int, region: str) -> Existing:
         # Ids that AWS makes up differ between the resources of two stacks, and after a replacement.
         asked = pulumi.runtime.MockResourceArgs(Urn(urn).type, f"{urn} {number}", wire.load(inputs))
-        identifier, outputs = Provider().new_resource(asked)
+        identifier, outputs = Provider(region=region).new_resource(asked)
         outputs["tagsAll"] = wire.load(inputs).get("tags", {})
         return Existing(urn, identifier, inputs, wire.merge(inputs, outputs), _desired_state(inputs))
 
