@@ -9,17 +9,16 @@ import copy
 import json
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pulumi
+from google.protobuf.struct_pb2 import Struct
 
 from local import wire
 from tests.support.components.provider import Provider
 
-if TYPE_CHECKING:
-    from google.protobuf.struct_pb2 import Struct
-
 PIPE: Final = "aws:pipes/pipe:Pipe"
+API_GATEWAY_ACCOUNT: Final = "aws:apigateway/account:Account"
 GET_RESOURCE: Final = "aws:cloudcontrol/getResource:getResource"
 
 
@@ -117,6 +116,8 @@ class Cloud:
     def __init__(self) -> None:
         self.existing: list[Existing] = []
         self.calls: list[Call] = []
+        self.api_gateway_log_role = ""
+        """ARN of the role in the account's settings of API Gateway, which exist from the start."""
         self._faults: list[Fault] = []
         self._pauses: list[Pause] = []
         self._created = 0
@@ -126,6 +127,7 @@ class Cloud:
         """Return a cloud in which the same exists, without the calls, faults and pauses of this one."""
         other = Cloud()
         other.existing = copy.deepcopy(self.existing)
+        other.api_gateway_log_role = self.api_gateway_log_role
         other._created = self._created
         return other
 
@@ -166,6 +168,7 @@ class Cloud:
             self._created += 1
             existing = self._make(urn, inputs, self._created, region)
             self.existing.append(existing)
+            self._store_settings(existing)
         for pause in [one for one in self._pauses if is_target(one.target, urn)]:
             pause.reached.set()
             pause.over.wait()
@@ -182,7 +185,12 @@ class Cloud:
         """
         with self._lock:
             self._enter("read", urn)
-            return self._find(urn, identifier)
+            found = self._find(urn, identifier)
+            if found is None and Urn(urn).type == API_GATEWAY_ACCOUNT:
+                settings = Struct()
+                settings.update({"cloudwatchRoleArn": self.api_gateway_log_role})
+                return Existing(urn, identifier, settings, settings)
+            return found
 
     def update(self, urn: str, identifier: str, inputs: Struct) -> Existing:
         """Update a resource.
@@ -204,6 +212,7 @@ class Cloud:
             for name, value in inputs.fields.items():
                 existing.outputs.fields[name].CopyFrom(value)
             existing.inputs = inputs
+            self._store_settings(existing)
             return existing
 
     def delete(self, urn: str, identifier: str) -> None:
@@ -236,6 +245,10 @@ class Cloud:
                     properties = {"Name": one.id, "CurrentState": one.current_state}
                     return {**arguments, "id": one.id, "properties": json.dumps(properties)}
         raise CloudError(f"{function} {arguments}: not found, or the test provider does not support it")
+
+    def _store_settings(self, existing: Existing) -> None:
+        if Urn(existing.urn).type == API_GATEWAY_ACCOUNT:
+            self.api_gateway_log_role = existing.inputs.fields["cloudwatchRoleArn"].string_value
 
     def _enter(self, method: str, urn: str) -> None:
         self.calls.append(Call(method, urn))

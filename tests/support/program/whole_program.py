@@ -9,6 +9,7 @@ from unittest import mock
 
 from local.project import load_project
 from tests.support.components.harness import Recording, run
+from tests.support.components.provider import REGION, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,7 @@ def config(**overrides: str) -> Mapping[str, str]:
     return load_project(ROOT, STACK, overrides).config
 
 
-def declare(*, preview: bool = False, **overrides: str) -> Recording:
+def declare(*, preview: bool = False, region: str = REGION, **overrides: str) -> Recording:
     """Run the program, with all that it can make unless `overrides` say otherwise. It asks no issuer."""
     with mock.patch("settings.check_discovery"):
         return run(
@@ -30,4 +31,5 @@ def declare(*, preview: bool = False, **overrides: str) -> Recording:
             config=config(**{"alarmEmail": "on-call@example.com", **overrides}),
             stack=STACK,
             preview=preview,
+            provider=Provider(region=region),
         )
