@@ -33,7 +33,7 @@ EVENTS = {
             STREAM_SHARD_WRITES * DAY * (PRICES.write_unit + PRICES.pipe_event),
         ),
         (
-            f"then the limit of the tenant, {limits.DEFAULT_TENANT_MESSAGES_PER_SECOND} per second (${{}} per day for messages)",
+            f"the limit of the tenant, {limits.DEFAULT_TENANT_MESSAGES_PER_SECOND} per second (${{}} per day",
             limits.DEFAULT_TENANT_MESSAGES_PER_SECOND * DAY * PRICES.message,
         ),
         (
