@@ -10,6 +10,7 @@ from bench.arithmetic import STREAM_SHARD_WRITES
 from bench.cost import LOG_BYTES, SECONDS_PER_MONTH, Load, Prices
 from bench.report import DOCS
 from components import _gateway_limits as limits
+from components.dashboard_page import list_page_files
 
 PAGE = re.sub(r"\s+", " ", (DOCS / "deploying.md").read_text())
 PRICES = Prices()
@@ -55,3 +56,10 @@ EVENTS = {
 )
 def test_each_cost_of_a_mistake(sentence: str, dollars: float) -> None:
     assert sentence.format(f"{dollars:.0f}") in PAGE
+
+
+def test_the_size_of_the_page() -> None:
+    folder = DOCS.parent / "dashboard"
+    size = sum((folder / name).stat().st_size for name in list_page_files(folder) if not name.endswith(".md"))
+
+    assert f"The page has about {round(size, -4) // 1000} KB" in PAGE
