@@ -24,7 +24,7 @@ def build_trust_policy(facts: StackFacts) -> Document:
 
 
 def build_policies(facts: StackFacts) -> dict[str, Document]:
-    """Return the policies of the role by name. They allow reading the stack's state, the state of its pipe and `ACCOUNT`."""
+    """Return the policies of the role by name. They allow reading the stack's state, its pipe's state and `ACCOUNT`."""
     actions = CALLS.actions(GET_RESOURCE)
     return {
         "state": build_document(
