@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil, exp
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import botocore.session
 import typer
@@ -27,6 +27,7 @@ from rich.progress import track
 from formbridge.broadcast.accounting import Accounting
 from formbridge.broadcast.broadcaster import Broadcaster
 from formbridge.broadcast.changes import Change
+from formbridge.connections import leased_bucket
 from formbridge.connections.table import ConnectionsTable
 from formbridge.posting.delivery import Deadlines, Outcome, Poster
 from formbridge.posting.pacing import Pacer
@@ -46,6 +47,7 @@ from .arithmetic import (
     ROWS_PER_PAGE,
     STREAM_SHARDS,
     TOKEN_SECONDS,
+    UPDATE_BYTES,
     Deployment,
     count_frames,
 )
@@ -79,7 +81,34 @@ OTHER_GB: Final = 0.25
 OTHER_SECONDS: Final = 0.01
 """Assumed duration of an invocation that does not post, in seconds."""
 LOG_BYTES: Final = 1_000
-"""Assumed size of the logs of one invocation, in bytes."""
+"""Assumed size of the logs of one invocation, in bytes. About 400 of them are the two lines that Lambda writes."""
+
+
+class Units(NamedTuple):
+    """DynamoDB's read units and write units of one request of a client, for items of at most 1 KB."""
+
+    read: float
+    write: float
+
+
+UNITS: Final = {
+    # The connect Lambda reads the three revocations that could apply, before and after it has written the rows of the
+    # connection, its user and its tenant.
+    "connect": Units(6, 3),
+    # Each request writes the rate of its connection. `subscribe` writes the subscription too. `subscribe` and `sync`
+    # read the epoch in the tenant's row and the index.
+    "subscribe": Units(1.5, 2),
+    "sync": Units(1.5, 1),
+    # It writes the expiry of the connection too, and reads the revocations.
+    "authenticate": Units(3, 2),
+    "disconnect": Units(0, 3),
+}
+"""Units of each request, as a test counts them in the handlers. A query of the index counts as one small page, which is
+half a unit. The writes of the tenant's budget are not part of it: see `BUDGET_WRITES`."""
+BUDGET_WRITES: Final = 1 / leased_bucket.MAX_CHUNK
+"""Writes to the tenant's row per message, because a Lambda takes its budget in chunks."""
+SNAPSHOT_READS: Final = protocol.DEFAULT_SNAPSHOT * UPDATE_BYTES / READ_UNIT_BYTES / 2
+"""Read units of the rows of one snapshot. The reads of an index are eventually consistent, so they cost half."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +151,7 @@ class Cpu:
 class Load:
     """Load of one tenant: its number of connections and its updates per second.
 
-    Each update changes a different submission, so no update replaces another update.
+    Each update is a new submission, so no update replaces another update.
     """
 
     connections: int
@@ -160,12 +189,20 @@ class Load:
         return self.connections * self.batches_per_second * self.frames_per_batch(self.batches_per_second)
 
     @property
-    def client_messages_per_second(self) -> float:
-        """Number of messages per second that all clients together send.
+    def requests_per_second(self) -> Mapping[str, float]:
+        """Number of requests per second of all clients, by the names in `UNITS`.
 
-        Each client sends a heartbeat every 5 minutes, a new token every hour, and a subscription every 2 hours.
+        Each client sends a heartbeat every 5 minutes and a new token every hour. It connects, subscribes and
+        disconnects every 2 hours.
         """
-        return self.connections * (1 / protocol.HEARTBEAT_SECONDS + 1 / TOKEN_SECONDS + 1 / CONNECTION_SECONDS)
+        seconds = {"sync": protocol.HEARTBEAT_SECONDS, "authenticate": TOKEN_SECONDS}
+        return {name: self.connections / seconds.get(name, CONNECTION_SECONDS) for name in UNITS}
+
+    @property
+    def client_messages_per_second(self) -> float:
+        """Number of messages per second that all clients together send."""
+        requests = self.requests_per_second
+        return sum(requests[name] for name in ("sync", "authenticate", "subscribe"))
 
     @property
     def other_invocations_per_second(self) -> float:
@@ -196,25 +233,29 @@ class Load:
 
     @property
     def read_units_per_second(self) -> float:
-        """Number of read units per second that the batches and the janitor use.
+        """Number of read units per second that the batches, the janitor and the requests of clients use.
 
         Each batch reads all connection rows of the tenant. If the batch is divided into fan-out tasks, it also counts
         the rows. Counting costs half as much, because its reads are eventually consistent. The janitor reads all rows
-        once per minute.
+        once per minute. Each subscription reads a snapshot.
         """
         times = 1.5 if self.deployment.is_divided(self.connections) else 1
         units_per_read = ceil(self.connections * ROW_BYTES / READ_UNIT_BYTES)
-        return units_per_read * (times * self.batches_per_second + 1 / 60)
+        requests = self.requests_per_second
+        clients = sum(requests[name] * units.read for name, units in UNITS.items())
+        snapshots = requests["subscribe"] * SNAPSHOT_READS
+        return units_per_read * (times * self.batches_per_second + 1 / 60) + clients + snapshots
 
     @property
     def write_units_per_second(self) -> float:
         """Number of write units per second.
 
-        An update takes two write units: one for its row and one for the index. A frame that a client sends takes one.
-        A connection takes five: two for its row, one for its subscription, and two for the tenant row, which counts the
-        tenant's connections.
+        A new submission takes two write units: one for its row and one for the index. The requests of clients take the
+        units in `UNITS`, and their messages those of the tenant's budget.
         """
-        return 2 * self.updates_per_second + self.client_messages_per_second + 5 * self.connections / CONNECTION_SECONDS
+        requests = self.requests_per_second
+        clients = sum(requests[name] * units.write for name, units in UNITS.items())
+        return 2 * self.updates_per_second + clients + BUDGET_WRITES * self.client_messages_per_second
 
     def dollars(self, prices: Prices) -> Mapping[str, float]:
         """Return the price per month in dollars, by purpose."""
@@ -244,11 +285,12 @@ A post to 10,000 connections takes {ratio:.2f} times the CPU of a post to 1,000 
 Each further update in a batch adds {update_us:.0f} µs, once for all connections that see the same updates.
 
 **Dollars, computed.** The price of a month of {hours:.0f} hours by AWS's list prices (us-east-1, November 2026), for
-one tenant and the default settings. Each update is of another submission. *CPU* is the measured CPU of the broadcasts.
-AWS bills the duration of the broadcasts, which depends on the rate of their posts. The calculation assumes connection
-rows of {row_bytes} bytes, submissions of at most 1 KB, {other_ms:.0f} ms for each invocation that does not post, and
-{log_bytes:,} bytes of logs per invocation. It excludes alarms, SQS and data transfer out of AWS. *Connections, $* is
-the price of the connection minutes and of the messages of clients.
+one tenant and the default settings. Each update is a new submission: a later change of a submission costs one more
+write, because it moves in the index. *CPU* is the measured CPU of the broadcasts. AWS bills the duration of the
+broadcasts, which depends on the rate of their posts. The calculation assumes connection rows of {row_bytes} bytes,
+submissions of at most 1 KB, {other_ms:.0f} ms for each invocation that does not post, and {log_bytes:,} bytes of logs
+per invocation. It excludes alarms, SQS, floods, revocations, the probes of silent connections and data transfer out of
+AWS. *Connections, $* is the price of the connection minutes and of the messages of clients.
 
 Above the threshold of {threshold:,} connections, a batching window makes the batches larger ([Scaling](scaling.md)).
 The calculation uses the shortest window that is sufficient. A load without numbers exceeds the limit of one account,

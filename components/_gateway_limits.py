@@ -49,10 +49,11 @@ MAX_FILTERS_PER_TENANT = 1_000
 """Limit of `max_filters_per_tenant`. Each `subscribe` with a filter writes the item with all filters of its tenant.
 With 1,000 filters, the item has about 17 KB, and DynamoDB bills a write by the size of the item."""
 MIN_FRAME_BYTES = 1_024
-MAX_FRAME_BYTES = 128 * 1024
-"""Maximum size of a message in API Gateway. API Gateway bills each started 32 KB as one message.
+MAX_FRAME_BYTES = 32 * 1024
+"""Maximum size of a WebSocket frame in API Gateway, which closes the connection of a client that sends a larger one.
+A message may have 128 KB in several frames, but a client in a browser cannot choose how its messages are split.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html"""
-DEFAULT_MAX_FRAME_BYTES = 32 * 1024
+DEFAULT_MAX_FRAME_BYTES = MAX_FRAME_BYTES
 MAX_CONNECTION_SECONDS = 2 * 3600
 """Seconds after which API Gateway closes a WebSocket. Source: the page that `MAX_FRAME_BYTES` names."""
 DEFAULT_CONNECTION_TTL_SECONDS = MAX_CONNECTION_SECONDS + 600
@@ -98,8 +99,8 @@ class GatewayLimitsArgs(TypedDict):
     """Maximum number of distinct subscription filters of all connections of a tenant, 1 to 1,000. A further one is
     refused with `too_many_filters`. A broadcast matches each change with each of them. Default: 100."""
     max_frame_bytes: NotRequired[IntegerInput]
-    """Maximum size of a frame from a client, in bytes, 1,024 to 131,072. API Gateway accepts no larger frame, and it
-    bills each started 32,768 bytes as one message. Default: 32,768."""
+    """Maximum size of a frame from a client, in bytes, 1,024 to 32,768. API Gateway closes a connection that sends a
+    larger frame. Default: 32,768."""
     connection_ttl_seconds: NotRequired[IntegerInput]
     """Seconds after which the row of a connection expires; 7,200 or more. A row must not expire before its connection
     ends, and API Gateway keeps a connection for up to two hours. Default: 7,800."""

@@ -13,6 +13,7 @@ import pulumi_aws as aws
 
 from . import _checks
 from ._iam import build_trust_policy
+from ._input_error import InputError
 from ._naming import MAX_ROLE_NAME, check_name
 from ._tags import Tags
 
@@ -33,6 +34,9 @@ class ApiGatewayLogRole(pulumi.ComponentResource):
     Without this role, AWS rejects a WebSocket stage that has an access log. The role is not a setting of one API. It is
     a setting of the account in a region, so create this component in exactly one stack per account and region. The
     role and the setting remain when you destroy that stack.
+
+    If the account has another role in the region, a preview or an update fails, and the setting stays as it is. Leave
+    the component out then: every API of the region can use that role.
     """
 
     role_arn: pulumi.Output[str]
@@ -58,14 +62,39 @@ class ApiGatewayLogRole(pulumi.ComponentResource):
             policy_arn=role.arn.apply(_build_policy_arn),
             opts=child_options,
         )
+        # This reads the setting and does not manage it. AWS has one per account and region, so any id is right.
+        current = aws.apigateway.Account.get(
+            f"{name}-current", "api-gateway-account", opts=pulumi.ResourceOptions(parent=self)
+        )
+        # In a preview the ARN of a role that does not exist yet is unknown.
+        checked = current.cloudwatch_role_arn.apply(
+            lambda found: role.arn.apply(lambda own: _check_role(found, own), run_with_unknowns=True)
+        )
         aws.apigateway.Account(
             f"{name}-account",
-            cloudwatch_role_arn=role.arn,
+            cloudwatch_role_arn=pulumi.Output.all(role.arn, checked).apply(lambda values: str(values[0])),
             # The policy must be attached first: API Gateway tests the role when this setting changes.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment], retain_on_delete=True),
         )
         self.role_arn = role.arn
         self.register_outputs({"role_arn": self.role_arn})
+
+
+def _check_role(found: str | None, own: object) -> None:
+    """Check that the account has no role yet, or that of this stack.
+
+    Args:
+        found: ARN of the account's role. Empty or None: it has none.
+        own: ARN of this stack's role, or unknown if the stack has none yet.
+
+    Raises:
+        InputError: The account has another role.
+    """
+    if found and found != own:
+        raise InputError(
+            "apiGatewayLogRole",
+            f"must be false, because API Gateway has the role {found} already in this account and region, got true",
+        )
 
 
 def _build_policy_arn(role_arn: str) -> str:

@@ -108,8 +108,10 @@ class StreamTable(pulumi.ComponentResource):
             global_secondary_indexes=[
                 {
                     "name": keys.SUBMISSIONS_INDEX,
-                    "hash_key": INDEX_KEYS[0],
-                    "range_key": INDEX_KEYS[1],
+                    "key_schemas": [
+                        {"attribute_name": INDEX_KEYS[0], "key_type": "HASH"},
+                        {"attribute_name": INDEX_KEYS[1], "key_type": "RANGE"},
+                    ],
                     "projection_type": "INCLUDE",
                     # An index always contains the keys of its table, so they must not be listed here.
                     "non_key_attributes": [name for name in INDEXED if name not in table_keys],

@@ -234,7 +234,7 @@ class WebSocketGateway(pulumi.ComponentResource):
             global_secondary_indexes=[
                 {
                     "name": keys.REVOCATIONS_INDEX,
-                    "hash_key": keys.REVOCATIONS_INDEX_KEY,
+                    "key_schemas": [{"attribute_name": keys.REVOCATIONS_INDEX_KEY, "key_type": "HASH"}],
                     "projection_type": "ALL",
                 }
             ],

@@ -164,11 +164,15 @@ class Monitor:
         return response
 
     def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> resource_pb2.ReadResourceResponse:
-        """Reject a look-up of an existing resource.
+        """Return a resource that an account has from the start.
 
         Raises:
-            ProgramError: Always.
+            ProgramError: An account has no resource of this type from the start.
         """
+        resource_type = provisioners.TYPES.get(request.type)
+        if resource_type and resource_type.existing is not None:
+            properties = wire.merge(request.properties, resource_type.existing)
+            return resource_pb2.ReadResourceResponse(urn=self._build_urn(request), properties=properties)
         raise self._record_failure(
             f'{request.type} "{request.name}": the local run does not support look-ups of existing resources '
             f"(id {request.id})"
@@ -266,7 +270,7 @@ class Monitor:
             return CreatedResource("", {})
         return self._provisioner.create(resource)
 
-    def _build_urn(self, request: resource_pb2.RegisterResourceRequest) -> str:
+    def _build_urn(self, request: resource_pb2.RegisterResourceRequest | resource_pb2.ReadResourceRequest) -> str:
         kind = request.type
         if request.parent:
             parent_kind = request.parent.split("::")[2]

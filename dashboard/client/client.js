@@ -1,6 +1,6 @@
 // @ts-check
 import { fullJitter } from "./backoff.js";
-import { BEARER_PREFIX, MAX_HELD, REFUSAL_BY_FRAME, SNAPSHOT_SIZE, SUBPROTOCOL } from "./protocol.js";
+import { BEARER_PREFIX, MAX_HELD, MAX_HELD_BYTES, REFUSAL_BY_FRAME, SNAPSHOT_SIZE, SUBPROTOCOL } from "./protocol.js";
 import { RefusalCheck } from "./refusal.js";
 import { TokenRenewal, UnauthorizedError } from "./token.js";
 
@@ -311,10 +311,8 @@ export class RealtimeClient {
   #startReconciliation() {
     const { getHeld, now } = this.#options;
     if (!getHeld) return;
-    const held = getHeld();
-    const count = Math.max(1, Math.ceil(held.length / MAX_HELD));
-    this.#pages = Array.from({ length: count }, (_, index) => ({
-      held: held.slice(index * MAX_HELD, (index + 1) * MAX_HELD),
+    this.#pages = divide(getHeld()).map((held, index) => ({
+      held,
       snapshot: index === 0 ? Math.min(SNAPSHOT_SIZE, MAX_HELD) : 0,
     }));
     this.#reconciledAt = now();
@@ -710,4 +708,29 @@ function epochOf({ epoch = 0 }) {
 function heartbeatMs(seconds) {
   const valid = typeof seconds === "number" && seconds > 0 ? seconds : DEFAULT_HEARTBEAT_SECONDS;
   return Math.min(valid * 1_000, LONGEST_WITHOUT_REPLY_MS);
+}
+
+/**
+ * Divide the held submissions into parts that each fit into one `reconcile` request. There is at least one part.
+ *
+ * @param {Held[]} held
+ * @returns {Held[][]}
+ */
+function divide(held) {
+  const encoder = new TextEncoder();
+  /** @type {Held[]} */
+  let part = [];
+  const parts = [part];
+  let bytes = 0;
+  for (const one of held) {
+    const size = encoder.encode(JSON.stringify(one)).length + 1; // with the comma
+    if (part.length === MAX_HELD || bytes + size > MAX_HELD_BYTES) {
+      part = [];
+      parts.push(part);
+      bytes = 0;
+    }
+    part.push(one);
+    bytes += size;
+  }
+  return parts;
 }

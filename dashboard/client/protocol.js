@@ -50,7 +50,7 @@
  * @typedef {object} ReconcileFrame  Compares held submissions with the table.
  * @property {"reconcile"} action
  * @property {string} id
- * @property {Held[]} held           At most 100.
+ * @property {Held[]} held           At most 100, and the frame at most 32 KB.
  * @property {number} snapshot       Number of the newest submissions to send, apart from those in `held`.
  *
  * @typedef {object} AuthenticateFrame
@@ -136,6 +136,11 @@ export const SNAPSHOT_SIZE = 50;
 
 /** Maximum number of submissions in one `reconcile` request. */
 export const MAX_HELD = 100;
+
+/**
+ * Maximum size of the submissions in one `reconcile` request as JSON, in bytes. API Gateway accepts frames of 32 KB.
+ */
+export const MAX_HELD_BYTES = 30_000;
 
 /** The status that marks a submission as deleted. The table's TTL removes the item later. */
 export const DELETED = "deleted";

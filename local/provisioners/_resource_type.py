@@ -36,6 +36,8 @@ class ResourceType:
 
     None among the values means that the property may be absent.
     """
+    existing: Mapping[str, Any] | None = None
+    """The properties of the resource of this type that an account has from the start. None: it has none."""
 
     def find_unknown_properties(self, inputs: Mapping[str, Any]) -> list[str]:
         """Return the paths in `inputs` that are neither forwarded nor ignored."""

@@ -27,4 +27,8 @@ def _create_account(aws: Aws, resource: Resource) -> CreatedResource:
     )
 
 
-TYPES = {"aws:apigateway/account:Account": ResourceType(_create_account, properties("cloudwatchRoleArn"))}
+TYPES = {
+    "aws:apigateway/account:Account": ResourceType(
+        _create_account, properties("cloudwatchRoleArn"), existing={"cloudwatchRoleArn": ""}
+    )
+}

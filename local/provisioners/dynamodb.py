@@ -58,7 +58,7 @@ def _build_key_schema(keys: dict[str, Any]) -> list[dict[str, str]]:
 def _build_index(index: dict[str, Any]) -> dict[str, Any]:
     return {
         "IndexName": index["name"],
-        "KeySchema": _build_key_schema(index),
+        "KeySchema": to_pascal_case(index["keySchemas"]),
         "Projection": pick_arguments(index, ["projectionType", "nonKeyAttributes"]),
     }
 
@@ -71,7 +71,13 @@ TYPES = {
             *("billingMode", "streamEnabled", "streamViewType", "serverSideEncryption", "pointInTimeRecovery", "ttl"),
             *(
                 f"globalSecondaryIndexes.{name}"
-                for name in ("name", "hashKey", "rangeKey", "projectionType", "nonKeyAttributes")
+                for name in (
+                    "name",
+                    "keySchemas.attributeName",
+                    "keySchemas.keyType",
+                    "projectionType",
+                    "nonKeyAttributes",
+                )
             ),
         ),
         # The property must be present: without it, AWS uses PROVISIONED. The local run does not support PROVISIONED.

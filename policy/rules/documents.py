@@ -17,11 +17,12 @@ KNOWN_WILDCARDS = {
 """Allowed wildcards: a regular expression for the ARN of a resource, and the reason why a policy needs the wildcard."""
 
 KNOWN_MANAGED_POLICIES = {
-    "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs": (
+    r"arn:aws[a-z-]*:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs": (
         "API Gateway accepts no narrower policy for the logs of an account"
     ),
 }
-"""Policies managed by AWS that a role may have although they contain wildcards: the ARN, and the reason."""
+"""Policies managed by AWS that a role may have although they contain wildcards: a regular expression for the ARN, and
+the reason."""
 
 SOURCE_KEYS = {
     *("aws:sourcearn", "aws:sourceaccount"),
@@ -101,7 +102,8 @@ def check_managed_policies(resource_type: str, inputs: Inputs) -> Iterator[str]:
     elif resource_type == "aws:iam/role:Role":
         attached = to_list(inputs.get("managedPolicyArns"))
     for arn in attached:
-        if ":iam::aws:policy/" in arn and arn not in KNOWN_MANAGED_POLICIES:
+        known = any(re.fullmatch(pattern, arn) for pattern in KNOWN_MANAGED_POLICIES)
+        if ":iam::aws:policy/" in arn and not known:
             yield f"{arn} is managed by AWS and contains wildcards; it is not in KNOWN_MANAGED_POLICIES"
 
 

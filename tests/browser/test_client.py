@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -501,6 +502,24 @@ def test_it_reconciles_in_pages_also_when_the_connection_ends_in_between(page: P
     connection.reply(expect_reconcile(connection, *held[200:], snapshot=0))
     settle(page, connection)
     assert connection.is_quiet()
+
+
+def test_it_reconciles_in_pages_that_fit_a_frame(page: Page, gateway: FakeGateway) -> None:
+    page.clock.install()
+    connection = open_client(page, gateway, reconciles=True)
+    names = [f"{n:03}" + "水" * 250 for n in range(60)]
+    connection.subscribed(*(update(name, age=n) for n, name in enumerate(names)))
+    expect_said(page, "state", "live")
+    connection = reconnect_after(page, gateway, connection, HEARTBEAT_MS + 1000)
+    connection.subscribed(cursor="c1")
+    compared: list[str] = []
+    while len(compared) < len(names):
+        request = connection.expect("reconcile")
+        assert len(json.dumps(request, ensure_ascii=False).encode()) <= 32 * 1024
+        compared += [name for name, *_ in request["held"]]
+        connection.reply(request)
+
+    assert compared == names
 
 
 def test_what_is_reconciled_replaces_what_was_sent_unless_it_has_changed(page: Page, gateway: FakeGateway) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from components import ApiGatewayLogRole
+from components import ApiGatewayLogRole, InputError
 from tests.support.components.harness import Recording, run
 from tests.support.components.policies import trust
-from tests.support.components.provider import ACCOUNT, Provider, physical_name
+from tests.support.components.provider import ACCOUNT, Provider, Values, physical_name
+
+if TYPE_CHECKING:
+    import pulumi
 
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{physical_name('api-gateway-role')}"
 
@@ -46,6 +51,40 @@ def test_its_policy_is_that_of_the_accounts_partition() -> None:
 def test_the_account_gets_the_role_once_it_may_log(recording: Recording) -> None:
     assert recording.inputs("api-gateway-account") == {"cloudwatchRoleArn": ROLE_ARN}
     assert "api-gateway-policy" in recording.dependencies("api-gateway-account")
+
+
+class TestAnotherRole:
+    """The account has a role for the logs of API Gateway already."""
+
+    OTHER = f"arn:aws:iam::{ACCOUNT}:role/someone-elses"
+
+    def test_is_not_overwritten(self) -> None:
+        declared: list[str] = []
+        with pytest.raises(InputError) as caught:
+            run(lambda: ApiGatewayLogRole("api-gateway", {}), provider=self.provider(self.OTHER, declared))
+
+        assert str(caught.value) == (
+            f"apiGatewayLogRole: must be false, because API Gateway has the role {self.OTHER} already in this account "
+            "and region, got true"
+        )
+        assert "api-gateway-account" not in declared
+
+    def test_is_not_another_one_if_this_stack_has_set_it(self) -> None:
+        declared: list[str] = []
+        run(lambda: ApiGatewayLogRole("api-gateway", {}), provider=self.provider(ROLE_ARN, declared))
+
+        assert "api-gateway-account" in declared
+
+    @staticmethod
+    def provider(role_arn: str, declared: list[str]) -> Provider:
+        """The provider of an account with this role; it adds the name of each resource to `declared`."""
+
+        class Account(Provider):
+            def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, Values]:
+                declared.append(args.name)
+                return super().new_resource(args)
+
+        return Account({"api-gateway-current": {"cloudwatchRoleArn": role_arn}})
 
 
 def test_registers_the_role(recording: Recording) -> None:

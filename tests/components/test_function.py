@@ -84,7 +84,7 @@ def test_the_function_logs_json_to_its_own_group_which_forgets_after_two_weeks(r
         "logFormat": "JSON",
         "logGroup": physical_name("worker-logs"),
         "applicationLogLevel": "INFO",
-        "systemLogLevel": "WARN",
+        "systemLogLevel": "INFO",
     }
     assert recording.inputs("worker-logs")["retentionInDays"] == 14
 

@@ -48,7 +48,7 @@ class TestLambdas:
                     "tenant_message_burst": 5,
                     "max_filter_length": 3,
                     "max_filters_per_tenant": 4,
-                    "max_frame_bytes": 131_072,
+                    "max_frame_bytes": 16_384,
                     "max_connections_per_user": 5,
                 }
             )
@@ -61,7 +61,7 @@ class TestLambdas:
             "TENANT_MESSAGE_BURST": "5",
             "MAX_FILTER_LENGTH": "3",
             "MAX_FILTERS_PER_TENANT": "4",
-            "MAX_FRAME_BYTES": "131072",
+            "MAX_FRAME_BYTES": "16384",
             "MAX_CONNECTIONS_PER_USER": "5",
         }
 
@@ -138,8 +138,8 @@ def test_rows_of_connections_outlive_them(recording: Recording) -> None:
         ("max_filter_length", 4_097, ": must be an integer from 1 to 4,096, got 4097"),
         ("max_filters_per_tenant", 0, ": must be an integer from 1 to 1,000, got 0"),
         ("max_filters_per_tenant", 1_001, ": must be an integer from 1 to 1,000, got 1001"),
-        ("max_frame_bytes", 1_023, ": must be an integer from 1,024 to 131,072, got 1023"),
-        ("max_frame_bytes", 131_073, ": must be an integer from 1,024 to 131,072, got 131073"),
+        ("max_frame_bytes", 1_023, ": must be an integer from 1,024 to 32,768, got 1023"),
+        ("max_frame_bytes", 32_769, ": must be an integer from 1,024 to 32,768, got 32769"),
         ("rate_limit", 0, ": must be an integer of at least 1, got 0"),
         ("burst_limit", 0, ": must be an integer of at least 1, got 0"),
     ],

@@ -9,7 +9,7 @@ from tests.support.components.harness import Recording, run
 from tests.support.components.policies import document
 from tests.support.components.provider import ACCOUNT, arn, distribution_id, physical_name
 
-GROUP = arn("logs", f"log-group:{physical_name('site-access-logs')}")
+GROUP = arn("logs", f"log-group:{physical_name('site-access-logs')}", "us-east-1")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,9 @@ def test_leads_from_the_distribution_to_the_log_group(recording: Recording) -> N
     assert source["logType"] == "ACCESS_LOGS"
     assert destination["deliveryDestinationConfiguration"] == {"destinationResourceArn": GROUP}
     assert delivery["deliverySourceName"] == physical_name("site-log")
-    assert delivery["deliveryDestinationArn"] == arn("logs", f"delivery-destination:{physical_name('site-dst')}")
+    assert delivery["deliveryDestinationArn"] == arn(
+        "logs", f"delivery-destination:{physical_name('site-dst')}", "us-east-1"
+    )
     assert "site-access-logs-policy" in recording.dependencies("site-log-delivery")
 
 

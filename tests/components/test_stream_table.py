@@ -46,7 +46,11 @@ def test_has_an_index_in_time_order_within_a_tenant_without_the_payload(recordin
         ["PK", "SK", "GSI1PK", "GSI1SK"], "S"
     )
     (index,) = table["globalSecondaryIndexes"]
-    assert (index["name"], index["hashKey"], index["rangeKey"]) == ("GSI1", "GSI1PK", "GSI1SK")
+    assert index["name"] == "GSI1"
+    assert index["keySchemas"] == [
+        {"attributeName": "GSI1PK", "keyType": "HASH"},
+        {"attributeName": "GSI1SK", "keyType": "RANGE"},
+    ]
     assert index["projectionType"] == "INCLUDE"
     assert tuple(index["nonKeyAttributes"]) == INDEXED  # so the handlers' tests run on the index that is deployed
 
@@ -87,7 +91,7 @@ def test_its_keys_may_have_other_names_beside_the_same_index(args: StreamTableAr
 
     assert [table.get("hashKey"), table.get("rangeKey")] == [*keys, None][:2]
     assert [one["name"] for one in table["attributes"]] == [*keys, "GSI1PK", "GSI1SK"]
-    assert table["globalSecondaryIndexes"][0]["hashKey"] == "GSI1PK"
+    assert table["globalSecondaryIndexes"][0]["keySchemas"][0] == {"attributeName": "GSI1PK", "keyType": "HASH"}
 
 
 def test_a_key_is_in_the_index_without_being_asked_for() -> None:

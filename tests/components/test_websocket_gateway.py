@@ -266,7 +266,11 @@ def test_revocations_survive_what_connections_do_not(recording: Recording) -> No
     assert revocations["serverSideEncryption"] == {"enabled": True}
     assert revocations["ttl"] == {"attributeName": "ttl", "enabled": True}
     assert revocations["globalSecondaryIndexes"] == [
-        {"name": "REVOCATIONS", "hashKey": "target", "projectionType": "ALL"}
+        {
+            "name": "REVOCATIONS",
+            "keySchemas": [{"attributeName": "target", "keyType": "HASH"}],
+            "projectionType": "ALL",
+        }
     ]
 
 

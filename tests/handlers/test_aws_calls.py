@@ -19,6 +19,7 @@ import janitor
 import message
 import persist
 import resync
+from bench.cost import UNITS, Units
 from formbridge.broadcast.fanout_task import FanoutTask
 from formbridge.runtime import aws
 from formbridge.submissions.index_lag import is_sampled
@@ -236,6 +237,47 @@ def test_resync(calls: Calls, region: Region, monkeypatch: pytest.MonkeyPatch) -
         resync.handler({"Records": [{"messageId": "message-1", "body": letter}]}, LambdaContext())
 
     assert calls == set(needs.CALLS["recovery-resync"])
+
+
+def test_the_requests_of_clients_take_the_units_of_the_cost_model(
+    region: Region, gateway: Gateway, clock: Clock, trusted_issuer: None
+) -> None:
+    units = dict.fromkeys(UNITS, Units(0, 0))
+    request = ""
+
+    def count(params: Mapping[str, Any], model: OperationModel, **_: object) -> None:
+        read, write = units[request]
+        match model.name:
+            case "GetItem":
+                read += 1
+            case "BatchGetItem":
+                read += sum(len(table["Keys"]) for table in params["RequestItems"].values())
+            case "Query":
+                read += 0.5
+            case _:
+                is_budget = params.get("Key", {}).get("SK") == {"S": "TENANT"} and "connect" not in request
+                write += 0 if is_budget else 1
+        units[request] = Units(read, write)
+
+    aws.session.cache_clear()
+    aws.session().register("provide-client-params.dynamodb", count)
+    for request in UNITS:
+        clock.advance(1_000)
+        match request:
+            case "connect":
+                connect.handler(connect_event(), LambdaContext())
+            case "disconnect":
+                connect.handler(disconnect_event(), LambdaContext())
+            case "authenticate":
+                event = message_event({"action": request, "token": issuer.token()})
+                authenticate.handler(event, LambdaContext())
+            case _:
+                cursor = Cursor.for_complete_reply("t_acme", 0, NOW).encode()
+                fields = {"cursor": cursor} if request == "sync" else {}
+                message.handler(message_event({"action": request, **fields}), LambdaContext())
+    aws.session.cache_clear()
+
+    assert units == UNITS
 
 
 def test_no_source_asks_aws_in_another_way() -> None:

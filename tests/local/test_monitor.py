@@ -118,6 +118,13 @@ def test_a_resource_given_as_a_value_is_its_id(tmp_path: Path) -> None:
     assert by_name(monitor, "p").inputs["queueUrl"] == "id-q"
 
 
+def test_a_look_up_finds_what_an_account_has_from_the_start(tmp_path: Path) -> None:
+    source = "pulumi.export('role', aws.apigateway.Account.get('a', 'any').cloudwatch_role_arn)"
+    monitor = run_program(write_program(tmp_path, source))
+    assert monitor.exports == {"role": ""}
+    assert [resource.type for resource in monitor.resources.values()] == ["pulumi:pulumi:Stack"]
+
+
 # What is refused
 
 

@@ -366,6 +366,15 @@ def test_what_breaks_an_optional_rule_is_named(
     assert says in message
 
 
+def test_a_known_managed_policy_is_known_in_every_partition() -> None:
+    rule = RESOURCES["no-broad-managed-policies"]
+    kind = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+    policy = "policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+
+    for partition in ("aws", "aws-cn", "aws-us-gov"):
+        assert not [*rule.find_violations("urn", kind, {"policyArn": f"arn:{partition}:iam::aws:{policy}"})]
+
+
 def test_production_is_protected_from_deletion(recordings: dict[str, Recording]) -> None:
     rule = RESOURCES["deletion-protection"]
     stack = stack_of(recordings["the program, in production"])

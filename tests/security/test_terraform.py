@@ -18,7 +18,13 @@ def declare() -> None:
         "orders",
         hash_key="id",
         attributes=[{"name": "id", "type": "S"}, {"name": "at", "type": "S"}],
-        global_secondary_indexes=[{"name": "by-time", "hash_key": "at", "projection_type": "ALL"}],
+        global_secondary_indexes=[
+            {
+                "name": "by-time",
+                "key_schemas": [{"attribute_name": "at", "key_type": "HASH"}],
+                "projection_type": "ALL",
+            }
+        ],
         point_in_time_recovery={"enabled": True},
     )
     topic = aws.sns.Topic("alarms")
@@ -40,7 +46,10 @@ resource "aws_dynamodb_table" "orders" {
     type = "S"
   }
   global_secondary_index {
-    hash_key = "at"
+    key_schema {
+      attribute_name = "at"
+      key_type = "HASH"
+    }
     name = "by-time"
     projection_type = "ALL"
   }

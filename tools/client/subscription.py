@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from .view import Held, Update, View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Frame = dict[str, Any]
 """A parsed JSON frame of the protocol."""
@@ -29,6 +30,8 @@ RECONCILE_INTERVAL_SECONDS: Final = 24 * 3600
 """Longest time without a comparison of the view with the table. The client then sends `reconcile`."""
 MAX_HELD: Final = 100
 """Maximum number of submissions in one `reconcile` request."""
+MAX_HELD_BYTES: Final = 30_000
+"""Maximum size of the submissions in one `reconcile` request as JSON, in bytes. API Gateway accepts frames of 32 KB."""
 DEFAULT_RETRY_AFTER_MS: Final = 1_000
 """The time to wait after a retryable error that carries no `retry_after_ms`."""
 
@@ -305,9 +308,10 @@ class Subscription:
         # The first request also asks for the newest submissions, because the view may lack some of them. A view that
         # resumed from an earlier run lacks what that run has shown. The caller must not receive it again.
         newest = 0 if self.view.is_resumed else min(self.snapshot, MAX_HELD)
+        parts = [*_divide(held)] or [[]] * min(1, newest)
         self._to_reconcile = deque(
-            _Request("", "reconcile", 0, held=held[first : first + MAX_HELD], snapshot=0 if first else newest)
-            for first in range(0, max(min(1, newest), len(held)), MAX_HELD)
+            _Request("", "reconcile", 0, held=part, snapshot=0 if number else newest)
+            for number, part in enumerate(parts)
         )
         self._reconcile_at = now + RECONCILE_INTERVAL_SECONDS
 
@@ -365,3 +369,18 @@ def extract_updates(frame: Frame) -> list[Update]:
 
 def _compute_retry_time(error: Frame, now: float) -> float:
     return now + error.get("retry_after_ms", DEFAULT_RETRY_AFTER_MS) / 1_000
+
+
+def _divide(held: Iterable[Held]) -> Iterator[list[Held]]:
+    """Divide submissions into parts that each fit into one `reconcile` request."""
+    part: list[Held] = []
+    part_bytes = 0
+    for one in held:
+        size = len(json.dumps(one, ensure_ascii=False).encode("utf-8", "replace")) + 2  # with the separator
+        if part and (len(part) == MAX_HELD or part_bytes + size > MAX_HELD_BYTES):
+            yield part
+            part, part_bytes = [], 0
+        part.append(one)
+        part_bytes += size
+    if part:
+        yield part

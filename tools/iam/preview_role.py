@@ -14,6 +14,8 @@ ENVIRONMENT: Final = "preview"
 """Environment of the GitHub repository in which previews run."""
 GET_RESOURCE: Final = "aws:cloudcontrol/getResource:getResource"
 """The function with which a preview reads the state of the pipe."""
+ACCOUNT: Final = "aws:apigateway/account:Account"
+"""The account's setting that names API Gateway's log role. A preview compares it with the stack's role."""
 
 
 def build_trust_policy(facts: StackFacts) -> Document:
@@ -22,7 +24,7 @@ def build_trust_policy(facts: StackFacts) -> Document:
 
 
 def build_policies(facts: StackFacts) -> dict[str, Document]:
-    """Return the policies of the role by name. They allow reading the stack's state and the state of its pipe."""
+    """Return the policies of the role by name. They allow reading the stack's state, its pipe's state and `ACCOUNT`."""
     actions = CALLS.actions(GET_RESOURCE)
     return {
         "state": build_document(
@@ -30,5 +32,10 @@ def build_policies(facts: StackFacts) -> dict[str, Document]:
             # Cloud Control calls EventBridge Pipes with the rights of this role.
             allow("CloudControl", actions & CALLS.any_resource, ["*"]),
             allow("Pipe", actions - CALLS.any_resource, [facts.build_arn("pipes", f"pipe/{facts.prefix}*")]),
+            allow(
+                "AccountSetting",
+                CALLS.actions(ACCOUNT, "read"),
+                [f"arn:{facts.partition}:apigateway:{facts.region}::/account"],
+            ),
         )
     }

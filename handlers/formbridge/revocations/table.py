@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from ..runtime import keys
+from ..runtime import batch_read, keys
 from .revocation import Revocation, Revocations, Target, list_targets
 
 if TYPE_CHECKING:
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
     from ..access.principal import Principal
-
-MAX_READS: Final = 5
-"""Maximum number of requests for the items of one connection. DynamoDB may return a part of them only."""
-
-
-class RevocationsUnknown(Exception):
-    """DynamoDB did not return all items, so it is not known whether a connection is revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +33,10 @@ class RevocationsTable:
         """Return the revocations that apply to a connection, with strongly consistent reads.
 
         Raises:
-            RevocationsUnknown: DynamoDB did not return all items.
+            ItemsUnread: DynamoDB did not return all items, so it is not known whether the connection is revoked.
         """
-        wanted: Any = [build_revocation_key(target) for target in list_targets(tenant_id, principal)]
-        items: list[Mapping[str, AttributeValueTypeDef]] = []
-        for _ in range(MAX_READS):
-            answer = self.client.batch_get_item(
-                RequestItems={self.table_name: {"Keys": wanted, "ConsistentRead": True}}
-            )
-            items += answer["Responses"].get(self.table_name, [])
-            wanted = answer["UnprocessedKeys"].get(self.table_name, {"Keys": []})["Keys"]
-            if not wanted:
-                return _parse_revocations(items)
-        raise RevocationsUnknown(f"{len(wanted)} items of the revocations table were not returned")
+        wanted = [build_revocation_key(target) for target in list_targets(tenant_id, principal)]
+        return _parse_revocations(batch_read.read_items(self.client, self.table_name, wanted))
 
     def read_all(self) -> Revocations:
         """Return all revocations.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from ..runtime import keys, timestamps
+from ..runtime import batch_read, keys, timestamps
 from ..runtime.logs import logger
 from .retention import REPLAY_DAYS, SECONDS_PER_DAY, TOMBSTONE_DAYS
 from .submission import DELETED, REQUIRED_FIELDS, MalformedItem, Page, Submission, is_pending
@@ -273,20 +273,18 @@ class SubmissionsTable:
         Returns:
             The submissions by id. None: the table has other keys than `StreamTable` has by default, so its items cannot
             be found by id.
+
+        Raises:
+            ItemsUnread: DynamoDB did not return all items.
         """
         names = (name for name in dict.fromkeys(submission_ids) if not _LONE_SURROGATE.search(name))
         keys_to_read = [_build_key(tenant_id, submission_id) for submission_id in names]
-        unread: Any = {self.table_name: {"Keys": keys_to_read, "ConsistentRead": True, **_PROJECTION}}
-        items: list[Item] = []
-        while keys_to_read and unread:
-            try:
-                found = self.client.batch_get_item(RequestItems=unread)
-            except ClientError as error:
-                if error.response.get("Error", {}).get("Code") == "ValidationException":
-                    return None
-                raise
-            items += found["Responses"].get(self.table_name, [])
-            unread = found["UnprocessedKeys"]
+        try:
+            items = batch_read.read_items(self.client, self.table_name, keys_to_read, **_PROJECTION)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") == "ValidationException":
+                return None
+            raise
         return {submission.submission_id: submission for submission in _parse_items(tenant_id, items)}
 
 

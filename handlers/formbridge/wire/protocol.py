@@ -43,9 +43,9 @@ MAX_ERROR_MESSAGE: Final = 1_000
 """Maximum number of characters of an error message. A longer message is cut. A message can be as long as the
 client's frame, because it may contain a path in the client's filter."""
 
-_HELD_ID: Final = re.compile(r"[^\ud800-\udfff]{1,256}")
-"""Pattern of a submission id in a `reconcile` request. Another program may have chosen the id, but it must fit into a
-key of DynamoDB."""
+_HELD_ID: Final = re.compile(r"[^\ud800-\udfff]{1,1024}")
+"""Pattern of a submission id in a `reconcile` request. Another program may have chosen the id. No frame contains a
+longer one: a longer sort key does not fit into the index of the table."""
 
 ErrorCode = Literal[
     "bad_request",

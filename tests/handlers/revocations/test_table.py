@@ -6,7 +6,8 @@ import pytest
 
 from formbridge.access.principal import Principal
 from formbridge.revocations.revocation import FOREVER, Kind, Revocation, Revocations, Target
-from formbridge.revocations.table import MAX_READS, RevocationsTable, RevocationsUnknown
+from formbridge.revocations.table import RevocationsTable
+from formbridge.runtime.batch_read import ItemsUnread
 from tests.support.handlers.region import REVOCATIONS
 
 if TYPE_CHECKING:
@@ -58,25 +59,10 @@ def test_the_reads_for_a_connection_are_consistent(region: Region, table: Revoca
     assert [params["RequestItems"][REVOCATIONS]["ConsistentRead"] for params in asked] == [True]
 
 
-def test_items_that_were_not_returned_are_asked_for_again(region: Region, table: RevocationsTable) -> None:
-    region.revoke(SESSION, BLOCKED)
-    answers = 0
-
-    def withhold(parsed: dict[str, Any], **_: object) -> None:
-        nonlocal answers
-        answers += 1
-        if answers < MAX_READS:
-            keys = [{"PK": {"S": SESSION.key}, "SK": {"S": "REVOCATION"}}]
-            parsed["Responses"], parsed["UnprocessedKeys"] = {}, {REVOCATIONS: {"Keys": keys}}
-
-    with region.on("after-call.dynamodb.BatchGetItem", withhold):
-        assert table.find("t_acme", PRINCIPAL) == Revocations({SESSION: BLOCKED})
-
-
 def test_what_is_not_returned_at_all_is_an_error_and_no_permission(region: Region, table: RevocationsTable) -> None:
     def withhold(parsed: dict[str, Any], **_: object) -> None:
         keys = [{"PK": {"S": SESSION.key}, "SK": {"S": "REVOCATION"}}]
         parsed["Responses"], parsed["UnprocessedKeys"] = {}, {REVOCATIONS: {"Keys": keys}}
 
-    with region.on("after-call.dynamodb.BatchGetItem", withhold), pytest.raises(RevocationsUnknown):
+    with region.on("after-call.dynamodb.BatchGetItem", withhold), pytest.raises(ItemsUnread):
         table.find("t_acme", PRINCIPAL)

@@ -27,7 +27,7 @@ from formbridge.wire.protocol import ErrorCode, Frame
 from tests.support.handlers import issuer
 from tests.support.handlers.builders import NOW, LambdaContext, connect_event, iso, message_event, submission
 from tests.support.handlers.issuer import BAD_TOKENS, CLAIM, KeysInMemory, claims, token
-from tests.support.handlers.world import EXPIRES_AT, KEY, MAX_FRAME_BYTES, World
+from tests.support.handlers.world import EXPIRES_AT, KEY, MAX_MESSAGE_BYTES, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -317,7 +317,7 @@ class Vandal:
 def told(body: str, frame: Frame) -> str:
     """The kind of a frame, whose `code` it is where it is an error, once it holds nothing that it must not."""
     text = protocol.encode(frame)
-    assert len(text) <= MAX_FRAME_BYTES
+    assert len(text) <= MAX_MESSAGE_BYTES
     assert text.isascii()
     assert SECRET not in text
     # A refusal quotes what the client itself said.

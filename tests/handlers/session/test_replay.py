@@ -16,7 +16,7 @@ from formbridge.wire.cursor import CONSISTENCY_WINDOW_MS, MAX_AGE_MS, Cursor
 from formbridge.wire.protocol import Held
 from formbridge.wire.subscription_filter import SubscriptionFilter
 from tests.support.handlers.builders import NOW, iso, submission
-from tests.support.handlers.world import LIMITS, MAX_FRAME_BYTES, Submissions, all_ids, ids, to_the_end
+from tests.support.handlers.world import LIMITS, MAX_MESSAGE_BYTES, Submissions, all_ids, ids, to_the_end
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ def told(fields: dict[str, Any]) -> dict[str, Any]:
         "subscribed", LONGEST_ID, **fields, heartbeat_seconds=300, expires_at=10**10, server_time=10**13
     )
     text = protocol.encode(frame)
-    assert len(text.encode()) <= MAX_FRAME_BYTES
+    assert len(text.encode()) <= MAX_MESSAGE_BYTES
     return json.loads(text)
 
 

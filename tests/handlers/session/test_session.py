@@ -30,7 +30,7 @@ from tests.support.handlers.strategies import ANY_TEXT
 from tests.support.handlers.world import (
     EXPIRES_AT,
     LIMITS,
-    MAX_FRAME_BYTES,
+    MAX_MESSAGE_BYTES,
     MAX_USER_CONNECTIONS,
     World,
     all_ids,
@@ -523,13 +523,13 @@ def test_where_rows_cannot_be_read_by_id_a_comparison_starts_the_view_anew(world
 
 def test_a_comparison_of_the_longest_names_is_one_frame_and_the_rest_is_compared_later(world: World) -> None:
     world.subscribed()
-    world.session = replace(world.session, limits=Limits(MAX_FRAME_BYTES, 4_096, 100))
+    world.session = replace(world.session, limits=Limits(MAX_MESSAGE_BYTES, 4_096, 100))
     # Each takes two bytes in the request and six in the reply.
     held = [[f"{n:03}" + "é" * 253, 10**15, 10**15] for n in range(100)]
     request = json.dumps({"action": "reconcile", "id": WAVES, "held": held}, ensure_ascii=False)
     reply = world.session.reply(request, world.next_order())
     assert reply is not None
-    assert len(protocol.encode(reply)) <= MAX_FRAME_BYTES
+    assert len(protocol.encode(reply)) <= MAX_MESSAGE_BYTES
     assert 50 < len(ids(reply)) < 100
 
 
@@ -561,7 +561,7 @@ def test_a_frame_is_full_before_the_next_begins(world: World) -> None:
     world.subscribed()
     world.submissions.put(*(submission(f"s{n:04}", form_id="f" * 64) for n in range(400)))
     first, *_ = pages(world, cursor(iso(-1)))
-    assert len(protocol.encode(first).encode()) > MAX_FRAME_BYTES - protocol.REPLY_ENVELOPE_BYTES - 1_024
+    assert len(protocol.encode(first).encode()) > MAX_MESSAGE_BYTES - protocol.REPLY_ENVELOPE_BYTES - 1_024
 
 
 def test_the_last_pages_cursor_trails_the_start_of_the_scan(world: World) -> None:

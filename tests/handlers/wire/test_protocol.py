@@ -66,6 +66,10 @@ def refusal(body: str | None) -> RequestError:
             json.dumps({"action": "reconcile", "held": [["x" * 256, 0, 1]] * 100, "snapshot": None}),
             Reconcile(None, [Held("x" * 256, 0, 1)] * 100, 0),
         ),
+        (
+            json.dumps({"action": "reconcile", "held": [["x" * 1_024, 0, 1]] * 30}),
+            Reconcile(None, [Held("x" * 1_024, 0, 1)] * 30, 0),
+        ),
         ('{"action":"unsubscribe","id":"3"}', Unsubscribe("3")),
         ('{"action":"authenticate","token":"a.b.c","id":"4"}', Authenticate("4", "a.b.c")),
         ('{"action":"authenticate","token":""}', Authenticate(None, "")),
@@ -199,7 +203,7 @@ def test_a_reconcile_that_is_wrong_is_refused_by_field_and_value(fields: dict[st
 
 
 def test_an_id_that_fits_no_key_is_no_id_of_a_submission() -> None:
-    assert refusal(json.dumps({"action": "reconcile", "held": [["x" * 257, 1, 1]]})).message.startswith(
+    assert refusal(json.dumps({"action": "reconcile", "held": [["x" * 1_025, 1, 1]]})).message.startswith(
         "held[0]: must be [submission_id, incarnation, version], got ['xxx"
     )
 

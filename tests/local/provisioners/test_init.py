@@ -76,7 +76,11 @@ ON_DEMAND = {"billingMode": "PAY_PER_REQUEST"}
         ("aws:sqs/queue:Queue", {"namePrefix": "q"}, ["namePrefix: the local run does not support this property"]),
         ("aws:sqs/queue:Queue", {"fifoQueue": True}, ["fifoQueue: the local run does not support this property"]),
         ("aws:dynamodb/table:Table", {**ON_DEMAND, "globalSecondaryIndexes": UNKNOWN}, []),
-        ("aws:dynamodb/table:Table", {**ON_DEMAND, "globalSecondaryIndexes": [{"name": "a", "hashKey": UNKNOWN}]}, []),
+        (
+            "aws:dynamodb/table:Table",
+            {**ON_DEMAND, "globalSecondaryIndexes": [{"name": "a", "keySchemas": UNKNOWN}]},
+            [],
+        ),
         ("aws:dynamodb/table:Table", {"billingMode": UNKNOWN}, []),
         (
             "aws:dynamodb/table:Table",

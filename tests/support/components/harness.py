@@ -97,8 +97,8 @@ class Recording:
         return [resource for urn, resource in self.resources.items() if urn in found]
 
     def dependencies(self, name: str) -> set[str]:
-        """The names of what the resource `name` depends on."""
-        return {self.resources[urn].name for urn in self.one(name).dependencies}
+        """The names of what the resource `name` depends on, without resources that the program only looks up."""
+        return {self.resources[urn].name for urn in self.one(name).dependencies if urn in self.resources}
 
     def custom(self) -> Iterator[Declared]:
         """Every resource that a provider makes."""
@@ -235,6 +235,15 @@ class RecordingMonitor(MockMonitor):
         asked = pulumi.runtime.MockResourceArgs(declared.type, declared.name, declared.inputs)
         identifier, outputs = self._provider.new_resource(asked)
         return resource_pb2.RegisterResourceResponse(urn=urn, id=identifier, object=wire.merge(request.object, outputs))
+
+    def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> resource_pb2.ReadResourceResponse:  # noqa: N802 - as above
+        # A look-up declares nothing.
+        asked = pulumi.runtime.MockResourceArgs(request.type, request.name, wire.load(request.properties))
+        _, outputs = (self._provider or Provider()).new_resource(asked)
+        return resource_pb2.ReadResourceResponse(
+            urn=self.make_urn(request.parent, request.type, request.name),
+            properties=wire.merge(request.properties, outputs),
+        )
 
     def RegisterResourceOutputs(  # noqa: N802 - named by Pulumi's gRPC service
         self, request: resource_pb2.RegisterResourceOutputsRequest

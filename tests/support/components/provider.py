@@ -19,24 +19,27 @@ Values = dict[str, Any]
 class Provider(pulumi.runtime.Mocks):
     """Creates by the rules of pulumi_aws: physical names and ids from the logical name, outputs from both.
 
-    `instead` holds outputs that are to be others, by the resource's logical name.
+    `instead` holds outputs that are to be others, by the resource's logical name. `region` is the provider's own; a
+    resource may name another.
     """
 
-    def __init__(self, instead: Mapping[str, Values] | None = None) -> None:
+    def __init__(self, instead: Mapping[str, Values] | None = None, region: str = REGION) -> None:
         self._instead = instead or {}
+        self._region = region
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, Values]:
         inputs = cast("Values", args.inputs)  # pyright: ignore[reportUnknownMemberType]  # a bare dict to the SDK
-        outputs = {**_outputs(args.typ, args.name, inputs), **self._instead.get(args.name, {})}
+        region = inputs.get("region", self._region)
+        outputs = {**_outputs(args.typ, args.name, inputs, region), **self._instead.get(args.name, {})}
         return outputs.pop("id"), outputs
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[Values, None]:
         raise NotImplementedError(f"{args.token}: no component asks AWS anything")
 
 
-def arn(service: str, resource: str) -> str:
-    """The ARN of a resource in the account and region of these tests."""
-    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"
+def arn(service: str, resource: str, region: str = REGION) -> str:
+    """The ARN of a resource in the account of these tests."""
+    return f"arn:aws:{service}:{region}:{ACCOUNT}:{resource}"
 
 
 def physical_name(name: str) -> str:
@@ -49,9 +52,9 @@ def api_id(name: str) -> str:
     return _digest(name, 10)
 
 
-def user_pool_id(name: str) -> str:
+def user_pool_id(name: str, region: str = REGION) -> str:
     """The id that Cognito makes up."""
-    return f"{REGION}_{_digest(name, 9)}"
+    return f"{region}_{_digest(name, 9)}"
 
 
 def bucket_name(name: str) -> str:
@@ -74,68 +77,78 @@ def key_id(name: str) -> str:
     return str(uuid.UUID(_digest(name, 32)))
 
 
-def key_arn(name: str) -> str:
+def key_arn(name: str, region: str = REGION) -> str:
     """The ARN of the KMS key with this id."""
-    return arn("kms", f"key/{key_id(name)}")
+    return arn("kms", f"key/{key_id(name)}", region)
 
 
 def _digest(text: str, length: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
-def _outputs(kind: str, logical_name: str, inputs: Values) -> Values:
+def _outputs(kind: str, logical_name: str, inputs: Values, region: str) -> Values:
     """The `id` and the computed outputs of a new resource."""
     name: str = inputs.get("name") or physical_name(logical_name)
     made_up = api_id(logical_name)
     match kind:
         case "aws:dynamodb/table:Table":
-            table = arn("dynamodb", f"table/{name}")
+            table = arn("dynamodb", f"table/{name}", region)
             stream = {"streamArn": f"{table}/stream/2026-11-22T20:00:00.000"} if inputs.get("streamEnabled") else {}
             return {"id": name, "name": name, "arn": table, **stream}
         case "aws:cloudwatch/eventBus:EventBus":
-            return {"id": name, "name": name, "arn": arn("events", f"event-bus/{name}")}
+            return {"id": name, "name": name, "arn": arn("events", f"event-bus/{name}", region)}
         case "aws:cloudwatch/eventRule:EventRule":
             # Without the bus where it is the default one.
             path = f"{inputs['eventBusName']}/{name}" if "eventBusName" in inputs else name
-            return {"id": path, "name": name, "arn": arn("events", f"rule/{path}")}
+            return {"id": path, "name": name, "arn": arn("events", f"rule/{path}", region)}
         case "aws:sqs/queue:Queue":
-            url = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"
-            return {"id": url, "url": url, "name": name, "arn": arn("sqs", name)}
+            url = f"https://sqs.{region}.amazonaws.com/{ACCOUNT}/{name}"
+            return {"id": url, "url": url, "name": name, "arn": arn("sqs", name, region)}
         case "aws:iam/role:Role":
             return {"id": name, "name": name, "arn": f"arn:aws:iam::{ACCOUNT}:role/{name}"}
         case "aws:lambda/function:Function":
-            function = arn("lambda", f"function:{name}")
-            invoke = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{function}/invocations"
+            function = arn("lambda", f"function:{name}", region)
+            invoke = f"arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function}/invocations"
             return {"id": name, "name": name, "arn": function, "invokeArn": invoke}
         case "aws:cloudwatch/logGroup:LogGroup":
-            return {"id": name, "name": name, "arn": arn("logs", f"log-group:{name}")}
+            return {"id": name, "name": name, "arn": arn("logs", f"log-group:{name}", region)}
         case "aws:cloudwatch/logDeliverySource:LogDeliverySource":
-            return {"id": name, "name": name, "arn": arn("logs", f"delivery-source:{name}")}
+            return {"id": name, "name": name, "arn": arn("logs", f"delivery-source:{name}", region)}
         case "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination":
-            return {"id": name, "name": name, "arn": arn("logs", f"delivery-destination:{name}")}
+            return {"id": name, "name": name, "arn": arn("logs", f"delivery-destination:{name}", region)}
         case "aws:cloudwatch/logResourcePolicy:LogResourcePolicy":
             return {"id": inputs["policyName"]}
         case "aws:pipes/pipe:Pipe":
-            return {"id": name, "name": name, "arn": arn("pipes", f"pipe/{name}")}
+            return {"id": name, "name": name, "arn": arn("pipes", f"pipe/{name}", region)}
         case "aws:apigatewayv2/api:Api":
-            endpoint = f"wss://{made_up}.execute-api.{REGION}.amazonaws.com"
-            return {"id": made_up, "name": name, "executionArn": arn("execute-api", made_up), "apiEndpoint": endpoint}
+            endpoint = f"wss://{made_up}.execute-api.{region}.amazonaws.com"
+            return {
+                "id": made_up,
+                "name": name,
+                "executionArn": arn("execute-api", made_up, region),
+                "apiEndpoint": endpoint,
+            }
         case "aws:apigatewayv2/stage:Stage":
-            url = f"wss://{inputs['apiId']}.execute-api.{REGION}.amazonaws.com/{inputs['name']}"
+            url = f"wss://{inputs['apiId']}.execute-api.{region}.amazonaws.com/{inputs['name']}"
             return {"id": inputs["name"], "invokeUrl": url}
         case "aws:cognito/userPool:UserPool":
-            pool = user_pool_id(logical_name)
-            endpoint = f"cognito-idp.{REGION}.amazonaws.com/{pool}"
-            return {"id": pool, "name": name, "endpoint": endpoint, "arn": arn("cognito-idp", f"userpool/{pool}")}
+            pool = user_pool_id(logical_name, region)
+            endpoint = f"cognito-idp.{region}.amazonaws.com/{pool}"
+            return {
+                "id": pool,
+                "name": name,
+                "endpoint": endpoint,
+                "arn": arn("cognito-idp", f"userpool/{pool}", region),
+            }
         case "aws:cognito/userPoolDomain:UserPoolDomain":
             return {"id": inputs["domain"]}
         case "aws:s3/bucket:Bucket":
             bucket: str = inputs.get("bucket") or bucket_name(logical_name)
-            host = f"{bucket}.s3.{REGION}.amazonaws.com"
+            host = f"{bucket}.s3.{region}.amazonaws.com"
             return {
                 "id": bucket,
                 "bucket": bucket,
-                "region": REGION,
+                "region": region,
                 "arn": f"arn:aws:s3:::{bucket}",
                 "bucketRegionalDomainName": host,
             }
@@ -148,13 +161,13 @@ def _outputs(kind: str, logical_name: str, inputs: Values) -> Values:
             distribution_arn = f"arn:aws:cloudfront::{ACCOUNT}:distribution/{distribution}"
             return {"id": distribution, "arn": distribution_arn, "domainName": domain}
         case "aws:kms/key:Key":
-            return {"id": key_id(logical_name), "keyId": key_id(logical_name), "arn": key_arn(logical_name)}
+            return {"id": key_id(logical_name), "keyId": key_id(logical_name), "arn": key_arn(logical_name, region)}
         case "aws:kms/keyPolicy:KeyPolicy":
             return {"id": inputs["keyId"]}
         case "aws:ssm/parameter:Parameter":
-            return {"id": name, "name": name, "arn": arn("ssm", f"parameter/{name}")}
+            return {"id": name, "name": name, "arn": arn("ssm", f"parameter/{name}", region)}
         case "aws:sns/topic:Topic":
-            topic = arn("sns", name)
+            topic = arn("sns", name, region)
             return {"id": topic, "name": name, "arn": topic}
         case "aws:sns/topicSubscription:TopicSubscription":
             subscription = f"{inputs['topic']}:{made_up}"

@@ -18,7 +18,9 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.struct_pb2 import Struct, Value
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
+from components import _naming as naming
 from local import type_metadata, wire
+from tests.support.components.provider import REGION
 from tests.support.engine.cloud import CloudError, CreatedAndFailed
 
 if TYPE_CHECKING:
@@ -80,14 +82,35 @@ They are from the source files and versions that `tools/iam/provider_calls.json`
 does not use are left out.
 """
 
+MAX_NAMES: Final = {
+    "aws:cloudwatch/eventRule:EventRule": 64,
+    "aws:cognito/userPool:UserPool": naming.MAX_USER_POOL_NAME,
+    "aws:dynamodb/table:Table": naming.MAX_TABLE_NAME,
+    "aws:iam/role:Role": naming.MAX_ROLE_NAME,
+    "aws:lambda/function:Function": naming.MAX_FUNCTION_NAME,
+    "aws:pipes/pipe:Pipe": naming.MAX_PIPE_NAME,
+    "aws:s3/bucket:Bucket": naming.MAX_BUCKET_NAME,
+    "aws:sns/topic:Topic": naming.MAX_TOPIC_NAME,
+    "aws:sqs/queue:Queue": 80,
+}
+"""Maximum lengths of physical names. Other types are not checked.
+
+https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
+"""
+
 _RANDOM_CHARACTERS: Final = 7
 
 
 class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
-    """The provider's gRPC service."""
+    """The provider's gRPC service.
+
+    It supports one region at a time: that of the last engine that configured it.
+    """
 
     def __init__(self, cloud: Backend) -> None:
         self._cloud = cloud
+        self._region = REGION
 
     def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:
         return provider_pb2.ProviderHandshakeResponse(supports_autonaming_configuration=True)
@@ -102,6 +125,7 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
 
     def Configure(self, request: Any, context: grpc.ServicerContext) -> Any:
+        self._region = wire.load(request.args).get("region", REGION)
         return provider_pb2.ConfigureResponse(supportsPreview=True, supports_autonaming_configuration=True)
 
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -119,6 +143,8 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
                 problem.partition(": ") for problem in type_metadata.find_problems(request.type, wire.load(inputs))
             )
         ]
+        if name and (failure := _check_length(request.type, name, inputs)):
+            failures.append(failure)
         return provider_pb2.CheckResponse(inputs=inputs, failures=failures)
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -139,7 +165,7 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             return provider_pb2.CreateResponse(properties=request.properties)
         with _reported(context):
-            existing = self._cloud.create(request.urn, request.properties)
+            existing = self._cloud.create(request.urn, request.properties, self._region)
         return provider_pb2.CreateResponse(id=existing.id, properties=existing.outputs)
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -201,6 +227,14 @@ def _name_property(kind: str) -> str | None:
         return "bucket"
     problems = type_metadata.find_problems(kind, {"name": ""})
     return None if any(problem.startswith("name:") for problem in problems) else "name"
+
+
+def _check_length(kind: str, name: str, inputs: Struct) -> Any:
+    """Return a failure if the physical name is longer than AWS allows, else None."""
+    value, longest = inputs.fields[name].string_value, MAX_NAMES.get(kind)
+    if longest is None or len(value) <= longest:
+        return None
+    return provider_pb2.CheckFailure(property=name, reason=f"must have at most {longest} characters, got {value!r}")
 
 
 def _choose_name(request: Any, name: str) -> str:

@@ -9,17 +9,16 @@ import copy
 import json
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import pulumi
+from google.protobuf.struct_pb2 import Struct
 
 from local import wire
 from tests.support.components.provider import Provider
 
-if TYPE_CHECKING:
-    from google.protobuf.struct_pb2 import Struct
-
 PIPE: Final = "aws:pipes/pipe:Pipe"
+API_GATEWAY_ACCOUNT: Final = "aws:apigateway/account:Account"
 GET_RESOURCE: Final = "aws:cloudcontrol/getResource:getResource"
 
 
@@ -141,6 +140,8 @@ class Cloud:
     def __init__(self) -> None:
         self.existing: list[Existing] = []
         self.calls: list[Call] = []
+        self.api_gateway_log_role = ""
+        """ARN of the role in the account's settings of API Gateway, which exist from the start."""
         self._faults: list[Fault] = []
         self._pauses: list[Pause] = []
         self._created = 0
@@ -150,6 +151,7 @@ class Cloud:
         """Return a cloud in which the same exists, without the calls, faults and pauses of this one."""
         other = Cloud()
         other.existing = copy.deepcopy(self.existing)
+        other.api_gateway_log_role = self.api_gateway_log_role
         other._created = self._created
         return other
 
@@ -170,8 +172,13 @@ class Cloud:
         """Return the resources of a logical name that exist; of several stacks, and while one is replaced, several."""
         return [one for one in self.existing if Urn(one.urn).name == name]
 
-    def create(self, urn: str, inputs: Struct) -> Existing:
+    def create(self, urn: str, inputs: Struct, region: str) -> Existing:
         """Create a resource.
+
+        Args:
+            urn: The URN of the resource.
+            inputs: Its inputs. An input `region` replaces `region`.
+            region: The region of the provider.
 
         Raises:
             CloudError: A fault, and nothing exists.
@@ -183,8 +190,9 @@ class Cloud:
             if fault and not fault.has_id:
                 raise CloudError(fault.message)
             self._created += 1
-            existing = self._make(urn, inputs, self._created)
+            existing = self._make(urn, inputs, self._created, region)
             self.existing.append(existing)
+            self._store_settings(existing)
         for pause in [one for one in self._pauses if is_target(one.target, urn)]:
             pause.reached.set()
             pause.over.wait()
@@ -201,7 +209,12 @@ class Cloud:
         """
         with self._lock:
             self._enter("read", urn)
-            return self._find(urn, identifier)
+            found = self._find(urn, identifier)
+            if found is None and Urn(urn).type == API_GATEWAY_ACCOUNT:
+                settings = Struct()
+                settings.update({"cloudwatchRoleArn": self.api_gateway_log_role})
+                return Existing(urn, identifier, settings, settings)
+            return found
 
     def update(self, urn: str, identifier: str, inputs: Struct) -> Existing:
         """Update a resource.
@@ -223,6 +236,7 @@ class Cloud:
             for name, value in inputs.fields.items():
                 existing.outputs.fields[name].CopyFrom(value)
             existing.inputs = inputs
+            self._store_settings(existing)
             return existing
 
     def delete(self, urn: str, identifier: str) -> None:
@@ -236,7 +250,8 @@ class Cloud:
             existing = self._find(urn, identifier)
             if existing is None:
                 return
-            if wire.load(existing.inputs).get("deletionProtectionEnabled"):
+            own = wire.load(existing.inputs)
+            if own.get("deletionProtectionEnabled") or own.get("deletionProtection") == "ACTIVE":
                 raise CloudError(f"{identifier} has deletion protection")
             self.existing.remove(existing)
 
@@ -255,6 +270,10 @@ class Cloud:
                     return {**arguments, "id": one.id, "properties": json.dumps(properties)}
         raise CloudError(f"{function} {arguments}: not found, or the test provider does not support it")
 
+    def _store_settings(self, existing: Existing) -> None:
+        if Urn(existing.urn).type == API_GATEWAY_ACCOUNT:
+            self.api_gateway_log_role = existing.inputs.fields["cloudwatchRoleArn"].string_value
+
     def _enter(self, method: str, urn: str) -> None:
         self.calls.append(Call(method, urn))
         if fault := self._next_fault(method, urn):
@@ -269,10 +288,10 @@ class Cloud:
     def _find(self, urn: str, identifier: str) -> Existing | None:
         return next((one for one in self.existing if (one.urn, one.id) == (urn, identifier)), None)
 
-    def _make(self, urn: str, inputs: Struct, number: int) -> Existing:
+    def _make(self, urn: str, inputs: Struct, number: int, region: str) -> Existing:
         # Ids that AWS makes up differ between the resources of two stacks, and after a replacement.
         asked = pulumi.runtime.MockResourceArgs(Urn(urn).type, f"{urn} {number}", wire.load(inputs))
-        identifier, outputs = Provider().new_resource(asked)
+        identifier, outputs = Provider(region=region).new_resource(asked)
         outputs["tagsAll"] = wire.load(inputs).get("tags", {})
         return Existing(urn, identifier, inputs, wire.merge(inputs, outputs), _desired_state(inputs))
 

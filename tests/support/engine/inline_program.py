@@ -6,6 +6,7 @@ import asyncio
 import threading
 from typing import Any
 
+import pulumi
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2
 
@@ -14,7 +15,7 @@ class InlineProgram(LanguageServer):
     """Server of the Automation API that runs the program for the engine.
 
     The original leaves the program's event loop open after some failures, and Python then warns in any later test. And
-    it reports an error in an `apply` twice, because it waits for the failed task once more.
+    an error in an `apply` ends it with an exception, because it waits for the failed task once more.
     """
 
     running = threading.Lock()
@@ -32,11 +33,22 @@ class InlineProgram(LanguageServer):
             self.program = run
             try:
                 return super().Run(request, context)  # pyright: ignore[reportUnknownMemberType]  # untyped
-            except Exception:  # noqa: BLE001 - it is an error of a task that was left when the program had failed
-                return language_pb2.RunResponse(bail=True)
+            except Exception as error:
+                # A task that was left when the program had failed has failed too, most often for the same reason.
+                reported = _find_run_error(error)
+                if reported is None:
+                    raise
+                return language_pb2.RunResponse(error=str(reported))
             finally:
                 for loop in loops:
                     _close(loop)
+
+
+def _find_run_error(error: BaseException | None) -> pulumi.RunError | None:
+    """Return the error or the cause of it that Pulumi shows in one line, or None if there is none."""
+    while error and not isinstance(error, pulumi.RunError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _close(loop: asyncio.AbstractEventLoop) -> None:

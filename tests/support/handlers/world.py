@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from formbridge.wire.subscription_filter import SubscriptionFilter
 
-MAX_FRAME_BYTES: Final = 128 * 1024
-"""Of what API Gateway carries."""
+MAX_MESSAGE_BYTES: Final = 128 * 1024
+"""Of what API Gateway carries to a client."""
 EXPIRES_AT: Final = NOW // 1000 + HOUR_S
 LIMITS: Final = Limits(max_frame_bytes=32_768, max_filter_length=4_096, max_filters_per_tenant=100)
 KEY: Final = ConnectionKey("t_acme", "conn-1")
@@ -307,7 +307,7 @@ class World:
         if frame is None:
             return None
         text = protocol.encode(frame)
-        assert len(text.encode()) <= MAX_FRAME_BYTES
+        assert len(text.encode()) <= MAX_MESSAGE_BYTES
         return json.loads(text)
 
     def next_order(self) -> str:

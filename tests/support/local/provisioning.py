@@ -25,7 +25,8 @@ table = aws.dynamodb.Table(
     "table", billing_mode="PAY_PER_REQUEST", hash_key="PK", range_key="SK", tags=tags,
     attributes=[{"name": name, "type": "S"} for name in ("PK", "SK", "GSI1PK")],
     global_secondary_indexes=[
-        {"name": "GSI1", "hash_key": "GSI1PK", "projection_type": "INCLUDE", "non_key_attributes": ["status"]}],
+        {"name": "GSI1", "key_schemas": [{"attribute_name": "GSI1PK", "key_type": "HASH"}],
+         "projection_type": "INCLUDE", "non_key_attributes": ["status"]}],
     stream_enabled=True, stream_view_type="NEW_AND_OLD_IMAGES", server_side_encryption={"enabled": True},
     point_in_time_recovery={"enabled": True}, ttl={"attribute_name": "ttl", "enabled": True},
     deletion_protection_enabled=True, opts=own)

@@ -12,7 +12,7 @@ import yaml
 
 from local import type_metadata
 from tests.support.components.harness import PROJECT
-from tests.support.components.provider import Provider, Values
+from tests.support.components.provider import REGION, Provider, Values
 from tests.support.program.whole_program import ROOT
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class StackProvider(Provider):
         created: The outputs of each resource by its logical name, `id` included.
     """
 
-    def __init__(self, stack: str) -> None:
-        super().__init__()
+    def __init__(self, stack: str, region: str = REGION) -> None:
+        super().__init__(region=region)
         self._stack = stack
         self.created: dict[str, Values] = {}
 

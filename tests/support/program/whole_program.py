@@ -9,11 +9,10 @@ from unittest import mock
 
 from local.project import load_project
 from tests.support.components.harness import Recording, run
+from tests.support.components.provider import REGION, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from tests.support.components.provider import Provider
 
 ROOT = Path(__file__).resolve().parents[3]
 STACK = "dev"
@@ -24,14 +23,12 @@ def config(**overrides: str) -> Mapping[str, str]:
     return load_project(ROOT, STACK, overrides).config
 
 
-def declare(*, preview: bool = False, **overrides: str) -> Recording:
+def declare(*, preview: bool = False, region: str = REGION, **overrides: str) -> Recording:
     """Run the program, with all that it can make unless `overrides` say otherwise. It asks no issuer."""
-    return declare_stack(STACK, None, overrides, preview=preview)
+    return declare_stack(STACK, Provider(region=region), overrides, preview=preview)
 
 
-def declare_stack(
-    stack: str, provider: Provider | None, overrides: Mapping[str, str], *, preview: bool = False
-) -> Recording:
+def declare_stack(stack: str, provider: Provider, overrides: Mapping[str, str], *, preview: bool = False) -> Recording:
     """Run the program for a stack with the settings of `Pulumi.dev.yaml`. See `declare`."""
     with mock.patch("settings.check_discovery"):
         return run(

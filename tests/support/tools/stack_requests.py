@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -118,11 +117,8 @@ class Made:
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
     """What AWS says of it, `id` included."""
-
-    @property
-    def region(self) -> str:
-        """The region that a request about it is for."""
-        return self.inputs.get("region", REGION)
+    region: str
+    """The region that a request about it is for."""
 
 
 def build_facts(stack: str, region: str = REGION) -> StackFacts:
@@ -139,35 +135,34 @@ def build_facts(stack: str, region: str = REGION) -> StackFacts:
     )
 
 
-def record_stack(stack: str) -> list[Made]:
+def record_stack(facts: StackFacts) -> list[Made]:
     """Return every resource that the program declares with all that it can make, as AWS would name it."""
-    provider = StackProvider(stack)
-    recording = declare_stack(stack, provider, SETTINGS)
+    provider = StackProvider(facts.stack, facts.region)
+    recording = declare_stack(facts.stack, provider, SETTINGS)
     return [
-        Made(one.name, one.type.removeprefix("aws:"), one.inputs, provider.created[one.name])
+        Made(
+            one.name,
+            one.type.removeprefix("aws:"),
+            one.inputs,
+            provider.created[one.name],
+            one.inputs.get("region", facts.region),
+        )
         for one in recording.custom()
     ]
 
 
 def list_requests(made: Made, facts: StackFacts) -> list[Request]:
-    """Return the requests with which the provider manages a resource, as it sends them for the stack `facts`."""
+    """Return the requests with which the provider manages a resource of the stack."""
     actions = CALLS.actions(f"aws:{made.type}") - set(WITHHELD)
     if made.type == "pipes/pipe:Pipe":
         actions |= CALLS.actions("aws:cloudcontrol/getResource:getResource")
     if "kmsKeyId" not in made.inputs:
         actions -= {"logs:AssociateKmsKey", "logs:DisassociateKmsKey"}
-    found = [
+    return [
         Request(action, resource, _build_context(made, action, resource, facts))
         for action in sorted(actions)
         for resource in _find_resources(made, action)
     ]
-    # The test provider has one region, that of the tests.
-    moved: list[Request] = []
-    for one in found:
-        text = json.dumps([one.resource, one.context]).replace(REGION, facts.region)
-        resource, context = json.loads(text)
-        moved.append(Request(one.action, resource, context))
-    return moved
 
 
 def is_collection(request: Request) -> bool:
@@ -194,11 +189,11 @@ def _find_resources(made: Made, action: str) -> list[str]:
     if made.type == "dynamodb/table:Table" and action.startswith("kms:"):
         return [inputs["serverSideEncryption"]["kmsKeyArn"]]
     if action in ("logs:CreateDelivery", "logs:UpdateDeliveryConfiguration"):
-        start, destination = f"arn:aws:logs:{made.region}:{ACCOUNT}", inputs["deliveryDestinationArn"].split(":")[-1]
+        start = f"arn:aws:logs:{made.region}:{ACCOUNT}"
         return [
             _main_resource(made),
             f"{start}:delivery-source:{inputs['deliverySourceName']}",
-            f"{start}:delivery-destination:{destination}",
+            inputs["deliveryDestinationArn"],
         ]
     match action:
         case "iam:PassRole":
@@ -245,5 +240,5 @@ def _build_context(made: Made, action: str, resource: str, facts: StackFacts) ->
             "iam:AWSServiceName": "email.cognito-idp.amazonaws.com",
         }
     if made.type == "lambda/eventSourceMapping:EventSourceMapping":
-        context["lambda:FunctionArn"] = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{made.inputs['functionName']}"
+        context["lambda:FunctionArn"] = f"arn:aws:lambda:{made.region}:{ACCOUNT}:function:{made.inputs['functionName']}"
     return context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -617,6 +618,20 @@ def test_a_large_view_is_compared_in_parts_one_after_another() -> None:
     assert list(map(len, held)) == [100, 100, 50]
     assert {name for part in held for name, *_ in part} == {f"s{n:03}" for n in range(250)}
     assert snapshots == [50, 0, 0]
+
+
+def test_a_view_of_long_names_is_compared_in_requests_that_fit_a_frame() -> None:
+    names = [f"{n:03}" + "水" * 250 for n in range(100)]
+    subscription = live(*(update("insert", 1, name) for name in names))
+    sent = returned(subscription, DAY - 1)
+    compared: list[str] = []
+    while sent:
+        (request,) = sent
+        assert len(json.dumps(request, ensure_ascii=False).encode()) <= 32 * 1024
+        compared += [name for name, *_ in request["held"]]
+        sent = subscription.handle_frame(reconciled(request), NOW + DAY - 1)
+
+    assert sorted(compared) == names
 
 
 def test_where_an_earlier_run_is_resumed_what_that_run_has_shown_is_not_told_again() -> None:

@@ -24,7 +24,7 @@ MAX_MANAGED_POLICY: Final = 6_144
 @pytest.fixture(scope="module")
 def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Made]]:
     with small_packages(tmp_path_factory.mktemp("packages")):
-        return {name: record_stack(name) for name in ("dev", "dev2")}
+        return {name: record_stack(build_facts(name)) for name in ("dev", "dev2")}
 
 
 def granted(stack: str, resources: list[Made]) -> Iterator[Request]:

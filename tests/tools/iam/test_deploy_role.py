@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
+from collections.abc import Callable, Iterator
 from itertools import product
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 
@@ -15,15 +17,11 @@ from tests.support.program.whole_program import ROOT
 from tests.support.tools.iam_evaluator import Request, is_allowed
 from tests.support.tools.stack_requests import Made, build_facts, is_collection, list_requests, record_stack
 from tools.iam.deploy_role import build_policies, build_trust_policy
+from tools.iam.facts import StackFacts
 from tools.iam.provider_actions import WITHHELD
 from tools.iam.provider_calls import CALLS
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tools.iam.facts import StackFacts
-
-Stacks = dict[str, list[Made]]
+Record = Callable[[StackFacts], list[Made]]
 
 PAIRS: Final = [
     (build_facts("dev"), build_facts("prod")),
@@ -42,10 +40,10 @@ MAX_ATTACHED: Final = 10
 
 
 @pytest.fixture(scope="module")
-def stacks(tmp_path_factory: pytest.TempPathFactory) -> Stacks:
-    """The resources of each stack by its name."""
+def record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Record]:
+    """Return the resources of a stack, which are recorded once."""
     with small_packages(tmp_path_factory.mktemp("packages")):
-        return {name: record_stack(name) for name in ("d", "dev", "dev2", "prod")}
+        yield functools.cache(record_stack)
 
 
 def variants(request: Request, own: StackFacts) -> Iterator[Request]:
@@ -81,22 +79,22 @@ def read_documented() -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("stack", "region"), [("dev", "eu-west-1"), ("prod", "us-west-2"), ("d", "us-east-1")])
-def test_the_role_may_manage_each_resource_of_its_stack(stacks: Stacks, stack: str, region: str) -> None:
+def test_the_role_may_manage_each_resource_of_its_stack(record: Record, stack: str, region: str) -> None:
     facts = build_facts(stack, region)
     documents = build_policies(facts).values()
-    requests = [(made.name, request) for made in stacks[stack] for request in list_requests(made, facts)]
+    requests = [(made.name, request) for made in record(facts) for request in list_requests(made, facts)]
 
     assert len(requests) > 700
     assert [(name, one) for name, one in requests if not is_allowed(documents, one)] == []
 
 
-def test_the_role_may_read_what_is_gone(stacks: Stacks) -> None:
+def test_the_role_may_read_what_is_gone(record: Record) -> None:
     """A resource that is gone has no tags and no function, and the provider reads it until it is gone."""
     facts = build_facts("dev")
     documents = build_policies(facts).values()
     gone = [
         Request(one.action, one.resource, {"aws:RequestedRegion": one.context["aws:RequestedRegion"]})
-        for made in stacks["dev"]
+        for made in record(facts)
         for one in list_requests(made, facts)
         # Only a mapping that exists has tags to read.
         if one.action in CALLS.actions(f"aws:{made.type}", "read") and one.action != "lambda:ListTags"
@@ -110,9 +108,9 @@ def test_the_role_may_read_what_is_gone(stacks: Stacks) -> None:
     ("own", "other"), PAIRS, ids=[f"{own.stack} {other.stack} {own.region}" for own, other in PAIRS]
 )
 def test_the_role_gets_at_nothing_of_another_stack_but_what_the_page_lists(
-    stacks: Stacks, own: StackFacts, other: StackFacts
+    record: Record, own: StackFacts, other: StackFacts
 ) -> None:
-    crossing = find_crossing(own, other, stacks[other.stack])
+    crossing = find_crossing(own, other, record(other))
 
     if own.region == other.region:
         assert crossing == read_documented()
@@ -122,13 +120,13 @@ def test_the_role_gets_at_nothing_of_another_stack_but_what_the_page_lists(
         assert crossing < read_documented()
 
 
-def test_the_parts_of_an_api_are_apart_if_they_inherit_its_tags(stacks: Stacks) -> None:
+def test_the_parts_of_an_api_are_apart_if_they_inherit_its_tags(record: Record) -> None:
     """AWS lists the condition key for them, but does not document that they inherit the tags of a WebSocket API."""
     own, other = build_facts("dev"), build_facts("prod")
     tags = {"aws:ResourceTag/Project": other.project, "aws:ResourceTag/Stack": other.stack}
     parts = [
         Request(one.action, one.resource, {**one.context, **tags})
-        for made in stacks["prod"]
+        for made in record(other)
         for one in list_requests(made, other)
         if "/apis/" in one.resource
     ]

@@ -1,4 +1,4 @@
-"""The preview role reads the state of its stack and of its pipe, and nothing else."""
+"""The preview role reads the state of its stack and its pipe and the account's log role, and nothing else."""
 
 from __future__ import annotations
 
@@ -17,8 +17,15 @@ BUCKET = f"arn:aws:s3:::{DEV.state_bucket}"
 def test_it_has_no_other_actions() -> None:
     assert {action for document in POLICIES for one in document["Statement"] for action in one["Action"]} == {
         *("s3:ListBucket", "s3:GetObject", "kms:Decrypt"),
-        *("cloudformation:GetResource", "pipes:DescribePipe", "pipes:ListTagsForResource"),
+        *("cloudformation:GetResource", "pipes:DescribePipe", "pipes:ListTagsForResource", "apigateway:GET"),
     }
+
+
+def test_of_api_gateway_it_reads_the_setting_of_the_account_alone() -> None:
+    start = "arn:aws:apigateway:eu-west-1::"
+
+    assert is_allowed(POLICIES, Request("apigateway:GET", f"{start}/account"))
+    assert not is_allowed(POLICIES, Request("apigateway:GET", f"{start}/apis/a1b2c3d4e5"))
 
 
 def pipe(stack: str) -> str:
