@@ -293,7 +293,8 @@ class TestPulumi:
         pins = dict(re.findall(r"^([\w-]+)==(.+)$", (ROOT / "requirements.in").read_text(), re.MULTILINE))
 
         assert yaml.safe_load(ACTION)["inputs"]["pulumi-version"]["default"] == pins["pulumi"]
-        assert {step["with"]["pulumi-version"] for step in using("pulumi/actions")} == {"${{ inputs.pulumi-version }}"}
+        used = {step["with"]["pulumi-version"] for step in using("pulumi/actions")}
+        assert used == {"${{ inputs.pulumi-version }}", pins["pulumi"]}
 
     def test_is_held_to_the_policy_pack(self) -> None:
         (run,) = [step["with"] for step in using("pulumi/actions") if "command" in step["with"]]

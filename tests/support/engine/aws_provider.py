@@ -1,4 +1,4 @@
-"""The AWS provider of the engine tests, as Pulumi's provider protocol has it, in front of a `Cloud`.
+"""The AWS provider of the engine tests, as Pulumi's provider protocol has it, in front of a `Backend`.
 
 It runs in the process of the test. The program `pulumi-resource-aws`, which the engine finds on `PATH`, only prints the
 port and lives as long as the engine.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from tests.support.engine.cloud import Cloud, Existing
+    from tests.support.engine.cloud import Backend, Existing
 
 REPLACING: Final[dict[str, frozenset[str]]] = {
     "aws:apigatewayv2/api:Api": frozenset({"protocolType"}),
@@ -60,7 +60,7 @@ _RANDOM_CHARACTERS: Final = 7
 class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
     """The provider's gRPC service."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Backend) -> None:
         self._cloud = cloud
 
     def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -210,7 +210,7 @@ def _merge(olds: Struct, news: Struct) -> Struct:
 
 
 @contextmanager
-def serving(cloud: Cloud, folder: Path) -> Generator[None]:
+def serving(cloud: Backend, folder: Path) -> Generator[None]:
     """Serve the provider, and put the program `pulumi-resource-aws` into `folder`."""
     server = grpc.server(ThreadPoolExecutor(64))
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(AwsProvider(cloud), server)  # pyright: ignore[reportUnknownMemberType]  # untyped

@@ -9,7 +9,7 @@ import copy
 import json
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pulumi
 
@@ -109,6 +109,30 @@ class CreatedAndFailed(CloudError):
     def __init__(self, message: str, existing: Existing) -> None:
         super().__init__(message)
         self.existing = existing
+
+
+class Backend(Protocol):
+    """What the provider is in front of. Each method may raise a `CloudError`, with which AWS refuses the call."""
+
+    def create(self, urn: str, inputs: Struct) -> Existing:
+        """Create a resource. If it exists and does not work, raise `CreatedAndFailed`."""
+        ...
+
+    def read(self, urn: str, identifier: str) -> Existing | None:
+        """Return a resource, or None if it does not exist."""
+        ...
+
+    def update(self, urn: str, identifier: str, inputs: Struct) -> Existing:
+        """Update a resource."""
+        ...
+
+    def delete(self, urn: str, identifier: str) -> None:
+        """Delete a resource, if it exists."""
+        ...
+
+    def invoke(self, function: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Call a function of the provider."""
+        ...
 
 
 class Cloud:

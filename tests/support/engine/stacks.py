@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from pulumi.automation import EngineEvent
 
+    from tests.support.engine.cloud import Backend
+
 ROOT: Final = Path(__file__).resolve().parents[3]
 NO_CHANGE: Final = ("same", "refresh")
 
@@ -187,13 +189,19 @@ class World:
 
 
 @contextmanager
-def world(folder: Path, template: World | None = None) -> Generator[World]:
-    """Make a world in `folder`, with the stacks and resources of `template`. It lasts as long as the block."""
+def world(folder: Path, template: World | None = None, *, backend: Backend | None = None) -> Generator[World]:
+    """Make a world in `folder`, with the stacks and resources of `template`. It lasts as long as the block.
+
+    Args:
+        folder: An empty folder.
+        template: The other world.
+        backend: What the AWS provider is in front of, instead of the world's cloud.
+    """
     if template:
         for name in ("backend", "project"):
             shutil.copytree(template.folder / name, folder / name)
     made = World(folder, template.cloud.copy() if template else Cloud())
-    with serving(made.cloud, folder / "bin"), pytest.MonkeyPatch.context() as patch:
+    with serving(backend or made.cloud, folder / "bin"), pytest.MonkeyPatch.context() as patch:
         for name in [one for one in os.environ if one.startswith("PULUMI_")]:
             patch.delenv(name)
         patch.setattr("pulumi.automation._stack.LanguageServer", InlineProgram)
