@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tests.support.engine.python_language import install
 from tests.support.processes import descendants
 
 if TYPE_CHECKING:
     from tests.support.engine.stacks import EngineStack, Outcome, World
 
+PAGE = (Path(__file__).parents[2] / "docs" / "deploying.md").read_text()
 TABLE = "submissions-table"
 SECONDS = 120
 
@@ -41,24 +45,85 @@ def engines(world: World) -> list[int]:
     return found
 
 
-def test_the_next_run_needs_a_cancel_and_creates_the_interrupted_resource_again(empty: World) -> None:
-    stack = empty.stack()
+def run_command(world: World, command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the page without a terminal, as a workflow does."""
+    return subprocess.run(
+        command.replace("<stack>", "dev").split(),
+        cwd=world.project,
+        env={**world.environment, "PULUMI_HOME": str(world.folder / "home")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
+
+def find_commands(start: str) -> list[str]:
+    """Return the commands with this beginning in the page's section about interrupted runs."""
+    section = PAGE.partition("### An interrupted run\n")[2].partition("\n## ")[0]
+    return [" ".join(one.split()) for one in re.findall(rf"`({start} [^`]+)`", section)]
+
+
+def recover(world: World) -> None:
+    """Run the two commands of the page, which are those of recover.yml."""
+    commands = find_commands("pulumi (?:cancel|refresh) --yes")
+    assert [command.split()[1] for command in commands] == ["cancel", "refresh"]
+    for command in commands:
+        finished = run_command(world, command)
+        assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+def read_interrupted(stack: EngineStack) -> dict[str, Any]:
+    """Return the interrupted creation of the table, whose inputs have the physical name of the orphan."""
+    (found,) = [one for one in stack.pending_creates() if one["urn"].endswith(f"::{TABLE}")]
+    return found
+
+
+def test_the_page_says_how_to_end_an_interrupted_run_without_a_terminal(empty: World) -> None:
+    stack = empty.stack()
     killed = kill_during_creation(empty, stack)
     locked = stack.up()
-    stack.cancel()
+    interrupted = read_interrupted(stack)
+
+    recover(empty)
+    pending = stack.pending_creates()
     continued = stack.up()
 
     assert killed.failed
     assert locked.failed
     assert "pulumi cancel" in locked.output
+    assert pending == []
     assert not continued.failed, continued.output
+    # AWS has the table twice now.
     orphan, table = empty.cloud.of_name(TABLE)
     assert stack.resources()[table.urn]["id"] == table.id
-    # The state still has the interrupted creation, and in its inputs the physical name of the orphan.
-    assert orphan.id in [one["inputs"].get("name") for one in stack.pending_creates()]
+    assert interrupted["inputs"]["name"] == orphan.id
 
+
+def test_an_interrupted_resource_can_be_imported_instead(empty: World) -> None:
+    stack = empty.stack()
+    kill_during_creation(empty, stack)
+    interrupted = read_interrupted(stack)
+    recover(empty)
+    install(empty.folder / "bin")
+
+    (command,) = find_commands("pulumi import")
+    values = {"TYPE": interrupted["type"], "NAME": TABLE, "ID": interrupted["inputs"]["name"]}
+    values["PARENT=PARENT_URN"] = f"submissions={interrupted['parent']}"
+    imported = run_command(empty, re.sub("|".join(values), lambda match: values[match[0]], command))
+    continued = stack.up()
+
+    assert imported.returncode == 0, imported.stdout + imported.stderr
+    assert not continued.failed, continued.output
+    (table,) = empty.cloud.of_name(TABLE)
+    assert stack.resources()[table.urn]["id"] == table.id
+
+
+def test_cancel_up_and_refresh_alone_leave_the_interrupted_creation_in_the_state(empty: World) -> None:
+    stack = empty.stack()
+    kill_during_creation(empty, stack)
+
+    stack.cancel()
+    assert not stack.up().failed
     assert not stack.refresh().failed
-    assert stack.pending_creates() != []
-    assert not stack.refresh(clear_pending_creates=True).failed
-    assert stack.pending_creates() == []
+    assert read_interrupted(stack)
