@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -28,11 +30,43 @@ def kill_during_creation(world: World, stack: EngineStack) -> Outcome:
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(stack.up)
         assert pause.reached.wait(SECONDS)
-        for pid in engines(world):
-            os.kill(pid, signal.SIGKILL)
+        kill_with_a_complete_state(world)
         outcome = running.result(SECONDS)
     pause.over.set()
     return outcome
+
+
+def kill_with_a_complete_state(world: World) -> None:
+    """Kill the engine while it writes no state, because a write in S3 is never done by half."""
+    pids = engines(world)
+    while True:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        while not all(map(is_stopped, pids)):
+            time.sleep(0.01)
+        if has_interrupted_creation(world.folder / "backend/.pulumi/stacks/formbridge-realtime/dev.json"):
+            break
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        time.sleep(0.01)
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def is_stopped(pid: int) -> bool:
+    """Return whether no thread of a process runs any more."""
+    states = [file.read_text().rpartition(")")[2].split()[0] for file in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"T"}
+
+
+def has_interrupted_creation(file: Path) -> bool:
+    """Return whether a state is complete and has the creation of the table."""
+    try:
+        state = json.loads(file.read_bytes())
+    except ValueError:
+        return False
+    pending = state["checkpoint"]["latest"].get("pending_operations", [])
+    return any(one["resource"]["urn"].endswith(f"::{TABLE}") for one in pending)
 
 
 def engines(world: World) -> list[int]:
