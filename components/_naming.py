@@ -8,7 +8,8 @@ import re
 from ._input_error import InputError
 
 AUTONAMING_LENGTH = 8
-"""Number of characters that Pulumi appends to a child's name: a hyphen and seven random hexadecimal digits."""
+"""Number of characters that Pulumi appends to a child's name by default: a hyphen and seven random hexadecimal digits.
+In a project with its own `pulumi:autonaming`, the AWS provider checks the length of the whole name."""
 
 MAX_ROLE_NAME = 64
 """Maximum length of the name of an IAM role.

@@ -21,7 +21,7 @@ def _create_role(aws: Aws, resource: Resource) -> CreatedResource:
         RoleName=name,
         AssumeRolePolicyDocument=trust,
         Tags=to_tag_list(inputs),
-        **pick_arguments(inputs, ["description", "maxSessionDuration", "path", "permissionsBoundary"]),
+        **pick_arguments(inputs, ["description", "maxSessionDuration", "path"]),
     )["Role"]
     for policy_arn in inputs.get("managedPolicyArns", []):
         iam.attach_role_policy(RoleName=name, PolicyArn=policy_arn)
@@ -53,11 +53,11 @@ TYPES = {
     "aws:iam/role:Role": ResourceType(
         _create_role,
         properties(
-            *("name", "tags", "description", "path", "assumeRolePolicy", "permissionsBoundary"),
-            *("maxSessionDuration", "managedPolicyArns"),
+            *("name", "tags", "description", "path", "assumeRolePolicy", "maxSessionDuration", "managedPolicyArns")
         ),
-        # `forceDetachPolicies` concerns deletion, and the local run deletes nothing.
-        ignored=properties("forceDetachPolicies"),
+        # `forceDetachPolicies` concerns deletion, and the local run deletes nothing. The boundary is a policy
+        # in AWS. The emulator does not have it, and with `--enforce-iam` it refuses a role with it.
+        ignored=properties("forceDetachPolicies", "permissionsBoundary"),
     ),
     "aws:iam/rolePolicy:RolePolicy": ResourceType(_create_role_policy, properties("name", "role", "policy")),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ResourceType(

@@ -44,8 +44,12 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def stack(state_dir: Path, log: Path, enforce_iam: bool) -> Iterator[Stack]:
+    # `python -m tools bootstrap` writes it to `Pulumi.dev.yaml`. The emulator has no such policy.
+    config = {"permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/formbridge-boundary-dev"}
     # What a client ends with must not depend on the order in which its frames are processed.
-    with running_stack(state_dir, log, enforce_iam=enforce_iam, random_frame_order=not enforce_iam) as stack:
+    with running_stack(
+        state_dir, log, enforce_iam=enforce_iam, random_frame_order=not enforce_iam, config=config
+    ) as stack:
         yield stack
 
 

@@ -384,6 +384,16 @@ class TestSettings:
         assert not [one.name for one in recording.resources.values() if one.name.startswith("api-gateway")]
         assert recording.of_type("apigatewayv2/stage:Stage")
 
+    def test_every_role_has_the_permissions_boundary(self, recording: Recording) -> None:
+        boundary = "arn:aws:iam::123456789012:policy/formbridge-boundary-dev"
+        bounded = declare(permissionsBoundaryArn=boundary)
+
+        assert {one.inputs.get("permissionsBoundary") for one in bounded.of_type("iam/role:Role")} == {boundary}
+        assert {one.inputs.get("permissionsBoundary") for one in recording.of_type("iam/role:Role")} == {None}
+        assert [one.urn for one in bounded.custom() if "permissionsBoundary" in one.inputs] == [
+            one.urn for one in bounded.of_type("iam/role:Role")
+        ]
+
     def test_alarm_email_hears_of_alarms(self) -> None:
         subscription = declare(alarmEmail="ada@example.com").inputs("alarms-email")
 

@@ -140,12 +140,7 @@ def build_data_key(facts: StackFacts) -> list[Statement]:
     actions = select_actions("kms", "kms/key:Key", "kms/keyPolicy:KeyPolicy", "dynamodb/table:Table")
     reads = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"]
     return [
-        allow(
-            "NewKey",
-            ["kms:CreateKey"],
-            ["*"],
-            {"StringEquals": {**match_tags_of_new(facts)["StringEquals"], "aws:RequestedRegion": facts.region}},
-        ),
+        allow("NewKey", ["kms:CreateKey"], ["*"], match_tags_of_new(facts)),
         *_build_tagged(facts, "Key", actions, reads, [facts.build_arn("kms", "key/*")]),
         {
             "Sid": "KeysOfStates",

@@ -24,10 +24,15 @@ def config(**overrides: str) -> Mapping[str, str]:
     return load_project(ROOT, STACK, overrides).config
 
 
-def declare(
-    *, preview: bool = False, stack: str = STACK, provider: Provider | None = None, **overrides: str
-) -> Recording:
+def declare(*, preview: bool = False, **overrides: str) -> Recording:
     """Run the program, with all that it can make unless `overrides` say otherwise. It asks no issuer."""
+    return declare_stack(STACK, None, overrides, preview=preview)
+
+
+def declare_stack(
+    stack: str, provider: Provider | None, overrides: Mapping[str, str], *, preview: bool = False
+) -> Recording:
+    """Run the program for a stack with the settings of `Pulumi.dev.yaml`. See `declare`."""
     with mock.patch("settings.check_discovery"):
         return run(
             lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),

@@ -8,10 +8,10 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from tools.iam.document import Document, Statement
 
@@ -60,14 +60,8 @@ def _holds(operator: str, key: str, expected: str | list[str], context: Mapping[
     if given is None:
         return operator.endswith(IF_EXISTS)
     patterns = [expected] if isinstance(expected, str) else expected
-    compare: Any = {
-        "StringEquals": lambda pattern: pattern == given,
-        "StringLike": lambda pattern: _matches(pattern, given),
-        # AWS treats both alike.
-        "ArnEquals": lambda pattern: _matches_arn(pattern, given),
-        "ArnLike": lambda pattern: _matches_arn(pattern, given),
-    }[operator.removeprefix(ANY_VALUE).removesuffix(IF_EXISTS)]
-    return any(compare(pattern) for pattern in patterns)
+    compare = _OPERATORS[operator.removeprefix(ANY_VALUE).removesuffix(IF_EXISTS)]
+    return any(compare(pattern, given) for pattern in patterns)
 
 
 @functools.cache
@@ -83,3 +77,13 @@ def _matches_arn(pattern: str, arn: str) -> bool:
 def _matches(pattern: str, text: str) -> bool:
     translated = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
     return re.fullmatch(translated, text) is not None
+
+
+_OPERATORS: Final[Mapping[str, Callable[[str, str], bool]]] = {
+    "StringEquals": str.__eq__,
+    "StringLike": _matches,
+    # AWS treats both alike.
+    "ArnEquals": _matches_arn,
+    "ArnLike": _matches_arn,
+}
+"""The condition operators of our documents."""

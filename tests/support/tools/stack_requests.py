@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.support.components.harness import PROJECT
 from tests.support.components.provider import ACCOUNT, REGION
 from tests.support.program.naming import StackProvider
-from tests.support.program.whole_program import declare
+from tests.support.program.whole_program import declare_stack
 from tests.support.tools.iam_evaluator import Request
 from tools.iam.facts import StackFacts
 from tools.iam.provider_actions import WITHHELD
@@ -142,7 +142,7 @@ def build_facts(stack: str, region: str = REGION) -> StackFacts:
 def record_stack(stack: str) -> list[Made]:
     """Return every resource that the program declares with all that it can make, as AWS would name it."""
     provider = StackProvider(stack)
-    recording = declare(stack=stack, provider=provider, **SETTINGS)
+    recording = declare_stack(stack, provider, SETTINGS)
     return [
         Made(one.name, one.type.removeprefix("aws:"), one.inputs, provider.created[one.name])
         for one in recording.custom()
