@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,24 +15,32 @@ if TYPE_CHECKING:
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
 Values = dict[str, Any]
+GET_RESOURCE = "aws:cloudcontrol/getResource:getResource"
+"""The provider's function `aws.cloudcontrol.get_resource`."""
 
 
 class Provider(pulumi.runtime.Mocks):
     """Creates by the rules of pulumi_aws: physical names and ids from the logical name, outputs from both.
 
-    `instead` holds outputs that are to be others, by the resource's logical name.
+    `instead` holds outputs that are to be others, by the resource's logical name. `pipe` is what Cloud Control says of
+    each pipe besides its name.
     """
 
-    def __init__(self, instead: Mapping[str, Values] | None = None) -> None:
+    def __init__(self, instead: Mapping[str, Values] | None = None, pipe: Mapping[str, str] | None = None) -> None:
         self._instead = instead or {}
+        self._pipe = pipe or {"CurrentState": "RUNNING"}
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, Values]:
         inputs = cast("Values", args.inputs)  # pyright: ignore[reportUnknownMemberType]  # a bare dict to the SDK
         outputs = {**_outputs(args.typ, args.name, inputs), **self._instead.get(args.name, {})}
         return outputs.pop("id"), outputs
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[Values, None]:
-        raise NotImplementedError(f"{args.token}: no component asks AWS anything")
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[Values, list[tuple[str, str]]]:
+        asked = cast("Values", args.args)  # pyright: ignore[reportUnknownMemberType]  # a bare dict to the SDK
+        if (args.token, asked.get("typeName")) != (GET_RESOURCE, "AWS::Pipes::Pipe"):
+            raise NotImplementedError(f"{args.token} {asked}: no component asks AWS this")
+        properties = {"Name": asked["identifier"], **self._pipe}
+        return {**asked, "id": asked["identifier"], "properties": json.dumps(properties)}, []
 
 
 def arn(service: str, resource: str) -> str:
@@ -102,7 +111,8 @@ def _outputs(kind: str, logical_name: str, inputs: Values) -> Values:
             url = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"
             return {"id": url, "url": url, "name": name, "arn": arn("sqs", name)}
         case "aws:iam/role:Role":
-            return {"id": name, "name": name, "arn": f"arn:aws:iam::{ACCOUNT}:role/{name}"}
+            role = f"arn:aws:iam::{ACCOUNT}:role/{name}"
+            return {"id": name, "name": name, "arn": role, "createDate": "2026-11-22T20:00:00Z"}
         case "aws:lambda/function:Function":
             function = arn("lambda", f"function:{name}")
             invoke = f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{function}/invocations"
