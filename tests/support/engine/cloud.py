@@ -213,7 +213,8 @@ class Cloud:
             existing = self._find(urn, identifier)
             if existing is None:
                 return
-            if wire.load(existing.inputs).get("deletionProtectionEnabled"):
+            inputs = wire.load(existing.inputs)
+            if inputs.get("deletionProtectionEnabled") or inputs.get("deletionProtection") == "ACTIVE":
                 raise CloudError(f"{identifier} has deletion protection")
             self.existing.remove(existing)
 
