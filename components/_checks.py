@@ -161,6 +161,17 @@ def boolean(field: str, value: pulumi.Input[bool]) -> pulumi.Output[bool]:
     return check_input(value, check)
 
 
+def plain_boolean(field: str, value: object) -> bool:
+    """Check a boolean that must be known when the program runs.
+
+    Raises:
+        InputError: The value is not a boolean. An Output is none.
+    """
+    if not isinstance(value, bool):
+        raise InputError(field, f"must be true or false and not an Output, got {value!r}")
+    return value
+
+
 def integer(field: str, value: IntegerInput, minimum: int, maximum: int | None = None) -> pulumi.Output[int]:
     """Check that a value is an integer from `minimum` to `maximum`.
 

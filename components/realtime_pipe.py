@@ -27,8 +27,11 @@ from ._event_patterns import serialize_patterns
 from ._iam import Statement, build_policy, build_trust_policy
 from ._input_error import InputError
 from ._naming import MAX_PIPE_NAME, check_name
+from ._pipe_hooks import PipeHooks
+from ._pipe_state import DESIRED_STATES, read_state
 from ._tags import Tags
 
+DEFAULT_DESIRED_STATE = "RUNNING"
 DEFAULT_BATCH_SIZE = 100
 MAX_BATCH_SIZE = 10_000
 DEFAULT_BATCHING_WINDOW_SECONDS = 0
@@ -55,6 +58,9 @@ class RealtimePipeArgs(TypedDict):
     filters: NotRequired[pulumi.Input[Sequence[Any]]]
     """Event patterns for raw stream records: at most 5, each at most 4,096 characters as JSON. A record passes if it
     matches one of them. Default: every record passes."""
+    desired_state: NotRequired[pulumi.Input[str]]
+    """The state of the pipe: `RUNNING` or `STOPPED`. If the pipe is in another state, each preview and each update
+    fails with an error that says what to do. Default: `RUNNING`."""
     batch_size: NotRequired[IntegerInput]
     """Maximum number of records in a batch, 1 to 10,000. Default: 100."""
     batching_window_seconds: NotRequired[IntegerInput]
@@ -95,6 +101,9 @@ class RealtimePipe(pulumi.ComponentResource):
     """The name of the pipe."""
     pipe_arn: pulumi.Output[str]
     """The ARN of the pipe."""
+    pipe_state: pulumi.Output[str]
+    """The state of the pipe when Pulumi read it: equal to `desired_state`, or in a preview possibly a state that AWS
+    leaves by itself, such as `STARTING`."""
     dead_letter_queue_arn: pulumi.Output[str]
     """The ARN of the dead-letter queue, for a `DeadLetterResync`. A dead letter contains the shard and the sequence
     numbers of the failed records. It does not contain the records."""
@@ -105,6 +114,9 @@ class RealtimePipe(pulumi.ComponentResource):
         stream_arn = _checks.stream_arn("stream_arn", args["stream_arn"])
         function_arn = _checks.function_arn("function_arn", args["function_arn"])
         patterns = _checks.check_input(args.get("filters", []), lambda known: serialize_patterns("filters", known))
+        desired_state = _checks.one_of(
+            "desired_state", args.get("desired_state", DEFAULT_DESIRED_STATE), DESIRED_STATES
+        )
         stream_parameters = _check_stream_parameters(args)
         queue_arn = _checks.check_optional(
             _checks.standard_queue_arn, "dead_letter_queue_arn", args.get("dead_letter_queue_arn")
@@ -132,11 +144,11 @@ class RealtimePipe(pulumi.ComponentResource):
             tags=tags,
             opts=child_options,
         )
-        policy = aws.iam.RolePolicy(
-            f"{name}-policy",
-            role=role.name,
-            policy=build_policy(
-                [
+        # IAM needs time until a policy has an effect. Only one policy has to wait for the function.
+        policies = [
+            aws.iam.RolePolicy(f"{name}-{policy}", role=role.name, policy=build_policy(statements), opts=child_options)
+            for policy, statements in {
+                "policy": [
                     Statement(
                         [
                             "dynamodb:DescribeStream",
@@ -146,16 +158,17 @@ class RealtimePipe(pulumi.ComponentResource):
                         ],
                         [stream_arn],
                     ),
-                    Statement(["lambda:InvokeFunction"], [function_arn]),
                     Statement(["sqs:SendMessage"], [queue_arn]),
                     *allow_key_use(kms_key_arn, SEND),
-                ]
-            ),
-            opts=child_options,
-        )
+                ],
+                "invoke-policy": [Statement(["lambda:InvokeFunction"], [function_arn])],
+            }.items()
+        ]
+        hooks = PipeHooks(name, stream_arn, role.create_date)
         pipe = aws.pipes.Pipe(
             f"{name}-pipe",
             role_arn=role.arn,
+            desired_state=desired_state,
             source=stream_arn,
             source_parameters={
                 "dynamodb_stream_parameters": {**stream_parameters, "dead_letter_config": {"arn": queue_arn}},
@@ -164,16 +177,18 @@ class RealtimePipe(pulumi.ComponentResource):
             target=function_arn,
             target_parameters={"lambda_function_parameters": {"invocation_type": "REQUEST_RESPONSE"}},
             tags=tags,
-            # The policy must exist first, because AWS checks the permissions of the role when it creates a pipe.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
+            # The policies must exist first, because AWS checks the permissions of the role when it creates a pipe.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=policies, hooks=hooks.binding),
         )
         self.pipe_name = pipe.name
         self.pipe_arn = pipe.arn
+        self.pipe_state = read_state(pipe, desired_state, lambda: hooks.changes_desired_state)
         self.dead_letter_queue_arn = queue_arn
         self.register_outputs(
             {
                 "pipe_name": self.pipe_name,
                 "pipe_arn": self.pipe_arn,
+                "pipe_state": self.pipe_state,
                 "dead_letter_queue_arn": self.dead_letter_queue_arn,
             }
         )

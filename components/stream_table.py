@@ -68,8 +68,9 @@ class StreamTableArgs(TypedDict):
     kms_key_arn: NotRequired[pulumi.Input[str] | None]
     """The ARN of a KMS key of your account that encrypts the table and its stream. Default: none. The AWS
     managed key of DynamoDB then encrypts them."""
-    deletion_protection: NotRequired[pulumi.Input[bool]]
-    """Whether DynamoDB refuses to delete the table. Default: false."""
+    deletion_protection: NotRequired[bool]
+    """Whether Pulumi and DynamoDB refuse to delete the table. Pulumi then refuses a replacement in the preview.
+    Default: false."""
     tags: NotRequired[Tags]
     """Tags of the table. Default: none."""
 
@@ -98,6 +99,7 @@ class StreamTable(pulumi.ComponentResource):
         _checks.check_fields(args, StreamTableArgs)
         table_keys = _check_keys(args)
         kms_key_arn = _checks.check_optional(_checks.key_arn, "kms_key_arn", args.get("kms_key_arn"))
+        is_protected = _checks.plain_boolean("deletion_protection", args.get("deletion_protection", False))
         super().__init__("formbridge:index:StreamTable", name, {}, opts)
         table = aws.dynamodb.Table(
             f"{name}-table",
@@ -122,9 +124,10 @@ class StreamTable(pulumi.ComponentResource):
             point_in_time_recovery={"enabled": True},
             server_side_encryption=encrypt_table(kms_key_arn),
             ttl={"attribute_name": "ttl", "enabled": True},
-            deletion_protection_enabled=args.get("deletion_protection", False),
+            deletion_protection_enabled=is_protected,
             tags=args.get("tags"),
-            opts=pulumi.ResourceOptions(parent=self),
+            # Not False, which would undo the `protect` of the component.
+            opts=pulumi.ResourceOptions(parent=self, protect=is_protected or None),
         )
         self.table_name = table.name
         self.table_arn = table.arn

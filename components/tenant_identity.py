@@ -62,8 +62,9 @@ class TenantIdentityArgs(TypedDict):
     `arn:aws:ses:eu-west-1:123456789012:identity/no-reply@example.com`. The address or its domain must be verified in
     SES. This input is not allowed with `issuer`. Default: Cognito's own sender, which sends at most 50 mails per day
     for all user pools of an account."""
-    deletion_protection: NotRequired[pulumi.Input[bool]]
-    """Whether Cognito refuses to delete the user pool. Default: false."""
+    deletion_protection: NotRequired[bool]
+    """Whether Pulumi and Cognito refuse to delete the user pool. Pulumi then refuses a replacement in the preview.
+    Default: false."""
     tags: NotRequired[Tags]
     """Tags of the user pool. Default: none."""
 
@@ -109,6 +110,7 @@ class TenantIdentity(pulumi.ComponentResource):
         mail_sender = _checks.check_optional(_checks.mail_sender_arn, "mail_sender", args.get("mail_sender"))
         if issuer is not None and mail_sender is not None:
             raise InputError("mail_sender", f"must not be set together with issuer, got {args.get('mail_sender')!r}")
+        is_protected = _checks.plain_boolean("deletion_protection", args.get("deletion_protection", False))
         callback_urls = [_urls.callback_url(f"callback_urls[{index}]", url) for index, url in enumerate(urls)]
         super().__init__("formbridge:index:TenantIdentity", name, {}, opts)
         if issuer is not None and audience is not None:
@@ -116,7 +118,9 @@ class TenantIdentity(pulumi.ComponentResource):
             self.client_id = audience
             self.user_pool_id = pulumi.Output.from_input("")
         else:
-            pool, client = self._create_user_pool(name, args, callback_urls, mfa, mail_sender)
+            pool, client = self._create_user_pool(
+                name, args, callback_urls, mfa, mail_sender, is_protected=is_protected
+            )
             self.issuer = pulumi.Output.concat("https://", pool.endpoint)
             self.client_id = client.id
             self.user_pool_id = pool.id
@@ -135,6 +139,8 @@ class TenantIdentity(pulumi.ComponentResource):
         callback_urls: Sequence[pulumi.Output[str]],
         mfa: pulumi.Output[str],
         mail_sender: pulumi.Output[str] | None,
+        *,
+        is_protected: bool,
     ) -> tuple[aws.cognito.UserPool, aws.cognito.UserPoolClient]:
         """Create the user pool and its app client. If there are callback URLs, create its sign-in domain too."""
         child_options = pulumi.ResourceOptions(parent=self)
@@ -170,11 +176,10 @@ class TenantIdentity(pulumi.ComponentResource):
                     "string_attribute_constraints": {"min_length": "1", "max_length": str(MAX_TENANT_ID)},
                 }
             ],
-            deletion_protection=pulumi.Output.from_input(args.get("deletion_protection", False)).apply(
-                lambda protected: "ACTIVE" if protected else "INACTIVE"
-            ),
+            deletion_protection="ACTIVE" if is_protected else "INACTIVE",
             tags=args.get("tags"),
-            opts=child_options,
+            # Not False, which would undo the `protect` of the component.
+            opts=pulumi.ResourceOptions(parent=self, protect=is_protected or None),
         )
         client = aws.cognito.UserPoolClient(
             f"{name}-dashboard",

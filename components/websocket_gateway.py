@@ -72,8 +72,9 @@ class WebSocketGatewayArgs(TypedDict):
     alarm_topic_arn: NotRequired[pulumi.Input[str] | None]
     """The ARN of an SNS topic that gets an alarm when a fan-out task has failed ten times. Default: none. The alarm is
     then only visible in CloudWatch."""
-    deletion_protection: NotRequired[pulumi.Input[bool]]
-    """Whether DynamoDB refuses to delete the revocations table. Default: false."""
+    deletion_protection: NotRequired[bool]
+    """Whether Pulumi and DynamoDB refuse to delete the revocations table. Pulumi then refuses a replacement in the
+    preview. Default: false."""
     package_for: NotRequired[str]
     """The machine that runs the Lambdas: `lambda`, or `host` for an emulator on this machine. Default: `lambda`."""
     tags: NotRequired[Tags]
@@ -134,7 +135,7 @@ class WebSocketGateway(pulumi.ComponentResource):
         )
         alarm_topic_arn = _checks.check_optional(_checks.topic_arn, "alarm_topic_arn", args.get("alarm_topic_arn"))
         self._kms_key_arn = _checks.check_optional(_checks.key_arn, "kms_key_arn", args.get("kms_key_arn"))
-        self._deletion_protection = args.get("deletion_protection", False)
+        self._is_protected = _checks.plain_boolean("deletion_protection", args.get("deletion_protection", False))
         self._package_for = check_package_for("package_for", args.get("package_for", DEFAULT_PACKAGE_FOR))
         self._tags = args.get("tags")
         super().__init__("formbridge:index:WebSocketGateway", name, {}, opts)
@@ -240,10 +241,11 @@ class WebSocketGateway(pulumi.ComponentResource):
             ],
             server_side_encryption=encrypt_table(self._kms_key_arn),
             point_in_time_recovery={"enabled": True},
-            deletion_protection_enabled=self._deletion_protection,
+            deletion_protection_enabled=self._is_protected,
             ttl={"attribute_name": "ttl", "enabled": True},
             tags=self._tags,
-            opts=self._child_options,
+            # Not False, which would undo the `protect` of the component.
+            opts=pulumi.ResourceOptions(parent=self, protect=self._is_protected or None),
         )
 
     def _create_authorize_function(self, token_environment: Environment) -> HandlerFunction:

@@ -1,4 +1,4 @@
-"""The emulator's process: MiniStack with three fixes and six additions.
+"""The emulator's process: MiniStack with three fixes, six additions and one part less.
 
 `local.emulator` starts this process. It differs from plain `ministack` as follows:
 
@@ -22,6 +22,7 @@
   listens on it. The second socket is connected to the parent process. It brings the connections of the direct server.
 - Addition: the process ends when its parent ends. Standard input is a pipe from the parent. When this pipe closes, the
   process kills its process group, which includes the Lambda workers.
+- Left out: MiniStack delivers no records of a pipe, because `local.pipes` does. A pipe has its state nevertheless.
 """
 
 from __future__ import annotations
@@ -67,6 +68,9 @@ MAX_FRAME_DELAY_SECONDS = 0.1
 ISSUE_CREDENTIALS = "execution_credentials"
 """The function that returns the credential of a Lambda worker as environment variables."""
 
+START_DELIVERY = "_ensure_poller"
+"""The function that starts the thread in which MiniStack delivers the records of all running pipes."""
+
 COROUTINES = {
     "app": ("app",),
     "services.apigateway": PATCHED,
@@ -83,6 +87,7 @@ FUNCTIONS = {
     ),
     "services.apigateway": (BUILD_CONTEXT,),
     "services.lambda_svc": (ISSUE_CREDENTIALS,),
+    "services.pipes": (START_DELIVERY,),
 }
 """The other functions that this script wraps or calls, by module."""
 
@@ -416,6 +421,7 @@ def main() -> None:
     if os.environ.get("RANDOM_FRAME_ORDER") == "1":
         process_frames_in_random_order(apigateway)
     enable_long_polling(modules["services.dynamodb"], streams)
+    setattr(modules["services.pipes"], START_DELIVERY, lambda: None)
     direct_descriptor, gateway_descriptor = int(sys.argv.pop()), int(sys.argv.pop())
     serve_on(importlib.import_module("hypercorn.config").Config, gateway_descriptor)
     os.set_inheritable(direct_descriptor, False)  # the Lambda workers must not inherit it

@@ -2,13 +2,15 @@
 
 The Pulumi SDK accepts any Python object in place of its gRPC stubs and calls it from several threads. The monitor
 creates each resource as soon as the program registers the resource. There is no state file and no diff. Options that
-concern only an existing stack (aliases, protection, ignored changes and others) have no effect.
+concern only an existing stack (aliases, protection, ignored changes and others) have no effect. Hooks are not called:
+what the emulator has created can be used at once, and nothing is tried twice.
 """
 
 # ruff: noqa: N802 - the method names are those of Pulumi's gRPC services
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -42,6 +44,8 @@ _FEATURES: Final = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACE_WITH,
     resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACEMENT_TRIGGER,
     resource_pb2.RESOURCE_MONITOR_FEATURE_TRANSFORMS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
+    resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS,
 )
 
 
@@ -134,10 +138,10 @@ class Monitor:
         return Empty()
 
     def Invoke(self, request: resource_pb2.ResourceInvokeRequest) -> resource_pb2.ResourceInvokeResponse:
-        """Return the result of `aws.get_region` or `aws.get_caller_identity`.
+        """Return the result of `aws.get_region`, `aws.get_caller_identity` or `aws.cloudcontrol.get_resource`.
 
         Raises:
-            ProgramError: The program called another function.
+            ProgramError: The program called another function, or the function fails.
         """
         arguments = wire.load(request.args)
         region = arguments.get("region", self.project.region)
@@ -157,6 +161,9 @@ class Monitor:
                     "userId": ACCOUNT_ID,
                     "arn": f"arn:aws:iam::{ACCOUNT_ID}:root",
                 }
+            case "aws:cloudcontrol/getResource:getResource":
+                properties = self._read_properties(request.tok, arguments["typeName"], arguments["identifier"])
+                result = {**arguments, "id": arguments["identifier"], "region": region, "properties": properties}
             case token:
                 raise self._record_failure(f"{token}: the local run does not support this function")
         response = resource_pb2.ResourceInvokeResponse()
@@ -189,6 +196,14 @@ class Monitor:
     def RegisterStackTransform(self, request: callback_pb2.Callback) -> Empty:
         """Store a transform that applies to every resource of the stack."""
         self._stack_transforms.append(request)
+        return Empty()
+
+    def RegisterResourceHook(self, _request: resource_pb2.RegisterResourceHookRequest) -> Empty:
+        """Accept a hook without calling it."""
+        return Empty()
+
+    def RegisterErrorHook(self, _request: resource_pb2.RegisterErrorHookRequest) -> Empty:
+        """Accept a hook without calling it. The first failure of the local run ends it."""
         return Empty()
 
     def SignalAndWaitForShutdown(self, _request: Empty) -> Empty:
@@ -269,6 +284,15 @@ class Monitor:
         if self._provisioner is None:
             return CreatedResource("", {})
         return self._provisioner.create(resource)
+
+    def _read_properties(self, token: str, type_name: str, identifier: str) -> str:
+        """Return the properties of an existing resource as JSON."""
+        if self._provisioner is None:
+            raise self._record_failure(f"{token}: {identifier!r} does not exist, because this is a preview")
+        try:
+            return json.dumps(self._provisioner.read_properties(type_name, identifier))
+        except ProvisionError as error:
+            raise self._record_failure(f"{token}: {error}") from error
 
     def _build_urn(self, request: resource_pb2.RegisterResourceRequest | resource_pb2.ReadResourceRequest) -> str:
         kind = request.type

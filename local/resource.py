@@ -52,9 +52,21 @@ class ResourceProvisioner(Protocol):
         """
         ...
 
+    def read_properties(self, type_name: str, identifier: str) -> dict[str, Any]:
+        """Return the properties of an existing resource, as AWS Cloud Control does.
+
+        Args:
+            type_name: The type in CloudFormation, such as `AWS::Pipes::Pipe`.
+            identifier: The primary identifier of the resource.
+
+        Raises:
+            ProvisionError: The type is not supported, or the resource does not exist.
+        """
+        ...
+
 
 class ProvisionError(Exception):
-    """Failure to create a resource.
+    """Failure to create or to read a resource.
 
-    The message states the problem. The monitor adds the type and name of the resource.
+    The message states the problem. The monitor adds the type and name of the resource, or the name of the function.
     """

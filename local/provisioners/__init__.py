@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -111,6 +111,19 @@ class Provisioner:
         # The AWS provider adds these outputs to every resource type that has such properties. Other types ignore them.
         common = {"region": self._aws.region, "tagsAll": resource.inputs.get("tags", {})}
         return CreatedResource(created.id, {**common, **created.outputs})
+
+    def read_properties(self, type_name: str, identifier: str) -> dict[str, Any]:
+        """Return the properties of an existing pipe. Other types are not supported.
+
+        Raises:
+            ProvisionError: The type is not `AWS::Pipes::Pipe`, or there is no such pipe.
+        """
+        if type_name != pipes.TYPE_NAME:
+            raise ProvisionError(f"typeName: must be {pipes.TYPE_NAME} in the local run, got {type_name!r}")
+        try:
+            return pipes.read_pipe(self._aws, identifier)
+        except (BotoCoreError, ClientError) as error:
+            raise ProvisionError(str(error)) from error
 
     def close(self) -> None:
         """Close the connections to the emulator."""

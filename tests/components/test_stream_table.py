@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pulumi
 import pytest
 
 from components import SUBMISSION_RECORDS, StreamTable, StreamTableArgs
@@ -60,6 +61,17 @@ def test_refuses_to_be_deleted_where_it_is_told_to(protected: bool) -> None:
     recording = run(lambda: StreamTable("submissions", {"deletion_protection": protected}))
 
     assert recording.inputs("submissions-table")["deletionProtectionEnabled"] is protected
+    assert recording.one("submissions-table").protected is protected
+
+
+def test_the_protection_is_known_when_the_program_runs() -> None:
+    """An option of a resource is no Output."""
+    later: Any = pulumi.Output.from_input
+
+    def declare() -> None:
+        StreamTable("submissions", {"deletion_protection": later(True)})
+
+    assert refusal(declare).startswith("deletion_protection: must be true or false and not an Output, got ")
 
 
 def test_can_be_deleted_by_default(recording: Recording) -> None:

@@ -159,6 +159,7 @@ def test_the_pool_refuses_to_be_deleted_where_it_is_told_to(protected: bool, exp
     recording = declare({"deletion_protection": protected})
 
     assert recording.inputs("identity-users")["deletionProtection"] == expected
+    assert recording.one("identity-users").protected is protected
 
 
 def test_registers_the_pool_as_issuer_and_its_client_as_audience(recording: Recording) -> None:

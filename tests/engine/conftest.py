@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from components import _pipe_hooks
 from tests.support.engine import pulumi_cli
 from tests.support.engine.stacks import Outcome, World, world
 
@@ -20,6 +21,18 @@ collect_ignore = (
     if pulumi_cli.is_missing()
     else []
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_waits() -> Iterator[None]:
+    """No test waits for a new stream or role to become usable, or before a retry."""
+
+    async def skip(_seconds: float) -> None:
+        pass
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_pipe_hooks, "sleep", skip)
+        yield
 
 
 @dataclass

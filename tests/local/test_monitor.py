@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 from typing import TYPE_CHECKING
 
@@ -310,3 +311,42 @@ def test_a_transform_that_fails_is_an_error_of_the_resource(tmp_path: Path) -> N
     message = '^aws:sqs/queue:Queue "q": a transform failed: .*not today'
     with pytest.raises(ProgramError, match=message):
         run_program(write_program(tmp_path, source))
+
+
+HOOKS = """
+def fail(_args):
+    raise ValueError("a hook was called")
+
+hooks = pulumi.ResourceHookBinding(
+    before_create=[pulumi.ResourceHook("before", fail, pulumi.ResourceHookOptions(on_dry_run=True))],
+    on_error=[pulumi.ErrorHook("error", fail)],
+)
+aws.sqs.Queue("q", opts=pulumi.ResourceOptions(hooks=hooks, protect=True))
+"""
+
+
+def test_hooks_are_not_called(tmp_path: Path) -> None:
+    root = write_program(tmp_path, HOOKS)
+
+    assert by_name(run_program(root), "q").id == "id-q"
+    assert by_name(preview_program(root), "q").id == ""
+
+
+READ = """
+queue = aws.sqs.Queue("q")
+found = aws.cloudcontrol.get_resource_output(type_name="AWS::Pipes::Pipe", identifier=queue.id)
+pulumi.export("properties", found.properties)
+"""
+
+
+def test_cloud_control_reads_a_resource_that_exists(tmp_path: Path) -> None:
+    root = write_program(tmp_path, READ)
+
+    assert json.loads(run_program(root).exports["properties"]) == {"Name": "id-q", "CurrentState": "RUNNING"}
+    assert preview_program(root).exports == {"properties": UNKNOWN}
+
+
+def test_a_preview_has_nothing_to_read(tmp_path: Path) -> None:
+    root = write_program(tmp_path, READ.replace("queue.id", "'p'"))
+    with pytest.raises(ProgramError, match=r"getResource: 'p' does not exist, because this is a preview$"):
+        preview_program(root)

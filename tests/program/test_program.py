@@ -371,11 +371,14 @@ class TestSettings:
         assert {one.inputs["retentionInDays"] for one in groups} == {7}
 
     @pytest.mark.parametrize(("protect", "table", "pool"), [("true", True, "ACTIVE"), ("false", False, "INACTIVE")])
-    def test_protect_data_keeps_the_table_and_the_pool(self, protect: str, table: bool, pool: str) -> None:
+    def test_protect_data_keeps_the_tables_and_the_pool(self, protect: str, table: bool, pool: str) -> None:
         recording = declare(protectData=protect)
+        kept = {"submissions-table", "gateway-revocations", "identity-users"}
 
         assert recording.inputs("submissions-table")["deletionProtectionEnabled"] is table
+        assert recording.inputs("gateway-revocations")["deletionProtectionEnabled"] is table
         assert recording.inputs("identity-users")["deletionProtection"] == pool
+        assert {one.name for one in recording.resources.values() if one.protected} == (kept if table else set())
 
     def test_without_api_gateway_log_role_the_accounts_setting_is_left_alone(self) -> None:
         recording = declare(apiGatewayLogRole="false")

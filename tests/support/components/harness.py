@@ -49,6 +49,8 @@ class Declared:
     """The URN and id of the provider that makes it; empty for the default one."""
     aliases: frozenset[str]
     """The URNs that it had before."""
+    hooks: frozenset[str]
+    """The names of the hooks that the engine calls around its operations."""
     message: Struct
 
     @property
@@ -65,6 +67,8 @@ class Recording:
     """By URN, in the order of registration."""
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """What components, and the stack, registered as their outputs; by URN."""
+    hooks: list[str] = field(default_factory=list[str])
+    """The names of the hooks in the order of their registration."""
 
     def one(self, name: str) -> Declared:
         """The one resource of this name."""
@@ -227,6 +231,7 @@ class RecordingMonitor(MockMonitor):
             protected=request.protect,
             provider=request.provider,
             aliases=frozenset(request.aliasURNs),
+            hooks=frozenset([*request.hooks.before_create, *request.hooks.before_update, *request.hooks.on_error]),
             message=request.object,
         )
         self.recording.resources[urn] = declared
@@ -244,6 +249,27 @@ class RecordingMonitor(MockMonitor):
             urn=self.make_urn(request.parent, request.type, request.name),
             properties=wire.merge(request.properties, outputs),
         )
+
+    def RegisterResourceHook(self, request: resource_pb2.RegisterResourceHookRequest) -> Empty:  # noqa: N802
+        self.recording.hooks.append(request.name)
+        return Empty()
+
+    def RegisterErrorHook(self, request: resource_pb2.RegisterErrorHookRequest) -> Empty:  # noqa: N802
+        self.recording.hooks.append(request.name)
+        return Empty()
+
+    def Invoke(  # noqa: N802 - named by Pulumi's gRPC service
+        self, request: resource_pb2.ResourceInvokeRequest
+    ) -> resource_pb2.ResourceInvokeResponse:
+        # All by itself, for the same reason.
+        if self._provider is None:
+            raise ValueError(f"called in a preview, in which nothing is known: {request.tok}")
+        result, _failures = self._provider.call(
+            pulumi.runtime.MockCallArgs(request.tok, wire.load(request.args), request.provider)
+        )
+        response = resource_pb2.ResourceInvokeResponse()
+        getattr(response, "return").update(result)
+        return response
 
     def RegisterResourceOutputs(  # noqa: N802 - named by Pulumi's gRPC service
         self, request: resource_pb2.RegisterResourceOutputsRequest

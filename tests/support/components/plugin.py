@@ -44,6 +44,15 @@ class _Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     def RegisterResourceOutputs(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         return self._monitor.RegisterResourceOutputs(request)
 
+    def RegisterResourceHook(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._monitor.RegisterResourceHook(request)  # pyright: ignore[reportUnknownMemberType]  # untyped
+
+    def RegisterErrorHook(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._monitor.RegisterErrorHook(request)  # pyright: ignore[reportUnknownMemberType]  # untyped
+
+    def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._monitor.Invoke(request)
+
     def GetDeploymentInfo(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         return self._monitor.GetDeploymentInfo(request)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,18 +15,26 @@ if TYPE_CHECKING:
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
 Values = dict[str, Any]
+GET_RESOURCE = "aws:cloudcontrol/getResource:getResource"
+"""The provider's function `aws.cloudcontrol.get_resource`."""
 
 
 class Provider(pulumi.runtime.Mocks):
     """Creates by the rules of pulumi_aws: physical names and ids from the logical name, outputs from both.
 
     `instead` holds outputs that are to be others, by the resource's logical name. `region` is the provider's own; a
-    resource may name another.
+    resource may name another. `pipe` is what Cloud Control says of each pipe besides its name.
     """
 
-    def __init__(self, instead: Mapping[str, Values] | None = None, region: str = REGION) -> None:
+    def __init__(
+        self,
+        instead: Mapping[str, Values] | None = None,
+        region: str = REGION,
+        pipe: Mapping[str, str] | None = None,
+    ) -> None:
         self._instead = instead or {}
         self._region = region
+        self._pipe = pipe or {"CurrentState": "RUNNING"}
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, Values]:
         inputs = cast("Values", args.inputs)  # pyright: ignore[reportUnknownMemberType]  # a bare dict to the SDK
@@ -33,8 +42,12 @@ class Provider(pulumi.runtime.Mocks):
         outputs = {**_outputs(args.typ, args.name, inputs, region), **self._instead.get(args.name, {})}
         return outputs.pop("id"), outputs
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[Values, None]:
-        raise NotImplementedError(f"{args.token}: no component asks AWS anything")
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[Values, list[tuple[str, str]]]:
+        asked = cast("Values", args.args)  # pyright: ignore[reportUnknownMemberType]  # a bare dict to the SDK
+        if (args.token, asked.get("typeName")) != (GET_RESOURCE, "AWS::Pipes::Pipe"):
+            raise NotImplementedError(f"{args.token} {asked}: no component asks AWS this")
+        properties = {"Name": asked["identifier"], **self._pipe}
+        return {**asked, "id": asked["identifier"], "properties": json.dumps(properties)}, []
 
 
 def arn(service: str, resource: str, region: str = REGION) -> str:
@@ -105,7 +118,8 @@ def _outputs(kind: str, logical_name: str, inputs: Values, region: str) -> Value
             url = f"https://sqs.{region}.amazonaws.com/{ACCOUNT}/{name}"
             return {"id": url, "url": url, "name": name, "arn": arn("sqs", name, region)}
         case "aws:iam/role:Role":
-            return {"id": name, "name": name, "arn": f"arn:aws:iam::{ACCOUNT}:role/{name}"}
+            role = f"arn:aws:iam::{ACCOUNT}:role/{name}"
+            return {"id": name, "name": name, "arn": role, "createDate": "2026-11-22T20:00:00Z"}
         case "aws:lambda/function:Function":
             function = arn("lambda", f"function:{name}", region)
             invoke = f"arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function}/invocations"

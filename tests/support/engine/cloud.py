@@ -15,11 +15,10 @@ import pulumi
 from google.protobuf.struct_pb2 import Struct
 
 from local import wire
-from tests.support.components.provider import Provider
+from tests.support.components.provider import GET_RESOURCE, Provider
 
 PIPE: Final = "aws:pipes/pipe:Pipe"
 API_GATEWAY_ACCOUNT: Final = "aws:apigateway/account:Account"
-GET_RESOURCE: Final = "aws:cloudcontrol/getResource:getResource"
 
 
 class CloudError(Exception):
@@ -100,6 +99,8 @@ class Existing:
     outputs: Struct
     current_state: str = "RUNNING"
     """The state of a pipe; no meaning for other types."""
+    state_reason: str = ""
+    """Why a pipe is in this state, if AWS says so."""
 
 
 class CreatedAndFailed(CloudError):
@@ -197,7 +198,7 @@ class Cloud:
             pause.reached.set()
             pause.over.wait()
         if fault:
-            existing.current_state = "CREATE_FAILED"
+            existing.current_state, existing.state_reason = "CREATE_FAILED", fault.message.rpartition("last error: ")[2]
             raise CreatedAndFailed(fault.message, existing)
         return existing
 
@@ -267,6 +268,7 @@ class Cloud:
                 asked = (GET_RESOURCE, "AWS::Pipes::Pipe", one.id)
                 if Urn(one.urn).type == PIPE and asked == (function, arguments["typeName"], arguments["identifier"]):
                     properties = {"Name": one.id, "CurrentState": one.current_state}
+                    properties |= {"StateReason": one.state_reason} if one.state_reason else {}
                     return {**arguments, "id": one.id, "properties": json.dumps(properties)}
         raise CloudError(f"{function} {arguments}: not found, or the test provider does not support it")
 

@@ -84,6 +84,7 @@ class EngineStack:
     """
 
     def __init__(self, world: World, name: str, program: Callable[[], None]) -> None:
+        self._world = world
         self._stack = automation.create_or_select_stack(
             name,
             project_name="formbridge-realtime",
@@ -109,8 +110,15 @@ class EngineStack:
         return self._run(self._stack.refresh, options)
 
     def destroy(self, **options: Any) -> Outcome:
-        """Run `pulumi destroy`, which doesn't run the program."""
+        """Run `pulumi destroy --skip-preview`, as the Automation API does. It doesn't run the program."""
         return self._run(self._stack.destroy, options)
+
+    def destroy_after_preview(self) -> Outcome:
+        """Run `pulumi destroy`, whose preview comes first. The outcome has no operations and errors."""
+        try:
+            return Outcome(output=self._world.run("destroy", "--yes", "--stack", self._stack.name).stdout)
+        except automation.CommandError as error:
+            return Outcome(failed=True, output=str(error))
 
     def set_secret(self, key: str, value: str) -> None:
         """Run `pulumi config set --secret`."""
@@ -170,6 +178,15 @@ class World:
         (folder / "bin" / "pulumi").symlink_to(_find_pulumi())
         self.command = automation.PulumiCommand(str(folder))
         shutil.copy(ROOT / "Pulumi.yaml", self.project)
+
+    def run(self, *arguments: str) -> automation.CommandResult:
+        """Run the CLI in the project folder.
+
+        Raises:
+            automation.CommandError: The command failed.
+        """
+        environment = {**self.environment, "PULUMI_HOME": str(self.folder / "home")}
+        return self.command.run([*arguments], str(self.project), environment)
 
     def stack(
         self, name: str = "dev", *, program: Callable[[], None] = run_program, config: Mapping[str, Any] | None = None

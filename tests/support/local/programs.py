@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textwrap import dedent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from local.monitor import Monitor
 from local.program import run
@@ -58,6 +58,10 @@ class Recorder:
         self.created.append(resource)
         outputs = self._outputs.get(resource.type, {"arn": f"arn:{resource.name}", "name": resource.name})
         return CreatedResource(f"id-{resource.name}", dict(outputs))
+
+    def read_properties(self, type_name: str, identifier: str) -> dict[str, Any]:
+        """Return the properties of a pipe that runs."""
+        return {"Name": identifier, "CurrentState": "RUNNING"}
 
 
 def run_program(
