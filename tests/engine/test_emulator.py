@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+REGION = "us-east-1"  # as in Pulumi.dev.yaml
 CODE = "def handler(event, context):\n    return 1\n"
 TRUST = {
     "Version": "2012-10-17",
@@ -28,7 +29,7 @@ TRUST = {
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with Emulator(tmp_path_factory.mktemp("emulator"), "eu-west-1") as running:
+    with Emulator(tmp_path_factory.mktemp("emulator"), REGION) as running:
         yield running
 
 

@@ -69,6 +69,7 @@ def declared(
         protected=False,
         provider="",
         aliases=frozenset(),
+        hooks=frozenset(),
         message=message,
     )
 

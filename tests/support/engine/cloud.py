@@ -114,8 +114,8 @@ class CreatedAndFailed(CloudError):
 class Backend(Protocol):
     """What the provider is in front of. Each method may raise a `CloudError`, with which AWS refuses the call."""
 
-    def create(self, urn: str, inputs: Struct) -> Existing:
-        """Create a resource. If it exists and does not work, raise `CreatedAndFailed`."""
+    def create(self, urn: str, inputs: Struct, region: str) -> Existing:
+        """Create a resource in the provider's region. If it exists and does not work, raise `CreatedAndFailed`."""
         ...
 
     def read(self, urn: str, identifier: str) -> Existing | None:

@@ -14,19 +14,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
+from google.protobuf.struct_pb2 import Struct
 
 from local import wire
 from local.emulator_client import client
 from local.provisioners import Provisioner, find_problems
 from local.resource import ProvisionError, Resource
-from tests.support.engine.cloud import GET_RESOURCE, PIPE, Call, CloudError, Existing, Urn
+from tests.support.components.provider import GET_RESOURCE
+from tests.support.engine.cloud import API_GATEWAY_ACCOUNT, Call, CloudError, Existing, Urn
 from tests.support.engine.emulated_calls import BEFORE_DELETE, CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
-
-    from google.protobuf.struct_pb2 import Struct
 
     from local.emulator_client import Endpoint
 
@@ -51,19 +51,28 @@ class EmulatedCloud:
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
 
-    def create(self, urn: str, inputs: Struct) -> Existing:
+    def create(self, urn: str, inputs: Struct, region: str) -> Existing:
         """Create a resource.
 
         Raises:
-            CloudError: The emulator refuses it, or the local run does not support it.
+            CloudError: The emulator is in another region or refuses it, or the local run does not support it.
         """
         self._note("create", urn)
+        if region != self._endpoint.region:
+            raise CloudError(f"region: must be {self._endpoint.region}, got {region}")
         return self._put(urn, inputs)
 
     def read(self, urn: str, identifier: str) -> Existing | None:
         """Return a resource, or None if it does not exist."""
         self._note("read", urn)
         existing = self._known.get((urn, identifier))
+        if existing is None and Urn(urn).type == API_GATEWAY_ACCOUNT:
+            # The account's settings exist from the start.
+            settings = Struct()
+            settings.update(
+                {"cloudwatchRoleArn": self._client("apigateway").get_account().get("cloudwatchRoleArn", "")}
+            )
+            return Existing(urn, identifier, settings, settings)
         return existing if existing and self._find(existing) is not None else None
 
     def update(self, urn: str, identifier: str, inputs: Struct) -> Existing:
@@ -107,19 +116,15 @@ class EmulatedCloud:
     def invoke(self, function: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return what the provider's function `aws.cloudcontrol.get_resource` returns for a pipe.
 
-        The emulator stores every pipe as stopped, because `local.pipes` reads the stream. The state is the desired one.
-
         Raises:
             CloudError: Another function or type, or no such pipe.
         """
         self._note("invoke", function)
-        for one in self.existing():
-            asked = (GET_RESOURCE, "AWS::Pipes::Pipe", one.id)
-            if Urn(one.urn).type == PIPE and asked == (function, arguments["typeName"], arguments["identifier"]):
-                state = wire.load(one.inputs).get("desiredState", "RUNNING")
-                properties = {"Name": one.id, "CurrentState": state}
-                return {**arguments, "id": one.id, "properties": json.dumps(properties)}
-        raise CloudError(f"{function} {arguments}: not found, or the test provider does not support it")
+        if function != GET_RESOURCE:
+            raise CloudError(f"{function} {arguments}: the test provider does not support it")
+        with _refusals():
+            found = self._provisioner.read_properties(arguments["typeName"], arguments["identifier"])
+        return {**arguments, "id": arguments["identifier"], "properties": json.dumps(found)}
 
     def existing(self) -> list[Existing]:
         """Return the resources that were created and not deleted."""
