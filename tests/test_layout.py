@@ -55,13 +55,13 @@ UNTESTED: dict[str, str] = {
     "tools/bootstrap_roles.py": "test_bootstrap.py runs it as the command does",
     "tools/bootstrap_settings.py": "test_bootstrap.py runs it as the command does",
     "tools/bootstrap_state.py": "test_bootstrap.py runs it as the command does",
+    "tools/console.py": "the tests of all commands run it",
+    "tools/doctor_check.py": "it is one data class, which test_doctor_issuer.py and test_doctor_token.py compare",
+    "tools/doctor_rights.py": "test_doctor_account.py runs it as the command does",
     "tools/iam/document.py": "the tests of the roles run it",
     "tools/iam/named_resources.py": "tests/tools/iam/test_deploy_role.py runs it",
     "tools/iam/provider_actions.py": "tests/tools/iam/test_deploy_role.py runs it",
     "tools/iam/tagged_resources.py": "tests/tools/iam/test_deploy_role.py runs it",
-    "tools/console.py": "the tests of all commands run it",
-    "tools/doctor_check.py": "it is one data class, which test_doctor_issuer.py and test_doctor_token.py compare",
-    "tools/doctor_rights.py": "test_doctor_account.py runs it as the command does",
     "tools/__init__.py": "it makes the handlers' package importable",
 }
 """Modules without a test file of their name, with the reason."""

@@ -32,6 +32,7 @@ def _create_role(aws: Aws, resource: Resource) -> CreatedResource:
             "arn": role["Arn"],
             "uniqueId": role["RoleId"],
             "path": role["Path"],
+            "createDate": role["CreateDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
             "assumeRolePolicy": trust,
         },
     )

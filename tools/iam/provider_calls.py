@@ -21,7 +21,10 @@ class Calls:
     """IAM actions that one resource type or function needs."""
 
     source: str
-    """File of terraform-provider-aws that was read, and the version of it: `internal/service/sqs/queue.go@6.36.0`."""
+    """File of terraform-provider-aws and the version that was read, such as `internal/service/sqs/queue.go@6.36.0`.
+
+    Only the major version where no more is known.
+    """
     properties: frozenset[str]
     """Input properties that were taken into account. A call that only another property causes is missing."""
     by_operation: Mapping[Operation, frozenset[str]]
@@ -35,7 +38,7 @@ class ProviderCalls:
     pulumi_aws: str
     """Version of the package `pulumi-aws` that the table is for."""
     terraform_provider_aws: str
-    """Newest version of terraform-provider-aws whose source was read."""
+    """Newest version of terraform-provider-aws whose source was read. `pulumi_aws` contains a newer one."""
     provider: frozenset[str]
     """Actions that the provider needs when it is configured."""
     any_resource: frozenset[str]

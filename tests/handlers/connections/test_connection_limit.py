@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from random import Random
-from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +19,7 @@ from formbridge.runtime import clock as handlers_clock
 from tests.support.handlers.broadcasts import NEVER, Inline
 from tests.support.handlers.builders import LambdaContext, connect_event, disconnect_event
 from tests.support.handlers.region import CONNECTIONS
+from tests.support.handlers.turns import map_in_turns
 from tests.support.handlers.world import Poster
 
 if TYPE_CHECKING:
@@ -37,37 +35,6 @@ AT_A_TIME = 50
 SHARDS = 7
 """Their rows stand in so many partitions; what is counted is one number all the same."""
 SEED = 4
-
-
-class Turns:
-    """Lets the requests of many threads through one by one: of those that wait, a random one.
-
-    DynamoDB does each request as a whole and interleaves those of different Lambdas as it comes; moto is not made for
-    threads. Here a thread runs from one request to the next while all others wait, so that each request is whole, their
-    order is drawn from a seed, and what fails fails again.
-    """
-
-    def __init__(self, threads: int, seed: int) -> None:
-        self._random = Random(seed)
-        self._running = threads
-        self._waiting: list[Event] = []
-        self._lock = Lock()
-
-    def wait(self, **_: object) -> None:
-        """Wait for this thread's turn; botocore calls it before each request."""
-        turn = Event()
-        with self._lock:
-            self._waiting.append(turn)
-        self.end()
-        turn.wait()
-
-    def end(self) -> None:
-        """This thread has nothing to ask for now; once that is so for all, the next one's turn comes."""
-        with self._lock:
-            self._running -= 1
-            if not self._running and self._waiting:
-                self._running = 1
-                self._waiting.pop(self._random.randrange(len(self._waiting))).set()
 
 
 @pytest.fixture
@@ -90,24 +57,8 @@ def reserved(region: Region) -> int:
 
 def run(serve: Callable[[int], int], numbers: Iterable[int]) -> Counter[int]:
     """Serve the connections of these numbers, 50 at a time; how often which status was answered."""
-    turns = Turns(AT_A_TIME, SEED)
-    waiting = iter(numbers)
-
-    def work() -> Counter[int]:
-        try:
-            turns.wait()
-            return Counter(serve(number) for number in waiting)
-        finally:
-            turns.end()
-
-    events = connect.connections_table().client.meta.events
-    events.register("before-call.dynamodb", turns.wait)
-    try:
-        with ThreadPoolExecutor(AT_A_TIME) as threads:
-            served = [threads.submit(work) for _ in range(AT_A_TIME)]
-        return sum((each.result() for each in served), Counter[int]())
-    finally:
-        events.unregister("before-call.dynamodb", turns.wait)
+    client = connect.connections_table().client
+    return Counter(map_in_turns(client, serve, numbers, threads=AT_A_TIME, seed=SEED))
 
 
 def come(number: int) -> int:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,12 +11,14 @@ from formbridge.connections.tenant_row import read_integer
 from tests.support.handlers.builders import NOW
 from tests.support.handlers.connections import wanting
 from tests.support.handlers.region import CONNECTIONS
+from tests.support.handlers.turns import map_in_turns
 
 if TYPE_CHECKING:
     from formbridge.wire.subscription_filter import SubscriptionFilter
     from tests.support.handlers.clock import Clock
     from tests.support.handlers.region import Region
 
+SEED = 4
 NEW, DONE, SPAM = (wanting({"status": [status]}) for status in ("new", "done", "spam"))
 
 
@@ -70,8 +71,7 @@ def test_each_tenant_has_its_own_limit(world: World) -> None:
 
 def test_of_filters_that_come_at_the_same_time_as_many_are_recorded_as_the_limit_allows(world: World) -> None:
     wanted = [wanting({"status": [str(number)]}) for number in range(8)]
-    with ThreadPoolExecutor(8) as threads:
-        assert sum(threads.map(world.record, wanted)) == 2
+    assert sum(map_in_turns(world.region.dynamodb, world.record, wanted, threads=8, seed=SEED)) == 2
     assert len(world.recorded()) == 2
 
 

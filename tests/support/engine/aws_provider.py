@@ -28,31 +28,57 @@ if TYPE_CHECKING:
     from tests.support.engine.cloud import Backend, Existing
 
 REPLACING: Final[dict[str, frozenset[str]]] = {
+    "aws:apigateway/account:Account": frozenset(),
     "aws:apigatewayv2/api:Api": frozenset({"protocolType"}),
     "aws:apigatewayv2/authorizer:Authorizer": frozenset({"apiId"}),
     "aws:apigatewayv2/integration:Integration": frozenset({"apiId", "integrationType"}),
     "aws:apigatewayv2/route:Route": frozenset({"apiId"}),
     "aws:apigatewayv2/routeResponse:RouteResponse": frozenset({"apiId", "routeId"}),
-    "aws:apigatewayv2/stage:Stage": frozenset({"apiId"}),
-    "aws:cloudwatch/eventRule:EventRule": frozenset({"eventBusName"}),
+    "aws:apigatewayv2/stage:Stage": frozenset({"apiId", "name"}),
+    "aws:cloudfront/distribution:Distribution": frozenset(),
+    "aws:cloudfront/originAccessControl:OriginAccessControl": frozenset(),
+    "aws:cloudfront/responseHeadersPolicy:ResponseHeadersPolicy": frozenset(),
+    "aws:cloudwatch/eventBus:EventBus": frozenset({"name"}),
+    "aws:cloudwatch/eventRule:EventRule": frozenset({"eventBusName", "name"}),
     "aws:cloudwatch/eventTarget:EventTarget": frozenset({"eventBusName", "rule", "targetId"}),
+    "aws:cloudwatch/logDelivery:LogDelivery": frozenset({"deliveryDestinationArn", "deliverySourceName"}),
+    "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination": frozenset({"name", "outputFormat"}),
+    "aws:cloudwatch/logDeliverySource:LogDeliverySource": frozenset({"logType", "name", "resourceArn"}),
+    "aws:cloudwatch/logGroup:LogGroup": frozenset({"name"}),
+    "aws:cloudwatch/logResourcePolicy:LogResourcePolicy": frozenset({"policyName"}),
+    "aws:cloudwatch/metricAlarm:MetricAlarm": frozenset({"name"}),
     "aws:cognito/userPool:UserPool": frozenset({"aliasAttributes", "usernameAttributes", "usernameConfiguration"}),
     "aws:cognito/userPoolClient:UserPoolClient": frozenset({"generateSecret", "userPoolId"}),
     "aws:cognito/userPoolDomain:UserPoolDomain": frozenset({"domain", "userPoolId"}),
-    "aws:dynamodb/table:Table": frozenset({"hashKey", "rangeKey", "localSecondaryIndexes"}),
-    "aws:iam/rolePolicy:RolePolicy": frozenset({"role"}),
+    "aws:dynamodb/table:Table": frozenset({"hashKey", "localSecondaryIndexes", "name", "rangeKey"}),
+    "aws:iam/role:Role": frozenset({"name", "path"}),
+    "aws:iam/rolePolicy:RolePolicy": frozenset({"name", "role"}),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": frozenset({"policyArn", "role"}),
+    "aws:kms/key:Key": frozenset({"customerMasterKeySpec", "keyUsage", "multiRegion"}),
+    "aws:kms/keyPolicy:KeyPolicy": frozenset({"keyId"}),
     "aws:lambda/eventSourceMapping:EventSourceMapping": frozenset({"eventSourceArn", "startingPosition"}),
-    "aws:lambda/permission:Permission": frozenset({"action", "function", "principal", "sourceArn"}),
-    "aws:pipes/pipe:Pipe": frozenset({"source"}),
+    "aws:lambda/function:Function": frozenset({"name", "packageType"}),
+    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": frozenset({"functionName"}),
+    "aws:lambda/permission:Permission": frozenset({"action", "function", "principal", "sourceArn", "statementId"}),
+    "aws:pipes/pipe:Pipe": frozenset({"name", "source"}),
     "aws:s3/bucket:Bucket": frozenset({"bucket"}),
     "aws:s3/bucketObjectv2:BucketObjectv2": frozenset({"bucket", "key"}),
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": frozenset({"bucket"}),
     "aws:s3/bucketPolicy:BucketPolicy": frozenset({"bucket"}),
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": frozenset({"bucket"}),
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": frozenset({"bucket"}),
+    "aws:sns/topic:Topic": frozenset({"name"}),
+    "aws:sns/topicPolicy:TopicPolicy": frozenset({"arn"}),
     "aws:sns/topicSubscription:TopicSubscription": frozenset({"endpoint", "protocol", "topic"}),
-    "aws:sqs/queue:Queue": frozenset({"fifoQueue"}),
+    "aws:sqs/queue:Queue": frozenset({"fifoQueue", "name"}),
     "aws:sqs/queuePolicy:QueuePolicy": frozenset({"queueUrl"}),
+    "aws:ssm/parameter:Parameter": frozenset({"dataType", "name"}),
 }
-"""Properties besides `name` whose change replaces a resource, by the provider's documentation."""
+"""Properties besides `region` whose change replaces a resource (`ForceNew` and `RequiresReplace`).
+
+They are from the source files and versions that `tools/iam/provider_calls.json` names. Properties that the program
+does not use are left out.
+"""
 
 _RANDOM_CHARACTERS: Final = 7
 
@@ -102,7 +128,7 @@ class AwsProvider(provider_pb2_grpc.ResourceProviderServicer):
             for key in {*old, *new} - set(request.ignoreChanges)
             if key not in old or key not in new or _contents(old[key]) != _contents(new[key])
         )
-        replacing = REPLACING.get(request.type, frozenset[str]()) | {"name"}
+        replacing = REPLACING[request.type] | {"region"}
         return provider_pb2.DiffResponse(
             changes=provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE,
             diffs=changed,

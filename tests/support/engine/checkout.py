@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from local.emulator_client import Endpoint
 
 ROOT: Final = Path(__file__).resolve().parents[3]
-LATER: Final = Path(__file__).with_name("later")
-"""The folder of a clock that is ahead, so that nothing waits for AWS."""
+SHORT_SLEEP: Final = Path(__file__).with_name("short_sleep")
+"""The folder of a module with which nothing waits for AWS."""
 LEFT_OUT: Final = (".git", ".venv", ".build", ".local", "node_modules", "__pycache__", ".*_cache", ".hypothesis")
 
 
@@ -52,7 +52,7 @@ class Checkout:
             "AWS_ENDPOINT_URL": endpoint.endpoint_url,
             "AWS_ACCESS_KEY_ID": endpoint.access_key_id,
             "AWS_SECRET_ACCESS_KEY": endpoint.secret_access_key,
-            "PYTHONPATH": str(LATER),
+            "PYTHONPATH": str(SHORT_SLEEP),
             "GIT_CONFIG_GLOBAL": os.devnull,
             **{f"GIT_{who}_{what}": "test@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
             "PULUMI_HOME": str(folder / "home"),

@@ -9,6 +9,7 @@ import botocore.session
 import pytest
 
 from tests.support.components.packages import small_packages
+from tests.support.engine.aws_provider import REPLACING
 from tests.support.program.whole_program import declare
 from tests.support.requirements import read_lock
 from tools.iam.provider_calls import CALLS, OPERATIONS, PATH
@@ -27,6 +28,7 @@ CHANGES: Final[tuple[dict[str, str], ...]] = (
         "mailSender": "arn:aws:ses:us-east-1:123456789012:identity/no-reply@example.com",
         "webAclArn": "arn:aws:wafv2:us-east-1:123456789012:global/webacl/page/473e64fd-f30b-4765-81a0-62ad96dd167a",
         "authorizeReservedConcurrency": "10",
+        "permissionsBoundaryArn": "arn:aws:iam::123456789012:policy/formbridge-boundary-dev",
     },
     {"issuer": "https://login.example.com/", "audience": "page"},
     {"dashboardSite": "false", "apiGatewayLogRole": "false"},
@@ -92,6 +94,10 @@ def test_the_table_takes_each_declared_property_into_account(declared: list[Decl
     }
 
     assert unread == set(), REFRESH
+
+
+def test_the_engine_tests_know_what_replaces_a_resource_of_each_type() -> None:
+    assert set(REPLACING) == set(CALLS.types), REFRESH
 
 
 def test_each_action_is_an_operation_of_aws_or_named_here() -> None:
