@@ -182,7 +182,7 @@ class AccountCheckup:
         if creates and role and not is_own:
             yield Check.failed(
                 "apiGatewayLogRole",
-                f"the stack would replace {role}, which other APIs of the account may need: "
+                f"API Gateway has {role}, which other APIs of the account may need: "
                 f"pulumi config set apiGatewayLogRole false --stack {self.facts.stack}",
             )
         elif not creates and not role:

@@ -197,7 +197,7 @@ def test_a_call_that_aws_refuses_is_a_note_and_the_others_go_on(
 @pytest.mark.parametrize(
     ("role", "creates", "line"),
     [
-        ("others", True, f"the stack would replace arn:aws:iam::{ACCOUNT}:role/others, which other APIs"),
+        ("others", True, f"API Gateway has arn:aws:iam::{ACCOUNT}:role/others, which other APIs"),
         ("others", False, None),
         ("formbridge-realtime-dev-api-gateway-role-1a2b3c4", True, None),
         (None, False, "API Gateway has no log role, and refuses a stage with an access log"),

@@ -14,7 +14,7 @@ def test_role_with_policy_and_attachment(made: Monitor, call: Any) -> None:
     own, policy = outputs(made, "role"), outputs(made, "policy")
     role = call("iam", "get_role", RoleName=own["name"])["Role"]
     assert (role["Arn"], role["RoleId"], role["Description"]) == (own["arn"], own["uniqueId"], "a role")
-    assert role["CreateDate"] == datetime.fromisoformat(own["createDate"])
+    assert datetime.fromisoformat(own["createDate"]) == role["CreateDate"].replace(microsecond=0)
     assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"Service": "lambda.amazonaws.com"}
     assert role["Tags"] == [{"Key": "team", "Value": "forms"}]
     inline = call("iam", "get_role_policy", RoleName=own["name"], PolicyName=policy["name"])["PolicyDocument"]
