@@ -39,7 +39,7 @@ def read_state(
     """
     found = aws.cloudcontrol.get_resource_output(
         type_name="AWS::Pipes::Pipe",
-        # The id is unknown until the pipe exists, also while the pipe is replaced. The name is not.
+        # The id is unknown until the pipe exists, also while the pipe is replaced.
         identifier=pipe.id,
         opts=pulumi.InvokeOutputOptions(parent=pipe),
     )

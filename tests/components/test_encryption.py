@@ -64,8 +64,9 @@ USES = {
     **dict.fromkeys(["broadcast", "fanout", "persist", "resync"], SEND),
     "authorize": (),
     "policy": SEND,
+    "invoke": (),
 }
-"""What each role does with the key, by the end of its name; the pipe's is `it-policy`."""
+"""What each role does with the key, by the end of its name; the pipe's are `it-policy` and `it-invoke-policy`."""
 
 
 def with_key(name: str) -> Recording:

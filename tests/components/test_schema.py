@@ -11,15 +11,15 @@ from docs import generate
 from tests.support.components.harness import run
 
 PLAIN = {
-    "StreamTable": {"hashKey", "rangeKey"},
+    "StreamTable": {"deletionProtection", "hashKey", "rangeKey"},
     "SubmissionIngest": {"packageFor"},
-    "WebSocketGateway": {"access", "limits", "posting", "concurrency", "packageFor"},
+    "WebSocketGateway": {"access", "limits", "posting", "concurrency", "deletionProtection", "packageFor"},
     "DeadLetterResync": {"packageFor"},
-    "TenantIdentity": {"callbackUrls"},
+    "TenantIdentity": {"callbackUrls", "deletionProtection"},
     "DashboardSite": {"accessLog"},
     "DashboardPage": {"signIn"},
 }
-"""The inputs that decide which resources there are, or what they are made of: these must be known at once."""
+"""The inputs that decide which resources there are, what they are made of, or whether Pulumi protects them."""
 
 SCHEMA = generate.build_schema()
 COMPONENTS: dict[str, dict[str, Any]] = {token.split(":")[-1]: body for token, body in SCHEMA["resources"].items()}

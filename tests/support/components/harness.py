@@ -49,9 +49,9 @@ class Declared:
     """The URN and id of the provider that makes it; empty for the default one."""
     aliases: frozenset[str]
     """The URNs that it had before."""
-    hooks: frozenset[str]
-    """The names of the hooks that the engine calls around its operations."""
     message: Struct
+    hooks: frozenset[str] = field(default=frozenset[str](), compare=False)
+    """The names of the hooks that the engine calls around its operations. A part of a name is random."""
 
     @property
     def inputs(self) -> dict[str, Any]:
