@@ -70,8 +70,8 @@ def _references(resource: Declared, recording: Recording) -> dict[str, str]:
     """References to what a resource depends on, by the value that each stands for."""
     found: dict[str, str] = {}
     for urn in sorted(resource.dependencies):
-        other = recording.resources[urn]
-        if other.custom:
+        other = recording.resources.get(urn)  # None if the program only looks it up
+        if other and other.custom:
             asked = pulumi.runtime.MockResourceArgs(other.type, other.name, other.inputs)
             identifier, outputs = Provider().new_resource(asked)
             for name, value in {**outputs, "id": identifier}.items():
