@@ -68,7 +68,7 @@ class ApiGatewayLogRole(pulumi.ComponentResource):
         )
         # In a preview the ARN of a role that does not exist yet is unknown.
         checked = current.cloudwatch_role_arn.apply(
-            lambda found: role.arn.apply(lambda own: _check_role(found, own), run_with_unknowns=True)
+            lambda found: role.arn.apply(lambda own: _check_role(name, found, own), run_with_unknowns=True)
         )
         aws.apigateway.Account(
             f"{name}-account",
@@ -80,17 +80,22 @@ class ApiGatewayLogRole(pulumi.ComponentResource):
         self.register_outputs({"role_arn": self.role_arn})
 
 
-def _check_role(found: str | None, own: object) -> None:
-    """Check that the account has no role yet, or that of this stack.
+def _check_role(name: str, found: str | None, own: object) -> None:
+    """Check that the account has no role yet, or one of this stack.
+
+    A stack that was destroyed and created again finds its earlier role. Pulumi's automatic naming tells whose it is, if
+    its pattern begins with the project and the stack, as that of this project's `Pulumi.yaml` does.
 
     Args:
+        name: Name of the component.
         found: ARN of the account's role. Empty or None: it has none.
         own: ARN of this stack's role, or unknown if the stack has none yet.
 
     Raises:
         InputError: The account has another role.
     """
-    if found and found != own:
+    earlier = f"{pulumi.get_project()}-{pulumi.get_stack()}-{name}-role-"
+    if found and found != own and not found.rpartition("/")[2].startswith(earlier):
         raise InputError(
             "apiGatewayLogRole",
             f"must be false, because API Gateway has the role {found} already in this account and region, got true",

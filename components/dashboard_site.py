@@ -111,6 +111,9 @@ class DashboardSite(pulumi.ComponentResource):
         super().__init__("formbridge:index:DashboardSite", name, {}, opts)
         self._name = name
         self._child_options = pulumi.ResourceOptions(parent=self)
+        # The access control and the headers have no tags, so IAM cannot limit an update to those of one stack. Pulumi
+        # makes a new one for each change instead. CloudFront refuses to delete one that is in use.
+        self._replaced_options = pulumi.ResourceOptions(parent=self, replace_on_changes=["*"])
         tags = args.get("tags")
 
         bucket = aws.s3.Bucket(f"{name}-bucket", tags=tags, opts=self._child_options)
@@ -202,7 +205,7 @@ class DashboardSite(pulumi.ComponentResource):
                     {"header": "Permissions-Policy", "value": PERMISSIONS_POLICY, "override": True},
                 ]
             },
-            opts=self._child_options,
+            opts=self._replaced_options,
         )
 
     def _create_distribution(
@@ -219,7 +222,7 @@ class DashboardSite(pulumi.ComponentResource):
             origin_access_control_origin_type="s3",
             signing_behavior="always",
             signing_protocol="sigv4",
-            opts=self._child_options,
+            opts=self._replaced_options,
         )
         return aws.cloudfront.Distribution(
             f"{self._name}-distribution",

@@ -52,3 +52,16 @@ def test_a_second_stack_of_the_account_leaves_the_role_of_the_first(empty: World
     assert [first.preview().changes, first.up().changes] == [{"same": 5}] * 2
     assert not first.destroy().failed
     assert empty.cloud.api_gateway_log_role == role
+
+
+def test_a_stack_that_is_created_again_replaces_its_earlier_role(empty: World) -> None:
+    naming = {"pulumi:autonaming": {"pattern": "${project}-${stack}-${name}-${hex(7)}"}}
+    stack = empty.stack(program=declare, config=naming)
+    assert not stack.up().failed
+    earlier = empty.cloud.api_gateway_log_role
+    assert not stack.destroy().failed
+
+    again = [stack.preview(), stack.up()]
+
+    assert [outcome.errors for outcome in again] == [[], []]
+    assert empty.cloud.api_gateway_log_role not in ("", earlier)

@@ -1,4 +1,4 @@
-"""A change of code updates the functions that hold the code, and nothing else."""
+"""What an update changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from components import _packaging
+from components import DashboardSite, _packaging
 from tests.support.program.whole_program import declare
 
 if TYPE_CHECKING:
@@ -49,3 +49,20 @@ def test_an_entry_point_is_in_one_function(deployed: World, handlers: Path) -> N
     change(handlers / "persist.py")
 
     assert deployed.stack().up().operations == {"ingest-persist-function": "update"}
+
+
+def test_the_headers_of_the_page_are_replaced_and_never_updated(empty: World) -> None:
+    """The deploy role has no permission for their update, because it could not be limited to the stack's own."""
+
+    def declare_site(source: str) -> None:
+        DashboardSite("site", {"connect_sources": [source]})
+
+    first = empty.stack(program=lambda: declare_site("https://one.example.com")).up()
+    (before,) = empty.cloud.of_name("site-headers")
+    second = empty.stack(program=lambda: declare_site("https://two.example.com")).up()
+
+    assert not first.failed, first.output
+    assert not second.failed, second.output
+    assert empty.cloud.called("update") == ["site-distribution"]
+    (after,) = empty.cloud.of_name("site-headers")
+    assert after.id != before.id

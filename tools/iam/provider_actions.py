@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 WITHHELD: Final = {
     "apigateway:UntagResource": "an API keeps its tags; by another API's, the role could take it over",
+    "cloudfront:UpdateOriginAccessControl": "the program replaces one, because it could be another stack's",
+    "cloudfront:UpdateResponseHeadersPolicy": "the same",
     "iam:DeleteRolePermissionsBoundary": "every role keeps the boundary",
     "kms:ScheduleKeyDeletion": "Pulumi keeps the key, because backups and logs need it",
     "sts:GetCallerIdentity": "AWS allows it without a policy",
