@@ -139,7 +139,7 @@ def render_settings_page() -> str:
 
 def render_policies() -> dict[str, str]:
     """Return the IAM policies of `EXAMPLE` as JSON, by the names of their files in `iam/`."""
-    documents = {"boundary": boundary.build_policy(EXAMPLE)}
+    documents = {"boundary": boundary.build_policy(EXAMPLE, creates_log_role=True)}
     for role, module in {"deploy": deploy_role, "preview": preview_role}.items():
         documents[f"{role}-trust"] = module.build_trust_policy(EXAMPLE)
         documents |= {f"{role}-{name}": document for name, document in module.build_policies(EXAMPLE).items()}

@@ -150,9 +150,10 @@ def plan(facts: StackFacts, file: StackFile, *, previews: bool) -> Iterator[Chan
     if key := bootstrap_state.find_key(kms, bootstrap_state.name_key_alias(facts.stack)):
         facts = replace(facts, state_key_arn=key["Arn"])
     yield from bootstrap_roles.ensure_github_provider(iam, facts)
-    yield from bootstrap_roles.ensure_policy(iam, facts, facts.boundary_name, boundary.build_policy(facts))
     foreign_log_role = find_foreign_log_role(create_client("apigateway", facts.region), facts)
-    creates_log_role = file.get("apiGatewayLogRole") and foreign_log_role is None
+    creates_log_role = bool(file.get("apiGatewayLogRole")) and foreign_log_role is None
+    document = boundary.build_policy(facts, creates_log_role=creates_log_role)
+    yield from bootstrap_roles.ensure_policy(iam, facts, facts.boundary_name, document)
     policies = bootstrap_roles.build_deploy_policies(facts, creates_log_role=creates_log_role)
     trust = deploy_role.build_trust_policy(facts)
     yield from bootstrap_roles.ensure_role(iam, facts, facts.deploy_role_name, trust, policies)

@@ -93,7 +93,7 @@ def test_github_may_assume_the_roles_with_the_documents(bootstrap: Run) -> None:
 
     provider = look("iam").get_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
     assert provider["ClientIDList"] == ["sts.amazonaws.com"]
-    assert policy("formbridge-boundary-dev") == boundary.build_policy(facts())
+    assert policy("formbridge-boundary-dev") == boundary.build_policy(facts(), creates_log_role=True)
     for name, role in (("formbridge-deploy-dev", deploy_role), ("formbridge-preview-dev", preview_role)):
         found = look("iam").get_role(RoleName=name)["Role"]
         assert found["AssumeRolePolicyDocument"] == role.build_trust_policy(facts())
@@ -271,7 +271,7 @@ def test_a_policy_with_another_content_gets_a_version_and_the_oldest_goes(bootst
 
     assert code == 0
     assert [line for line in lines(output) if line[0] != "keep"] == [("update", "policy formbridge-boundary-dev")]
-    assert policy("formbridge-boundary-dev") == boundary.build_policy(facts())
+    assert policy("formbridge-boundary-dev") == boundary.build_policy(facts(), creates_log_role=True)
     after = {one["VersionId"] for one in look("iam").list_policy_versions(PolicyArn=BOUNDARY)["Versions"]}
     assert len(after) == 5
     assert before - after == {min(before, key=lambda one: int(one[1:]))}

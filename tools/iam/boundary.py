@@ -17,18 +17,27 @@ LOG_POLICY_ACTIONS: Final = (
 https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonAPIGatewayPushToCloudWatchLogs.html"""
 
 
-def build_policy(facts: StackFacts) -> Document:
-    """Return the boundary: the most that the Lambdas, the pipe and API Gateway's log role of the stack need."""
+def build_policy(facts: StackFacts, *, creates_log_role: bool) -> Document:
+    """Return the boundary: the most that the Lambdas and the pipe of the stack need, and its log role.
+
+    Args:
+        facts: The facts about the stack.
+        creates_log_role: Whether the stack creates API Gateway's log role. A role with its name can read every log of
+            the region, and the deploy role can create such a role.
+    """
     prefix = facts.prefix
-    return build_document(
-        allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [facts.build_arn("logs", f"log-group:{prefix}*")]),
+    log_role = [
         # API Gateway writes the logs of every API of the account with this role.
         allow(
             "LogRole",
             LOG_POLICY_ACTIONS,
             [facts.build_arn("logs", "*")],
             {"ArnLike": {"aws:PrincipalArn": facts.build_global_arn("iam", f"role/{prefix}api-gateway-role-*")}},
-        ),
+        )
+    ]
+    return build_document(
+        allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [facts.build_arn("logs", f"log-group:{prefix}*")]),
+        *(log_role if creates_log_role else []),
         allow(
             "Tables",
             [

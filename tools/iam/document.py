@@ -35,6 +35,11 @@ def match_tags_of_existing(facts: StackFacts) -> Condition:
     return {"StringEquals": _name_tags(facts, "aws:ResourceTag")}
 
 
+def match_tags_of_existing_if_any(facts: StackFacts) -> Condition:
+    """Return the condition that a resource has the stack's tags, or none of them."""
+    return {"StringEqualsIfExists": _name_tags(facts, "aws:ResourceTag")}
+
+
 def match_tags_if_any(facts: StackFacts) -> Condition:
     """Return the condition that a resource has the stack's tags, and gets no others. It may have none of them."""
     return {

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from .document import Document, allow, build_document, build_github_trust, build_state_statements
+from .document import (
+    Document,
+    allow,
+    build_document,
+    build_github_trust,
+    build_state_statements,
+    limit_to_regions,
+)
 from .provider_calls import CALLS
 
 if TYPE_CHECKING:
@@ -30,7 +37,7 @@ def build_policies(facts: StackFacts) -> dict[str, Document]:
         "state": build_document(
             *build_state_statements(facts, ["s3:GetObject"], ["kms:Decrypt"]),
             # Cloud Control calls EventBridge Pipes with the rights of this role.
-            allow("CloudControl", actions & CALLS.any_resource, ["*"]),
+            allow("CloudControl", actions & CALLS.any_resource, ["*"], limit_to_regions(facts.region)),
             allow("Pipe", actions - CALLS.any_resource, [facts.build_arn("pipes", f"pipe/{facts.prefix}*")]),
             allow(
                 "AccountSetting",

@@ -14,6 +14,7 @@ from .document import (
     limit_to_regions,
     match_tags_if_any,
     match_tags_of_existing,
+    match_tags_of_existing_if_any,
     match_tags_of_new,
 )
 from .provider_actions import select_actions
@@ -27,8 +28,8 @@ PAGE_LOG_REGION: Final = "us-east-1"
 """Region of the page's access log. CloudFront delivers logs from there only."""
 EMAIL_SERVICE: Final = "email.cognito-idp.amazonaws.com"
 """Service whose role a user pool with a mail sender uses."""
-STATE_KEY_ALIASES: Final = "alias/formbridge-state-*"
-"""Aliases of the keys of every stack's state."""
+ALIASES: Final = "alias/*"
+"""Every alias of a key. The program's key has none, but the keys of states and of other programs do."""
 USES_OF_KEY: Final = (
     *("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"),
     *("kms:ReEncryptFrom", "kms:ReEncryptTo"),
@@ -53,7 +54,7 @@ def build_apis(facts: StackFacts) -> list[Statement]:
         # AWS does not document the condition keys of this action.
         allow("TagApi", ["apigateway:TagResource"], [apis, f"{apis}/*"], match_tags_if_any(facts)),
         allow("Api", ["apigateway:DELETE", "apigateway:PATCH"], [f"{apis}/*"], match_tags_of_existing(facts)),
-        allow("ReadApi", ["apigateway:GET"], [f"{apis}/*"], match_tags_if_any(facts)),
+        allow("ReadApi", ["apigateway:GET"], [f"{apis}/*"], match_tags_of_existing_if_any(facts)),
         # AWS lists the condition key for the parts of an API, but does not document that they inherit the API's tags.
         allow("PartsOfApi", parts, [f"{apis}/*/*"], match_tags_if_any(facts)),
     ]
@@ -136,18 +137,18 @@ def build_users(facts: StackFacts) -> list[Statement]:
 
 
 def build_data_key(facts: StackFacts) -> list[Statement]:
-    """Return the statements for the KMS key of a hardened stack, without the keys of any stack's state."""
+    """Return the statements for the KMS key of a hardened stack. They change no key that has an alias."""
     actions = select_actions("kms", "kms/key:Key", "kms/keyPolicy:KeyPolicy", "dynamodb/table:Table")
     reads = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"]
     return [
         allow("NewKey", ["kms:CreateKey"], ["*"], match_tags_of_new(facts)),
         *_build_tagged(facts, "Key", actions, reads, [facts.build_arn("kms", "key/*")]),
         {
-            "Sid": "KeysOfStates",
+            "Sid": "KeysWithAlias",
             "Effect": "Deny",
             "Action": sorted(actions - {*reads, *USES_OF_KEY}),
             "Resource": [facts.build_arn("kms", "key/*")],
-            "Condition": {"ForAnyValue:StringLike": {"kms:ResourceAliases": STATE_KEY_ALIASES}},
+            "Condition": {"ForAnyValue:StringLike": {"kms:ResourceAliases": ALIASES}},
         },
         allow(
             "KeysOfLogs",
@@ -213,6 +214,6 @@ def _build_tagged(
     (tag,) = [action for action in actions if action.endswith(":TagResource")]
     return [
         allow(sid, {*actions} - {*reads, tag}, resources, match_tags_of_existing(facts)),
-        allow(f"Read{sid}", reads, resources, match_tags_if_any(facts)),
+        allow(f"Read{sid}", reads, resources, match_tags_of_existing_if_any(facts)),
         allow(f"Tag{sid}", [tag], resources, match_tags_of_new(facts)),
     ]

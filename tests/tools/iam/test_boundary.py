@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DEV: Final = build_facts("dev")
+BOUNDARY: Final = build_policy(DEV, creates_log_role=True)
 MAX_MANAGED_POLICY: Final = 6_144
 
 
@@ -48,7 +49,7 @@ def test_the_roles_may_do_what_the_program_grants(stacks: dict[str, list[Made]])
     requests = list(granted("dev", stacks["dev"]))
 
     assert len(requests) > 50
-    assert [one for one in requests if not is_allowed([build_policy(DEV)], one)] == []
+    assert [one for one in requests if not is_allowed([BOUNDARY], one)] == []
 
 
 def test_the_log_role_may_do_what_its_policy_of_aws_allows(stacks: dict[str, list[Made]]) -> None:
@@ -59,7 +60,7 @@ def test_the_log_role_may_do_what_its_policy_of_aws_allows(stacks: dict[str, lis
         name: {
             action
             for action in MANAGED[attachment.inputs["policyArn"]]
-            if is_allowed([build_policy(DEV)], Request(action, group, {"aws:PrincipalArn": role}))
+            if is_allowed([BOUNDARY], Request(action, group, {"aws:PrincipalArn": role}))
         }
         for name, role in roles.items()
     }
@@ -67,19 +68,31 @@ def test_the_log_role_may_do_what_its_policy_of_aws_allows(stacks: dict[str, lis
     assert allowed == {attachment.inputs["role"]: {*MANAGED[attachment.inputs["policyArn"]]}, "gateway-role": set()}
 
 
+def test_only_a_stack_that_creates_the_log_role_reads_logs() -> None:
+    actions = {
+        creates: {
+            action for one in build_policy(DEV, creates_log_role=creates)["Statement"] for action in one["Action"]
+        }
+        for creates in (False, True)
+    }
+
+    assert {one for one in actions[False] if one.startswith("logs:")} == {"logs:CreateLogStream", "logs:PutLogEvents"}
+    assert "logs:FilterLogEvents" in actions[True]
+
+
 def test_a_role_gets_at_nothing_of_another_stack_but_the_connections(stacks: dict[str, list[Made]]) -> None:
-    crossing = {one.action for one in granted("dev2", stacks["dev2"]) if is_allowed([build_policy(DEV)], one)}
+    crossing = {one.action for one in granted("dev2", stacks["dev2"]) if is_allowed([BOUNDARY], one)}
 
     assert crossing == {"execute-api:ManageConnections"}
 
 
 def test_no_role_makes_others() -> None:
-    services = {action.partition(":")[0] for one in build_policy(DEV)["Statement"] for action in one["Action"]}
+    services = {action.partition(":")[0] for one in BOUNDARY["Statement"] for action in one["Action"]}
 
     assert not services & {"iam", "sts", "organizations"}
 
 
 def test_it_fits_into_a_managed_policy() -> None:
-    policy = build_policy(build_facts("x" * 9, "ap-southeast-1"))
+    policy = build_policy(build_facts("x" * 9, "ap-southeast-1"), creates_log_role=True)
 
     assert len(json.dumps(policy, separators=(",", ":"))) <= MAX_MANAGED_POLICY

@@ -179,6 +179,17 @@ def test_the_role_changes_nothing_that_bootstrap_made(own: StackFacts, other: St
     )
 
 
+def test_a_key_of_another_program_cannot_be_taken_over_by_its_tags() -> None:
+    """A key without tags could get those of the stack. Its alias says that it is not the program's."""
+    facts = build_facts("dev")
+    documents = build_policies(facts).values()
+    key = facts.build_arn("kms", "key/1234abcd")
+    tags = {"aws:RequestTag/Project": facts.project, "aws:RequestTag/Stack": facts.stack}
+
+    assert is_allowed(documents, Request("kms:TagResource", key, tags))
+    assert not is_allowed(documents, Request("kms:TagResource", key, {**tags, "kms:ResourceAliases": "alias/payroll"}))
+
+
 @pytest.mark.parametrize(("own", "other"), PAIRS)
 def test_the_state_of_another_stack_is_closed(own: StackFacts, other: StackFacts) -> None:
     state = build_policies(own)["state"]
