@@ -63,6 +63,8 @@ def has_interrupted_creation(file: Path) -> bool:
     """Return whether a state is complete and has the creation of the table."""
     try:
         state = json.loads(file.read_bytes())
+        # The engine writes this file in place, and can't read a state for which it is empty.
+        json.loads(file.with_name(f"{file.name}.attrs").read_bytes())
     except ValueError:
         return False
     pending = state["checkpoint"]["latest"].get("pending_operations", [])
