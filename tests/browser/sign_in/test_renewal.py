@@ -255,7 +255,6 @@ def test_an_issuer_that_is_busy_is_asked_again(
     lose(connection, page, issuer)
     expect_notice(page, "cannot answer at the moment")
     issuer.refusals.answers.clear()
-    choose(page, "Reconnect now")
     go_live(page, gateway)
     assert is_the_same(page)
     assert issuer.requests["authorize"] == 1
