@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from stack_name import STACK_NAME_RULE, is_stack_name
+
 from .aws_account import Caller, check_region
 from .console import UsageError, create_client, interruptible
 
@@ -20,13 +22,9 @@ if TYPE_CHECKING:
 
 GITHUB: Final = re.compile(r"[A-Za-z0-9-]+/[\w.-]+|[A-Za-z0-9-]+@\d+/[\w.-]+@\d+", re.ASCII)
 """A repository of GitHub, without or with the ids of its owner and of itself."""
-STACK: Final = re.compile(r"[a-z][a-z0-9]{,8}")
-"""The names of stacks that the program accepts."""
 DEFAULT_STACK: Final = "dev"
 """The stack of pushes and pull requests (deploy.yml, preview.yml). Its variables are those of the repository, because
 GitHub decides by them whether a job is skipped."""
-PREVIEW_ENVIRONMENT: Final = "preview"
-"""The environment of preview.yml."""
 PYTHON: Final = ".venv/bin/python"
 VERB_WIDTH: Final = len("create")
 UNKNOWN_KEY: Final = "not-created-yet"
@@ -87,13 +85,8 @@ def check_options(stack: str, github: str) -> None:
     Raises:
         UsageError: An option is not allowed.
     """
-    # The jobs of the environment `preview` run the code of pull requests. They could assume the deploy role of a stack
-    # with that name.
-    if not STACK.fullmatch(stack) or stack == PREVIEW_ENVIRONMENT:
-        raise UsageError(
-            f"--stack: must be at most 9 lower-case letters and digits that begin with a letter, and not "
-            f"{PREVIEW_ENVIRONMENT!r}, got {stack!r}"
-        )
+    if not is_stack_name(stack):
+        raise UsageError(f"--stack: {STACK_NAME_RULE}, got {stack!r}")
     if not GITHUB.fullmatch(github):
         raise UsageError(f"--github: must be ORG/REPO or ORG@ORG_ID/REPO@REPO_ID, got {github!r}")
 

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 import yaml
 
-import settings as settings_module
 from tests.support.tools.account import ACCOUNT, Account, Refused, look
-from tools.bootstrap import STACK
 from tools.bootstrap_state import KEY_TAG, PUBLIC_ACCESS_BLOCK
 from tools.iam import boundary, deploy_role, preview_role
 from tools.iam.facts import StackFacts
@@ -310,12 +308,6 @@ def test_a_key_of_another_stack_is_not_taken(bootstrap: Run) -> None:
     other = look("kms").create_key(Tags=[{"TagKey": KEY_TAG, "TagValue": "prod"}])["KeyMetadata"]["Arn"]
     bootstrap()
     assert facts().state_key_arn != other
-
-
-def test_it_accepts_the_names_of_stacks_that_the_program_accepts() -> None:
-    limit = settings_module.MAX_STACK_NAME
-    assert STACK.fullmatch("s" * limit)
-    assert not STACK.fullmatch("s" * (limit + 1))
 
 
 # --- Errors ---------------------------------------------------------------------------------------------------
