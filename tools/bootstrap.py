@@ -46,7 +46,11 @@ def bootstrap(
         str | None, typer.Option(help="The account's 12 digits. Stop if the credentials belong to another.")
     ] = None,
     previews: Annotated[
-        bool, typer.Option("--previews", help="Create the role with which pull requests preview the stack, too.")
+        bool,
+        typer.Option(
+            "--previews",
+            help=f"Also create the role with which pull requests preview the stack. Only for {DEFAULT_STACK}.",
+        ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
 ) -> None:
@@ -60,7 +64,7 @@ def bootstrap(
     """
     from .stack_file import StackFile  # noqa: PLC0415
 
-    check_options(stack, github)
+    check_options(stack, github, previews=previews)
     check_region("--region", region)
     file = StackFile(stack)
     caller = Caller.identify(region)
@@ -79,7 +83,7 @@ def bootstrap(
     typer.echo("\n".join(describe_next(facts, github, previews=previews)))
 
 
-def check_options(stack: str, github: str) -> None:
+def check_options(stack: str, github: str, *, previews: bool) -> None:
     """Check the options that need no AWS.
 
     Raises:
@@ -89,6 +93,12 @@ def check_options(stack: str, github: str) -> None:
         raise UsageError(f"--stack: {STACK_NAME_RULE}, got {stack!r}")
     if not GITHUB.fullmatch(github):
         raise UsageError(f"--github: must be ORG/REPO or ORG@ORG_ID/REPO@REPO_ID, got {github!r}")
+    # No workflow would use the role, but any job of the environment for previews could assume it.
+    if previews and stack != DEFAULT_STACK:
+        raise UsageError(
+            f"--previews: must be given for the stack {DEFAULT_STACK} only, because pull requests preview no other, "
+            f"got the stack {stack!r}"
+        )
 
 
 def check_account(account: str | None, caller: Caller, file: StackFile, region: str) -> None:
@@ -131,13 +141,14 @@ def plan(facts: StackFacts, file: StackFile, *, previews: bool) -> Iterator[Chan
     """Yield each change. The next one is only known after the one before was made, except in a dry run.
 
     Raises:
-        UsageError: AWS refuses to say what exists, or it belongs to someone else.
+        UsageError: AWS refuses to say what exists, or it belongs to someone else or to another stack.
     """
     from . import bootstrap_roles, bootstrap_state  # noqa: PLC0415
     from .bootstrap_settings import ensure_settings, find_foreign_log_role  # noqa: PLC0415
     from .iam import boundary, deploy_role, preview_role  # noqa: PLC0415
 
     kms, iam = create_client("kms", facts.region), create_client("iam", facts.region)
+    bootstrap_roles.check_boundary(iam, facts)
     yield from bootstrap_state.ensure_bucket(create_client("s3", facts.region), facts)
     yield from bootstrap_state.ensure_key(kms, facts)
     if key := bootstrap_state.find_key(kms, bootstrap_state.name_key_alias(facts.stack)):
