@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Only wheels with a hash of the lock file: nothing runs while it is installed, and nothing is taken that was not there.
 INSTALL := pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all:
-SOURCES := __main__.py settings.py components docs examples handlers local policy tests tools bench
+SOURCES := __main__.py settings.py stack_name.py components docs examples handlers local policy tests tools bench
 PAGES := $(wildcard *.md) dashboard docs examples tools
 
 .PHONY: help setup install lock dev preview test check format docs sbom security bench clean

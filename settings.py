@@ -1,6 +1,5 @@
 """Configuration of the stack as one typed value. `Pulumi.yaml` describes every key and its default."""
 
-import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -18,12 +17,7 @@ from components._gateway_posting import GatewayPosting
 from components._packaging import check_package_for
 from components.submission_ingest import MAX_CLOCK_SKEW_SECONDS
 from components.tenant_identity import MFA_CONFIGURATIONS
-
-MAX_STACK_NAME = 9
-"""Maximum length of a stack's name. It is in every physical name, and AWS limits the length of those
-(docs/adr/0045)."""
-_STACK_NAME = re.compile(rf"[a-z][a-z0-9]{{,{MAX_STACK_NAME - 1}}}")
-"""Names of which none is the beginning of a physical name of another stack: they contain no hyphen."""
+from stack_name import STACK_NAME_RULE, is_stack_name
 
 
 @dataclass(frozen=True)
@@ -242,13 +236,9 @@ class Settings:
 
 
 def _check_stack_name(name: str) -> None:
-    """Check that the stack's name fits into every physical name."""
-    if not _STACK_NAME.fullmatch(name):
-        raise InputError(
-            "stack",
-            f"must have a name of at most {MAX_STACK_NAME} lower-case letters and digits that begins with a letter, "
-            f"got {name!r}",
-        )
+    """Check that the stack may have its name."""
+    if not is_stack_name(name):
+        raise InputError("stack", f"{STACK_NAME_RULE}, got {name!r}")
 
 
 @contextmanager

@@ -15,4 +15,4 @@ def find_log_role(apigateway: APIGatewayClient) -> str | None:
 
 def is_of_stack(role: str, project: str, stack: str) -> bool:
     """Return whether a stack created the role, by the name that Pulumi gives to its resources."""
-    return role.rpartition("/")[2].startswith(f"{project}-{stack}-")
+    return role.rpartition("/")[2].startswith(f"{project}-{stack}-api-gateway-role-")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from stack_name import STACK_NAME_RULE, is_stack_name
+
 from .aws_account import Caller, check_region
 from .console import UsageError, create_client, interruptible
 
@@ -20,13 +22,9 @@ if TYPE_CHECKING:
 
 GITHUB: Final = re.compile(r"[A-Za-z0-9-]+/[\w.-]+|[A-Za-z0-9-]+@\d+/[\w.-]+@\d+", re.ASCII)
 """A repository of GitHub, without or with the ids of its owner and of itself."""
-STACK: Final = re.compile(r"[a-z][a-z0-9]{,8}")
-"""The names of stacks that the program accepts."""
 DEFAULT_STACK: Final = "dev"
 """The stack of pushes and pull requests (deploy.yml, preview.yml). Its variables are those of the repository, because
 GitHub decides by them whether a job is skipped."""
-PREVIEW_ENVIRONMENT: Final = "preview"
-"""The environment of preview.yml."""
 PYTHON: Final = ".venv/bin/python"
 VERB_WIDTH: Final = len("create")
 UNKNOWN_KEY: Final = "not-created-yet"
@@ -48,7 +46,11 @@ def bootstrap(
         str | None, typer.Option(help="The account's 12 digits. Stop if the credentials belong to another.")
     ] = None,
     previews: Annotated[
-        bool, typer.Option("--previews", help="Create the role with which pull requests preview the stack, too.")
+        bool,
+        typer.Option(
+            "--previews",
+            help=f"Also create the role with which pull requests preview the stack. Only for {DEFAULT_STACK}.",
+        ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
 ) -> None:
@@ -62,7 +64,7 @@ def bootstrap(
     """
     from .stack_file import StackFile  # noqa: PLC0415
 
-    check_options(stack, github)
+    check_options(stack, github, previews=previews)
     check_region("--region", region)
     file = StackFile(stack)
     caller = Caller.identify(region)
@@ -81,21 +83,22 @@ def bootstrap(
     typer.echo("\n".join(describe_next(facts, github, previews=previews)))
 
 
-def check_options(stack: str, github: str) -> None:
+def check_options(stack: str, github: str, *, previews: bool) -> None:
     """Check the options that need no AWS.
 
     Raises:
         UsageError: An option is not allowed.
     """
-    # The jobs of the environment `preview` run the code of pull requests. They could assume the deploy role of a stack
-    # with that name.
-    if not STACK.fullmatch(stack) or stack == PREVIEW_ENVIRONMENT:
-        raise UsageError(
-            f"--stack: must be at most 9 lower-case letters and digits that begin with a letter, and not "
-            f"{PREVIEW_ENVIRONMENT!r}, got {stack!r}"
-        )
+    if not is_stack_name(stack):
+        raise UsageError(f"--stack: {STACK_NAME_RULE}, got {stack!r}")
     if not GITHUB.fullmatch(github):
         raise UsageError(f"--github: must be ORG/REPO or ORG@ORG_ID/REPO@REPO_ID, got {github!r}")
+    # No workflow would use the role, but any job of the environment for previews could assume it.
+    if previews and stack != DEFAULT_STACK:
+        raise UsageError(
+            f"--previews: must be given for the stack {DEFAULT_STACK} only, because pull requests preview no other, "
+            f"got the stack {stack!r}"
+        )
 
 
 def check_account(account: str | None, caller: Caller, file: StackFile, region: str) -> None:
@@ -138,13 +141,14 @@ def plan(facts: StackFacts, file: StackFile, *, previews: bool) -> Iterator[Chan
     """Yield each change. The next one is only known after the one before was made, except in a dry run.
 
     Raises:
-        UsageError: AWS refuses to say what exists, or it belongs to someone else.
+        UsageError: AWS refuses to say what exists, or it belongs to someone else or to another stack.
     """
     from . import bootstrap_roles, bootstrap_state  # noqa: PLC0415
     from .bootstrap_settings import ensure_settings, find_foreign_log_role  # noqa: PLC0415
     from .iam import boundary, deploy_role, preview_role  # noqa: PLC0415
 
     kms, iam = create_client("kms", facts.region), create_client("iam", facts.region)
+    bootstrap_roles.check_boundary(iam, facts)
     yield from bootstrap_state.ensure_bucket(create_client("s3", facts.region), facts)
     yield from bootstrap_state.ensure_key(kms, facts)
     if key := bootstrap_state.find_key(kms, bootstrap_state.name_key_alias(facts.stack)):

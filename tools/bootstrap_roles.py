@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .aws_errors import find
 from .bootstrap_change import Change
+from .console import UsageError
 from .iam import deploy_role
 
 if TYPE_CHECKING:
@@ -27,6 +29,26 @@ LOG_ROLE_POLICY: Final = "account"
 """The policy of the deploy role with the rights on API Gateway's log role."""
 MISSING: Final = "NoSuchEntity"
 """IAM's error code for something that does not exist."""
+
+
+def check_boundary(iam: IAMClient, facts: StackFacts) -> None:
+    """Check that the account's boundary for a stack of this name belongs to this project and region.
+
+    Names in IAM have no region and no project. Without this check, the command would give the roles of a stack that
+    exists to another stack of the same name.
+
+    Raises:
+        UsageError: The boundary belongs to a stack in another region, or of another project.
+    """
+    document = json.dumps(_find_document(iam, facts.boundary_arn))
+    functions = re.search(rf":lambda:([a-z0-9-]+):\d+:function:([\w.-]+)-{facts.stack}-\*", document)
+    if functions and functions.groups() != (facts.region, facts.project):
+        region, project = functions.groups()
+        raise UsageError(
+            f"--stack: {facts.stack!r} must be a name that no other stack of the account has, but the policy "
+            f"{facts.boundary_name} belongs to the project {project} in {region}, got {facts.project} in "
+            f"{facts.region}; choose another name, or delete this policy if that stack does not exist"
+        )
 
 
 def ensure_github_provider(iam: IAMClient, facts: StackFacts) -> Iterator[Change]:
@@ -52,12 +74,10 @@ def ensure_github_provider(iam: IAMClient, facts: StackFacts) -> Iterator[Change
 def ensure_policy(iam: IAMClient, facts: StackFacts, name: str, document: Document) -> Iterator[Change]:
     """Yield the change of a customer-managed policy."""
     arn = build_policy_arn(facts, name)
-    found = find(lambda: iam.get_policy(PolicyArn=arn), MISSING)
+    found = _find_document(iam, arn)
     if found is None:
         yield Change("create", f"policy {name}", lambda: _create_policy(iam, name, arn, document))
-        return
-    version = iam.get_policy_version(PolicyArn=arn, VersionId=found["Policy"].get("DefaultVersionId", ""))
-    if version["PolicyVersion"].get("Document") == document:
+    elif found == document:
         yield Change.keep(f"policy {name}")
     else:
         yield Change("update", f"policy {name}", lambda: _update_policy(iam, arn, document))
@@ -121,6 +141,15 @@ def build_deploy_policies(facts: StackFacts, *, creates_log_role: bool) -> dict[
 def build_policy_arn(facts: StackFacts, name: str) -> str:
     """Return the ARN of a customer-managed policy of the account."""
     return f"arn:{facts.partition}:iam::{facts.account}:policy/{name}"
+
+
+def _find_document(iam: IAMClient, arn: str) -> Any:
+    """Return the document of a customer-managed policy. None: the account does not have the policy."""
+    found = find(lambda: iam.get_policy(PolicyArn=arn), MISSING)
+    if found is None:
+        return None
+    version = iam.get_policy_version(PolicyArn=arn, VersionId=found["Policy"].get("DefaultVersionId", ""))
+    return version["PolicyVersion"].get("Document")
 
 
 def _create_policy(iam: IAMClient, name: str, arn: str, document: Document) -> None:

@@ -129,12 +129,15 @@ class AccountCheckup:
     def _check_rights(self) -> Iterator[Check]:
         iam, name = self._create_client("iam"), self.facts.deploy_role_name
         key = find_key(self._create_client("kms"), name_key_alias(self.facts.stack))
-        facts = replace(self.facts, state_key_arn=key["Arn"]) if key else self.facts
-        policies = build_deploy_policies(facts, creates_log_role=self.file.get("apiGatewayLogRole"))
         role = find(partial(iam.get_role, RoleName=name), "NoSuchEntity")
         if role is None:
             yield Check.failed("rights", f"the role {name} does not exist: {BOOTSTRAP}")
-        else:
+        if key is None:
+            yield Check.noted("rights", "not checked: the state key does not exist")
+            return
+        facts = replace(self.facts, state_key_arn=key["Arn"])
+        policies = build_deploy_policies(facts, creates_log_role=self.file.get("apiGatewayLogRole"))
+        if role is not None:
             yield from check_rights(iam, f"the role {name}", role["Role"]["Arn"], policies)
         caller = find_principal(iam, self.caller.arn)
         if caller is None:
@@ -143,12 +146,15 @@ class AccountCheckup:
             yield from check_rights(iam, "the credentials", caller, policies)
 
     def _check_lambda(self) -> Iterator[Check]:
-        limits = self._create_client("lambda").get_account_settings()["AccountLimit"]
-        quota, unreserved = limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]
+        client = self._create_client("lambda")
+        limits = client.get_account_settings()["AccountLimit"]
+        quota, own = limits["ConcurrentExecutions"], self._sum_reservations(client)
+        # The settings replace what the stack reserves already.
+        available = limits["UnreservedConcurrentExecutions"] + own
         reserved = sum(self.file.get(f"{name}ReservedConcurrency") for name in RESERVATIONS)
         raise_it = f"raise the quota {CONCURRENCY_QUOTA} of `lambda` in Service Quotas"
-        figures = f"{quota} concurrent executions, {unreserved} of them unreserved"
-        if reserved and unreserved - reserved < MIN_UNRESERVED:
+        figures = f"{quota} concurrent executions, {available} of them not reserved by others"
+        if reserved and available - reserved < MIN_UNRESERVED:
             yield Check.failed(
                 "Lambda",
                 f"{figures}: the settings …ReservedConcurrency reserve {reserved}, and AWS keeps {MIN_UNRESERVED} "
@@ -159,6 +165,15 @@ class AccountCheckup:
         else:
             yield Check.passed("Lambda", f"{figures}, of which the settings reserve {reserved}")
 
+    def _sum_reservations(self, client: Any) -> int:
+        """Return the concurrent executions that the stack's functions reserve. 0 before the first `pulumi up`."""
+        pages = client.get_paginator("list_functions").paginate()
+        names = [one["FunctionName"] for page in pages for one in page["Functions"]]
+        answers = [
+            client.get_function_concurrency(FunctionName=name) for name in names if name.startswith(self.facts.prefix)
+        ]
+        return sum(one.get("ReservedConcurrentExecutions", 0) for one in answers)
+
     def _check_api_gateway(self) -> Iterator[Check]:
         quotas = self._create_client("service-quotas")
         for setting, code, what in (
@@ -166,7 +181,10 @@ class AccountCheckup:
             ("tenantConnectsPerSecond", CONNECTIONS_QUOTA, "new connections per second"),
         ):
             value = self.file.get(setting)
-            quota = int(quotas.get_service_quota(ServiceCode="apigateway", QuotaCode=code)["Quota"]["Value"])
+            asked = {"ServiceCode": "apigateway", "QuotaCode": code}
+            # Service Quotas does not know each quota of each account. The default applies then.
+            found = find(partial(quotas.get_service_quota, **asked), "NoSuchResourceException")
+            quota = int((found or quotas.get_aws_default_service_quota(**asked))["Quota"]["Value"])
             if value > quota:
                 yield Check.failed(
                     setting,
@@ -183,13 +201,13 @@ class AccountCheckup:
             yield Check.failed(
                 "apiGatewayLogRole",
                 f"API Gateway has {role}, which other APIs of the account may need: "
-                f"pulumi config set apiGatewayLogRole false --stack {self.facts.stack}",
+                f"pulumi config set apiGatewayLogRole false --stack {self.facts.stack}, then {BOOTSTRAP} again",
             )
         elif not creates and not role:
             yield Check.failed(
                 "apiGatewayLogRole",
                 "API Gateway has no log role, and refuses a stage with an access log: "
-                f"pulumi config set apiGatewayLogRole true --stack {self.facts.stack}",
+                f"pulumi config set apiGatewayLogRole true --stack {self.facts.stack}, then {BOOTSTRAP} again",
             )
         else:
             yield Check.passed("apiGatewayLogRole", f"API Gateway has {role}" if role else "the stack creates the role")

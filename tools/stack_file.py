@@ -48,8 +48,11 @@ class StackFile:
 
     def get(self, key: str) -> Any:
         """Return a setting of the project, or else its default in `Pulumi.yaml`. None: it has no default."""
-        default: Any = self._project.get("config", {}).get(key, {}).get("default")
-        return self._settings.get(f"{self.project}:{key}", default)
+        declared: Any = self._project.get("config", {}).get(key, {})
+        value = self._settings.get(f"{self.project}:{key}", declared.get("default"))
+        # `pulumi config set` writes each value as a string.
+        is_quoted = isinstance(value, str) and declared.get("type") in ("boolean", "integer")
+        return yaml.safe_load(value) if is_quoted else value
 
     def find(self, full_key: str) -> Any:
         """Return the value of a key with its namespace. None: the file has none."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from settings import MAX_STACK_NAME
+from stack_name import MAX_STACK_NAME
 from tests.support.program.naming import choose_name, name_property
 from tests.support.program.whole_program import declare
 

@@ -315,13 +315,14 @@ def test_a_value_that_is_not_allowed_is_an_error_that_names_key_value_and_what_i
     assert refusal(Settings.load, config=given).startswith(message)
 
 
-@pytest.mark.parametrize("name", ["", "Dev", "my-dev", "my_dev", "2dev", "dev.eu", "productions"])
+@pytest.mark.parametrize("name", ["", "Dev", "my-dev", "my_dev", "2dev", "dev.eu", "productions", "preview"])
 def test_a_stack_has_a_short_name_without_hyphens(name: str) -> None:
     with pytest.raises(InputError) as error:
         run(Settings.load, config=config(), stack=name)
 
     assert str(error.value) == (
-        f"stack: must have a name of at most 9 lower-case letters and digits that begins with a letter, got {name!r}"
+        "stack: must be at most 9 lower-case letters and digits that begin with a letter, and not 'preview', "
+        f"got {name!r}"
     )
 
 

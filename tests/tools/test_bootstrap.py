@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 import yaml
 
-import settings as settings_module
 from tests.support.tools.account import ACCOUNT, Account, Refused, look
-from tools.bootstrap import STACK
 from tools.bootstrap_state import KEY_TAG, PUBLIC_ACCESS_BLOCK
 from tools.iam import boundary, deploy_role, preview_role
 from tools.iam.facts import StackFacts
@@ -124,6 +122,7 @@ def test_the_stacks_file_gets_the_settings_and_keeps_the_others(bootstrap: Run) 
     [
         (f"arn:aws:iam::{ACCOUNT}:role/others", False),
         (f"arn:aws:iam::{ACCOUNT}:role/formbridge-realtime-prod-api-gateway-role-1a2b3c4", False),
+        (f"arn:aws:iam::{ACCOUNT}:role/formbridge-realtime-dev-gateway-role-1a2b3c4", False),
         (f"arn:aws:iam::{ACCOUNT}:role/formbridge-realtime-dev-api-gateway-role-1a2b3c4", None),
         (None, None),
     ],
@@ -312,12 +311,6 @@ def test_a_key_of_another_stack_is_not_taken(bootstrap: Run) -> None:
     assert facts().state_key_arn != other
 
 
-def test_it_accepts_the_names_of_stacks_that_the_program_accepts() -> None:
-    limit = settings_module.MAX_STACK_NAME
-    assert STACK.fullmatch("s" * limit)
-    assert not STACK.fullmatch("s" * (limit + 1))
-
-
 # --- Errors ---------------------------------------------------------------------------------------------------
 
 
@@ -339,6 +332,11 @@ def test_it_accepts_the_names_of_stacks_that_the_program_accepts() -> None:
         (("--github", "acme"), "--github: must be ORG/REPO or ORG@ORG_ID/REPO@REPO_ID, got 'acme'"),
         (("--github", "acme@1/forms"), "--github: must be ORG/REPO or ORG@ORG_ID/REPO@REPO_ID, got 'acme@1/forms'"),
         (("--github", "acme/*"), "--github: must be ORG/REPO or ORG@ORG_ID/REPO@REPO_ID, got 'acme/*'"),
+        (
+            ("--stack", "prod", "--previews"),
+            "--previews: must be given for the stack dev only, because pull requests preview no other, got the stack "
+            "'prod'",
+        ),
         (("--account", "1"), f"--account: must be the account of the credentials, {ACCOUNT}, got '1'"),
     ],
 )
@@ -428,13 +426,34 @@ def test_a_stack_that_exists_stays_in_its_region_and_its_account(account: Accoun
     assert account.changes == []
 
 
-def test_a_stack_that_does_not_exist_yet_can_move(bootstrap: Run) -> None:
+@pytest.mark.parametrize("words", [(), ("--dry-run",)])
+@pytest.mark.parametrize(("project", "region"), [("formbridge-realtime", "us-east-1"), ("forms", "eu-west-1")])
+def test_the_roles_of_another_stack_of_the_same_name_stay(
+    account: Account, bootstrap: Run, words: tuple[str, ...], project: str, region: str
+) -> None:
     bootstrap()
+    account.changes.clear()
+    file = Path("Pulumi.yaml")
+    file.write_text(file.read_text().replace("name: formbridge-realtime\n", f"name: {project}\n", 1))
+    Path("Pulumi.dev.yaml").unlink()
+
+    assert bootstrap(*words, region=region)[::2] == (
+        1,
+        "error: --stack: 'dev' must be a name that no other stack of the account has, but the policy "
+        f"formbridge-boundary-dev belongs to the project formbridge-realtime in eu-west-1, got {project} in {region}; "
+        "choose another name, or delete this policy if that stack does not exist\n",
+    )
+    assert account.changes == []
+
+
+def test_a_stack_that_does_not_exist_yet_can_move_once_its_boundary_is_deleted(bootstrap: Run) -> None:
+    bootstrap()
+    look("iam").delete_policy(PolicyArn=BOUNDARY)
     code, output, _ = bootstrap(region="us-east-1")
 
     assert code == 0
     assert settings()["aws:region"] == "us-east-1"
-    assert ("update", "policy formbridge-boundary-dev") in lines(output)
+    assert ("create", "policy formbridge-boundary-dev") in lines(output)
 
 
 def test_another_folder_is_refused(bootstrap: Run) -> None:

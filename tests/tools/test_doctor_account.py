@@ -49,6 +49,8 @@ class Quotas:
         self.values = {REQUESTS_QUOTA: 10_000.0, CONNECTIONS_QUOTA: 500.0}
 
     def answer(self, _: str, params: Answer) -> Answer:
+        if params["QuotaCode"] not in self.values:
+            raise Refused("NoSuchResourceException")
         return {"Quota": {"Value": self.values[params["QuotaCode"]]}}
 
 
@@ -138,6 +140,18 @@ def test_what_bootstrap_made_is_gone(ready: Account, doctor: Callable[[], list[s
     ]
 
 
+def test_the_rights_are_not_checked_without_the_state_key(ready: Account, doctor: Callable[[], list[str]]) -> None:
+    asked: list[Answer] = []
+    ready.answers["SimulatePrincipalPolicy"] = lambda region, params: asked.append(params) or allow(region, params)
+    look("kms").delete_alias(AliasName="alias/formbridge-state-dev")
+
+    assert doctor()[:2] == [
+        "FAIL  state key              alias/formbridge-state-dev does not exist: run `python -m tools bootstrap`",
+        "note  rights                 not checked: the state key does not exist",
+    ]
+    assert asked == []
+
+
 def test_the_region_of_the_cli_differs(monkeypatch: pytest.MonkeyPatch, doctor: Callable[[], list[str]]) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     assert doctor()[0] == "note  aws:region             the AWS CLI uses us-east-1, unless you pass --region eu-west-1"
@@ -149,9 +163,21 @@ def test_the_region_of_the_cli_differs(monkeypatch: pytest.MonkeyPatch, doctor: 
 @pytest.mark.parametrize(
     ("answer", "reserved", "line"),
     [
-        (limits(10), 0, "note  Lambda                 10 concurrent executions, 10 of them unreserved: handshakes and"),
-        (limits(10), 1, "FAIL  Lambda                 10 concurrent executions, 10 of them unreserved: the settings"),
-        (limits(1000, 120), 21, "FAIL  Lambda                 1000 concurrent executions, 120 of them unreserved: the"),
+        (
+            limits(10),
+            0,
+            "note  Lambda                 10 concurrent executions, 10 of them not reserved by others: handshakes",
+        ),
+        (
+            limits(10),
+            1,
+            "FAIL  Lambda                 10 concurrent executions, 10 of them not reserved by others: the",
+        ),
+        (
+            limits(1000, 120),
+            21,
+            "FAIL  Lambda                 1000 concurrent executions, 120 of them not reserved by others:",
+        ),
         (limits(1000, 120), 20, ""),
     ],
 )
@@ -163,6 +189,46 @@ def test_the_reservations_leave_a_hundred_executions(
 
     found = doctor()
     assert [one[: len(line)] for one in found] == ([line] if line else [])
+
+
+@pytest.mark.parametrize(
+    ("unreserved", "line"),
+    [
+        (100, None),
+        (
+            99,
+            "FAIL  Lambda                 1000 concurrent executions, 119 of them not reserved by others: the settings",
+        ),
+    ],
+)
+def test_what_the_stack_reserves_already_is_not_counted_twice(
+    ready: Account, doctor: Callable[[], list[str]], unreserved: int, line: str | None
+) -> None:
+    reserved = {
+        "formbridge-realtime-dev-gateway-connect-1a2b3c4": {"ReservedConcurrentExecutions": 20},
+        "formbridge-realtime-dev-gateway-message-1a2b3c4": {},
+        "formbridge-realtime-prod-gateway-connect-1a2b3c4": {"ReservedConcurrentExecutions": 500},
+    }
+    ready.answers |= {
+        "GetAccountSettings": always(limits(1000, unreserved)),
+        "ListFunctions": always({"Functions": [{"FunctionName": name} for name in reserved]}),
+        "GetFunctionConcurrency": lambda _, params: reserved[params["FunctionName"]],
+    }
+    configure(dashboardSite=False, connectReservedConcurrency=20)
+
+    assert [one[: len(line or "")] for one in doctor()] == ([line] if line else [])
+
+
+def test_a_quota_without_a_value_of_the_account_has_its_default(
+    ready: Account, quotas: Quotas, doctor: Callable[[], list[str]]
+) -> None:
+    del quotas.values[CONNECTIONS_QUOTA]
+    defaults = {CONNECTIONS_QUOTA: 49.0}
+    ready.answers["GetAWSDefaultServiceQuota"] = lambda _, params: {"Quota": {"Value": defaults[params["QuotaCode"]]}}
+
+    assert doctor()[0].startswith(
+        "FAIL  tenantConnectsPerSecond  50 is more than the account's quota of 49 new connections per second"
+    )
 
 
 def test_the_rates_fit_the_accounts_quotas(quotas: Quotas, doctor: Callable[[], list[str]]) -> None:
@@ -213,6 +279,8 @@ def test_the_log_role(
     found = doctor()
 
     assert [one[: len(line or "") + 29] for one in found] == ([f"FAIL  apiGatewayLogRole      {line}"] if line else [])
+    # The rights of the deploy role depend on the setting.
+    assert all(one.endswith(" --stack dev, then run `python -m tools bootstrap` again") for one in found)
 
 
 # --- Mail -----------------------------------------------------------------------------------------------------

@@ -13,6 +13,11 @@ config:
   protectData:
     type: boolean
     default: true
+  retentionDays:
+    type: integer
+    default: 7
+  audience:
+    type: string
 """
 
 
@@ -35,6 +40,13 @@ def test_a_setting_or_its_default() -> None:
 
     assert stack_file("config:\n  forms:protectData: false\n").get("protectData") is False
     assert stack_file("encryptedkey: abc\n").region is None
+
+
+def test_a_setting_that_pulumi_has_written_has_the_type_of_the_project() -> None:
+    config = {"protectData": "false", "retentionDays": "20", "audience": "12"}
+    file = stack_file("config:\n" + "".join(f'  forms:{key}: "{value}"\n' for key, value in config.items()))
+
+    assert [file.get(key) for key in config] == [False, 20, "12"]
 
 
 @pytest.mark.parametrize(
