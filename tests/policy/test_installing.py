@@ -43,7 +43,7 @@ def test_a_page_installs_it_before_each_use(page: Path) -> None:
 
 def test_the_workflows_install_it() -> None:
     steps = yaml.safe_load(INSTALLING)["runs"]["steps"]
-    (installing,) = [number for number, step in enumerate(steps) if "pip\" install" in step.get("run", "")]
+    (installing,) = [number for number, step in enumerate(steps) if 'pip" install' in step.get("run", "")]
     (use,) = [number for number, step in enumerate(steps) if step.get("with", {}).get("policyPacks")]
 
     assert "for folder in . policy; do" in steps[installing]["run"]
