@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -178,7 +179,7 @@ def test_a_client_syncs_once_more_when_writes_have_settled() -> None:
         "A client sends `reconcile` after it has resumed from a cursor and had received no frame for longer than "
         "`heartbeat_seconds` before, and at the latest 24 hours after the last `reconcile` or fresh snapshot."
     ),
-    "It sends everything that it shows, 100 submissions per request.",
+    "It sends everything that it shows, at most 100 submissions and 32 KB per request.",
     "The first request has `snapshot`, so that it also finds submissions that the client lacks.",
     (
         "If the client still holds a submission exactly as it was sent, the update replaces it, even with a lower "
@@ -198,6 +199,11 @@ def test_a_client_reconciles_what_it_shows() -> None:
     (second,) = subscription.handle_frame(reply, NOW + 301)
     assert (first["action"], second["action"]) == ("reconcile", "reconcile")
     assert [len(first["held"]), len(second["held"])] == [100, 50]
+    large = live(*(update("insert", 3, f"{number:01000}", incarnation=1) for number in range(100)))
+    (request,) = large.handle_connect(NOW + 301)
+    (part,) = large.handle_frame(subscribed(request), NOW + 301)
+    assert 20 < len(part["held"]) < 100
+    assert len(json.dumps(part)) <= 32 * 1024
     assert (first["snapshot"], second["snapshot"]) == (50, 0)
     assert versions(subscription.view)["s148"] == 2
     assert versions(subscription.view)["s149"] == 4

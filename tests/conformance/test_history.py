@@ -84,7 +84,8 @@ def test_a_client_notices_that_history_was_replaced(
 
 @states(
     (
-        "| `reconcile` | `held` (list of at most 100 `[submission_id, incarnation, version]`), "
+        "| `reconcile` | `held` (list of at most 100 `[submission_id, incarnation, version]`, "
+        "each id with at most 1,024 characters), "
         "`snapshot` (optional, 0–100: number of newest submissions to compare too, default 0) | "  # noqa: RUF001
         "`reconciled` |"
     ),
@@ -110,9 +111,10 @@ def test_reconcile_tells_what_differs(gateway: Gateway, issuer: Issuer, backstag
     with gateway.join(issuer.token(tenant), filter={"status": [{"anything-but": "spam"}]}) as wire:
         reply = wire.ask("reconcile", held=held, snapshot=2)
         alone = wire.ask("reconcile", held=[])
-        wrongs: list[object] = [[["a", 1]], [[5, 1, 1]], [["a", 1, 1]] * 101, None, {}]
+        wrongs: list[object] = [[["a", 1]], [[5, 1, 1]], [["a", 1, 1]] * 101, [["a" * 1025, 1, 1]], None, {}]
         for wrong in wrongs:
             assert wire.ask("reconcile", held=wrong)["code"] == "bad_request"
+        assert wire.ask("reconcile", held=[["a" * 1024, 1, 1]])["type"] == "reconciled"
         assert wire.ask("reconcile", held=[], snapshot=101)["code"] == "bad_request"
 
     told = {change["data"]["submission_id"]: change for change in reply["updates"]}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support.e2e.client import aws
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
@@ -66,9 +67,14 @@ def _logs(client: CloudWatchLogsClient) -> Iterator[tuple[str, bytes]]:
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
     for path in paths:
-        for file in (path, *path.rglob("*")):
+        below = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+        for file in (path, *below):
             if file.is_file():
-                yield str(file), file.read_bytes()
+                try:
+                    content = file.read_bytes()
+                except FileNotFoundError:  # a Lambda worker that has ended removes its files
+                    continue
+                yield str(file), content
 
 
 def _streams(client: DynamoDBStreamsClient) -> Iterator[tuple[str, bytes]]:
