@@ -55,6 +55,7 @@ def test_a_stack_whose_name_does_not_fit_is_refused_in_one_line(empty: World, na
     outcome = empty.stack(name).up()
 
     assert outcome.errors == [
-        f"stack: must have a name of at most 9 lower-case letters and digits that begins with a letter, got {name!r}"
+        "stack: must be at most 9 lower-case letters and digits that begin with a letter, and not 'preview', "
+        f"got {name!r}"
     ]
     assert empty.cloud.calls == []
