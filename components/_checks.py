@@ -165,7 +165,7 @@ def plain_boolean(field: str, value: object) -> bool:
     """Check a boolean that must be known when the program runs.
 
     Raises:
-        InputError: The value is not a boolean. An Output is none.
+        InputError: The value is an Output, or not a boolean.
     """
     if not isinstance(value, bool):
         raise InputError(field, f"must be true or false and not an Output, got {value!r}")
